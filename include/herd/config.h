@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The herd, as JSON describes it: which servers there are, which of them are linked, where places come
+ * from, what is logged, and every limit. herd_config_default() is the five-server herd that needs no
+ * file; herd_config_read() takes a file and says exactly where and why it is wrong.
+ *
+ *     struct herd_config *config;
+ *     struct herd_config_fault fault;
+ *     if (herd_config_read(&config, "herd.json", &fault) < 0)
+ *         fprintf(stderr, "%s:%u:%u: %s\n", "herd.json", fault.line, fault.column, fault.what);
+ */
+#ifndef HERD_CONFIG_H
+#define HERD_CONFIG_H
+
+#include <herd/log.h>
+#include <herd/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One server of the herd. */
+struct herd_config_server {
+    char *name; /* 1..64 bytes of A-Z a-z 0-9 . _ - */
+    char *host; /* where others find it and where it listens; default 127.0.0.1 */
+    uint16_t port;
+    bool plain; /* a foreign implementation: bare AT lines, a connection per message */
+};
+
+/* Servers a and b, as indices into `servers`, are neighbours. */
+struct herd_config_link {
+    size_t a, b;
+};
+
+/* One provider of places; which members matter depends on `kind`. Strings may be NULL: not given. */
+struct herd_config_provider {
+    char *kind;     /* "google-new", "google-legacy", "file", "embedded", "overpass" */
+    char *url;      /* https://..., or http:// to a loopback address only */
+    char *key_file; /* the API key: first line of this file */
+    char *key_env;  /* the API key: value of this environment variable */
+    char *ca_file;  /* extra trust root (PEM), for tests and private proxies */
+    char *file;     /* "file": GeoJSON, line-delimited GeoJSON, or GeoNames TSV */
+    char *fields;   /* "google-new": "pro" (default), "enterprise", or a field mask */
+    char *filter;   /* "overpass": tag filter, default: named amenity|shop|tourism|leisure|office */
+    int64_t timeout_ms;    /* one look-up in all, queueing included; 5000 */
+    int64_t cache_ms;      /* "overpass" only: how long an answer may be reused; 600000; 0 off */
+    size_t in_flight_max;  /* requests under way to this provider; 8 (overpass: 1) */
+};
+
+/* Every bound that can be set, with its default in herd_config_default(). See limits in the manual. */
+#define HERD_LIMIT_LIST(X)                                                                                    \
+    /* name, default, least, greatest, what it bounds */                                                       \
+    X(line_max_bytes, 65536, 256, 16777216, "longest line from a client, LF not counted")                      \
+    X(records_max, 1000000, 1, 1073741824, "clients known; new ones are refused at the limit, none is evicted") \
+    X(clients_max, 10000, 1, 1000000, "client connections in all")                                             \
+    X(clients_per_address_max, 0, 0, 1000000, "client connections from one address; 0: no bound")              \
+    X(client_idle_ms, 300000, 0, 86400000, "close a client silent for this long; 0: never")                    \
+    X(line_deadline_ms, 10000, 0, 86400000, "time for a line to become whole; 0: no bound")                    \
+    X(write_stall_ms, 10000, 100, 86400000, "close a connection that takes no byte for this long")             \
+    X(output_pause_bytes, 65536, 4096, 1073741824, "stop reading a client with more than this unsent")         \
+    X(output_max_bytes, 1048576, 65536, 1073741824, "close a client with more than this unsent")               \
+    X(lookups_per_client_max, 4, 1, 1024, "look-ups under way for one client; later commands wait")            \
+    X(lookups_max, 64, 1, 65536, "look-ups under way in all")                                                  \
+    X(lookup_queue_max, 1024, 0, 1048576, "look-ups waiting for a place among those")                          \
+    X(lookup_reply_max_bytes, 1048576, 1024, 268435456, "largest answer of a provider, decoded")               \
+    X(peer_buffer_bytes, 65536, 4096, 16777216, "flooding fills a link only while less than this is unsent")   \
+    X(peer_ping_ms, 5000, 50, 3600000, "ping a silent neighbour this often; dead after three missed")          \
+    X(peer_hello_ms, 5000, 50, 3600000, "time for a new link to introduce itself")                             \
+    X(redial_min_ms, 50, 1, 60000, "first wait before dialling a neighbour again, with jitter")                \
+    X(redial_max_ms, 3000, 1, 3600000, "longest wait between dials")                                           \
+    X(digest_ms, 60000, 100, 86400000, "compare root digests on an idle link this often")                      \
+    X(future_ms, 300000, 0, 1000000000000, "a report this far ahead of the clock is warned of or refused")     \
+    X(expire_ms, 0, 0, 1000000000000, "forget a client this long after its report was accepted; 0: never")     \
+    X(close_after_reply, 0, 0, 1, "1: close a connection after its first reply")                               \
+    X(future_refuse, 0, 0, 1, "1: refuse a report from the future instead of warning")
+
+struct herd_limits {
+#define HERD_LIMIT_MEMBER(name, standard, least, greatest, what) int64_t name;
+    HERD_LIMIT_LIST(HERD_LIMIT_MEMBER)
+#undef HERD_LIMIT_MEMBER
+};
+
+/* Fills every limit with its default. */
+HERD_API void herd_limits_default(struct herd_limits *ret_limits);
+
+struct herd_config {
+    struct herd_config_server *servers;
+    size_t server_count;
+    struct herd_config_link *links;
+    size_t link_count;
+    struct herd_config_provider *providers; /* a chain: the first healthy one answers; never empty */
+    size_t provider_count;
+    enum herd_log_level log_level;
+    bool log_traffic;
+    char *journal; /* NULL: none */
+    struct herd_limits limits;
+};
+
+/* Where a configuration is wrong. Line and column count from 1; 0 where no place is known (a file that
+ * cannot be read). `what` names the member, what was expected and what was found. */
+struct herd_config_fault {
+    unsigned line, column;
+    char what[256];
+};
+
+/* The built-in herd: Riley 12000, Jaquez 12001, Juzang 12002, Campbell 12003, Bernard 12004 on
+ * 127.0.0.1, six links, embedded places. HERD_E_NOMEM. */
+HERD_API int herd_config_default(struct herd_config **ret_config);
+/* Reads and checks a file. HERD_E_NOMEM; HERD_E_IO, HERD_E_SYNTAX, HERD_E_RANGE with *reterr_fault. */
+HERD_API int herd_config_read(struct herd_config **ret_config, const char *path,
+                              struct herd_config_fault *reterr_fault);
+/* The same from memory; `json` borrowed for the call. */
+HERD_API int herd_config_parse(struct herd_config **ret_config, struct herd_span json,
+                               struct herd_config_fault *reterr_fault);
+/* Appends the configuration in force as JSON that herd_config_parse takes again; key files and
+ * variables are named, keys never shown. HERD_E_NOMEM. */
+HERD_API int herd_config_print(const struct herd_config *config, struct herd_buf *out);
+HERD_API void herd_config_free(struct herd_config *config);
+
+/* The index of a server by name, or HERD_E_NOTFOUND. */
+HERD_API int herd_config_find(const struct herd_config *config, struct herd_span name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a running server says about itself: one event a line,
+ *
+ *     2026-11-23T07:01:02.345678Z info peer_up peer=Jaquez address=127.0.0.1:12001
+ *
+ * time stamp (UTC, microseconds), level, event, key=value. Values are escaped (escape.h rules: bytes
+ * outside 0x20..0x7e, `"` and `\` become \xNN or \" \\; a value with a space or nothing in it is
+ * quoted) and capped, so that no byte a stranger sent can forge a line or flood the disk.
+ *
+ * A log collects lines in memory and hands whole lines to its sink: when 64 KiB are full, when
+ * herd_log_flush is called (a server does so at least once a second), and when it is freed.
+ * A NULL log is silent everywhere a log is taken.
+ */
+#ifndef HERD_LOG_H
+#define HERD_LOG_H
+
+#include <herd/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum herd_log_level { HERD_LOG_ERROR = 1, HERD_LOG_WARN, HERD_LOG_INFO, HERD_LOG_DEBUG };
+
+/* "error", "warn", "info", "debug"; static. */
+HERD_API const char *herd_log_level_name(enum herd_log_level level);
+/* 0, or HERD_E_SYNTAX. */
+HERD_API int herd_log_level_parse(const char *text, enum herd_log_level *ret_level);
+
+/* Takes whole lines, each ended by LF; `bytes` borrowed for the call. 0, or negative: the lines are
+ * dropped, counted, and the count is logged when the sink works again. */
+typedef int herd_log_sink(void *ctx, const char *bytes, size_t len);
+
+struct herd_log;
+
+struct herd_log_options {
+    enum herd_log_level level; /* zero: info */
+    bool traffic;              /* log every line received and sent */
+    size_t field_max_bytes;    /* longest value before it is cut with "..."; zero: 256 */
+    herd_log_sink *sink;       /* required */
+    void *sink_ctx;            /* borrowed for the log's life */
+};
+
+/* HERD_E_NOMEM, HERD_E_ARG (no sink). Options are copied. */
+HERD_API int herd_log_new(struct herd_log **ret_log, const struct herd_log_options *options);
+/* Flushes, then frees. */
+HERD_API void herd_log_free(struct herd_log *log);
+
+/* The time that following lines carry; a server sets it once per turn of its loop. */
+HERD_API void herd_log_time(struct herd_log *log, int64_t now_ns);
+HERD_API bool herd_log_enabled(const struct herd_log *log, enum herd_log_level level);
+HERD_API bool herd_log_traffic(const struct herd_log *log);
+
+/* One key and its value, for herd_log_event. Exactly one of the makers below fills it. */
+struct herd_log_field {
+    const char *key;
+    enum { HERD_LOG_SPAN, HERD_LOG_INT } kind;
+    struct herd_span span;
+    int64_t number;
+};
+HERD_API struct herd_log_field herd_log_span(const char *key, struct herd_span value);
+HERD_API struct herd_log_field herd_log_text(const char *key, const char *value);
+HERD_API struct herd_log_field herd_log_int(const char *key, int64_t value);
+
+/* Logs one event. `fields` holds `count` fields, borrowed for the call. Never fails: what cannot be
+ * kept is counted as dropped. */
+HERD_API void herd_log_event(struct herd_log *log, enum herd_log_level level, const char *event,
+                             const struct herd_log_field *fields, size_t count);
+
+/* Logs each line of `lines` (LF-ended; a last one without LF counts too) as
+ * `<time> info <event> <who> line="..."`: the fast way for traffic. `who` is copied as it is and must
+ * be made of key=value pairs already escaped. Nothing is logged unless `traffic` is on. */
+HERD_API void herd_log_lines(struct herd_log *log, const char *event, struct herd_span who,
+                             struct herd_span lines);
+
+/* Hands what is collected to the sink. 0, or what the sink returned. */
+HERD_API int herd_log_flush(struct herd_log *log);
+
+/* A file as a sink: opened for appending (created 0640), reopened on request for log rotation,
+ * "-" is standard error. HERD_E_NOMEM, HERD_E_IO (errno says why). */
+struct herd_logfile;
+HERD_API int herd_logfile_open(struct herd_logfile **ret_file, const char *path);
+/* Opens the path anew; on failure the old descriptor stays in use. HERD_E_IO. */
+HERD_API int herd_logfile_reopen(struct herd_logfile *file);
+HERD_API int herd_logfile_sink(void *file, const char *bytes, size_t len);
+HERD_API void herd_logfile_close(struct herd_logfile *file);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Places near a point: what WHATSAT asks for.
+ *
+ * A *provider* answers one look-up at a time, now or later. A *places* object holds a chain of
+ * providers, the first healthy one answering, and everything around them: equal look-ups share one
+ * request, limits and queue, deadlines, circuit breakers, the cache where a provider allows one. Whoever
+ * asks always gets an answer: JSON in the shape of Google's (legacy) Nearby Search, cut to the bound,
+ * runs of LF made one, no LF at the end; a failure is an object of that shape with empty `results`, a
+ * `status` and an `error_message`.
+ */
+#ifndef HERD_PLACES_H
+#define HERD_PLACES_H
+
+#include <herd/config.h>
+#include <herd/log.h>
+#include <herd/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct event_base;
+
+/* What is asked. The texts are exact and ready for a URL or a JSON body: decimal degrees and metres, no
+ * plus sign, no exponent, no superfluous leading zero ("34.068930", "-118.445127", "0.5", "10000"). */
+struct herd_places_query {
+    struct herd_span lat, lon, radius;
+    double lat_deg, lon_deg;
+    double radius_m; /* 0..50000 */
+    unsigned bound;  /* 0..20 */
+};
+
+/* A look-up handed to a provider; valid until answered or cancelled. */
+struct herd_lookup;
+
+/* Ends a look-up with the provider's JSON (legacy shape; copied), not yet cut to the bound. */
+HERD_API void herd_lookup_answer(struct herd_lookup *lookup, struct herd_span json);
+/* Ends a look-up without an answer: the chain tries the next provider. `status` is the legacy status
+ * (UNKNOWN_ERROR, OVER_QUERY_LIMIT, REQUEST_DENIED, INVALID_REQUEST), `why` a sentence for the client
+ * and the log; both copied. */
+HERD_API void herd_lookup_fail(struct herd_lookup *lookup, const char *status, const char *why);
+
+/* A provider brought by the embedding program. All functions run on the server's loop. */
+struct herd_provider {
+    const char *name; /* for the log; borrowed for the places object's life */
+    void *ctx;
+    /* Begins a look-up. `query` is borrowed until the look-up ends. It must end with exactly one of the
+     * two functions above, at once or later, unless cancelled first. */
+    void (*start)(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query);
+    /* The look-up is no longer wanted: forget `lookup`, never end it. NULL if start always ends it. */
+    void (*cancel)(void *ctx, struct herd_lookup *lookup);
+    /* Reads data files again; on failure keep the old ones. NULL if there is nothing to read. */
+    int (*reload)(void *ctx);
+    /* NULL if there is nothing to free. */
+    void (*free)(void *ctx);
+};
+
+struct herd_places;
+
+/* A chain made from configuration: `providers` and the lookup limits are read, copied. `base` and `log`
+ * are borrowed for the object's life. HERD_E_NOMEM; HERD_E_IO, HERD_E_ACCESS, HERD_E_SYNTAX,
+ * HERD_E_UNSUPPORTED with a sentence in reterr_what (a key file that others can read, a places file
+ * that is wrong, with its line). */
+HERD_API int herd_places_new(struct herd_places **ret_places, struct event_base *base,
+                             const struct herd_config *config, struct herd_log *log,
+                             struct herd_config_fault *reterr_fault);
+/* Puts a provider of the program's own in front of the chain; `provider` is copied. HERD_E_NOMEM. */
+HERD_API int herd_places_prepend(struct herd_places *places, const struct herd_provider *provider);
+/* Cancels every look-up without answering, then frees. */
+HERD_API void herd_places_free(struct herd_places *places);
+/* Every provider reads its data again (SIGHUP). What fails is logged and keeps its old data. */
+HERD_API void herd_places_reload(struct herd_places *places);
+
+/* The answer: `json` borrowed for the call, final, never empty. `origin` names the provider. Runs from
+ * inside herd_places_ask when the answer is there at once (then *ret_ask is set to NULL). */
+typedef void herd_places_answer(void *ctx, struct herd_span json, const char *origin);
+
+/* One question under way, for cancelling. */
+struct herd_places_ask;
+
+/* Asks. `query` is copied. HERD_E_NOMEM: no answer will come. */
+HERD_API int herd_places_ask(struct herd_places *places, const struct herd_places_query *query,
+                             herd_places_answer *answer, void *ctx, struct herd_places_ask **ret_ask);
+/* The asker no longer wants the answer; NULL is fine. */
+HERD_API void herd_places_cancel(struct herd_places_ask *ask);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
