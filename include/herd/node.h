@@ -154,6 +154,18 @@ HERD_API void herd_node_tick(struct herd_node *node, struct herd_now now);
 /* A DIAL came to nothing: it is tried again later. */
 HERD_API void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now);
 
+/* ---- the stream of accepted updates ---- */
+
+/* A watcher sees each record that is accepted after it was opened, in the order they changed; one that
+ * changed again before it was looked at is seen once, with its newest value. */
+struct herd_watch;
+/* HERD_E_NOMEM. */
+HERD_API int herd_watch_open(struct herd_node *node, struct herd_watch **ret_watch);
+/* Before the node is freed. NULL is fine. */
+HERD_API void herd_watch_close(struct herd_watch *watch);
+/* The next record, borrowed until the next call on the node. False: none. */
+HERD_API bool herd_watch_next(struct herd_watch *watch, struct herd_record *ret_record);
+
 /* ---- figures ---- */
 
 struct herd_node_counts {
