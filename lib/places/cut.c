@@ -20,13 +20,7 @@ int herd_answer_read(struct herd_span json, struct herd_answer_shape *ret_shape,
     struct herd_json_fault fault;
     if (herd_json_check(json, &fault) < 0)
         return refuse(reterr_why, why_cap, fault.what, fault.offset);
-    struct herd_span object = json;
-    while (*object.at != '{' && object.len > 1 && strchr(" \t\r\n", *object.at)) {
-        object.at++;
-        object.len--;
-    }
-    while (strchr(" \t\r\n", object.at[object.len - 1]))
-        object.len--;
+    struct herd_span object = herd_json_trim(json);
     if (*object.at != '{')
         return refuse(reterr_why, why_cap, "not an object", (size_t)(object.at - json.at));
 

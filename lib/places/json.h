@@ -23,6 +23,9 @@ int herd_json_check(struct herd_span text, struct herd_json_fault *reterr_fault)
 
 /* Everything below takes text that passed herd_json_check, or a value inside such a text. */
 
+/* Without the white space around it. */
+struct herd_span herd_json_trim(struct herd_span text);
+
 /* '{' '[' '"' 't' 'f' 'n', or '0' for a number; 0 for an empty span. */
 char herd_json_kind(struct herd_span value);
 

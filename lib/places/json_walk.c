@@ -57,6 +57,15 @@ static const char *value_end(const char *at, const char *end)
     return end;
 }
 
+struct herd_span herd_json_trim(struct herd_span text)
+{
+    const char *end = text.at + text.len;
+    const char *at = skip_space(text.at, end);
+    while (end > at && (end[-1] == ' ' || end[-1] == '\n' || end[-1] == '\r' || end[-1] == '\t'))
+        end--;
+    return (struct herd_span){at, (size_t)(end - at)};
+}
+
 char herd_json_kind(struct herd_span value)
 {
     if (!value.len)
@@ -107,29 +116,39 @@ static unsigned hex_digit(char c)
     return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
 }
 
+/* The next character of a string's inside; escapes taken for what they stand for. */
+static bool next_char(struct herd_span *io_in, unsigned *ret_c)
+{
+    const char *at = io_in->at;
+    size_t used = 1;
+    unsigned c = (unsigned char)*at;
+    if (c == '\\') {
+        if (io_in->len >= 6 && at[1] == 'u') {
+            c = 0;
+            for (size_t k = 2; k < 6; k++)
+                c = c * 16 + hex_digit(at[k]);
+            used = 6;
+        } else if (io_in->len >= 2 && at[1] == '/') {
+            c = '/';
+            used = 2;
+        } else {
+            return false; /* of the short escapes only the solidus is a letter of any name */
+        }
+    }
+    io_in->at += used;
+    io_in->len -= used;
+    *ret_c = c;
+    return true;
+}
+
 bool herd_json_is(struct herd_span string, const char *name)
 {
     struct herd_span in = herd_json_inside(string);
-    size_t i = 0;
-    for (; *name; name++) {
-        if (i == in.len)
+    unsigned c;
+    for (; *name; name++)
+        if (!in.len || !next_char(&in, &c) || c != (unsigned char)*name)
             return false;
-        unsigned c = (unsigned char)in.at[i++];
-        if (c == '\\' && in.at[i] == 'u') {
-            c = 0;
-            for (size_t k = 1; k <= 4; k++)
-                c = c * 16 + hex_digit(in.at[i + k]);
-            i += 5;
-        } else if (c == '\\') {
-            /* Names asked for are plain; of the short escapes only the solidus is one of their letters. */
-            if (in.at[i] != '/')
-                return false;
-            c = (unsigned char)in.at[i++];
-        }
-        if (c != (unsigned char)*name)
-            return false;
-    }
-    return i == in.len && string.len >= 2;
+    return in.len == 0 && in.at != NULL;
 }
 
 bool herd_json_get(struct herd_span object, const char *name, struct herd_span *ret_value)

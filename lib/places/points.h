@@ -18,6 +18,8 @@
 #include <herd/config.h>
 #include <herd/places.h>
 
+#include <stdatomic.h>
+
 struct herd_points;
 
 /* A point to be added; texts are insides of JSON strings (escaped, UTF-8), copied. */
@@ -79,7 +81,7 @@ void herd_points_reader_free(struct herd_points_reader *reader);
 
 /* Reads a whole file, telling GeoJSON from TSV by its first byte, and seals. `stop` may become true from
  * another thread (NULL: never); then HERD_E_STATE. HERD_E_IO too. */
-int herd_points_load(struct herd_points **ret_points, const char *path, const volatile bool *stop,
+int herd_points_load(struct herd_points **ret_points, const char *path, const atomic_bool *stop,
                      size_t *ret_skipped, struct herd_config_fault *reterr_fault);
 
 /* What the licence of GeoNames' data asks for, as an element of `html_attributions`. */
