@@ -29,6 +29,11 @@
 extern "C" {
 #endif
 
+/* Writes the versions of the libraries in use ("libevent 2.1.12-stable, libcurl ...") to `text`, and
+ * returns it. */
+#define HERD_LIBRARIES_MAX 160
+HERD_API const char *herd_libraries(char text[HERD_LIBRARIES_MAX]);
+
 struct bufferevent;
 struct event_base;
 struct herd_server;

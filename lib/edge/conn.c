@@ -157,49 +157,29 @@ void herd_conn_finish(struct herd_conn *conn, const char *why)
 
 /* ---- sending ---- */
 
-/* Lines of a reply stream begin with "AT " or "? "; JSON lines never do, for a string in JSON holds no
- * LF. An answer's JSON is logged as its size. */
-static bool is_protocol_line(const char *at, size_t len)
-{
-    return (len >= 3 && memcmp(at, "AT ", 3) == 0) || (len >= 2 && memcmp(at, "? ", 2) == 0);
-}
-
-static void log_sent(struct herd_conn *conn, struct herd_span bytes)
+/* An answer to WHATSAT is logged as its AT line and the size of its JSON. In a reply stream these lines
+ * are told apart by their beginning: no line of JSON starts like that, for its strings hold no LF. */
+static void log_answer(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_log *log = conn->server->log;
-    if (!herd_log_traffic(log))
-        return;
-    if (conn->peer >= 0 || is_protocol_line(bytes.at, bytes.len)) {
-        const char *brace = conn->peer >= 0 ? NULL : memchr(bytes.at, '{', bytes.len);
-        if (!brace) {
-            herd_log_lines(log, "sent", herd_conn_who(conn), bytes);
-            return;
-        }
-    }
     size_t json = 0;
-    struct herd_span rest = bytes;
-    while (rest.len > 0) {
-        const char *lf = memchr(rest.at, '\n', rest.len);
-        size_t len = lf ? (size_t)(lf - rest.at) + 1 : rest.len;
-        if (is_protocol_line(rest.at, len))
-            herd_log_lines(log, "sent", herd_conn_who(conn), (struct herd_span){rest.at, len});
+    while (bytes.len > 0) {
+        const char *lf = memchr(bytes.at, '\n', bytes.len);
+        size_t len = lf ? (size_t)(lf - bytes.at) + 1 : bytes.len;
+        if (len > 3 && (memcmp(bytes.at, "AT ", 3) == 0 || memcmp(bytes.at, "? ", 2) == 0))
+            herd_log_lines(log, "sent", herd_conn_who(conn), (struct herd_span){bytes.at, len});
         else
             json += len;
-        rest.at += len;
-        rest.len -= len;
+        bytes.at += len;
+        bytes.len -= len;
     }
-    if (json > 0) {
-        struct herd_log_field field = herd_log_int("bytes", (int64_t)json);
-        herd_log_event(log, HERD_LOG_INFO, "sent_json", &field, 1);
-    }
+    struct herd_log_field field = herd_log_int("bytes", (int64_t)json);
+    herd_log_event(log, HERD_LOG_INFO, "sent_json", &field, 1);
 }
 
-void herd_conn_send(struct herd_conn *conn, struct herd_span bytes)
+static void send_bytes(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_server *server = conn->server;
-    if (bytes.len == 0 || conn->closed)
-        return;
-    log_sent(conn, bytes);
     if (herd_transport_send(conn, bytes) < 0) {
         herd_conn_close(conn, "send_failed");
         return;
@@ -213,6 +193,24 @@ void herd_conn_send(struct herd_conn *conn, struct herd_span bytes)
     }
     if (!conn->link && unsent > (size_t)server->limits->output_max_bytes)
         herd_conn_close(conn, "output_max_bytes");
+}
+
+void herd_conn_send(struct herd_conn *conn, struct herd_span bytes)
+{
+    if (bytes.len == 0 || conn->closed)
+        return;
+    if (herd_log_traffic(conn->server->log))
+        herd_log_lines(conn->server->log, "sent", herd_conn_who(conn), bytes);
+    send_bytes(conn, bytes);
+}
+
+void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes)
+{
+    if (bytes.len == 0 || conn->closed)
+        return;
+    if (herd_log_traffic(conn->server->log))
+        log_answer(conn, bytes);
+    send_bytes(conn, bytes);
 }
 
 static bool too_much_unsent(const struct herd_conn *conn)

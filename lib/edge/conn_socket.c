@@ -15,6 +15,12 @@
 /* An unfinished line's memory up to this size is kept for the next one. */
 #define REST_KEEP 512
 
+/* On Linux EWOULDBLOCK is EAGAIN. */
+static bool try_again(int error)
+{
+    return error == EAGAIN || error == EINTR;
+}
+
 static void on_read(evutil_socket_t fd, short what, void *arg);
 static void on_write(evutil_socket_t fd, short what, void *arg);
 
@@ -95,7 +101,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
     } else if (n == 0) {
         conn->eof = true;
         feed(conn, (struct herd_span){conn->rest.at, kept});
-    } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+    } else if (!try_again(errno)) {
         herd_conn_close(conn, strerror(errno));
     }
 }
@@ -129,7 +135,7 @@ int herd_socket_send(struct herd_conn *conn, struct herd_span bytes)
     size_t queued = conn->queue ? evbuffer_get_length(conn->queue) : 0;
     if (queued == 0) {
         ssize_t n = send(conn->fd, bytes.at, bytes.len, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        if (n < 0 && !try_again(errno))
             return HERD_E_IO;
         if (n > 0) {
             bytes.at += n;
@@ -150,7 +156,7 @@ static void on_write(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct herd_conn *conn = arg;
     int n = evbuffer_write(conn->queue, fd);
-    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+    if (n < 0 && !try_again(errno)) {
         herd_conn_close(conn, strerror(errno));
         return;
     }

@@ -69,7 +69,7 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     server->flush_active = false;
     /* Not at once: others' reads come first. */
     if (more)
-        evtimer_add(server->again_event, &(struct timeval){0, 0});
+        event_add(server->again_event, &(struct timeval){0, 0});
     herd_conn_bury(server);
     set_clock(server);
     if (server->stopping)

@@ -104,7 +104,7 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
         server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     }
     evconnlistener_disable(listener);
-    evtimer_add(server->accept_again, &(struct timeval){0, ACCEPT_PAUSE_US});
+    event_add(server->accept_again, &(struct timeval){0, ACCEPT_PAUSE_US});
 }
 
 static void on_accept_again(evutil_socket_t fd, short what, void *arg)

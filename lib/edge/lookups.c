@@ -34,7 +34,7 @@ static void answer(struct herd_server *server, uint64_t ticket, struct herd_span
     if (err < 0) {
         herd_conn_close(conn, herd_strerror(err));
     } else {
-        herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
+        herd_conn_send_answer(conn, (struct herd_span){server->out.at, server->out.len});
         herd_conn_resume(conn);
     }
     herd_server_effects(server);

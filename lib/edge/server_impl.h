@@ -154,6 +154,7 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest);
 void herd_conn_drained(struct herd_conn *conn);
 /* Sends bytes of the session and logs them; look at `closed` afterwards. */
 void herd_conn_send(struct herd_conn *conn, struct herd_span bytes);
+void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes);
 /* What held its commands up may be gone: they go on. */
 void herd_conn_resume(struct herd_conn *conn);
 /* "client=127.0.0.1:5000" or "peer=Jaquez", for the log; borrowed until the next call. */
