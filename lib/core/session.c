@@ -113,10 +113,9 @@ static int reply_invalid(struct herd_session *session, struct herd_span line, st
     return herd_format_invalid(herd_session_replies(session, out), line);
 }
 
-static int client_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+static int client_command(struct herd_session *session, const struct herd_job *job, bool first,
+                          struct herd_buf *out)
 {
-    bool first = !session->spoken;
-    session->spoken = true;
     switch (job->command.verb) {
     case HERD_BLANK: return 0;
     case HERD_IAMAT: return herd_report_take(session, job, herd_session_replies(session, out));
@@ -127,6 +126,18 @@ static int client_line(struct herd_session *session, const struct herd_job *job,
         return reply_invalid(session, job->line, out);
     default: return reply_invalid(session, job->line, out);
     }
+}
+
+static int client_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+{
+    bool first = !session->spoken;
+    session->spoken = true;
+    const struct herd_buf *replies = herd_session_replies(session, out);
+    size_t before = replies->len;
+    int err = client_command(session, job, first, out);
+    if (replies != out) /* behind a ticket, which lives at least until its answer */
+        session->owed_bytes += replies->len - before;
+    return err;
 }
 
 static int dialled_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
@@ -227,7 +238,8 @@ static int reply_too_long(struct herd_session *session, struct herd_span bytes, 
     session->finishing = true;
     if (bytes.len > TOO_LONG_SHOWN)
         bytes.len = TOO_LONG_SHOWN;
-    return reply_invalid(session, bytes, out);
+    struct herd_job job = {.line = bytes, .command = {.verb = HERD_INVALID}};
+    return client_line(session, &job, out);
 }
 
 /* Whether a reply was made since `before` bytes were owed. */
