@@ -285,13 +285,16 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
     return 0;
 }
 
-/* A client in the middle of a line is on the clock from the line's first byte. */
-static void time_line(struct herd_session *session, bool unfinished)
+/* A client in the middle of a line is on the clock from the line's first byte; `another`: this is not the
+ * line it was in the middle of before. */
+static void time_line(struct herd_session *session, bool unfinished, bool another)
 {
     struct herd_node *node = session->node;
-    if (!unfinished || session->role != HERD_ROLE_CLIENT) {
+    if (!unfinished || another || session->role != HERD_ROLE_CLIENT)
         herd_list_remove(&session->line);
-    } else if (!herd_list_linked(&session->line)) {
+    if (!unfinished || session->role != HERD_ROLE_CLIENT)
+        return;
+    if (!herd_list_linked(&session->line)) {
         session->line_ns = node->now.steady_ns;
         herd_list_append(&node->lines, &session->line);
     }
@@ -323,7 +326,7 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
     if (err < 0)
         return err;
     set_turn(session, consumed, ret_turn);
-    time_line(session, consumed < bytes.len && !ret_turn->paused);
+    time_line(session, consumed < bytes.len && !ret_turn->paused, consumed > 0);
     return 0;
 }
 
@@ -349,7 +352,7 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
     else if (session->role != HERD_ROLE_DEAD)
         herd_session_kill(session, "connection_lost");
     session->seen = 0;
-    time_line(session, false);
+    time_line(session, false, false);
     set_turn(session, rest.len, ret_turn);
     return 0;
 }
