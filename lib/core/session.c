@@ -217,6 +217,8 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
             herd_index_prefetch(&store->index, job->hash);
         }
         n++;
+        if (verb == HERD_HELLO)
+            break; /* what follows is read as what this makes of the session */
     }
     for (size_t i = 0; i < n; i++) {
         struct herd_job *job = &jobs[i];
@@ -334,11 +336,14 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
                      struct herd_buf *out, struct herd_turn *ret_turn)
 {
     int err = herd_session_input(session, rest, now, out, ret_turn);
-    if (err < 0 || ret_turn->paused || session->role == HERD_ROLE_DEAD)
+    if (err < 0 || session->role == HERD_ROLE_DEAD)
         return err;
-    struct herd_span last = {rest.at + ret_turn->consumed, rest.len - ret_turn->consumed};
-    if (last.len > 0 && !session->finishing) {
+    size_t left = rest.len - ret_turn->consumed;
+    if (ret_turn->paused && left > 0)
+        return 0;
+    if (left > 0 && !session->finishing) {
         /* The end of input ends the last line too. */
+        struct herd_span last = {rest.at + ret_turn->consumed, left};
         struct herd_job job = {.line = last, .end = rest.len, .guess = HERD_NO_SLOT};
         enum herd_verb verb = herd_command_parse(last, &job.command);
         if (verb == HERD_IAMAT || verb == HERD_AT)
