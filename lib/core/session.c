@@ -44,11 +44,14 @@ int herd_session_dialled(struct herd_node *node, struct herd_session **ret_sessi
         return HERD_E_ARG;
     struct herd_peer *p = &node->peers[peer];
     struct herd_session *session = open_session(node, user, now);
-    if (!session)
+    if (!session) {
+        herd_node_dial_failed(node, peer, now);
         return HERD_E_NOMEM;
+    }
     int err = herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, p->name, node->incarnation);
     if (err < 0) {
         herd_session_close(session);
+        herd_node_dial_failed(node, peer, now);
         return err;
     }
     session->role = HERD_ROLE_DIALLED;
