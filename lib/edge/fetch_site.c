@@ -194,6 +194,17 @@ static struct evdns_base *dns_of(struct herd_fetch *fetch)
     return fetch->dns;
 }
 
+int herd_fetch_resolver(struct herd_fetch *fetch, const char *address)
+{
+    struct evdns_base *dns = dns_of(fetch);
+    if (!dns)
+        return HERD_E_NOMEM;
+    (void)evdns_base_clear_nameservers_and_suspend(dns);
+    if (evdns_base_nameserver_ip_add(dns, address) != 0)
+        return HERD_E_ADDRESS;
+    return evdns_base_resume(dns) == 0 ? 0 : HERD_E_ADDRESS;
+}
+
 void herd_fetch_site_resolve(struct herd_fetch_site *site)
 {
     if (site->resolve)
