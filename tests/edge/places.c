@@ -39,8 +39,8 @@ static void test_new_translated(void **state)
         "\r\nX-Goog-FieldMask: places.id,places.displayName,",
         "\r\nContent-Type: application/json\r\n",
         "\r\nUser-Agent: libherd/",
-        "\r\n\r\n{\"locationRestriction\":{\"circle\":{\"center\":{\"latitude\":34.068930,\"longitude\":-118.445127},"
-        "\"radius\":10000}},\"maxResultCount\":7}",
+        ("\r\n\r\n{\"locationRestriction\":{\"circle\":{\"center\":{\"latitude\":34.068930,\"longitude\":-118.445127},"
+        "\"radius\":10000}},\"maxResultCount\":7}"),
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if (!memmem(request.at, request.len, wanted[i], strlen(wanted[i])))
