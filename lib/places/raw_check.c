@@ -231,11 +231,11 @@ static bool check_value(struct check *c)
 
 int herd_raw_check(struct herd_span text, struct herd_raw_fault *reterr_fault)
 {
-    struct check c = {text.at, text.at + text.len, NULL};
     if (!text.len) {
         *reterr_fault = (struct herd_raw_fault){0, "empty"};
         return HERD_E_SYNTAX;
     }
+    struct check c = {text.at, text.at + text.len, NULL};
     bool good = check_value(&c);
     if (good) {
         skip_space(&c);
