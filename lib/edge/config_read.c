@@ -13,7 +13,7 @@ int herd_config_tree(struct herd_config_reader *reader, struct json_object **ret
 {
     struct json_object *tree = NULL;
     struct json_tokener *tokener = NULL;
-    int err = herd_json_check(reader);
+    int err = herd_json_scan_check(reader);
     if (err < 0)
         goto out;
     err = HERD_E_NOMEM;

@@ -178,7 +178,7 @@ static int scan_all(struct herd_config_reader *reader, struct json_object *tree)
     return scan.has_lost ? HERD_E_NOMEM : 0;
 }
 
-int herd_json_check(struct herd_config_reader *reader)
+int herd_json_scan_check(struct herd_config_reader *reader)
 {
     return scan_all(reader, NULL);
 }
