@@ -22,6 +22,14 @@
 
 #define REQUESTS_MAX 4096
 
+void (*stub_pause)(bool in_stub);
+
+static void pausing(bool in_stub)
+{
+    if (stub_pause)
+        stub_pause(in_stub);
+}
+
 struct conn {
     struct conn *prev, *next;
     struct stub *stub;
@@ -135,9 +143,8 @@ static size_t request_len(const char *at, size_t len)
     return len >= head + body ? head + body : 0;
 }
 
-static void on_read(struct bufferevent *bev, void *ctx)
+static void take_request(struct bufferevent *bev, struct conn *c)
 {
-    struct conn *c = ctx;
     struct stub *stub = c->stub;
     struct evbuffer *in = bufferevent_get_input(bev);
     size_t len = evbuffer_get_length(in);
@@ -149,6 +156,13 @@ static void on_read(struct bufferevent *bev, void *ctx)
     assert_int_equal(herd_buf_add(note, at, whole), 0);
     evbuffer_drain(in, whole);
     act(c, (struct herd_span){note->at, note->len});
+}
+
+static void on_read(struct bufferevent *bev, void *ctx)
+{
+    pausing(true);
+    take_request(bev, ctx);
+    pausing(false);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)
@@ -164,7 +178,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)address;
     (void)len;
     struct stub *stub = ctx;
+    pausing(true);
     struct conn *c = calloc(1, sizeof *c);
+    pausing(false);
     assert_non_null(c);
     c->stub = stub;
 #ifdef STUB_TLS

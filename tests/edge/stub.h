@@ -44,6 +44,9 @@ size_t stub_held(const struct stub *stub);         /* now */
 size_t stub_held_max(const struct stub *stub);
 struct herd_span stub_request(const struct stub *stub, size_t index);
 
+/* Told when the stub's own code begins and ends to run; NULL: nobody is. */
+extern void (*stub_pause)(bool in_stub);
+
 /* Runs the loop until *flag is not less than `want`; fails after ten seconds. */
 void run_until_(struct event_base *base, const size_t *count, size_t want, const char *what);
 #define run_until(base, count, want) run_until_(base, count, want, #count " >= " #want)
