@@ -44,7 +44,7 @@ static const char usage[] =
     "  --fill         first send every client once\n"
     "  --warm         requests before the clock starts (0)\n"
     "  --count        requests measured, at most (100000)\n"
-    "  --seconds      stop sending after this many (no bound)\n"
+    "  --ms           stop sending after this many milliseconds (no bound)\n"
     "  --rate         requests a second on a schedule instead of --depth in flight\n"
     "  --pid          a process whose CPU time is accounted; repeatable\n"
     "  --settle       wait for these processes to come to rest, and account that too\n"
@@ -78,7 +78,7 @@ static struct {
     size_t link_count;
     size_t connection_count;
     uint64_t depth, ids, warm, count, rate, seed;
-    double seconds;
+    int64_t bound_ns;
     uint16_t port;
     int cpu;
     bool fill, settle;
@@ -97,7 +97,7 @@ static void options_read(int argc, char **argv)
         {"mode", 1, NULL, 'm'},  {"port", 1, NULL, 'p'},    {"connections", 1, NULL, 'c'},
         {"depth", 1, NULL, 'd'}, {"ids", 1, NULL, 'i'},     {"id-bytes", 1, NULL, 'b'},
         {"fill", 0, NULL, 'f'},  {"warm", 1, NULL, 'w'},    {"count", 1, NULL, 'n'},
-        {"rate", 1, NULL, 'r'},  {"seconds", 1, NULL, 's'}, {"pid", 1, NULL, 'P'},
+        {"rate", 1, NULL, 'r'},  {"ms", 1, NULL, 's'}     , {"pid", 1, NULL, 'P'},
         {"link", 1, NULL, 'l'},  {"settle", 0, NULL, 'S'},  {"time", 1, NULL, 't'},
         {"seed", 1, NULL, 'e'},  {"cpu", 1, NULL, 'u'},     {NULL, 0, NULL, 0}};
     bool mode = false;
@@ -128,7 +128,7 @@ static void options_read(int argc, char **argv)
         case 'w': load.warm = (uint64_t)number_of(optarg, "--warm", 0, 100000000); break;
         case 'n': load.count = (uint64_t)number_of(optarg, "--count", 0, 100000000); break;
         case 'r': load.rate = (uint64_t)number_of(optarg, "--rate", 1, 10000000); break;
-        case 's': load.seconds = (double)number_of(optarg, "--seconds", 1, 3600); break;
+        case 's': load.bound_ns = number_of(optarg, "--ms", 1, 3600000) * 1000000; break;
         case 'P':
             if (load.pids.count == EDGE_PIDS_MAX)
                 die("too many --pid");
@@ -521,8 +521,8 @@ int main(int argc, char **argv)
         cpu[i] = cpu_ns_of(load.pids.at[i]);
     own = own_cpu_ns();
     start = clock_ns();
-    if (load.seconds > 0)
-        load.deadline_ns = start + (int64_t)(load.seconds * 1e9);
+    if (load.bound_ns > 0)
+        load.deadline_ns = start + load.bound_ns;
     if (load.rate > 0)
         run_scheduled();
     else
