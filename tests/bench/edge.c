@@ -123,6 +123,18 @@ int64_t cpu_ns_of(pid_t pid)
     return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
+int64_t cpu_ns_of_machine(void)
+{
+    unsigned long long user, nice, kernel, idle, waiting, irq, softirq, steal;
+    FILE *stat = fopen("/proc/stat", "re");
+
+    if (stat == NULL || fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &kernel, &idle,
+                               &waiting, &irq, &softirq, &steal) != 8)
+        die("cannot read /proc/stat");
+    fclose(stat);
+    return (int64_t)(user + nice + kernel + irq + softirq + steal) * (1000000000 / sysconf(_SC_CLK_TCK));
+}
+
 int64_t cpu_ns_of_all(const struct pids *pids)
 {
     int64_t sum = 0;

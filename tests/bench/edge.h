@@ -32,6 +32,10 @@ void pin_to(int cpu);
  * exact even while it runs. This is the clock behind utime + stime, without their rounding to ticks. */
 int64_t cpu_ns_of(pid_t pid);
 
+/* CPU time spent by anyone on this machine, in steps of 10 ms: what neither server nor generator used of it
+ * is what disturbed them. */
+int64_t cpu_ns_of_machine(void);
+
 /* The processes measured. */
 struct pids {
     pid_t at[EDGE_PIDS_MAX];

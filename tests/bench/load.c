@@ -493,7 +493,7 @@ static int64_t own_cpu_ns(void)
 
 int main(int argc, char **argv)
 {
-    int64_t cpu[EDGE_PIDS_MAX], cpu_sum = 0, own, start, end, settled;
+    int64_t cpu[EDGE_PIDS_MAX], cpu_sum = 0, own, machine, others, start, end, settled;
     struct histogram histogram;
     uint64_t measured = 0, flooded = 0;
     double seconds;
@@ -520,6 +520,7 @@ int main(int argc, char **argv)
     for (i = 0; i < load.pids.count; i++)
         cpu[i] = cpu_ns_of(load.pids.at[i]);
     own = own_cpu_ns();
+    machine = cpu_ns_of_machine();
     start = clock_ns();
     if (load.bound_ns > 0)
         load.deadline_ns = start + load.bound_ns;
@@ -531,6 +532,7 @@ int main(int argc, char **argv)
     own = own_cpu_ns() - own;
     settle();
     settled = clock_ns();
+    machine = cpu_ns_of_machine() - machine;
     for (i = 0; i < load.pids.count; i++) {
         cpu[i] = cpu_ns_of(load.pids.at[i]) - cpu[i];
         cpu_sum += cpu[i];
@@ -541,6 +543,7 @@ int main(int argc, char **argv)
         flooded += load.drains[i].lines;
 
     seconds = (double)(end - start) / 1e9;
+    others = machine - cpu_sum - own;
     printf("{\"mode\":\"%s\",\"connections\":%zu,\"depth\":%" PRIu64 ",\"ids\":%" PRIu64 ",\"bytes\":%zu",
            request_mode_name(load.plan.mode), load.connection_count, load.depth, load.ids, load.plan.stride);
     printf(",\"requests\":%" PRIu64 ",\"seconds\":%.6f,\"throughput\":%.0f,\"settled_seconds\":%.6f", measured, seconds,
@@ -549,8 +552,8 @@ int main(int argc, char **argv)
            measured > 0 ? (double)cpu_sum / (double)measured : 0.0);
     for (i = 0; i < load.pids.count; i++)
         printf("%s%" PRId64, i == 0 ? "" : ",", cpu[i]);
-    printf("],\"generator_busy\":%.3f,\"flooded_lines\":%" PRIu64 ",\"latency_ns\":", (double)own / 1e9 / seconds,
-           flooded);
+    printf("],\"generator_busy\":%.3f,\"others_busy\":%.3f,\"flooded_lines\":%" PRIu64 ",\"latency_ns\":",
+           (double)own / 1e9 / seconds, others > 0 ? (double)others / (double)(settled - start) : 0.0, flooded);
     histogram_print(&histogram, stdout);
     printf("}\n");
     return fflush(stdout) == 0 ? 0 : 1;

@@ -4,6 +4,8 @@ import statistics
 
 from subjects import LABELS
 
+OTHERS_BUSY = 0.15  # more of a core than this, used by strangers, is worth a warning
+
 
 def spread(values):
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
@@ -108,7 +110,8 @@ class Part:
                 others = self.values(base, x)
                 line.append(three(ratios(row["values"], others)) if others else "")
             if rates:
-                line.append(number(statistics.median([run["throughput"] for run in row["runs"]])))
+                told = [run["throughput"] for run in row["runs"] if run.get("throughput")]
+                line.append(number(statistics.median(told)) if told else "")
             if latencies:
                 told = [run["latency_ns"] for run in row["runs"] if "latency_ns" in run]
                 line += [nanoseconds(statistics.median([one[q] for one in told])) if told else ""
@@ -120,6 +123,11 @@ class Part:
             print(f"  SKIPPED {LABELS.get(skipped['subject'], skipped['subject'])}: {skipped['why']}", file=out)
         for note in self.notes:
             print(f"  note: {note}", file=out)
+        runs = [run for row in self.rows.values() for run in row["runs"] if "others_busy" in run]
+        disturbed = sum(run["others_busy"] > OTHERS_BUSY for run in runs)
+        if disturbed:
+            print(f"  WARNING: during {disturbed} of {len(runs)} measurements other processes used more than "
+                  f"{OTHERS_BUSY:.0%} of a core", file=out)
         print_targets(self.targets, out)
 
 
