@@ -4,8 +4,8 @@
  *
  * Threads   A node, a store, a server and everything they hand out belong to one thread at a time.
  *           Different nodes may live in different threads; the library has no globals of its own.
- * Time      The core never asks for the time: callers pass `now_ns`, POSIX nanoseconds (UTC, as
- *           clock_gettime(CLOCK_REALTIME) gives it). Units are the last word of a name.
+ * Time      The core never asks for the time: callers pass a struct herd_now. Units are the last word of
+ *           a name.
  * Memory    *copied*: yours again when the call returns. *borrowed until X*: do not free or change it
  *           before X. *owned*: free it with the function named. Every `_free` accepts NULL.
  * Errors    Functions that can fail return 0 or a positive count on success and a negative
@@ -65,6 +65,15 @@ HERD_API const char *herd_strerror(int err);
 
 /* The version of the library that is running, as "MAJOR.MINOR.PATCH"; static. */
 HERD_API const char *herd_version(void);
+
+/*
+ * What time it is, twice: `wall_ns` is POSIX nanoseconds (CLOCK_REALTIME), for stamps; `steady_ns` never
+ * jumps and never goes back (CLOCK_MONOTONIC), for time-outs. Somebody setting the clock closes nothing.
+ */
+struct herd_now {
+    int64_t wall_ns;
+    int64_t steady_ns;
+};
 
 /* Borrowed bytes. Not NUL-terminated; may hold any byte. */
 struct herd_span {

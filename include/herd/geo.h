@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Places as ISO 6709 decimal degrees, `+34.068930-118.445127`: latitude then longitude, each with its
+ * sign, no separator. The text itself is kept and passed on; ranges are decided on its digits, so
+ * `+90.0000000000000000001+0` is out of range where a double would let it in.
+ */
+#ifndef HERD_GEO_H
+#define HERD_GEO_H
+
+#include <herd/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The two halves of a place, each with its sign, as spans of the text that was parsed. */
+struct herd_place {
+    struct herd_span lat, lon;
+};
+
+/* Splits and checks `text` (borrowed as long as *ret_place is used).
+ * HERD_E_SYNTAX: not sign digits [. digits] twice. HERD_E_RANGE: |lat| > 90 or |lon| > 180. */
+HERD_API int herd_place_parse(struct herd_span text, struct herd_place *ret_place);
+
+/* The nearest double to one half of a place, in degrees. Exact parsing of up to 17 significant digits;
+ * digits beyond that no longer change a double. `half` must have come from herd_place_parse. */
+HERD_API double herd_place_degrees(struct herd_span half);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

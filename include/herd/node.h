@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A node of a herd, without sockets: bytes and time go in, bytes and wishes come out.
+ *
+ * A *session* is one connection, seen from the protocol: bytes that arrived are given to it, bytes to be
+ * sent are appended to a buffer of the caller's. It begins as a client; one that introduces itself with
+ * the name of a configured neighbour becomes a link. Everything a node wants done (dial a neighbour, look
+ * up places, close a session) or wants known it says in *effects*, which the caller takes and carries
+ * out, so nothing ever calls back into the caller.
+ *
+ *     herd_node_new(&node, &options);
+ *     herd_session_open(node, &session, my_connection, now);
+ *     herd_session_input(session, bytes, now, &out, &turn);     reply is in out, turn.consumed used up
+ *     while (herd_node_effect(node, &effect)) carry_out(&effect);
+ *     for each link: while (room) herd_session_fill(link, room, now, &out);
+ *     at herd_node_next_ns(node): herd_node_tick(node, now);
+ *
+ * Programs that use libevent want herd/server.h, which does all of this; herd/node.h is for those that
+ * bring their own transport, and for simulators. A session pointer is valid until herd_session_close.
+ */
+#ifndef HERD_NODE_H
+#define HERD_NODE_H
+
+#include <herd/store.h>
+#include <herd/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HERD_PROTOCOL_VERSION 1
+
+struct herd_node;
+struct herd_session;
+
+struct herd_node_options {
+    struct herd_span name;         /* this server; copied */
+    const struct herd_span *peers; /* its neighbours; names copied */
+    size_t peer_count;
+    uint64_t seed[2];    /* random: table key, jitter, and the incarnation that tells a restart */
+    uint64_t digest_key; /* the same on every node of the herd; zero is fine */
+
+    /* Bounds; zero means the default. */
+    size_t line_max_bytes;        /* 65536 */
+    size_t records_max;           /* 1000000; new ids are refused beyond, twice this from neighbours */
+    size_t lookups_per_client_max; /* 4; later commands of that client wait */
+    size_t owed_max_bytes;        /* 65536 of replies waiting behind a look-up; then commands wait */
+    int64_t client_idle_ns;       /* 300 s; negative: never */
+    int64_t line_deadline_ns;     /* 10 s for a line to become whole; negative: no bound */
+    int64_t ping_ns;              /* 5 s */
+    int64_t hello_ns;             /* 5 s */
+    int64_t redial_min_ns;        /* 50 ms */
+    int64_t redial_max_ns;        /* 3 s */
+    int64_t future_ns;            /* 300 s */
+    bool future_refuse;           /* false: a report from the future is warned of; true: refused */
+    bool close_after_reply;       /* close a client after its first reply */
+};
+
+/* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice. */
+HERD_API int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *options);
+/* Frees the node and all its sessions. */
+HERD_API void herd_node_free(struct herd_node *node);
+
+HERD_API struct herd_span herd_node_name(const struct herd_node *node);
+/* The node's store, borrowed for the node's life; read it, do not put into it. */
+HERD_API struct herd_store *herd_node_store(struct herd_node *node);
+
+/* ---- sessions ---- */
+
+/* What the caller does after giving bytes to a session. */
+struct herd_turn {
+    size_t consumed; /* bytes used up; give the rest again, with more behind it */
+    bool paused;     /* commands wait for a look-up: give the rest again when an answer was given */
+    bool close;      /* send what is owed, then close the connection */
+};
+
+/* A connection was accepted. `user` comes back with effects. HERD_E_NOMEM. */
+HERD_API int herd_session_open(struct herd_node *node, struct herd_session **ret_session, void *user,
+                               struct herd_now now);
+/* A connection to neighbour `peer` was made: appends this side's introduction to `out`. HERD_E_NOMEM,
+ * HERD_E_ARG (no such neighbour). */
+HERD_API int herd_session_dialled(struct herd_node *node, struct herd_session **ret_session, void *user,
+                                  size_t peer, struct herd_now now, struct herd_buf *out);
+/* The connection is gone or about to be: frees the session. What it owed is forgotten. */
+HERD_API void herd_session_close(struct herd_session *session);
+
+/* Bytes arrived at `now`. Replies are appended to `out`. HERD_E_NOMEM: a reply could not be made, the
+ * session must be closed; the node is sound. */
+HERD_API int herd_session_input(struct herd_session *session, struct herd_span bytes, struct herd_now now,
+                                struct herd_buf *out, struct herd_turn *ret_turn);
+/* The other side will send no more; an unterminated rest is a command too. turn.close says whether all
+ * is answered; if not, a CLOSE effect follows when it is. */
+HERD_API int herd_session_end(struct herd_session *session, struct herd_span rest, struct herd_now now,
+                              struct herd_buf *out, struct herd_turn *ret_turn);
+
+HERD_API void *herd_session_user(const struct herd_session *session);
+/* The neighbour at the other end of an established link, or -1. */
+HERD_API int herd_session_peer(const struct herd_session *session);
+
+/* ---- flooding ---- */
+
+/* Whether a neighbour's link is up, and its session. */
+HERD_API struct herd_session *herd_node_link(struct herd_node *node, size_t peer);
+HERD_API size_t herd_node_peer_count(const struct herd_node *node);
+HERD_API struct herd_span herd_node_peer_name(const struct herd_node *node, size_t peer);
+/* Whether herd_session_fill would append anything. */
+HERD_API bool herd_session_wants(const struct herd_session *session);
+/* Appends what the link has to say, newest values first come first served, until about `room` bytes are
+ * there or nothing is left. HERD_E_NOMEM: as many lines as fitted; the rest stays due. */
+HERD_API int herd_session_fill(struct herd_session *session, size_t room, struct herd_now now,
+                               struct herd_buf *out);
+
+/* ---- effects ---- */
+
+enum herd_effect_kind {
+    HERD_EFFECT_LOOKUP,   /* ask for places: ticket, place, radius, bound; later herd_node_answer */
+    HERD_EFFECT_CANCEL,   /* the look-up of `ticket` is no longer wanted; its `lookup_user` is given */
+    HERD_EFFECT_DIAL,     /* connect to `peer`, then herd_session_dialled or herd_node_dial_failed */
+    HERD_EFFECT_CLOSE,    /* send what is in hand for `session`, then close it; `text` says why */
+    HERD_EFFECT_PEER_UP,  /* a link is established */
+    HERD_EFFECT_PEER_DOWN, /* a link is gone */
+    HERD_EFFECT_NOTICE,   /* something an operator should know: `text`, `detail` */
+};
+
+/* Which members are set depends on the kind; spans and texts are borrowed until the next call. */
+struct herd_effect {
+    enum herd_effect_kind kind;
+    struct herd_session *session;
+    size_t peer;
+    uint64_t ticket;
+    void *lookup_user;
+    struct herd_span id, place, radius;
+    unsigned bound;
+    const char *text;        /* static: one_word_like_this */
+    struct herd_span detail;
+};
+
+/* Takes the next effect. False: nothing to do. Take all of them after each call on the node. */
+HERD_API bool herd_node_effect(struct herd_node *node, struct herd_effect *ret_effect);
+
+/* Remembers what belongs to a ticket, to be given back by CANCEL. */
+HERD_API void herd_ticket_user(struct herd_node *node, uint64_t ticket, void *user);
+/* The answer to a LOOKUP: `json` is sent as it is, behind the AT line and before two LF. Appends what
+ * its session may send now to `out` (nothing while an earlier answer is missing) and gives the session,
+ * or NULL if the ticket is no longer wanted. HERD_E_NOMEM: close that session. */
+HERD_API int herd_node_answer(struct herd_node *node, uint64_t ticket, struct herd_span json, struct herd_now now,
+                              struct herd_buf *out, struct herd_session **ret_session);
+
+/* ---- time ---- */
+
+/* The steady time at which to call herd_node_tick at the latest; INT64_MAX: not needed. */
+HERD_API int64_t herd_node_next_ns(const struct herd_node *node);
+HERD_API void herd_node_tick(struct herd_node *node, struct herd_now now);
+/* A DIAL came to nothing: it is tried again later. */
+HERD_API void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now);
+
+/* ---- the stream of accepted updates ---- */
+
+/* A watcher sees each record that is accepted after it was opened, in the order they changed; one that
+ * changed again before it was looked at is seen once, with its newest value. */
+struct herd_watch;
+/* HERD_E_NOMEM. */
+HERD_API int herd_watch_open(struct herd_node *node, struct herd_watch **ret_watch);
+/* Before the node is freed. NULL is fine. */
+HERD_API void herd_watch_close(struct herd_watch *watch);
+/* The next record, borrowed until the next call on the node. False: none. */
+HERD_API bool herd_watch_next(struct herd_watch *watch, struct herd_record *ret_record);
+
+/* ---- figures ---- */
+
+struct herd_node_counts {
+    uint64_t reports;      /* IAMAT accepted and new */
+    uint64_t reports_old;  /* IAMAT answered, neither stored nor flooded */
+    uint64_t invalid;      /* lines answered with "? " */
+    uint64_t lookups;      /* WHATSAT for a known client */
+    uint64_t at_received, at_new; /* AT lines from neighbours, and those that were news */
+    uint64_t at_sent;
+};
+HERD_API struct herd_node_counts herd_node_counts(const struct herd_node *node);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lines of the protocol, parsed and formatted with no input or output.
+ *
+ *     struct herd_span input = herd_span_of("IAMAT kiwi +34.0-118.4 1621464827.9\n"), line;
+ *     struct herd_command command;
+ *     size_t seen = 0;
+ *     while (herd_line_next(&input, &seen, 65536, &line) == HERD_LINE)
+ *         if (herd_command_parse(line, &command) == HERD_IAMAT)
+ *             remember(command.id, command.place, command.time);
+ *
+ * Everything is bytes: no locale, no character set. White space is space, TAB, CR, FF and VT; LF ends a
+ * line. The rules are those of PROTOCOL.md.
+ */
+#ifndef HERD_PROTOCOL_H
+#define HERD_PROTOCOL_H
+
+#include <herd/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum herd_scan {
+    HERD_LINE,          /* *ret_line is the next line, LF not included; *io_bytes begins behind its LF */
+    HERD_LINE_MORE,     /* no LF yet: give all of *io_bytes again with more behind it */
+    HERD_LINE_TOO_LONG, /* no LF within line_max_bytes */
+};
+
+/* Cuts one line off the front of *io_bytes. *io_seen remembers how much of an unfinished line was
+ * already searched, so that work is linear however slowly the bytes come; start with 0. */
+HERD_API enum herd_scan herd_line_next(struct herd_span *io_bytes, size_t *io_seen, size_t line_max_bytes,
+                                       struct herd_span *ret_line);
+
+enum herd_verb {
+    HERD_INVALID, /* answered with "? " and a copy of the line */
+    HERD_BLANK,   /* answered with nothing */
+    HERD_IAMAT,   /* id, place, time, time_ns */
+    HERD_WHATSAT, /* id, radius, bound */
+    HERD_AT,      /* server, diff, id, place, time, time_ns: neighbours only */
+    HERD_HELLO,   /* from, to, version, incarnation: neighbours only */
+    HERD_REFUSE,  /* why: neighbours only */
+    HERD_PING,    /* neighbours only */
+    HERD_PONG,    /* neighbours only */
+};
+
+/* One parsed line. Spans point into the line; only the members named beside the verb are set. */
+struct herd_command {
+    enum herd_verb verb;
+    struct herd_span id;     /* any bytes but white space, at least one */
+    struct herd_span place;  /* ISO 6709, checked */
+    struct herd_span time;   /* POSIX seconds, checked */
+    int64_t time_ns;         /* decimals beyond the ninth cut off */
+    struct herd_span radius; /* kilometres: digits [. digits], 0..50 exactly */
+    unsigned bound;          /* 0..20 */
+    struct herd_span server; /* the server that took the report */
+    struct herd_span diff;   /* its clock minus the client's: sign digits [. digits] */
+    struct herd_span from, to;
+    unsigned version;
+    uint64_t incarnation;
+    struct herd_span why; /* the rest of the line */
+};
+
+/* Parses one line (no LF). Never fails: what is not a command is HERD_INVALID. */
+HERD_API enum herd_verb herd_command_parse(struct herd_span line, struct herd_command *ret_command);
+
+/* Whether `name` can be a server's: 1 to HERD_NAME_MAX bytes of A-Z a-z 0-9 . _ - */
+#define HERD_NAME_MAX 64
+HERD_API bool herd_name_valid(struct herd_span name);
+
+/* Each appends one line, LF included. HERD_E_NOMEM leaves `out` as it was. */
+HERD_API int herd_format_at(struct herd_buf *out, struct herd_span server, struct herd_span diff,
+                            struct herd_span id, struct herd_span place, struct herd_span time);
+HERD_API int herd_format_invalid(struct herd_buf *out, struct herd_span line);
+HERD_API int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct herd_span place,
+                               struct herd_span time);
+HERD_API int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_span radius_km,
+                                 unsigned bound);
+HERD_API int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from,
+                               struct herd_span to, uint64_t incarnation);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The newest record of each client.
+ *
+ * A record is what an AT line says: (server, diff, id, place, time), kept byte for byte. Records of one
+ * id are in a total order, the same on every node, so that all end with the same bytes: client time
+ * (exact, all decimals), then the accepting server's name, then diff, place and time as bytes. The store
+ * keeps the greatest it was given.
+ *
+ * A record lives in a slot, a number from 0 to herd_store_slots() - 1 that it keeps until it is removed.
+ */
+#ifndef HERD_STORE_H
+#define HERD_STORE_H
+
+#include <herd/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct herd_record {
+    struct herd_span server, diff, id, place, time;
+    int64_t time_ns; /* `time` as herd_stamp_parse gives it */
+};
+
+struct herd_store;
+
+struct herd_store_options {
+    uint64_t table_key[2]; /* random, this node's own: against ids chosen to collide */
+    uint64_t digest_key;   /* the same on every node of a herd */
+};
+
+/* HERD_E_NOMEM. `options` is copied; NULL means all zero. */
+HERD_API int herd_store_new(struct herd_store **ret_store, const struct herd_store_options *options);
+HERD_API void herd_store_free(struct herd_store *store);
+
+enum herd_put {
+    HERD_PUT_NEW,   /* the id was not known: stored */
+    HERD_PUT_NEWER, /* stored over an older record */
+    HERD_PUT_SAME,  /* byte for byte what is stored */
+    HERD_PUT_OLDER, /* ordered before what is stored: not stored */
+};
+
+/* Offers a record (copied) whose members hold what the parser checked. Says what came of it, and the
+ * slot where the id now is. HERD_E_NOMEM, HERD_E_LIMIT (65 535 names of servers): nothing changed. */
+HERD_API int herd_store_put(struct herd_store *store, const struct herd_record *record,
+                            enum herd_put *ret_verdict, uint32_t *ret_slot);
+
+/* The record of an id. Spans are borrowed until the next call on the store. False: not known. */
+HERD_API bool herd_store_get(struct herd_store *store, struct herd_span id, struct herd_record *ret_record);
+
+/* The record in a slot, borrowed as above. False: the slot is empty. */
+HERD_API bool herd_store_at(struct herd_store *store, uint32_t slot, struct herd_record *ret_record);
+
+/* Appends the AT line of a slot, LF included. HERD_E_NOMEM, HERD_E_NOTFOUND (empty slot). */
+HERD_API int herd_store_format(struct herd_store *store, uint32_t slot, struct herd_buf *out);
+
+/* Forgets the record in a slot; an empty slot is left alone. */
+HERD_API void herd_store_remove(struct herd_store *store, uint32_t slot);
+
+/* How many records there are, and how many slots were ever used. */
+HERD_API size_t herd_store_count(const struct herd_store *store);
+HERD_API uint32_t herd_store_slots(const struct herd_store *store);
+
+/* The sum of the hashes of all records, modulo 2^64: equal stores have equal digests. */
+HERD_API uint64_t herd_store_digest(const struct herd_store *store);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

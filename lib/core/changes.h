@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stream of accepted updates, and those who read it.
+ *
+ *      ring   [ 7 | 2 | 9 | 2 | 4 ]          slots in the order they changed, one entry a change
+ *                   ^cursor      ^next
+ *      reader  bits  . . 1 . 1 . . . . 1     slots this reader still has to see
+ *
+ * A change sets the slot's bit at every reader (but the one it came from) and is written to the ring
+ * once. A reader follows the ring and takes only slots whose bit is set, clearing it: a slot that changed
+ * again while it waited keeps its place and is seen once, with its newest value. A reader so slow that
+ * the ring went round past its cursor loses only the order: it finds what it missed by sweeping its bits,
+ * one slot of the sweep to three of the ring, so that neither starves the other.
+ *
+ * Links are readers; so is whatever else must see each update: a journal, a viewer, a database.
+ */
+#ifndef HERD_CORE_CHANGES_H
+#define HERD_CORE_CHANGES_H
+
+#include <herd/types.h>
+
+struct herd_reader {
+    struct herd_reader *next;
+    uint64_t *bits;
+    uint64_t cursor;
+    size_t pending;     /* bits set */
+    uint32_t sweep_at;  /* next slot the sweep looks at */
+    uint32_t sweep_left; /* slots the sweep still has to look at; 0: no sweep */
+    unsigned turn;
+};
+
+struct herd_changes {
+    uint32_t *ring;
+    uint32_t size; /* a power of two */
+    uint64_t next;
+    uint32_t cap; /* slots that every reader has bits for, a multiple of 64 */
+    struct herd_reader *readers;
+};
+
+/* `ring_size` must be a power of two. HERD_E_NOMEM. */
+int herd_changes_init(struct herd_changes *changes, uint32_t ring_size);
+/* Readers must have left. */
+void herd_changes_fini(struct herd_changes *changes);
+
+/* A reader joins; it sees what changes from now on. HERD_E_NOMEM. */
+int herd_changes_join(struct herd_changes *changes, struct herd_reader *reader);
+/* Leaves and frees its bits; fine for a zeroed reader that never joined. */
+void herd_changes_leave(struct herd_changes *changes, struct herd_reader *reader);
+
+/* Room for slots 0 .. slots - 1 at every reader. HERD_E_NOMEM. */
+int herd_changes_reserve(struct herd_changes *changes, uint32_t slots);
+
+/* The slot changed; `except` (or NULL) is where the change came from. Slots must be reserved. */
+void herd_changes_note(struct herd_changes *changes, uint32_t slot, const struct herd_reader *except);
+
+/* The reader has to see this slot (outside the order), or all slots below `slots`. */
+void herd_reader_mark(struct herd_changes *changes, struct herd_reader *reader, uint32_t slot);
+void herd_reader_mark_all(struct herd_changes *changes, struct herd_reader *reader, uint32_t slots);
+/* The reader no longer has to see this slot. */
+void herd_reader_clear(struct herd_reader *reader, uint32_t slot);
+bool herd_reader_has(const struct herd_reader *reader, uint32_t slot);
+
+/* Takes the next slot to see, or HERD_NO_SLOT. */
+uint32_t herd_reader_take(struct herd_changes *changes, struct herd_reader *reader);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Digits, an optional point, at least one digit behind it: the number form of the whole protocol. */
+#ifndef HERD_CORE_DECIMAL_H
+#define HERD_CORE_DECIMAL_H
+
+#include <herd/types.h>
+
+struct herd_decimal {
+    uint64_t whole;      /* the part before the point, or UINT64_MAX when it is larger than 10^18 */
+    const char *frac;    /* first digit behind the point; NULL without a point */
+    size_t frac_len;
+};
+
+/* Reads the longest decimal that starts at `at`; returns where it ends, NULL if there is none or the
+ * point has no digit behind it. */
+const char *herd_decimal_scan(const char *at, const char *end, struct herd_decimal *ret);
+
+/* Whether any digit of a run is not 0. */
+bool herd_digits_any(const char *at, size_t len);
+
+static inline bool herd_is_digit(char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+#endif

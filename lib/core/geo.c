@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* ISO 6709 decimal degrees. */
+#include "decimal.h"
+
+#include <herd/geo.h>
+
+#define LAT_MAX_DEG 90
+#define LON_MAX_DEG 180
+
+/* One signed half: where it ends, or NULL with *ret_err. Syntax is decided before range, so that a
+ * place is out of range only if all of it is well formed. */
+static const char *scan_half(const char *at, const char *end, uint64_t max_deg, bool *io_out_of_range)
+{
+    struct herd_decimal number;
+    if (at == end || (*at != '+' && *at != '-'))
+        return NULL;
+    const char *stop = herd_decimal_scan(at + 1, end, &number);
+    if (stop && (number.whole > max_deg ||
+                 (number.whole == max_deg && herd_digits_any(number.frac, number.frac_len))))
+        *io_out_of_range = true;
+    return stop;
+}
+
+int herd_place_parse(struct herd_span text, struct herd_place *ret_place)
+{
+    const char *end = text.at + text.len;
+    bool out_of_range = false;
+    const char *middle = scan_half(text.at, end, LAT_MAX_DEG, &out_of_range);
+    if (!middle)
+        return HERD_E_SYNTAX;
+    const char *stop = scan_half(middle, end, LON_MAX_DEG, &out_of_range);
+    if (!stop || stop != end)
+        return HERD_E_SYNTAX;
+    if (out_of_range)
+        return HERD_E_RANGE;
+    ret_place->lat = (struct herd_span){text.at, (size_t)(middle - text.at)};
+    ret_place->lon = (struct herd_span){middle, (size_t)(end - middle)};
+    return 0;
+}
+
+double herd_place_degrees(struct herd_span half)
+{
+    /* 10^0..10^18 are exact in an x87-free double up to 10^22, and so is a 53-bit mantissa: one division
+     * of two exact numbers is correctly rounded for up to 15 digits, within one ulp for 17. */
+    static const double power[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+                                   1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    uint64_t digits = 0;
+    size_t decimals = 0, significant = 0;
+    bool behind_point = false;
+    for (size_t i = 1; i < half.len && significant < 17; i++) {
+        if (half.at[i] == '.') {
+            behind_point = true;
+            continue;
+        }
+        if (behind_point && decimals == 18)
+            break;
+        digits = digits * 10 + (uint64_t)(half.at[i] - '0');
+        significant += digits != 0;
+        decimals += behind_point;
+    }
+    double value = (double)digits / power[decimals];
+    return half.len && half.at[0] == '-' ? -value : value;
+}

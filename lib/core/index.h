@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the hash of an id to the slot of its record.
+ *
+ * Open addressing with linear probing; a cell holds 32 bits of the hash beside the slot, so that a probe
+ * touches a record only when these agree, and growing touches no record at all. The table is cut into
+ * shards by the top bits of the hash: each grows on its own, so that no call ever moves more than a
+ * fraction of it.
+ */
+#ifndef HERD_CORE_INDEX_H
+#define HERD_CORE_INDEX_H
+
+#include <herd/types.h>
+
+#define HERD_INDEX_SHARDS 256
+#define HERD_NO_SLOT UINT32_MAX
+
+struct herd_shard {
+    uint64_t *cells; /* hash32 << 32 | slot + 1; 0 is empty */
+    uint32_t mask;   /* cells - 1 */
+    uint32_t used;
+};
+
+struct herd_index {
+    struct herd_shard shards[HERD_INDEX_SHARDS];
+};
+
+void herd_index_fini(struct herd_index *index);
+
+/* Whether a candidate slot holds the id that is looked for. */
+typedef bool herd_index_same(const void *ctx, uint32_t slot, struct herd_span id);
+
+uint32_t herd_index_find(const struct herd_index *index, uint64_t hash, herd_index_same *same, const void *ctx,
+                         struct herd_span id);
+/* Room for one more in the shard of `hash`, so that the following insert cannot fail. HERD_E_NOMEM. */
+int herd_index_reserve(struct herd_index *index, uint64_t hash);
+void herd_index_insert(struct herd_index *index, uint64_t hash, uint32_t slot);
+void herd_index_remove(struct herd_index *index, uint64_t hash, uint32_t slot);
+
+static inline const struct herd_shard *herd_index_shard(const struct herd_index *index, uint64_t hash)
+{
+    return &index->shards[hash >> 56];
+}
+
+/* The first slot whose 32 bits agree, most likely the one; HERD_NO_SLOT if there is none. */
+static inline uint32_t herd_index_guess(const struct herd_index *index, uint64_t hash)
+{
+    const struct herd_shard *shard = herd_index_shard(index, hash);
+    if (!shard->cells)
+        return HERD_NO_SLOT;
+    uint32_t at = (uint32_t)hash & shard->mask;
+    for (uint64_t cell; (cell = shard->cells[at]) != 0; at = (at + 1) & shard->mask)
+        if (cell >> 32 == (uint32_t)hash)
+            return (uint32_t)cell - 1;
+    return HERD_NO_SLOT;
+}
+
+static inline void herd_index_prefetch(const struct herd_index *index, uint64_t hash)
+{
+    const struct herd_shard *shard = herd_index_shard(index, hash);
+    if (shard->cells)
+        __builtin_prefetch(&shard->cells[(uint32_t)hash & shard->mask]);
+}
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * WHATSAT, and replies kept in the order of their commands.
+ *
+ *     session -> [ ticket 1 | behind: AT.. AT.. ] -> [ ticket 2 | behind: ?.. ]
+ *
+ * Commands behind a WHATSAT are carried out at once, but their replies wait behind its ticket. When the
+ * oldest ticket is answered, it goes out with what stands behind it, and so on to the first that is not.
+ */
+#include "node_impl.h"
+
+#include <stdlib.h>
+
+void herd_ticket_free(struct herd_ticket *ticket)
+{
+    if (!ticket)
+        return;
+    herd_list_remove(&ticket->wish.link);
+    herd_buf_fini(&ticket->texts);
+    herd_buf_fini(&ticket->answer);
+    herd_buf_fini(&ticket->behind);
+    free(ticket);
+}
+
+static int grow_table(struct herd_node *node)
+{
+    uint32_t cap = node->ticket_cap ? node->ticket_cap * 2 : 16;
+    struct herd_ticket_place *tickets = realloc(node->tickets, cap * sizeof *tickets);
+    if (!tickets)
+        return HERD_E_NOMEM;
+    for (uint32_t at = cap; at-- > node->ticket_cap;) {
+        tickets[at] = (struct herd_ticket_place){.next_free = node->ticket_free};
+        node->ticket_free = at + 1;
+    }
+    node->tickets = tickets;
+    node->ticket_cap = cap;
+    return 0;
+}
+
+/* A place in the table of tickets; the generation makes old numbers strangers. HERD_E_NOMEM. */
+static int enter(struct herd_node *node, struct herd_ticket *ticket)
+{
+    if (node->ticket_free == 0) {
+        int err = grow_table(node);
+        if (err < 0)
+            return err;
+    }
+    uint32_t at = node->ticket_free - 1;
+    struct herd_ticket_place *place = &node->tickets[at];
+    node->ticket_free = place->next_free;
+    place->ticket = ticket;
+    ticket->id = (uint64_t)++place->generation << 32 | at;
+    return 0;
+}
+
+void herd_ticket_leave(struct herd_node *node, struct herd_ticket *ticket)
+{
+    uint32_t at = (uint32_t)ticket->id;
+    node->tickets[at].ticket = NULL;
+    node->tickets[at].next_free = node->ticket_free;
+    node->ticket_free = at + 1;
+    herd_ticket_free(ticket);
+}
+
+static struct herd_ticket *find(struct herd_node *node, uint64_t id)
+{
+    uint32_t at = (uint32_t)id;
+    if (at >= node->ticket_cap || !node->tickets[at].ticket || node->tickets[at].generation != id >> 32)
+        return NULL;
+    return node->tickets[at].ticket;
+}
+
+int herd_lookup_begin(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+{
+    struct herd_node *node = session->node;
+    const struct herd_command *command = &job->command;
+    struct herd_record record;
+    uint64_t hash = herd_store_hash(node->store, command->id);
+    uint32_t slot = herd_store_find(node->store, hash, HERD_NO_SLOT, command->id);
+    if (slot == HERD_NO_SLOT) {
+        node->counts.invalid++;
+        return herd_format_invalid(herd_session_replies(session, out), job->line);
+    }
+    if (!herd_store_at(node->store, slot, &record))
+        return HERD_E_NOMEM;
+
+    struct herd_ticket *ticket = calloc(1, sizeof *ticket);
+    if (!ticket)
+        return HERD_E_NOMEM;
+    ticket->id_len = record.id.len;
+    ticket->place_len = record.place.len;
+    ticket->radius_len = command->radius.len;
+    ticket->bound = command->bound;
+    int err = herd_format_at(&ticket->answer, record.server, record.diff, record.id, record.place, record.time);
+    if (err >= 0)
+        err = herd_buf_add(&ticket->texts, record.id.at, record.id.len);
+    if (err >= 0)
+        err = herd_buf_add(&ticket->texts, record.place.at, record.place.len);
+    if (err >= 0)
+        err = herd_buf_add(&ticket->texts, command->radius.at, command->radius.len);
+    if (err >= 0)
+        err = enter(node, ticket);
+    if (err < 0) {
+        herd_ticket_free(ticket);
+        return err;
+    }
+    ticket->session = session;
+    herd_list_append(&session->tickets, &ticket->of_session);
+    session->ticket_count++;
+    node->counts.lookups++;
+    herd_wish_make(node, &ticket->wish, HERD_EFFECT_LOOKUP);
+    return 0;
+}
+
+void herd_lookup_abandon(struct herd_session *session)
+{
+    struct herd_node *node = session->node;
+    while (!herd_list_empty(&session->tickets)) {
+        struct herd_ticket *ticket = HERD_ITEM(session->tickets.next, struct herd_ticket, of_session);
+        herd_list_remove(&ticket->of_session);
+        ticket->session = NULL;
+        if (ticket->answered || herd_list_linked(&ticket->wish.link))
+            herd_ticket_leave(node, ticket); /* nobody outside knows of it, or nobody does any more */
+        else
+            herd_wish_make(node, &ticket->wish, HERD_EFFECT_CANCEL);
+    }
+    session->ticket_count = 0;
+    session->owed_bytes = 0;
+}
+
+void herd_ticket_user(struct herd_node *node, uint64_t ticket, void *user)
+{
+    struct herd_ticket *found = find(node, ticket);
+    if (found)
+        found->user = user;
+}
+
+/* Sends what is no longer held up. */
+static int release(struct herd_session *session, struct herd_buf *out)
+{
+    while (!herd_list_empty(&session->tickets)) {
+        struct herd_ticket *ticket = HERD_ITEM(session->tickets.next, struct herd_ticket, of_session);
+        if (!ticket->answered)
+            return 0;
+        int err = herd_buf_reserve(out, ticket->answer.len + ticket->behind.len);
+        if (err < 0)
+            return err;
+        herd_buf_add(out, ticket->answer.at, ticket->answer.len);
+        herd_buf_add(out, ticket->behind.at, ticket->behind.len);
+        session->ticket_count--;
+        session->owed_bytes -= ticket->behind.len;
+        herd_list_remove(&ticket->of_session);
+        herd_ticket_leave(session->node, ticket);
+    }
+    return 0;
+}
+
+int herd_node_answer(struct herd_node *node, uint64_t ticket_id, struct herd_span json, struct herd_now now,
+                     struct herd_buf *out, struct herd_session **ret_session)
+{
+    struct herd_ticket *ticket = find(node, ticket_id);
+    node->now = now;
+    *ret_session = NULL;
+    if (!ticket || ticket->answered)
+        return 0;
+    struct herd_session *session = ticket->session;
+    if (!session) {
+        herd_ticket_leave(node, ticket);
+        return 0;
+    }
+    *ret_session = session;
+    ticket->answered = true;
+    int err = herd_buf_add(&ticket->answer, json.at, json.len);
+    if (err >= 0)
+        err = herd_buf_add(&ticket->answer, "\n\n", 2);
+    if (err >= 0)
+        err = release(session, out);
+    if (err < 0)
+        return err;
+    session->heard_ns = now.steady_ns;
+    if (session->finishing && session->ticket_count == 0)
+        herd_session_kill(session, "done");
+    return 0;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* A node's life, its options, and its clock. */
+#include "node_impl.h"
+
+#include <stdlib.h>
+
+#define RING_SIZE 16384
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+
+static void fill_size(size_t *option, size_t standard)
+{
+    if (*option == 0)
+        *option = standard;
+}
+
+static void fill_time(int64_t *option, int64_t standard_ns)
+{
+    if (*option == 0)
+        *option = standard_ns;
+}
+
+static void fill_defaults(struct herd_node_options *o)
+{
+    fill_size(&o->line_max_bytes, 65536);
+    fill_size(&o->records_max, 1000000);
+    fill_size(&o->lookups_per_client_max, 4);
+    fill_size(&o->owed_max_bytes, 65536);
+    fill_time(&o->client_idle_ns, 300 * NS_PER_S);
+    fill_time(&o->line_deadline_ns, 10 * NS_PER_S);
+    fill_time(&o->ping_ns, 5 * NS_PER_S);
+    fill_time(&o->hello_ns, 5 * NS_PER_S);
+    fill_time(&o->redial_min_ns, 50 * NS_PER_MS);
+    fill_time(&o->redial_max_ns, 3 * NS_PER_S);
+    fill_time(&o->future_ns, 300 * NS_PER_S);
+}
+
+/* Copies this node's name and its neighbours' into one piece of memory. */
+static int copy_names(struct herd_node *node, const struct herd_node_options *options)
+{
+    size_t total = options->name.len;
+    if (!herd_name_valid(options->name))
+        return HERD_E_ARG;
+    for (size_t i = 0; i < options->peer_count; i++) {
+        if (!herd_name_valid(options->peers[i]) || herd_span_equal(options->peers[i], options->name))
+            return HERD_E_ARG;
+        for (size_t k = 0; k < i; k++)
+            if (herd_span_equal(options->peers[i], options->peers[k]))
+                return HERD_E_ARG;
+        total += options->peers[i].len;
+    }
+    node->names = malloc(total);
+    node->peers = calloc(options->peer_count ? options->peer_count : 1, sizeof *node->peers);
+    if (!node->names || !node->peers)
+        return HERD_E_NOMEM;
+
+    char *at = node->names;
+    node->name = (struct herd_span){at, options->name.len};
+    memcpy(at, options->name.at, options->name.len);
+    at += options->name.len;
+    node->peer_count = options->peer_count;
+    for (size_t i = 0; i < options->peer_count; i++) {
+        node->peers[i].name = (struct herd_span){at, options->peers[i].len};
+        memcpy(at, options->peers[i].at, options->peers[i].len);
+        at += options->peers[i].len;
+        node->peers[i].backoff_ns = node->options.redial_min_ns;
+        node->peers[i].next_dial_ns = INT64_MIN;
+    }
+    return 0;
+}
+
+int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *options)
+{
+    struct herd_node *node = calloc(1, sizeof *node);
+    if (!node)
+        return HERD_E_NOMEM;
+    herd_list_init(&node->sessions);
+    herd_list_init(&node->idle);
+    herd_list_init(&node->lines);
+    herd_list_init(&node->wishes);
+    herd_list_init(&node->notices_free);
+    for (size_t i = 0; i < HERD_NOTICES; i++)
+        herd_list_append(&node->notices_free, &node->notices[i].wish.link);
+    node->options = *options;
+    fill_defaults(&node->options);
+
+    const struct herd_store_options store_options = {
+        .table_key = {options->seed[0], options->seed[1]},
+        .digest_key = options->digest_key,
+    };
+    node->incarnation = herd_hash(options->seed[0], "incarnation", 11) ^ options->seed[1];
+    node->random = herd_hash(options->seed[1], "random", 6) ^ options->seed[0];
+
+    int err = copy_names(node, options);
+    if (err >= 0)
+        err = herd_store_new(&node->store, &store_options);
+    if (err >= 0)
+        err = herd_changes_init(&node->changes, RING_SIZE);
+    if (err >= 0)
+        err = herd_names_intern(&node->store->names, node->name);
+    if (err < 0) {
+        herd_node_free(node);
+        return err;
+    }
+    node->own_name = (uint16_t)err;
+    *ret_node = node;
+    return 0;
+}
+
+void herd_node_free(struct herd_node *node)
+{
+    if (!node)
+        return;
+    while (!herd_list_empty(&node->sessions))
+        herd_session_close(HERD_ITEM(node->sessions.next, struct herd_session, all));
+    for (uint32_t i = 0; i < node->ticket_cap; i++)
+        herd_ticket_free(node->tickets[i].ticket); /* cancelled, the effect never taken */
+    free(node->tickets);
+    herd_changes_fini(&node->changes);
+    herd_store_free(node->store);
+    free(node->peers);
+    free(node->names);
+    free(node);
+}
+
+struct herd_span herd_node_name(const struct herd_node *node)
+{
+    return node->name;
+}
+
+struct herd_store *herd_node_store(struct herd_node *node)
+{
+    return node->store;
+}
+
+struct herd_session *herd_node_link(struct herd_node *node, size_t peer)
+{
+    return peer < node->peer_count ? node->peers[peer].session : NULL;
+}
+
+size_t herd_node_peer_count(const struct herd_node *node)
+{
+    return node->peer_count;
+}
+
+struct herd_span herd_node_peer_name(const struct herd_node *node, size_t peer)
+{
+    return peer < node->peer_count ? node->peers[peer].name : (struct herd_span){"", 0};
+}
+
+struct herd_node_counts herd_node_counts(const struct herd_node *node)
+{
+    return node->counts;
+}
+
+static int64_t min_ns(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t herd_node_next_ns(const struct herd_node *node)
+{
+    const struct herd_node_options *o = &node->options;
+    int64_t next = INT64_MAX;
+    if (o->client_idle_ns > 0 && !herd_list_empty(&node->idle))
+        next = HERD_ITEM(node->idle.next, struct herd_session, idle)->heard_ns + o->client_idle_ns;
+    if (o->line_deadline_ns > 0 && !herd_list_empty(&node->lines))
+        next = min_ns(next, HERD_ITEM(node->lines.next, struct herd_session, line)->line_ns +
+                                o->line_deadline_ns);
+    for (size_t i = 0; i < node->peer_count; i++)
+        next = min_ns(next, herd_peer_next_ns(node, &node->peers[i]));
+    return next;
+}
+
+/* A client that waits for an answer is not idle: it goes to the end of the list, with the time of now. */
+static void close_idle(struct herd_node *node)
+{
+    while (!herd_list_empty(&node->idle)) {
+        struct herd_session *session = HERD_ITEM(node->idle.next, struct herd_session, idle);
+        if (session->heard_ns + node->options.client_idle_ns > node->now.steady_ns)
+            return;
+        if (session->ticket_count > 0) {
+            session->heard_ns = node->now.steady_ns;
+            herd_list_remove(&session->idle);
+            herd_list_append(&node->idle, &session->idle);
+            continue;
+        }
+        herd_session_kill(session, "idle");
+    }
+}
+
+static void close_unfinished(struct herd_node *node)
+{
+    while (!herd_list_empty(&node->lines)) {
+        struct herd_session *session = HERD_ITEM(node->lines.next, struct herd_session, line);
+        if (session->line_ns + node->options.line_deadline_ns > node->now.steady_ns)
+            return;
+        herd_session_kill(session, "line_deadline");
+    }
+}
+
+void herd_node_tick(struct herd_node *node, struct herd_now now)
+{
+    node->now = now;
+    if (node->options.client_idle_ns > 0)
+        close_idle(node);
+    if (node->options.line_deadline_ns > 0)
+        close_unfinished(node);
+    for (size_t i = 0; i < node->peer_count; i++)
+        herd_peer_tick(node, &node->peers[i]);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a node, shared by the files that make it:
+ *
+ *     node.c      its life, its options, its clock
+ *     session.c   bytes into lines, lines to whoever handles them
+ *     report.c    updates: from a client (IAMAT), from a neighbour (AT)
+ *     lookup.c    WHATSAT: tickets, and replies kept in order behind them
+ *     peer.c      neighbours: introduction, which connection survives, keep-alive, dialling
+ *     flood.c     what a link has to say
+ *     effect.c    the queue of wishes
+ */
+#ifndef HERD_CORE_NODE_IMPL_H
+#define HERD_CORE_NODE_IMPL_H
+
+#include "changes.h"
+#include "list.h"
+#include "store_impl.h"
+
+#include <herd/node.h>
+#include <herd/protocol.h>
+
+/* One wish, embedded in what it is about, so that making it cannot fail. */
+struct herd_wish {
+    struct herd_list link;
+    enum herd_effect_kind kind;
+};
+
+/* A WHATSAT under way, and the replies that wait behind it. */
+struct herd_ticket {
+    struct herd_wish wish; /* LOOKUP, later perhaps CANCEL */
+    uint64_t id;
+    struct herd_session *session; /* NULL: no longer wanted */
+    struct herd_list of_session;
+    void *user;
+    bool answered;
+    struct herd_buf texts; /* id, place, radius: what LOOKUP shows */
+    size_t id_len, place_len, radius_len;
+    unsigned bound;
+    struct herd_buf answer; /* the AT line, later the JSON too */
+    struct herd_buf behind; /* replies to later commands, up to the next ticket */
+};
+
+enum herd_role {
+    HERD_ROLE_CLIENT,
+    HERD_ROLE_DIALLED, /* we connected; their introduction is to come */
+    HERD_ROLE_LINK,
+    HERD_ROLE_DEAD, /* a CLOSE effect is out: input is ignored */
+};
+
+struct herd_session {
+    struct herd_node *node;
+    void *user;
+    struct herd_list all;
+    struct herd_list idle; /* clients, the longest silent first */
+    struct herd_list line; /* clients in the middle of a line, the oldest first */
+    struct herd_wish close;
+    const char *close_why;
+    struct herd_list tickets; /* oldest first */
+    int64_t heard_ns, line_ns;
+    size_t seen;       /* bytes of an unfinished line already searched */
+    size_t owed_bytes; /* in `behind` of all tickets */
+    uint32_t ticket_count;
+    int32_t peer; /* -1: none */
+    uint8_t role;
+    bool finishing; /* takes no more commands; closes when nothing is owed */
+    bool spoken;    /* had a line already */
+};
+
+struct herd_peer {
+    struct herd_span name;
+    struct herd_wish up, down, dial;
+    struct herd_session *session; /* the established link */
+    struct herd_session *dialled; /* ours, not yet introduced */
+    struct herd_reader reader;    /* joined while the link is up */
+    uint64_t incarnation;         /* of the other side of the link */
+    bool we_dialled;
+    bool dial_asked; /* a DIAL effect is out, or `dialled` is set */
+    bool ping_due, pong_due;
+    unsigned pings_missed;
+    int64_t heard_ns, pinged_ns, dialled_ns;
+    int64_t next_dial_ns, backoff_ns;
+    const char *down_why;
+};
+
+#define HERD_NOTICES 16
+#define HERD_NOTICE_DETAIL_MAX 160
+
+struct herd_notice {
+    struct herd_wish wish;
+    const char *text;
+    size_t detail_len;
+    char detail[HERD_NOTICE_DETAIL_MAX];
+};
+
+struct herd_ticket_place {
+    struct herd_ticket *ticket; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free; /* place + 1; 0: none */
+};
+
+struct herd_node {
+    struct herd_node_options options; /* defaults filled in; name and peers not used from here */
+    struct herd_span name;
+    struct herd_store *store;
+    struct herd_changes changes;
+    struct herd_peer *peers;
+    size_t peer_count;
+    char *names; /* memory of all names */
+    struct herd_list sessions, idle, lines;
+    struct herd_list wishes;
+    struct herd_list notices_free;
+    struct herd_notice notices[HERD_NOTICES];
+    struct herd_notice *notice_lent; /* given out by the last effect */
+    struct herd_ticket_place *tickets;
+    uint32_t ticket_cap, ticket_free; /* ticket_free: place + 1; 0: none */
+    uint64_t incarnation, random;
+    struct herd_now now;
+    struct herd_node_counts counts;
+    uint64_t future_count, refused_count;
+    uint16_t own_name; /* number of `name` in the store */
+};
+
+/* ---- effect.c ---- */
+void herd_wish_make(struct herd_node *node, struct herd_wish *wish, enum herd_effect_kind kind);
+void herd_notice(struct herd_node *node, const char *text, struct herd_span detail);
+
+/* ---- session.c ---- */
+/* Takes no more input; a CLOSE effect says why. */
+void herd_session_kill(struct herd_session *session, const char *why);
+/* Out of the lists that time clients. */
+void herd_session_untime(struct herd_session *session);
+/* Where the next reply of this session goes: `out`, or behind the newest ticket. */
+struct herd_buf *herd_session_replies(struct herd_session *session, struct herd_buf *out);
+
+/* ---- report.c ---- */
+/* A line already looked up in the index: part of one read. */
+struct herd_job {
+    struct herd_command command;
+    struct herd_span line;
+    size_t end; /* offset behind the line in the bytes given */
+    uint64_t hash;
+    uint32_t guess;
+};
+int herd_report_take(struct herd_session *session, const struct herd_job *job, struct herd_buf *replies);
+void herd_report_learn(struct herd_session *session, const struct herd_job *job);
+
+/* ---- lookup.c ---- */
+int herd_lookup_begin(struct herd_session *session, const struct herd_job *job, struct herd_buf *out);
+void herd_lookup_abandon(struct herd_session *session);
+void herd_ticket_free(struct herd_ticket *ticket);
+/* Frees a ticket and its number. */
+void herd_ticket_leave(struct herd_node *node, struct herd_ticket *ticket);
+
+/* ---- peer.c ---- */
+int herd_peer_find(const struct herd_node *node, struct herd_span name);
+/* A HELLO on a session that is no link yet. */
+int herd_peer_hello(struct herd_session *session, const struct herd_command *command, struct herd_buf *out);
+void herd_peer_session_gone(struct herd_session *session, const char *why);
+void herd_peer_tick(struct herd_node *node, struct herd_peer *peer);
+int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *peer);
+
+#endif

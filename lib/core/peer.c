@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Neighbours: who they are, which connection to each survives, whether it is alive, when to dial again.
+ *
+ * Both ends of a link dial, so that whoever returns is back at once. Two connections between the same
+ * two servers are told apart like this, the same way at both ends:
+ *
+ *     the other side's incarnation is new    it restarted: the old connection is dead, the new one lives
+ *     the same side dialled both             it gave the old one up: the new one lives
+ *     each side dialled one                  the one dialled by the lexically smaller name lives
+ */
+#include "node_impl.h"
+
+#define PINGS_MISSED_MAX 3
+
+int herd_peer_find(const struct herd_node *node, struct herd_span name)
+{
+    for (size_t i = 0; i < node->peer_count; i++)
+        if (herd_span_equal(node->peers[i].name, name))
+            return (int)i;
+    return HERD_E_NOTFOUND;
+}
+
+static uint64_t next_random(struct herd_node *node)
+{
+    node->random += HERD_HASH_STEP;
+    return herd_fold(node->random, HERD_HASH_LAST ^ node->random >> 29);
+}
+
+/* Half of the back-off at least, all of it at most, and twice as long next time. The larger name waits a
+ * moment more, so that two servers that start together do not always dial each other at once. */
+static void schedule_dial(struct herd_node *node, struct herd_peer *peer)
+{
+    const struct herd_node_options *o = &node->options;
+    int64_t half = peer->backoff_ns / 2;
+    int64_t wait = half + (int64_t)(next_random(node) % (uint64_t)(half + 1));
+    if (herd_span_compare(node->name, peer->name) > 0)
+        wait += o->redial_min_ns;
+    peer->next_dial_ns = node->now.steady_ns + wait;
+    peer->backoff_ns = peer->backoff_ns < o->redial_max_ns / 2 ? peer->backoff_ns * 2 : o->redial_max_ns;
+    peer->dial_asked = false;
+}
+
+static void link_down(struct herd_node *node, struct herd_peer *peer, const char *why)
+{
+    herd_changes_leave(&node->changes, &peer->reader);
+    peer->session = NULL;
+    peer->ping_due = peer->pong_due = false;
+    peer->down_why = why;
+    herd_wish_make(node, &peer->down, HERD_EFFECT_PEER_DOWN);
+    if (!peer->dial_asked)
+        schedule_dial(node, peer);
+}
+
+void herd_peer_session_gone(struct herd_session *session, const char *why)
+{
+    if (session->peer < 0 || session->role == HERD_ROLE_DEAD)
+        return;
+    struct herd_node *node = session->node;
+    struct herd_peer *peer = &node->peers[session->peer];
+    if (peer->session == session)
+        link_down(node, peer, why);
+    if (peer->dialled == session) {
+        peer->dialled = NULL;
+        schedule_dial(node, peer);
+    }
+}
+
+/* Whether `session`, just introduced, is the link to keep; the one it replaces is closed. */
+static bool survives(struct herd_node *node, struct herd_peer *peer, uint64_t incarnation, bool we_dialled)
+{
+    if (!peer->session)
+        return true;
+    if (incarnation == peer->incarnation && we_dialled != peer->we_dialled) {
+        bool we_are_smaller = herd_span_compare(node->name, peer->name) < 0;
+        if (we_dialled != we_are_smaller) {
+            peer->ping_due = true; /* if the one we keep is dead, find out soon */
+            return false;
+        }
+    }
+    herd_session_kill(peer->session, "replaced");
+    return true;
+}
+
+static int refuse(struct herd_session *session, const char *why, struct herd_span name, struct herd_buf *out)
+{
+    herd_notice(session->node, why, name);
+    if (session->role == HERD_ROLE_DIALLED) {
+        herd_session_kill(session, why);
+        return 0;
+    }
+    session->finishing = true;
+    int err = herd_buf_reserve(out, 64);
+    if (err < 0)
+        return err;
+    herd_buf_add_text(out, "REFUSE ");
+    herd_buf_add_text(out, why);
+    herd_buf_add_text(out, "\n");
+    return 0;
+}
+
+int herd_peer_hello(struct herd_session *session, const struct herd_command *command, struct herd_buf *out)
+{
+    struct herd_node *node = session->node;
+    bool we_dialled = session->role == HERD_ROLE_DIALLED;
+    int number = herd_peer_find(node, command->from);
+    if (command->version != HERD_PROTOCOL_VERSION)
+        return refuse(session, "peer_version_unknown", command->from, out);
+    if (!herd_span_equal(command->to, node->name))
+        return refuse(session, "peer_wants_another", command->to, out);
+    if (number < 0 || (we_dialled && number != session->peer))
+        return refuse(session, "peer_name_unknown", command->from, out);
+
+    struct herd_peer *peer = &node->peers[number];
+    if (!survives(node, peer, command->incarnation, we_dialled))
+        return refuse(session, "peer_linked_already", command->from, out);
+    int err = herd_changes_join(&node->changes, &peer->reader);
+    if (err >= 0 && !we_dialled)
+        err = herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, peer->name, node->incarnation);
+    if (err < 0) {
+        herd_changes_leave(&node->changes, &peer->reader);
+        return err;
+    }
+    if (peer->dialled == session) {
+        peer->dialled = NULL;
+        peer->dial_asked = false;
+    }
+    herd_session_untime(session);
+    session->role = HERD_ROLE_LINK;
+    session->peer = number;
+    peer->session = session;
+    peer->incarnation = command->incarnation;
+    peer->we_dialled = we_dialled;
+    peer->heard_ns = peer->pinged_ns = node->now.steady_ns;
+    peer->pings_missed = 0;
+    peer->backoff_ns = node->options.redial_min_ns;
+    herd_reader_mark_all(&node->changes, &peer->reader, node->store->slots);
+    herd_wish_make(node, &peer->up, HERD_EFFECT_PEER_UP);
+    return 0;
+}
+
+/* When the next ping is due: a period after the last sign of life or the last ping. */
+static int64_t next_ping_ns(const struct herd_node *node, const struct herd_peer *peer)
+{
+    int64_t last = peer->heard_ns > peer->pinged_ns ? peer->heard_ns : peer->pinged_ns;
+    return last + node->options.ping_ns;
+}
+
+int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *peer)
+{
+    int64_t next = INT64_MAX;
+    if (peer->session)
+        next = next_ping_ns(node, peer);
+    else if (!peer->dial_asked)
+        next = peer->next_dial_ns;
+    if (peer->dialled && peer->dialled_ns + node->options.hello_ns < next)
+        next = peer->dialled_ns + node->options.hello_ns;
+    return next;
+}
+
+void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
+{
+    int64_t now_ns = node->now.steady_ns;
+    if (peer->dialled && now_ns >= peer->dialled_ns + node->options.hello_ns)
+        herd_session_kill(peer->dialled, "no_introduction");
+    if (peer->session && now_ns >= next_ping_ns(node, peer)) {
+        if (peer->pings_missed == PINGS_MISSED_MAX) {
+            herd_session_kill(peer->session, "silent");
+        } else {
+            peer->pings_missed++;
+            peer->pinged_ns = now_ns;
+            peer->ping_due = true;
+        }
+    }
+    if (!peer->session && !peer->dial_asked && now_ns >= peer->next_dial_ns) {
+        peer->dial_asked = true;
+        herd_wish_make(node, &peer->dial, HERD_EFFECT_DIAL);
+    }
+}
+
+void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now)
+{
+    node->now = now;
+    if (peer < node->peer_count && !node->peers[peer].dialled)
+        schedule_dial(node, &node->peers[peer]);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines into commands. */
+#include "decimal.h"
+#include "fields.h"
+
+#include <herd/geo.h>
+#include <herd/protocol.h>
+#include <herd/stamp.h>
+
+#include <string.h>
+
+/* The longest command, AT, has six fields; a seventh is enough to know that a line has too many. */
+#define FIELDS_MAX 6
+#define RADIUS_MAX_KM 50
+#define BOUND_MAX 20
+
+enum herd_scan herd_line_next(struct herd_span *io_bytes, size_t *io_seen, size_t line_max_bytes,
+                              struct herd_span *ret_line)
+{
+    size_t from = *io_seen < io_bytes->len ? *io_seen : io_bytes->len;
+    size_t limit = io_bytes->len;
+    if (limit > line_max_bytes && limit - line_max_bytes > 1)
+        limit = line_max_bytes + 1; /* one more for its LF */
+    const char *lf = from < limit ? memchr(io_bytes->at + from, '\n', limit - from) : NULL;
+    if (!lf) {
+        *io_seen = io_bytes->len;
+        return io_bytes->len > line_max_bytes ? HERD_LINE_TOO_LONG : HERD_LINE_MORE;
+    }
+    ret_line->at = io_bytes->at;
+    ret_line->len = (size_t)(lf - io_bytes->at);
+    io_bytes->at += ret_line->len + 1;
+    io_bytes->len -= ret_line->len + 1;
+    *io_seen = 0;
+    return HERD_LINE;
+}
+
+static bool is_word(struct herd_span field, const char *word, size_t len)
+{
+    return field.len == len && memcmp(field.at, word, len) == 0;
+}
+#define IS(field, word) is_word(field, word, sizeof(word) - 1)
+
+static bool radius_valid(struct herd_span text)
+{
+    struct herd_decimal number;
+    const char *end = text.at + text.len;
+    if (herd_decimal_scan(text.at, end, &number) != end)
+        return false;
+    return number.whole < RADIUS_MAX_KM ||
+           (number.whole == RADIUS_MAX_KM && !herd_digits_any(number.frac, number.frac_len));
+}
+
+/* Digits only, no more than `max`; leading zeros are fine. */
+static bool parse_count(struct herd_span text, unsigned max, unsigned *ret)
+{
+    struct herd_decimal number;
+    const char *end = text.at + text.len;
+    if (herd_decimal_scan(text.at, end, &number) != end || number.frac || number.whole > max)
+        return false;
+    *ret = (unsigned)number.whole;
+    return true;
+}
+
+static bool parse_hex(struct herd_span text, uint64_t *ret)
+{
+    uint64_t value = 0;
+    if (text.len == 0 || text.len > 16)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        unsigned digit;
+        if (herd_is_digit(c))
+            digit = (unsigned)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (unsigned)(c - 'a') + 10;
+        else
+            return false;
+        value = value << 4 | digit;
+    }
+    *ret = value;
+    return true;
+}
+
+bool herd_name_valid(struct herd_span name)
+{
+    if (name.len == 0 || name.len > HERD_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || herd_is_digit(c) || c == '.' || c == '_' ||
+              c == '-'))
+            return false;
+    }
+    return true;
+}
+
+static enum herd_verb parse_report(const struct herd_span *fields, struct herd_command *ret)
+{
+    struct herd_place place;
+    ret->id = fields[0];
+    ret->place = fields[1];
+    ret->time = fields[2];
+    if (herd_place_parse(ret->place, &place) < 0 || herd_stamp_parse(ret->time, &ret->time_ns) < 0)
+        return HERD_INVALID;
+    return HERD_IAMAT;
+}
+
+static enum herd_verb parse_at(const struct herd_span *fields, struct herd_command *ret)
+{
+    ret->server = fields[0];
+    ret->diff = fields[1];
+    if (!herd_name_valid(ret->server) || !herd_diff_valid(ret->diff))
+        return HERD_INVALID;
+    return parse_report(fields + 2, ret) == HERD_IAMAT ? HERD_AT : HERD_INVALID;
+}
+
+static enum herd_verb parse_whatsat(const struct herd_span *fields, struct herd_command *ret)
+{
+    ret->id = fields[0];
+    ret->radius = fields[1];
+    if (!radius_valid(ret->radius) || !parse_count(fields[2], BOUND_MAX, &ret->bound))
+        return HERD_INVALID;
+    return HERD_WHATSAT;
+}
+
+static enum herd_verb parse_hello(const struct herd_span *fields, struct herd_command *ret)
+{
+    ret->from = fields[1];
+    ret->to = fields[2];
+    if (!parse_count(fields[0], 1000000, &ret->version) || !herd_name_valid(ret->from) ||
+        !herd_name_valid(ret->to) || !parse_hex(fields[3], &ret->incarnation))
+        return HERD_INVALID;
+    return HERD_HELLO;
+}
+
+static enum herd_verb parse(struct herd_span line, struct herd_command *ret)
+{
+    struct herd_span fields[FIELDS_MAX];
+    size_t count = herd_fields(line, fields, FIELDS_MAX);
+
+    if (count == 0)
+        return HERD_BLANK;
+    if (count == 4 && IS(fields[0], "IAMAT"))
+        return parse_report(fields + 1, ret);
+    if (count == 6 && IS(fields[0], "AT"))
+        return parse_at(fields + 1, ret);
+    if (count == 4 && IS(fields[0], "WHATSAT"))
+        return parse_whatsat(fields + 1, ret);
+    if (count == 5 && IS(fields[0], "HELLO"))
+        return parse_hello(fields + 1, ret);
+    if (count == 1 && IS(fields[0], "PING"))
+        return HERD_PING;
+    if (count == 1 && IS(fields[0], "PONG"))
+        return HERD_PONG;
+    if (count >= 2 && IS(fields[0], "REFUSE")) {
+        ret->why = (struct herd_span){fields[1].at, (size_t)(line.at + line.len - fields[1].at)};
+        return HERD_REFUSE;
+    }
+    return HERD_INVALID;
+}
+
+enum herd_verb herd_command_parse(struct herd_span line, struct herd_command *ret_command)
+{
+    ret_command->verb = parse(line, ret_command);
+    return ret_command->verb;
+}

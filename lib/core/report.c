@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Updates: a client's report, and what a neighbour knows. Both end in the store and the change stream. */
+#include "node_impl.h"
+
+#include <herd/stamp.h>
+
+/* Warnings that a stranger can cause are given at 1, 2, 4, 8, ... occurrences. */
+static bool worth_saying(uint64_t count)
+{
+    return (count & (count - 1)) == 0;
+}
+
+/* Stores a draft as new or newer, and lets every reader but `except` know. */
+static int accept(struct herd_node *node, const struct herd_job *job, const struct herd_draft *draft,
+                  uint32_t slot, const struct herd_reader *except)
+{
+    struct herd_store *store = node->store;
+    int err;
+    if (slot != HERD_NO_SLOT) {
+        err = herd_store_replace(store, slot, draft);
+    } else {
+        err = herd_changes_reserve(&node->changes, store->slots + 1);
+        if (err >= 0)
+            err = herd_store_insert(store, job->hash, draft, &slot);
+    }
+    if (err >= 0)
+        herd_changes_note(&node->changes, slot, except);
+    return err;
+}
+
+/* The same report again, or one made before it, whoever took the first: it is answered, and that is all.
+ * Otherwise *ret_order is the total order. */
+static int order_report(struct herd_node *node, const struct herd_draft *draft, uint32_t slot, int *ret_order)
+{
+    const struct herd_cell *cell = herd_store_cell(node->store, slot);
+    if (draft->time_ns < cell->time_ns) {
+        *ret_order = -1;
+        return 0;
+    }
+    if (draft->time_ns == cell->time_ns) {
+        struct herd_record old;
+        int err = herd_cell_texts(cell, &node->store->texts, &old);
+        if (err < 0)
+            return err;
+        const char *text = node->store->draft.at + draft->shape.diff;
+        struct herd_span place = {text, draft->shape.place};
+        struct herd_span time = {text + draft->shape.place, draft->shape.time};
+        if (herd_span_equal(place, old.place) && herd_span_equal(time, old.time)) {
+            *ret_order = 0;
+            return 0;
+        }
+    }
+    return herd_store_order(node->store, slot, draft, ret_order);
+}
+
+static bool from_the_future(struct herd_node *node, const struct herd_command *command)
+{
+    if (node->options.future_ns < 0 || command->time_ns <= node->now.wall_ns ||
+        command->time_ns - node->now.wall_ns <= node->options.future_ns)
+        return false;
+    if (worth_saying(++node->future_count))
+        herd_notice(node, node->options.future_refuse ? "report_from_future_refused" : "report_from_future",
+                    command->id);
+    return true;
+}
+
+/* Says no to a report that is well formed: "? " and the line, and the operator hears why. */
+static int refuse(struct herd_session *session, const struct herd_job *job, const char *why,
+                  struct herd_buf *replies)
+{
+    struct herd_node *node = session->node;
+    node->counts.invalid++;
+    if (why && worth_saying(++node->refused_count))
+        herd_notice(node, why, job->command.id);
+    return herd_format_invalid(replies, job->line);
+}
+
+int herd_report_take(struct herd_session *session, const struct herd_job *job, struct herd_buf *replies)
+{
+    struct herd_node *node = session->node;
+    const struct herd_command *command = &job->command;
+    char diff[HERD_DIFF_MAX];
+    size_t diff_len = herd_diff_format(node->now.wall_ns - command->time_ns, diff);
+    struct herd_record record = {
+        .server = node->name,
+        .diff = {diff, diff_len},
+        .id = command->id,
+        .place = command->place,
+        .time = command->time,
+        .time_ns = command->time_ns,
+    };
+    if (from_the_future(node, command) && node->options.future_refuse)
+        return refuse(session, job, NULL, replies);
+
+    struct herd_draft draft;
+    int err = herd_draft_make(&draft, &node->store->draft, &record, node->own_name);
+    if (err < 0)
+        return refuse(session, job, "out_of_memory", replies);
+    uint32_t slot = herd_store_find(node->store, job->hash, job->guess, command->id);
+    int order = 1;
+    if (slot == HERD_NO_SLOT && node->store->count >= node->options.records_max)
+        return refuse(session, job, "records_max", replies);
+    if (slot != HERD_NO_SLOT && order_report(node, &draft, slot, &order) < 0)
+        return refuse(session, job, "out_of_memory", replies);
+    if (order > 0) {
+        if (accept(node, job, &draft, slot, NULL) < 0)
+            return refuse(session, job, "out_of_memory", replies);
+        node->counts.reports++;
+    } else {
+        node->counts.reports_old++;
+    }
+    return herd_format_at(replies, record.server, record.diff, record.id, record.place, record.time);
+}
+
+void herd_report_learn(struct herd_session *session, const struct herd_job *job)
+{
+    struct herd_node *node = session->node;
+    struct herd_store *store = node->store;
+    struct herd_reader *reader = &node->peers[session->peer].reader;
+    const struct herd_command *command = &job->command;
+    struct herd_record record = {
+        .server = command->server,
+        .diff = command->diff,
+        .id = command->id,
+        .place = command->place,
+        .time = command->time,
+        .time_ns = command->time_ns,
+    };
+    node->counts.at_received++;
+
+    /* What cannot be taken in ends the link: when it is up again, the neighbour tells it once more. */
+    uint32_t slot = herd_store_find(store, job->hash, job->guess, command->id);
+    if (slot == HERD_NO_SLOT && store->count / 2 >= node->options.records_max) {
+        herd_session_kill(session, "records_max");
+        return;
+    }
+    int server = herd_names_intern(&store->names, command->server);
+    struct herd_draft draft;
+    if (server < 0 || herd_draft_make(&draft, &store->draft, &record, (uint16_t)server) < 0) {
+        herd_session_kill(session, "out_of_memory");
+        return;
+    }
+    int order = 1;
+    if (slot != HERD_NO_SLOT && herd_store_order(store, slot, &draft, &order) < 0) {
+        herd_session_kill(session, "out_of_memory");
+        return;
+    }
+    if (order > 0) {
+        if (accept(node, job, &draft, slot, reader) < 0) {
+            herd_session_kill(session, "out_of_memory");
+            return;
+        }
+        node->counts.at_new++;
+    }
+    /* The neighbour has what we have or newer: it need not be told. */
+    if (order >= 0 && slot != HERD_NO_SLOT)
+        herd_reader_clear(reader, slot);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* One connection: bytes into lines, lines to whoever handles them. */
+#include "node_impl.h"
+
+#include <stdlib.h>
+
+/* Lines that are parsed and looked up together, so that their cache misses overlap. */
+#define BATCH 32
+/* What a client is shown of a line that is too long. */
+#define TOO_LONG_SHOWN 256
+/* A neighbour's AT line is longer than the report it came from: "AT", a name, a difference. */
+#define LINK_LINE_EXTRA 1024
+
+static struct herd_session *open_session(struct herd_node *node, void *user, struct herd_now now)
+{
+    struct herd_session *session = calloc(1, sizeof *session);
+    if (!session)
+        return NULL;
+    node->now = now;
+    session->node = node;
+    session->user = user;
+    session->heard_ns = now.steady_ns;
+    session->peer = -1;
+    herd_list_init(&session->tickets);
+    herd_list_append(&node->sessions, &session->all);
+    return session;
+}
+
+int herd_session_open(struct herd_node *node, struct herd_session **ret_session, void *user, struct herd_now now)
+{
+    struct herd_session *session = open_session(node, user, now);
+    if (!session)
+        return HERD_E_NOMEM;
+    session->role = HERD_ROLE_CLIENT;
+    herd_list_append(&node->idle, &session->idle);
+    *ret_session = session;
+    return 0;
+}
+
+int herd_session_dialled(struct herd_node *node, struct herd_session **ret_session, void *user, size_t peer,
+                         struct herd_now now, struct herd_buf *out)
+{
+    if (peer >= node->peer_count)
+        return HERD_E_ARG;
+    struct herd_peer *p = &node->peers[peer];
+    struct herd_session *session = open_session(node, user, now);
+    if (!session)
+        return HERD_E_NOMEM;
+    int err = herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, p->name, node->incarnation);
+    if (err < 0) {
+        herd_session_close(session);
+        return err;
+    }
+    session->role = HERD_ROLE_DIALLED;
+    session->peer = (int32_t)peer;
+    p->dialled = session;
+    p->dial_asked = true;
+    p->dialled_ns = now.steady_ns;
+    *ret_session = session;
+    return 0;
+}
+
+void herd_session_untime(struct herd_session *session)
+{
+    herd_list_remove(&session->idle);
+    herd_list_remove(&session->line);
+}
+
+void herd_session_close(struct herd_session *session)
+{
+    herd_peer_session_gone(session, "connection_lost");
+    herd_lookup_abandon(session);
+    herd_session_untime(session);
+    herd_list_remove(&session->close.link);
+    herd_list_remove(&session->all);
+    free(session);
+}
+
+void herd_session_kill(struct herd_session *session, const char *why)
+{
+    if (session->role == HERD_ROLE_DEAD)
+        return;
+    herd_peer_session_gone(session, why);
+    herd_lookup_abandon(session);
+    herd_session_untime(session);
+    session->role = HERD_ROLE_DEAD;
+    session->close_why = why;
+    herd_wish_make(session->node, &session->close, HERD_EFFECT_CLOSE);
+}
+
+void *herd_session_user(const struct herd_session *session)
+{
+    return session->user;
+}
+
+int herd_session_peer(const struct herd_session *session)
+{
+    return session->role == HERD_ROLE_LINK ? session->peer : -1;
+}
+
+struct herd_buf *herd_session_replies(struct herd_session *session, struct herd_buf *out)
+{
+    if (herd_list_empty(&session->tickets))
+        return out;
+    return &HERD_ITEM(session->tickets.prev, struct herd_ticket, of_session)->behind;
+}
+
+/* ---- what a line means to whom ---- */
+
+static int reply_invalid(struct herd_session *session, struct herd_span line, struct herd_buf *out)
+{
+    session->node->counts.invalid++;
+    return herd_format_invalid(herd_session_replies(session, out), line);
+}
+
+static int client_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+{
+    bool first = !session->spoken;
+    session->spoken = true;
+    switch (job->command.verb) {
+    case HERD_BLANK: return 0;
+    case HERD_IAMAT: return herd_report_take(session, job, herd_session_replies(session, out));
+    case HERD_WHATSAT: return herd_lookup_begin(session, job, out);
+    case HERD_HELLO:
+        if (first)
+            return herd_peer_hello(session, &job->command, out);
+        return reply_invalid(session, job->line, out);
+    default: return reply_invalid(session, job->line, out);
+    }
+}
+
+static int dialled_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+{
+    switch (job->command.verb) {
+    case HERD_BLANK: return 0;
+    case HERD_HELLO: return herd_peer_hello(session, &job->command, out);
+    case HERD_REFUSE:
+        herd_notice(session->node, "peer_refuses_us", job->command.why);
+        herd_session_kill(session, "refused");
+        return 0;
+    default:
+        herd_notice(session->node, "peer_not_a_herd_server", job->line);
+        herd_session_kill(session, "no_introduction");
+        return 0;
+    }
+}
+
+static void link_line(struct herd_session *session, const struct herd_job *job)
+{
+    struct herd_peer *peer = &session->node->peers[session->peer];
+    switch (job->command.verb) {
+    case HERD_BLANK:
+    case HERD_PONG: break;
+    case HERD_PING: peer->pong_due = true; break;
+    case HERD_AT: herd_report_learn(session, job); break;
+    case HERD_REFUSE:
+        /* Ours was the connection that both sides agreed to drop. */
+        herd_session_kill(session, "refused");
+        break;
+    default:
+        herd_notice(session->node, "peer_line_invalid", job->line);
+        herd_session_kill(session, "protocol");
+    }
+}
+
+static int take_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+{
+    switch (session->role) {
+    case HERD_ROLE_CLIENT: return client_line(session, job, out);
+    case HERD_ROLE_DIALLED: return dialled_line(session, job, out);
+    case HERD_ROLE_LINK: link_line(session, job); return 0;
+    default: return 0;
+    }
+}
+
+/* ---- input ---- */
+
+static bool waits(const struct herd_session *session)
+{
+    const struct herd_node_options *o = &session->node->options;
+    return session->ticket_count >= o->lookups_per_client_max || session->owed_bytes >= o->owed_max_bytes;
+}
+
+static size_t line_max(const struct herd_session *session)
+{
+    size_t max = session->node->options.line_max_bytes;
+    return session->role == HERD_ROLE_CLIENT ? max : max + LINK_LINE_EXTRA;
+}
+
+/* Parses up to BATCH lines, and brings what they will touch into the cache. */
+static size_t read_batch(struct herd_session *session, struct herd_span *io_rest, const char *start,
+                         struct herd_job jobs[BATCH], enum herd_scan *ret_scan)
+{
+    struct herd_store *store = session->node->store;
+    size_t n = 0;
+    *ret_scan = HERD_LINE;
+    while (n < BATCH) {
+        struct herd_job *job = &jobs[n];
+        *ret_scan = herd_line_next(io_rest, &session->seen, line_max(session), &job->line);
+        if (*ret_scan != HERD_LINE)
+            break;
+        job->end = (size_t)(io_rest->at - start);
+        enum herd_verb verb = herd_command_parse(job->line, &job->command);
+        if (verb == HERD_IAMAT || verb == HERD_AT) {
+            job->hash = herd_store_hash(store, job->command.id);
+            herd_index_prefetch(&store->index, job->hash);
+        }
+        n++;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct herd_job *job = &jobs[i];
+        if (job->command.verb != HERD_IAMAT && job->command.verb != HERD_AT)
+            continue;
+        job->guess = herd_index_guess(&store->index, job->hash);
+        if (job->guess != HERD_NO_SLOT)
+            __builtin_prefetch(herd_store_cell(store, job->guess));
+    }
+    return n;
+}
+
+static int reply_too_long(struct herd_session *session, struct herd_span bytes, struct herd_buf *out)
+{
+    if (session->role != HERD_ROLE_CLIENT) {
+        herd_session_kill(session, "line_too_long");
+        return 0;
+    }
+    session->finishing = true;
+    if (bytes.len > TOO_LONG_SHOWN)
+        bytes.len = TOO_LONG_SHOWN;
+    return reply_invalid(session, bytes, out);
+}
+
+/* Whether a reply was made since `before` bytes were owed. */
+static bool replied(const struct herd_session *session, const struct herd_buf *out, size_t out_before)
+{
+    return out->len > out_before || session->ticket_count > 0;
+}
+
+/* Takes lines until the bytes, the session or its patience end. Returns how many bytes are used up. */
+static int take_lines(struct herd_session *session, struct herd_span bytes, struct herd_buf *out,
+                      size_t *ret_consumed)
+{
+    struct herd_job jobs[BATCH];
+    struct herd_span rest = bytes;
+    size_t consumed = 0;
+    enum herd_scan scan = HERD_LINE;
+    while (scan == HERD_LINE && !session->finishing && session->role != HERD_ROLE_DEAD && !waits(session)) {
+        size_t n = read_batch(session, &rest, bytes.at, jobs, &scan);
+        for (size_t i = 0; i < n; i++) {
+            size_t out_before = out->len;
+            int err = take_line(session, &jobs[i], out);
+            if (err < 0)
+                return err;
+            consumed = jobs[i].end;
+            if (session->node->options.close_after_reply && session->role == HERD_ROLE_CLIENT &&
+                replied(session, out, out_before))
+                session->finishing = true;
+            if (session->finishing || session->role == HERD_ROLE_DEAD || waits(session)) {
+                session->seen = 0; /* lines behind this one are found again later */
+                break;
+            }
+        }
+    }
+    if (scan == HERD_LINE_TOO_LONG && !session->finishing && session->role != HERD_ROLE_DEAD &&
+        consumed == (size_t)(rest.at - bytes.at) && !waits(session)) {
+        int err = reply_too_long(session, rest, out);
+        if (err < 0)
+            return err;
+    }
+    if (session->finishing || session->role == HERD_ROLE_DEAD)
+        consumed = bytes.len; /* nothing more is read from this connection */
+    *ret_consumed = consumed;
+    return 0;
+}
+
+/* A client in the middle of a line is on the clock from the line's first byte. */
+static void time_line(struct herd_session *session, bool unfinished)
+{
+    struct herd_node *node = session->node;
+    if (!unfinished || session->role != HERD_ROLE_CLIENT) {
+        herd_list_remove(&session->line);
+    } else if (!herd_list_linked(&session->line)) {
+        session->line_ns = node->now.steady_ns;
+        herd_list_append(&node->lines, &session->line);
+    }
+}
+
+static void set_turn(const struct herd_session *session, size_t consumed, struct herd_turn *ret_turn)
+{
+    bool dead = session->role == HERD_ROLE_DEAD;
+    ret_turn->consumed = consumed;
+    ret_turn->paused = !dead && !session->finishing && waits(session);
+    ret_turn->close = !dead && session->finishing && session->ticket_count == 0;
+}
+
+int herd_session_input(struct herd_session *session, struct herd_span bytes, struct herd_now now,
+                       struct herd_buf *out, struct herd_turn *ret_turn)
+{
+    struct herd_node *node = session->node;
+    node->now = now;
+    session->heard_ns = now.steady_ns;
+    if (session->role == HERD_ROLE_CLIENT && node->idle.prev != &session->idle) {
+        herd_list_remove(&session->idle);
+        herd_list_append(&node->idle, &session->idle);
+    } else if (session->role == HERD_ROLE_LINK) {
+        node->peers[session->peer].heard_ns = now.steady_ns;
+        node->peers[session->peer].pings_missed = 0;
+    }
+    size_t consumed;
+    int err = take_lines(session, bytes, out, &consumed);
+    if (err < 0)
+        return err;
+    set_turn(session, consumed, ret_turn);
+    time_line(session, consumed < bytes.len && !ret_turn->paused);
+    return 0;
+}
+
+int herd_session_end(struct herd_session *session, struct herd_span rest, struct herd_now now,
+                     struct herd_buf *out, struct herd_turn *ret_turn)
+{
+    int err = herd_session_input(session, rest, now, out, ret_turn);
+    if (err < 0 || ret_turn->paused || session->role == HERD_ROLE_DEAD)
+        return err;
+    struct herd_span last = {rest.at + ret_turn->consumed, rest.len - ret_turn->consumed};
+    if (last.len > 0 && !session->finishing) {
+        /* The end of input ends the last line too. */
+        struct herd_job job = {.line = last, .end = rest.len, .guess = HERD_NO_SLOT};
+        enum herd_verb verb = herd_command_parse(last, &job.command);
+        if (verb == HERD_IAMAT || verb == HERD_AT)
+            job.hash = herd_store_hash(session->node->store, job.command.id);
+        err = take_line(session, &job, out);
+        if (err < 0)
+            return err;
+    }
+    if (session->role == HERD_ROLE_CLIENT)
+        session->finishing = true;
+    else if (session->role != HERD_ROLE_DEAD)
+        herd_session_kill(session, "connection_lost");
+    session->seen = 0;
+    time_line(session, false);
+    set_turn(session, rest.len, ret_turn);
+    return 0;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* The newest record of each client, in slots of one cache line. */
+#include "store_impl.h"
+
+#include <herd/stamp.h>
+
+#include <stdlib.h>
+
+#define NS_DECIMALS 9
+
+int herd_store_new(struct herd_store **ret_store, const struct herd_store_options *options)
+{
+    struct herd_store *store = calloc(1, sizeof *store);
+    if (!store)
+        return HERD_E_NOMEM;
+    if (herd_digest_init(&store->digest) < 0) {
+        free(store);
+        return HERD_E_NOMEM;
+    }
+    if (options) {
+        memcpy(store->table_key, options->table_key, sizeof store->table_key);
+        store->digest_key = options->digest_key;
+    }
+    herd_names_init(&store->names, store->digest_key);
+    store->free_slot = HERD_NO_SLOT;
+    *ret_store = store;
+    return 0;
+}
+
+void herd_store_free(struct herd_store *store)
+{
+    if (!store)
+        return;
+    for (uint32_t slot = 0; slot < store->slots; slot++)
+        herd_cell_clear(herd_store_cell(store, slot));
+    for (size_t i = 0; i < store->chunk_count; i++)
+        free(store->chunks[i]);
+    free(store->chunks);
+    herd_index_fini(&store->index);
+    herd_names_fini(&store->names);
+    herd_digest_fini(&store->digest);
+    herd_buf_fini(&store->draft);
+    herd_buf_fini(&store->texts);
+    free(store);
+}
+
+static bool is_id(const void *ctx, uint32_t slot, struct herd_span id)
+{
+    return herd_span_equal(herd_cell_id(herd_store_cell(ctx, slot)), id);
+}
+
+uint32_t herd_store_find(const struct herd_store *store, uint64_t hash, uint32_t guess, struct herd_span id)
+{
+    if (guess != HERD_NO_SLOT && is_id(store, guess, id))
+        return guess;
+    return herd_index_find(&store->index, hash, is_id, store, id);
+}
+
+/* Differences that need the texts: equal nanoseconds, but not the same bytes. */
+static int order_texts(struct herd_store *store, const struct herd_cell *cell, const struct herd_draft *draft,
+                       int *ret_order)
+{
+    struct herd_record old;
+    int err = herd_cell_texts(cell, &store->texts, &old);
+    if (err < 0)
+        return err;
+    /* The draft's texts stand in order in front of its body: see herd_draft_make. */
+    const char *text = store->draft.at;
+    struct herd_span diff = {text, draft->shape.diff};
+    struct herd_span place = {text + draft->shape.diff, draft->shape.place};
+    struct herd_span time = {text + draft->shape.diff + draft->shape.place, draft->shape.time};
+
+    int order = herd_stamp_compare(time, old.time);
+    if (!order)
+        order = herd_span_compare(herd_names_text(&store->names, draft->server),
+                                  herd_names_text(&store->names, cell->server));
+    if (!order)
+        order = herd_span_compare(diff, old.diff);
+    if (!order)
+        order = herd_span_compare(place, old.place);
+    if (!order)
+        order = herd_span_compare(time, old.time);
+    *ret_order = order;
+    return 0;
+}
+
+int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_draft *draft, int *ret_order)
+{
+    const struct herd_cell *cell = herd_store_cell(store, slot);
+    if (draft->time_ns != cell->time_ns) {
+        *ret_order = draft->time_ns < cell->time_ns ? -1 : 1;
+        return 0;
+    }
+    /* A copy that came round another way is the common case: most lines between servers are. */
+    struct herd_shape shape = herd_cell_shape(cell);
+    if (draft->server == cell->server && memcmp(&shape, &draft->shape, sizeof shape) == 0 &&
+        memcmp(herd_cell_body(cell), draft->body, herd_shape_body(&shape)) == 0) {
+        *ret_order = 0;
+        return 0;
+    }
+    return order_texts(store, cell, draft, ret_order);
+}
+
+static uint64_t cell_hash(const struct herd_store *store, const struct herd_cell *cell)
+{
+    struct herd_shape shape = herd_cell_shape(cell);
+    return herd_body_hash(herd_cell_body(cell), &shape, store->names.list[cell->server].hash);
+}
+
+static uint64_t draft_hash(const struct herd_store *store, const struct herd_draft *draft)
+{
+    return herd_body_hash(draft->body, &draft->shape, store->names.list[draft->server].hash);
+}
+
+static struct herd_span draft_id(const struct herd_draft *draft)
+{
+    return (struct herd_span){(const char *)draft->body, draft->shape.id};
+}
+
+int herd_store_replace(struct herd_store *store, uint32_t slot, const struct herd_draft *draft)
+{
+    struct herd_cell *cell = herd_store_cell(store, slot);
+    uint64_t change = draft_hash(store, draft) - cell_hash(store, cell);
+    int err = herd_cell_write(cell, draft);
+    if (err < 0)
+        return err;
+    herd_digest_add(&store->digest, herd_store_id_hash(store, draft_id(draft)), change);
+    return 0;
+}
+
+/* More leaves when these hold many records each; what cannot be had now is tried again later. */
+static void grow_digest(struct herd_store *store)
+{
+    struct herd_digest *digest = &store->digest;
+    if (digest->bits >= HERD_DIGEST_BITS_MAX || store->count >> digest->bits < 8)
+        return;
+    unsigned bits = digest->bits + 4;
+    uint64_t *leaves = calloc((size_t)1 << bits, sizeof *leaves);
+    if (!leaves)
+        return;
+    for (uint32_t slot = 0; slot < store->slots; slot++) {
+        const struct herd_cell *cell = herd_store_cell(store, slot);
+        if (!herd_cell_empty(cell))
+            leaves[herd_store_id_hash(store, herd_cell_id(cell)) >> (64 - bits)] += cell_hash(store, cell);
+    }
+    free(digest->leaves);
+    digest->leaves = leaves;
+    digest->bits = bits;
+}
+
+/* A slot to write to: a removed one, or the next. The slot is taken only by take_slot. */
+static int find_room(struct herd_store *store, uint32_t *ret_slot)
+{
+    if (store->free_slot != HERD_NO_SLOT) {
+        *ret_slot = store->free_slot;
+        return 0;
+    }
+    if (store->slots == HERD_NO_SLOT - 1)
+        return HERD_E_LIMIT;
+    if (store->slots / HERD_CHUNK_CELLS == store->chunk_count) {
+        if (store->chunk_count == store->chunk_cap) {
+            size_t cap = store->chunk_cap ? store->chunk_cap * 2 : 16;
+            struct herd_cell **chunks = realloc(store->chunks, cap * sizeof(struct herd_cell *));
+            if (!chunks)
+                return HERD_E_NOMEM;
+            store->chunks = chunks;
+            store->chunk_cap = cap;
+        }
+        /* The slack lets unpacking read whole words at the end of the last cell. */
+        struct herd_cell *chunk = malloc(HERD_CHUNK_CELLS * sizeof *chunk + HERD_PACK_SLACK);
+        if (!chunk)
+            return HERD_E_NOMEM;
+        memset((char *)chunk + HERD_CHUNK_CELLS * sizeof *chunk, 0, HERD_PACK_SLACK);
+        store->chunks[store->chunk_count++] = chunk;
+    }
+    struct herd_cell *cell = herd_store_cell(store, store->slots);
+    memset(cell, 0, sizeof *cell);
+    cell->server = HERD_NO_SERVER;
+    *ret_slot = store->slots;
+    return 0;
+}
+
+static void take_slot(struct herd_store *store, uint32_t slot, uint32_t next_free)
+{
+    if (slot == store->slots)
+        store->slots++;
+    else
+        store->free_slot = next_free;
+}
+
+int herd_store_insert(struct herd_store *store, uint64_t hash, const struct herd_draft *draft,
+                      uint32_t *ret_slot)
+{
+    uint32_t slot;
+    int err = find_room(store, &slot);
+    if (err < 0)
+        return err;
+    err = herd_index_reserve(&store->index, hash);
+    if (err < 0)
+        return err;
+    struct herd_cell *cell = herd_store_cell(store, slot);
+    uint32_t next_free = (uint32_t)cell->time_ns;
+    err = herd_cell_write(cell, draft);
+    if (err < 0)
+        return err;
+    take_slot(store, slot, next_free);
+    herd_index_insert(&store->index, hash, slot);
+    store->count++;
+    herd_digest_add(&store->digest, herd_store_id_hash(store, draft_id(draft)), draft_hash(store, draft));
+    grow_digest(store);
+    *ret_slot = slot;
+    return 0;
+}
+
+int herd_store_put(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
+                   uint32_t *ret_slot)
+{
+    int server = herd_names_intern(&store->names, record->server);
+    if (server < 0)
+        return server;
+    struct herd_draft draft;
+    int err = herd_draft_make(&draft, &store->draft, record, (uint16_t)server);
+    if (err < 0)
+        return err;
+
+    uint64_t hash = herd_store_hash(store, record->id);
+    uint32_t slot = herd_store_find(store, hash, HERD_NO_SLOT, record->id);
+    enum herd_put verdict = HERD_PUT_NEW;
+    if (slot == HERD_NO_SLOT) {
+        err = herd_store_insert(store, hash, &draft, &slot);
+        if (err < 0)
+            return err;
+    } else {
+        int order;
+        err = herd_store_order(store, slot, &draft, &order);
+        if (err < 0)
+            return err;
+        verdict = order < 0 ? HERD_PUT_OLDER : order == 0 ? HERD_PUT_SAME : HERD_PUT_NEWER;
+        if (order > 0 && (err = herd_store_replace(store, slot, &draft)) < 0)
+            return err;
+    }
+    *ret_verdict = verdict;
+    *ret_slot = slot;
+    return 0;
+}
+
+bool herd_store_at(struct herd_store *store, uint32_t slot, struct herd_record *ret_record)
+{
+    if (slot >= store->slots)
+        return false;
+    const struct herd_cell *cell = herd_store_cell(store, slot);
+    struct herd_record record;
+    if (herd_cell_empty(cell) || herd_cell_texts(cell, &store->texts, &record) < 0)
+        return false;
+    record.server = herd_names_text(&store->names, cell->server);
+    record.id = herd_cell_id(cell);
+    record.time_ns = cell->time_ns;
+    *ret_record = record;
+    return true;
+}
+
+bool herd_store_get(struct herd_store *store, struct herd_span id, struct herd_record *ret_record)
+{
+    uint32_t slot = herd_store_find(store, herd_store_hash(store, id), HERD_NO_SLOT, id);
+    return slot != HERD_NO_SLOT && herd_store_at(store, slot, ret_record);
+}
+
+void herd_store_remove(struct herd_store *store, uint32_t slot)
+{
+    if (slot >= store->slots)
+        return;
+    struct herd_cell *cell = herd_store_cell(store, slot);
+    if (herd_cell_empty(cell))
+        return;
+    struct herd_span id = herd_cell_id(cell);
+    herd_digest_add(&store->digest, herd_store_id_hash(store, id), 0 - cell_hash(store, cell));
+    herd_index_remove(&store->index, herd_store_hash(store, id), slot);
+    herd_cell_clear(cell);
+    cell->time_ns = store->free_slot;
+    store->free_slot = slot;
+    store->count--;
+}
+
+size_t herd_store_count(const struct herd_store *store)
+{
+    return store->count;
+}
+
+uint32_t herd_store_slots(const struct herd_store *store)
+{
+    return store->slots;
+}
+
+uint64_t herd_store_digest(const struct herd_store *store)
+{
+    return store->digest.total;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a store, for the node, which looks up a whole read of lines at once. */
+#ifndef HERD_CORE_STORE_IMPL_H
+#define HERD_CORE_STORE_IMPL_H
+
+#include "digest.h"
+#include "hash.h"
+#include "index.h"
+#include "names.h"
+#include "record.h"
+
+#include <herd/store.h>
+
+#define HERD_CHUNK_CELLS 1024
+
+struct herd_store {
+    struct herd_index index;
+    struct herd_names names;
+    struct herd_digest digest;
+    struct herd_cell **chunks;
+    size_t chunk_count, chunk_cap;
+    uint32_t slots;     /* ever used */
+    uint32_t free_slot; /* head of the list of removed slots, linked through time_ns */
+    size_t count;
+    uint64_t table_key[2];
+    uint64_t digest_key;
+    struct herd_buf draft; /* scratch of herd_draft_make */
+    struct herd_buf texts; /* scratch of herd_cell_texts; what herd_store_get lends */
+};
+
+static inline struct herd_cell *herd_store_cell(const struct herd_store *store, uint32_t slot)
+{
+    return &store->chunks[slot / HERD_CHUNK_CELLS][slot % HERD_CHUNK_CELLS];
+}
+
+static inline uint64_t herd_store_hash(const struct herd_store *store, struct herd_span id)
+{
+    return herd_siphash(store->table_key, id.at, id.len);
+}
+
+/* What places an id in the digest: the same on every node. */
+static inline uint64_t herd_store_id_hash(const struct herd_store *store, struct herd_span id)
+{
+    return herd_hash(store->digest_key, id.at, id.len);
+}
+
+/* The slot of an id whose hash is known, or HERD_NO_SLOT. `guess` is what herd_index_guess gave earlier
+ * in the same batch, or HERD_NO_SLOT. */
+uint32_t herd_store_find(const struct herd_store *store, uint64_t hash, uint32_t guess, struct herd_span id);
+
+/* Compares a record with the one in `slot`: the total order. <0: the record comes before. HERD_E_NOMEM is
+ * not possible: *ret_order is set and 0 returned unless memory ran out. */
+int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_draft *draft, int *ret_order);
+
+/* Stores a draft over the record in `slot`. HERD_E_NOMEM: unchanged. */
+int herd_store_replace(struct herd_store *store, uint32_t slot, const struct herd_draft *draft);
+/* Stores a draft under a new id. HERD_E_NOMEM, HERD_E_LIMIT: unchanged. */
+int herd_store_insert(struct herd_store *store, uint64_t hash, const struct herd_draft *draft,
+                      uint32_t *ret_slot);
+
+#endif
