@@ -76,6 +76,9 @@ class Subjects:
         for process in running.processes:
             process.stop()
             self.processes.remove(process)
+            log = os.path.join(self.directory, f"{process.name}.log")
+            if os.path.exists(log):  # every line of traffic: gigabytes by the end of a run
+                os.remove(log)
 
     def stop_all(self):
         for process in self.processes:
