@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define REST_WINDOW_NS 60000000
-#define REST_SHARE 50 /* one part in this many of a core */
+#define REST_SHARE     50 /* one part in this many of a core */
 
 void die(const char *format, ...)
 {

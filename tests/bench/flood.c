@@ -23,7 +23,7 @@
 
 #define CHUNK_BYTES 65536
 #define PATIENCE_NS 60000000000
-#define CHECKED 50
+#define CHECKED     50
 
 static const char usage[] = "usage: flood --link PORT:SELF:PEER --pid PID [--ids 100000] [--count 1000000]\n"
                             "             [--time NS] [--seed 1] [--cpu N]";
@@ -136,7 +136,8 @@ static void check(uint16_t port, const struct lines *lines)
             len += (size_t)n;
         }
         if (memcmp(reply, line, stride) != 0)
-            die("the server did not take a line\n  sent: %.*s\n  told: %.*s", (int)stride, line, (int)stride, reply);
+            die("the server did not take a line\n  sent: %.*s\n  told: %.*s", (int)stride, line, (int)stride,
+                reply);
         close(ready.fd);
     }
 }
@@ -184,7 +185,8 @@ int main(int argc, char **argv)
     fresh = pass(fd, &news, &pids);
     duplicate = pass(fd, &news, &pids);
     check(link.port, &news);
-    printf("{\"lines\":%" PRIu64 ",\"ids\":%" PRIu64 ",\"bytes\":%zu,\"fresh_cpu_ns\":%.1f,\"duplicate_cpu_ns\":%.1f}\n",
+    printf("{\"lines\":%" PRIu64 ",\"ids\":%" PRIu64
+           ",\"bytes\":%zu,\"fresh_cpu_ns\":%.1f,\"duplicate_cpu_ns\":%.1f}\n",
            count, ids, news.plan.stride, fresh, duplicate);
     return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -58,6 +58,7 @@ int64_t histogram_at(const struct histogram *h, double quantile)
 void histogram_print(const struct histogram *h, FILE *out)
 {
     fprintf(out,
-            "{\"p50\":%" PRId64 ",\"p90\":%" PRId64 ",\"p99\":%" PRId64 ",\"p999\":%" PRId64 ",\"max\":%" PRId64 "}",
+            "{\"p50\":%" PRId64 ",\"p90\":%" PRId64 ",\"p99\":%" PRId64 ",\"p999\":%" PRId64 ",\"max\":%" PRId64
+            "}",
             histogram_at(h, 0.5), histogram_at(h, 0.9), histogram_at(h, 0.99), histogram_at(h, 0.999), h->max_ns);
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define HISTOGRAM_BITS 6
+#define HISTOGRAM_BITS      6
 #define HISTOGRAM_DOUBLINGS 35
 
 struct histogram {

@@ -32,9 +32,9 @@
 #include <unistd.h>
 
 #define READ_BYTES 262144
-#define STALL_NS 20000000000
+#define STALL_NS   20000000000
 #define FILL_DEPTH 128
-#define LINKS_MAX 128
+#define LINKS_MAX  128
 
 static const char usage[] =
     "usage: load --mode MODE --port PORT [options]\n"
@@ -94,12 +94,11 @@ static struct {
 static void options_read(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"mode", 1, NULL, 'm'},  {"port", 1, NULL, 'p'},    {"connections", 1, NULL, 'c'},
-        {"depth", 1, NULL, 'd'}, {"ids", 1, NULL, 'i'},     {"id-bytes", 1, NULL, 'b'},
-        {"fill", 0, NULL, 'f'},  {"warm", 1, NULL, 'w'},    {"count", 1, NULL, 'n'},
-        {"rate", 1, NULL, 'r'},  {"ms", 1, NULL, 's'}     , {"pid", 1, NULL, 'P'},
-        {"link", 1, NULL, 'l'},  {"settle", 0, NULL, 'S'},  {"time", 1, NULL, 't'},
-        {"seed", 1, NULL, 'e'},  {"cpu", 1, NULL, 'u'},     {NULL, 0, NULL, 0}};
+        {"mode", 1, NULL, 'm'},  {"port", 1, NULL, 'p'},     {"connections", 1, NULL, 'c'}, {"depth", 1, NULL, 'd'},
+        {"ids", 1, NULL, 'i'},   {"id-bytes", 1, NULL, 'b'}, {"fill", 0, NULL, 'f'},        {"warm", 1, NULL, 'w'},
+        {"count", 1, NULL, 'n'}, {"rate", 1, NULL, 'r'},     {"ms", 1, NULL, 's'},          {"pid", 1, NULL, 'P'},
+        {"link", 1, NULL, 'l'},  {"settle", 0, NULL, 'S'},   {"time", 1, NULL, 't'},        {"seed", 1, NULL, 'e'},
+        {"cpu", 1, NULL, 'u'},   {NULL, 0, NULL, 0}};
     bool mode = false;
     int c;
 
@@ -546,8 +545,8 @@ int main(int argc, char **argv)
     others = machine - cpu_sum - own;
     printf("{\"mode\":\"%s\",\"connections\":%zu,\"depth\":%" PRIu64 ",\"ids\":%" PRIu64 ",\"bytes\":%zu",
            request_mode_name(load.plan.mode), load.connection_count, load.depth, load.ids, load.plan.stride);
-    printf(",\"requests\":%" PRIu64 ",\"seconds\":%.6f,\"throughput\":%.0f,\"settled_seconds\":%.6f", measured, seconds,
-           measured > 0 ? (double)measured / seconds : 0.0, (double)(settled - start) / 1e9);
+    printf(",\"requests\":%" PRIu64 ",\"seconds\":%.6f,\"throughput\":%.0f,\"settled_seconds\":%.6f", measured,
+           seconds, measured > 0 ? (double)measured / seconds : 0.0, (double)(settled - start) / 1e9);
     printf(",\"cpu_ns\":%" PRId64 ",\"cpu_ns_per_request\":%.1f,\"cpu_ns_by_process\":[", cpu_sum,
            measured > 0 ? (double)cpu_sum / (double)measured : 0.0);
     for (i = 0; i < load.pids.count; i++)

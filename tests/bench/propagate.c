@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define PATIENCE_NS 10000000000
-#define OUTS_MAX 256
+#define OUTS_MAX    256
 
 static const char usage[] = "usage: propagate --in PORT (--out-link PORT:SELF:PEER | --out-listen PORT)\n"
                             "                 [--count 1000] [--warm 100] [--gap-us 500] [--time NS] [--cpu N]";
@@ -126,9 +126,9 @@ static int64_t report(int in, int door, const char *request, size_t len)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"in", 1, NULL, 'i'},   {"out-link", 1, NULL, 'l'}, {"out-listen", 1, NULL, 'o'}, {"count", 1, NULL, 'n'},
-        {"warm", 1, NULL, 'w'}, {"gap-us", 1, NULL, 'g'},   {"time", 1, NULL, 't'},       {"cpu", 1, NULL, 'u'},
-        {NULL, 0, NULL, 0}};
+        {"in", 1, NULL, 'i'},    {"out-link", 1, NULL, 'l'}, {"out-listen", 1, NULL, 'o'},
+        {"count", 1, NULL, 'n'}, {"warm", 1, NULL, 'w'},     {"gap-us", 1, NULL, 'g'},
+        {"time", 1, NULL, 't'},  {"cpu", 1, NULL, 'u'},      {NULL, 0, NULL, 0}};
     struct request_plan plan = {.mode = MODE_IAMAT, .id_bytes = 28, .server = "", .time_ns = 1621464827959498503};
     struct neighbour link = {.port = 0};
     struct histogram histogram;

@@ -49,6 +49,7 @@ class Part:
     def __init__(self, name, about, x_name, y_name):
         self.name, self.about, self.x_name, self.y_name = name, about, x_name, y_name
         self.rows, self.targets, self.notes, self.skipped = {}, [], [], []
+        self.others_expected = False  # a process that is not accounted belongs to the measurement
 
     def add(self, subject, x, value, run=None):
         row = self.rows.setdefault((subject, x), {"values": [], "runs": []})
@@ -125,7 +126,7 @@ class Part:
             print(f"  note: {note}", file=out)
         runs = [run for row in self.rows.values() for run in row["runs"] if "others_busy" in run]
         disturbed = sum(run["others_busy"] > OTHERS_BUSY for run in runs)
-        if disturbed:
+        if disturbed and not self.others_expected:
             print(f"  WARNING: during {disturbed} of {len(runs)} measurements other processes used more than "
                   f"{OTHERS_BUSY:.0%} of a core", file=out)
         print_targets(self.targets, out)

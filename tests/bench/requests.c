@@ -8,9 +8,9 @@
 #include <string.h>
 
 #define HOLE_NONE SIZE_MAX
-#define ID_HEAD 8 /* "vehicle-" */
+#define ID_HEAD   8 /* "vehicle-" */
 #define ID_DIGITS 7
-#define STEP_NS 1009 /* between two reports; prime, so that every decimal moves */
+#define STEP_NS   1009 /* between two reports; prime, so that every decimal moves */
 
 /* %i id, %l its length, %a latitude, %o longitude, %p the ISO 6709 pair, %t time, %s accepting server.
  * A place takes 21 bytes and a time 20, so "place time" is always 42. */
@@ -82,9 +82,7 @@ void request_plan_init(struct request_plan *plan)
             plan->id_at = plan->stride + ID_HEAD;
             append(plan, id, strlen(id));
             break;
-        case 'l':
-            append(plan, number, (size_t)snprintf(number, sizeof(number), "%zu", strlen(id)));
-            break;
+        case 'l': append(plan, number, (size_t)snprintf(number, sizeof(number), "%zu", strlen(id))); break;
         case 'p': /* the sign, then what %a and %o write */
             append(plan, "+", 1);
             plan->lat_at = plan->stride + 3;
@@ -179,23 +177,26 @@ static long whatsat_cut(const struct request_plan *plan, const char *at, size_t 
     return at[end] == '{' ? last + 2 - at : -1;
 }
 
-/* An array of bulk strings, none of them empty or holding line ends. */
-static long array_cut(const char *at, size_t len)
+/* An array of one to five clients, the one that was asked about among them: it is nearest to itself. */
+static long array_cut(const struct request_plan *plan, const char *at, size_t len, const char *request)
 {
     size_t used = line_end(at, len), n;
-    unsigned lines = 0;
+    unsigned i, lines;
 
     if (used == 0)
         return 0;
-    if (at[0] != '*' || at[1] < '0' || at[1] > '9' || at[2] != '\r')
+    if (used != 4 || at[0] != '*' || at[1] < '1' || at[1] > '5')
         return -1;
-    for (lines = 2U * (unsigned)(at[1] - '0'); lines > 0; lines--) {
+    lines = 2U * (unsigned)(at[1] - '0');
+    for (i = 0; i < lines; i++) {
         n = line_end(at + used, len - used);
         if (n == 0)
             return 0;
+        if (at[used] != (i % 2 == 0 ? '$' : 'v'))
+            return -1;
         used += n;
     }
-    return (long)used;
+    return memmem(at, used, request + plan->id_at - ID_HEAD, plan->id_bytes) != NULL ? (long)used : -1;
 }
 
 long reply_cut(const struct request_plan *plan, const char *at, size_t len, const char *request)
@@ -209,7 +210,7 @@ long reply_cut(const struct request_plan *plan, const char *at, size_t len, cons
     case MODE_WHATSAT: return whatsat_cut(plan, at, len, request);
     case MODE_REDIS_SET: return literal_cut(at, len, "+OK\r\n");
     case MODE_REDIS_GEOADD: return literal_cut(at, len, len > 1 && at[1] == '1' ? ":1\r\n" : ":0\r\n");
-    case MODE_REDIS_GEOSEARCH: return array_cut(at, len);
+    case MODE_REDIS_GEOSEARCH: return array_cut(plan, at, len, request);
     case MODE_MEMCACHED_SET: return literal_cut(at, len, "STORED\r\n");
     case MODE_AT:
     case MODE_COUNT: break;

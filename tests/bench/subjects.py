@@ -66,9 +66,9 @@ class Subjects:
         self.options, self.directory, self.ports = options, directory, ports
         self.processes = []
 
-    def launch(self, argv, name, port, cpu=None, idle=False):
+    def launch(self, argv, name, port, cpu=None, policy=None):
         cpu = self.options.server_cpu if cpu is None else cpu
-        process = Process(argv, name, port, cpu, self.directory, idle)
+        process = Process(argv, name, port, cpu, self.directory, policy)
         self.processes.append(process)
         return process
 
