@@ -286,12 +286,12 @@ static void test_full_push(void **state)
         say(&o, client, line);
     }
     o.out.len = 0;
-    say(&o, session, "HELLO 1 Riley Juzang 1\nAT Riley +1 c3 +1+1 6\nAT Riley +1 c4 +1+1 4\n"
-                     "AT Juzang +1621464823.000000000 c5 +0+0 5\n");
+    say(&o, session, "HELLO 1 Riley Juzang 1\n");
     heard(&o, "HELLO 1 Juzang Riley ");
     fill(&o, session);
     heard(&o, "ROOT 10 ");
-    say(&o, session, "ROOT 3 1\n");
+    say(&o, session, "ROOT 3 1\nAT Riley +1 c3 +1+1 6\nAT Riley +1 c4 +1+1 4\n"
+                     "AT Juzang +1621464823.000000000 c5 +0+0 5\n");
     fill(&o, session);
     assert_memory_equal(o.out.at, "PUSH\n", 5);
     size_t lines = 0;
