@@ -512,8 +512,8 @@ def resync(bench):
             else:
                 found.note("a repetition does not count: the machine was too busy for the neighbour to run")
             found.note(f"without load the neighbour took {took_ms} ms for {records:,} records, {first_ms} ms of it "
-                       "before the first; the load lasted as long (alone: four times), and while it did the "
-                       f"neighbour used {disturbed['others_busy']:.0%} of a core and cost the server {extra_ms:.0f} ms "
+                       "before the first; the load lasted as long (alone: four times), and meanwhile the "
+                       f"neighbour (and strangers) used {disturbed['others_busy']:.0%} of a core, the server {extra_ms:.0f} ms "
                        "more")
         finally:
             bench.subjects.stop(running)
