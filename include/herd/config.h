@@ -8,6 +8,11 @@
  *     struct herd_config_fault fault;
  *     if (herd_config_read(&config, "herd.json", &fault) < 0)
  *         fprintf(stderr, "%s:%u:%u: %s\n", "herd.json", fault.line, fault.column, fault.what);
+ *
+ * What a file leaves out has its default. Without `servers` the five built-in ones are meant, with their
+ * links unless the file gives others; servers without `links` have none. A provider without its kind is
+ * google-new where it has a key, file where it has a file, else embedded. A file has at most 16 MiB, a
+ * text in it 4096 bytes.
  */
 #ifndef HERD_CONFIG_H
 #define HERD_CONFIG_H
@@ -35,7 +40,7 @@ struct herd_config_link {
 /* One provider of places; which members matter depends on `kind`. Strings may be NULL: not given. */
 struct herd_config_provider {
     char *kind;     /* "google-new", "google-legacy", "file", "embedded", "overpass" */
-    char *url;      /* https://..., or http:// to a loopback address only */
+    char *url;      /* https://..., or http:// to a loopback address only; no user, query or fragment */
     char *key_file; /* the API key: first line of this file */
     char *key_env;  /* the API key: value of this environment variable */
     char *ca_file;  /* extra trust root (PEM), for tests and private proxies */
@@ -96,7 +101,7 @@ struct herd_config {
     struct herd_limits limits;
 };
 
-/* Where a configuration is wrong. Line and column count from 1; 0 where no place is known (a file that
+/* Where a configuration is wrong. Line and column (in characters) count from 1; 0 where no place is known (a file that
  * cannot be read). `what` names the member, what was expected and what was found. */
 struct herd_config_fault {
     unsigned line, column;

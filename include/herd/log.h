@@ -4,8 +4,8 @@
  *
  *     2026-11-23T07:01:02.345678Z info peer_up peer=Jaquez address=127.0.0.1:12001
  *
- * time stamp (UTC, microseconds), level, event, key=value. Values are escaped (escape.h rules: bytes
- * outside 0x20..0x7e, `"` and `\` become \xNN or \" \\; a value with a space or nothing in it is
+ * time stamp (UTC, microseconds), level, event, key=value. Values are escaped (bytes outside
+ * 0x20..0x7e become \xNN, `"` and `\` become \" and \\; a value with a space or nothing in it is
  * quoted) and capped, so that no byte a stranger sent can forge a line or flood the disk.
  *
  * A log collects lines in memory and hands whole lines to its sink: when 64 KiB are full, when
@@ -29,25 +29,27 @@ HERD_API const char *herd_log_level_name(enum herd_log_level level);
 HERD_API int herd_log_level_parse(const char *text, enum herd_log_level *ret_level);
 
 /* Takes whole lines, each ended by LF; `bytes` borrowed for the call. 0, or negative: the lines are
- * dropped, counted, and the count is logged when the sink works again. */
+ * dropped, counted, and the count is logged (`warn log_dropped lines=N`) when the sink works again.
+ * It must not call the log. */
 typedef int herd_log_sink(void *ctx, const char *bytes, size_t len);
 
 struct herd_log;
 
 struct herd_log_options {
     enum herd_log_level level; /* zero: info */
-    bool traffic;              /* log every line received and sent */
-    size_t field_max_bytes;    /* longest value before it is cut with "..."; zero: 256 */
+    bool traffic;              /* log every line received and sent, at level info */
+    size_t field_max_bytes;    /* longest value, before escaping, that is not cut with "..."; zero: 256;
+                                  greatest: 16384 */
     herd_log_sink *sink;       /* required */
     void *sink_ctx;            /* borrowed for the log's life */
 };
 
-/* HERD_E_NOMEM, HERD_E_ARG (no sink). Options are copied. */
+/* HERD_E_NOMEM, HERD_E_ARG (no sink, no such level). Options are copied. */
 HERD_API int herd_log_new(struct herd_log **ret_log, const struct herd_log_options *options);
 /* Flushes, then frees. */
 HERD_API void herd_log_free(struct herd_log *log);
 
-/* The time that following lines carry; a server sets it once per turn of its loop. */
+/* The time that following lines carry, POSIX nanoseconds; a server sets it once per turn of its loop. */
 HERD_API void herd_log_time(struct herd_log *log, int64_t now_ns);
 HERD_API bool herd_log_enabled(const struct herd_log *log, enum herd_log_level level);
 HERD_API bool herd_log_traffic(const struct herd_log *log);
@@ -64,13 +66,15 @@ HERD_API struct herd_log_field herd_log_text(const char *key, const char *value)
 HERD_API struct herd_log_field herd_log_int(const char *key, int64_t value);
 
 /* Logs one event. `fields` holds `count` fields, borrowed for the call. Never fails: what cannot be
- * kept is counted as dropped. */
+ * kept is counted as dropped. `event` and keys are the program's own words, copied as they are up to
+ * 64 bytes. A line holds what fits 64 KiB; fields left out are shown as "...". */
 HERD_API void herd_log_event(struct herd_log *log, enum herd_log_level level, const char *event,
                              const struct herd_log_field *fields, size_t count);
 
 /* Logs each line of `lines` (LF-ended; a last one without LF counts too) as
  * `<time> info <event> <who> line="..."`: the fast way for traffic. `who` is copied as it is and must
- * be made of key=value pairs already escaped. Nothing is logged unless `traffic` is on. */
+ * be made of key=value pairs already escaped, at most 900 bytes. Nothing is logged unless
+ * herd_log_traffic(). */
 HERD_API void herd_log_lines(struct herd_log *log, const char *event, struct herd_span who,
                              struct herd_span lines);
 
@@ -78,7 +82,9 @@ HERD_API void herd_log_lines(struct herd_log *log, const char *event, struct her
 HERD_API int herd_log_flush(struct herd_log *log);
 
 /* A file as a sink: opened for appending (created 0640), reopened on request for log rotation,
- * "-" is standard error. HERD_E_NOMEM, HERD_E_IO (errno says why). */
+ * "-" is standard error. A full disk or a pipe that nobody empties costs lines: no write waits longer than
+ * 100 ms where the descriptor does not block. A program that logs to a pipe ignores SIGPIPE.
+ * HERD_E_NOMEM, HERD_E_IO (errno says why). */
 struct herd_logfile;
 HERD_API int herd_logfile_open(struct herd_logfile **ret_file, const char *path);
 /* Opens the path anew; on failure the old descriptor stays in use. HERD_E_IO. */

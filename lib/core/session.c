@@ -8,8 +8,9 @@
 #define BATCH 32
 /* What a client is shown of a line that is too long. */
 #define TOO_LONG_SHOWN 256
-/* A neighbour's AT line is longer than the report it came from: "AT", a name, a difference. */
-#define LINK_LINE_EXTRA 1024
+/* A neighbour's AT line is longer than the report it came from ("AT", a name, a difference), and a LIST
+ * takes 16 000 bytes whatever limit clients have. */
+#define LINK_LINE_EXTRA 16384
 
 static struct herd_session *open_session(struct herd_node *node, void *user, struct herd_now now)
 {
@@ -149,7 +150,7 @@ static int dialled_line(struct herd_session *session, const struct herd_job *job
     case HERD_BLANK: return 0;
     case HERD_HELLO: return herd_peer_hello(session, &job->command, out);
     case HERD_REFUSE:
-        herd_notice(session->node, "peer_refuses_us", job->command.why);
+        herd_notice(session->node, "peer_refuses_us", job->command.rest);
         herd_session_kill(session, "refused");
         return 0;
     default:
@@ -167,6 +168,19 @@ static void link_line(struct herd_session *session, const struct herd_job *job)
     case HERD_PONG: break;
     case HERD_PING: peer->pong_due = true; break;
     case HERD_AT: herd_report_learn(session, job); break;
+    case HERD_ROOT:
+    case HERD_PUSH:
+    case HERD_SUMS:
+    case HERD_LIST: {
+        int err = herd_sync_take(session->node, peer, &job->command);
+        if (err == HERD_E_NOMEM) {
+            herd_session_kill(session, "out_of_memory");
+        } else if (err < 0) {
+            herd_notice(session->node, "peer_line_invalid", job->line);
+            herd_session_kill(session, "protocol");
+        }
+        break;
+    }
     case HERD_REFUSE:
         /* Ours was the connection that both sides agreed to drop. */
         herd_session_kill(session, "refused");

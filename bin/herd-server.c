@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* herd-server: one server of a herd, from the command line. Public headers only. */
+#include <herd/herd.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_RUNNING = 1, EXIT_USAGE = 2 };
+
+/* How long SIGTERM waits for what is still owed; a second signal waits no longer. */
+#define STOP_PATIENCE_MS 5000
+
+static const char usage_text[] =
+    "usage: herd-server [options] NAME\n"
+    "\n"
+    "Runs the server NAME of a herd: it keeps the newest location of each client,\n"
+    "floods it to its neighbours, and answers what is near a client.\n"
+    "\n"
+    "  -c, --config FILE    the herd (JSON); default: the built-in five-server herd\n"
+    "  -l, --log FILE       default NAME.log in the working directory; - for standard error\n"
+    "      --check          validate the configuration, print problems with their place\n"
+    "                       in the file, exit\n"
+    "      --print-config   the configuration in force, as JSON (no secrets)\n"
+    "  -h, --help           this text\n"
+    "  -V, --version        the version of this program and of the libraries under it\n"
+    "\n"
+    "SIGTERM and SIGINT stop gracefully, SIGHUP reopens the log and reads places again.\n"
+    "Exit status: 0, 1 (failure while running), 2 (usage or configuration).\n";
+
+struct options {
+    const char *config, *log, *name;
+    bool check, print_config;
+};
+
+struct program {
+    struct event_base *base;
+    struct herd_server *server;
+    struct herd_logfile *logfile;
+    struct herd_log *log;
+    bool stopping;
+};
+
+/* The options, or an exit status: -1 to go on. */
+static int parse_options(int argc, char **argv, struct options *ret)
+{
+    enum { OPT_CHECK = 256, OPT_PRINT };
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'},   {"log", required_argument, NULL, 'l'},
+        {"check", no_argument, NULL, OPT_CHECK},    {"print-config", no_argument, NULL, OPT_PRINT},
+        {"help", no_argument, NULL, 'h'},           {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    for (int c; (c = getopt_long(argc, argv, "c:l:hV", longs, NULL)) != -1;) {
+        switch (c) {
+        case 'c': ret->config = optarg; break;
+        case 'l': ret->log = optarg; break;
+        case OPT_CHECK: ret->check = true; break;
+        case OPT_PRINT: ret->print_config = true; break;
+        case 'h': fputs(usage_text, stdout); return EXIT_SUCCESS;
+        case 'V': {
+            char libraries[HERD_LIBRARIES_MAX];
+            printf("herd-server %s (%s)\n", herd_version(), herd_libraries(libraries));
+            return EXIT_SUCCESS;
+        }
+        default: fputs("try: herd-server --help\n", stderr); return EXIT_USAGE;
+        }
+    }
+    if (optind < argc)
+        ret->name = argv[optind++];
+    if (optind < argc) {
+        fprintf(stderr, "herd-server: one NAME is enough, found also: %s\ntry: herd-server --help\n", argv[optind]);
+        return EXIT_USAGE;
+    }
+    if (!ret->name && !ret->check && !ret->print_config) {
+        fputs("herd-server: which server? NAME is missing\ntry: herd-server --help\n", stderr);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+static void complain(const char *path, const struct herd_config_fault *fault)
+{
+    if (path && fault->line)
+        fprintf(stderr, "%s:%u:%u: %s\n", path, fault->line, fault->column, fault->what);
+    else
+        fprintf(stderr, "herd-server: %s%s%s\n", path ? path : "", path ? ": " : "", fault->what);
+}
+
+static struct herd_config *read_config(const char *path)
+{
+    struct herd_config *config = NULL;
+    struct herd_config_fault fault = {0};
+    int err = path ? herd_config_read(&config, path, &fault) : herd_config_default(&config);
+    if (err >= 0)
+        return config;
+    if (!fault.what[0])
+        snprintf(fault.what, sizeof fault.what, "%s", herd_strerror(err));
+    complain(path, &fault);
+    return NULL;
+}
+
+static int print_config(const struct herd_config *config)
+{
+    struct herd_buf text = {0};
+    int err = herd_config_print(config, &text);
+    if (err >= 0 && (fwrite(text.at, 1, text.len, stdout) != text.len || fflush(stdout) != 0))
+        err = HERD_E_IO;
+    herd_buf_fini(&text);
+    if (err < 0)
+        fprintf(stderr, "herd-server: %s\n", herd_strerror(err));
+    return err < 0 ? EXIT_RUNNING : EXIT_SUCCESS;
+}
+
+/* ---- running ---- */
+
+static void on_stopped(void *ctx)
+{
+    struct program *program = ctx;
+    event_base_loopexit(program->base, NULL);
+}
+
+static void on_stop_signal(evutil_socket_t signal_number, short what, void *ctx)
+{
+    (void)what;
+    struct program *program = ctx;
+    struct herd_log_field field = herd_log_int("signal", signal_number);
+    herd_log_event(program->log, HERD_LOG_INFO, "signal", &field, 1);
+    if (program->stopping)
+        event_base_loopbreak(program->base);
+    program->stopping = true;
+    herd_server_stop(program->server, STOP_PATIENCE_MS);
+}
+
+static void on_reload_signal(evutil_socket_t signal_number, short what, void *ctx)
+{
+    (void)signal_number;
+    (void)what;
+    struct program *program = ctx;
+    herd_log_flush(program->log);
+    if (herd_logfile_reopen(program->logfile) < 0) {
+        struct herd_log_field field = herd_log_text("why", strerror(errno));
+        herd_log_event(program->log, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
+    }
+    herd_server_reload(program->server);
+}
+
+static int loop(struct program *program)
+{
+    struct event *signals[] = {
+        evsignal_new(program->base, SIGTERM, on_stop_signal, program),
+        evsignal_new(program->base, SIGINT, on_stop_signal, program),
+        evsignal_new(program->base, SIGHUP, on_reload_signal, program),
+    };
+    int err = 0;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (!signals[i] || event_add(signals[i], NULL) < 0)
+            err = HERD_E_NOMEM;
+    if (err == 0 && event_base_dispatch(program->base) < 0)
+        err = HERD_E_IO;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (signals[i])
+            event_free(signals[i]);
+    return err;
+}
+
+static int open_log(struct program *program, const struct options *options, const struct herd_config *config)
+{
+    char path[HERD_NAME_MAX + sizeof ".log"];
+    if (snprintf(path, sizeof path, "%s.log", options->name) >= (int)sizeof path)
+        return HERD_E_ARG;
+    const char *file = options->log ? options->log : path;
+    int err = herd_logfile_open(&program->logfile, file);
+    if (err < 0) {
+        fprintf(stderr, "herd-server: cannot write the log %s: %s\n", file, strerror(errno));
+        return err;
+    }
+    const struct herd_log_options log_options = {
+        .level = config->log_level,
+        .traffic = config->log_traffic,
+        .sink = herd_logfile_sink,
+        .sink_ctx = program->logfile,
+    };
+    err = herd_log_new(&program->log, &log_options);
+    if (err < 0)
+        fprintf(stderr, "herd-server: %s\n", herd_strerror(err));
+    return err;
+}
+
+static int run(const struct options *options, const struct herd_config *config)
+{
+    struct program program = {0};
+    struct herd_config_fault fault = {0};
+    int status = EXIT_RUNNING;
+
+    signal(SIGPIPE, SIG_IGN);
+    if (herd_config_find(config, herd_span_of(options->name)) < 0) {
+        fprintf(stderr, "herd-server: no server \"%s\" in the configuration; there is:", options->name);
+        for (size_t i = 0; i < config->server_count; i++)
+            fprintf(stderr, " %s", config->servers[i].name);
+        fputc('\n', stderr);
+        return EXIT_USAGE;
+    }
+    if (open_log(&program, options, config) < 0)
+        goto out;
+    program.base = event_base_new();
+    if (!program.base) {
+        fputs("herd-server: cannot make an event loop\n", stderr);
+        goto out;
+    }
+    const struct herd_server_options server_options = {
+        .name = options->name,
+        .config = config,
+        .log = program.log,
+        .hooks = {.ctx = &program, .stopped = on_stopped},
+    };
+    int err = herd_server_new(&program.server, program.base, &server_options, &fault);
+    if (err < 0) {
+        complain(NULL, &fault);
+        status = err == HERD_E_ADDRESS || err == HERD_E_NOMEM ? EXIT_RUNNING : EXIT_USAGE;
+        goto out;
+    }
+    err = loop(&program);
+    if (err < 0)
+        fprintf(stderr, "herd-server: %s\n", herd_strerror(err));
+    else
+        status = EXIT_SUCCESS;
+
+out:
+    herd_server_free(program.server);
+    herd_log_free(program.log);
+    herd_logfile_close(program.logfile);
+    if (program.base)
+        event_base_free(program.base);
+    libevent_global_shutdown();
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    int status = parse_options(argc, argv, &options);
+    if (status >= 0)
+        return status;
+    struct herd_config *config = read_config(options.config);
+    if (!config)
+        return EXIT_USAGE;
+    if (options.print_config)
+        status = print_config(config);
+    else if (options.check)
+        status = EXIT_SUCCESS;
+    else
+        status = run(&options, config);
+    herd_config_free(config);
+    return status;
+}

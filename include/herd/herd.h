@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All of libherd. Each header can be included alone:
+ *
+ *     types.h      spans, buffers, errors, and the contract that holds everywhere
+ *     geo.h        places as ISO 6709 text
+ *     stamp.h      time stamps and clock differences as text
+ *     protocol.h   lines into commands and back
+ *     store.h      the newest record of each client, in one total order
+ *     node.h       a node without sockets: bytes and time in, bytes and wishes out
+ *     log.h        what a server says about itself
+ *     config.h     a herd described in JSON
+ *     places.h     what is near a point: providers
+ *     server.h     a node on a libevent loop
+ */
+#ifndef HERD_HERD_H
+#define HERD_HERD_H
+
+#include <herd/config.h>
+#include <herd/geo.h>
+#include <herd/log.h>
+#include <herd/node.h>
+#include <herd/places.h>
+#include <herd/protocol.h>
+#include <herd/server.h>
+#include <herd/stamp.h>
+#include <herd/store.h>
+#include <herd/types.h>
+
+#endif

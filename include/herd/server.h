@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A herd node on a libevent loop: it listens, serves clients, keeps links to its neighbours, asks for
+ * places and logs. The loop is the caller's; the server adds its events to it and nothing else.
+ *
+ *     struct event_base *base = event_base_new();
+ *     struct herd_config *config;
+ *     struct herd_server *server;
+ *     struct herd_config_fault fault;
+ *     herd_config_default(&config);
+ *     struct herd_server_options options = {.name = "Riley", .config = config};
+ *     if (herd_server_new(&server, base, &options, &fault) == 0)
+ *         event_base_dispatch(base);
+ *     herd_server_free(server);
+ *     herd_config_free(config);
+ *
+ * SIGPIPE must be ignored by the program. Everything here must be called from the loop's thread.
+ */
+#ifndef HERD_SERVER_H
+#define HERD_SERVER_H
+
+#include <herd/config.h>
+#include <herd/log.h>
+#include <herd/node.h>
+#include <herd/places.h>
+#include <herd/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Writes the versions of the libraries in use ("libevent 2.1.12-stable, libcurl ...") to `text`, and
+ * returns it. */
+#define HERD_LIBRARIES_MAX 160
+HERD_API const char *herd_libraries(char text[HERD_LIBRARIES_MAX]);
+
+struct bufferevent;
+struct event_base;
+struct herd_server;
+
+/* What an embedding program may want to know; every member may be NULL. `ctx` is handed back. They run
+ * from the loop; none may free the server, herd_server_stop is fine. */
+struct herd_server_hooks {
+    void *ctx;
+    /* A record was accepted, from a client or a neighbour; borrowed for the call. Updates of one client
+     * that come faster than the loop turns are seen as the newest of them. */
+    void (*update)(void *ctx, const struct herd_record *record);
+    /* The link to a neighbour came up or went down. */
+    void (*peer)(void *ctx, struct herd_span name, bool up);
+    /* herd_server_stop has finished: nothing is owed to anybody. */
+    void (*stopped)(void *ctx);
+};
+
+struct herd_server_options {
+    const char *name;                 /* which server of the herd this is */
+    const struct herd_config *config; /* borrowed for the server's life */
+    struct herd_log *log;             /* borrowed likewise; NULL: silent */
+    struct herd_places *places;       /* borrowed likewise; NULL: made from the configuration */
+    struct herd_server_hooks hooks;   /* copied */
+    bool dont_listen;                 /* sessions come from herd_server_adopt_* alone */
+    bool dont_dial;
+};
+
+/* Makes a server; it serves as soon as the loop runs. `options` is copied, `base` borrowed for the
+ * server's life. HERD_E_NOMEM; HERD_E_NOTFOUND (no server of this name), HERD_E_ADDRESS (cannot listen),
+ * and what herd_places_new says, each with a sentence in *reterr_fault. */
+HERD_API int herd_server_new(struct herd_server **ret_server, struct event_base *base,
+                             const struct herd_server_options *options,
+                             struct herd_config_fault *reterr_fault);
+
+/* Closes every connection at once and frees. */
+HERD_API void herd_server_free(struct herd_server *server);
+
+/* Stops accepting and dialling, answers what was asked, sends what is unsent (to neighbours too), closes,
+ * then calls hooks.stopped; after `patience_ms` it closes what is left. */
+HERD_API void herd_server_stop(struct herd_server *server, int64_t patience_ms);
+
+/* Places data is read again. */
+HERD_API void herd_server_reload(struct herd_server *server);
+
+/* The port it listens on; 0 with dont_listen. */
+HERD_API uint16_t herd_server_port(const struct herd_server *server);
+
+/* The node inside, borrowed for the server's life: for its store and its counts. */
+HERD_API struct herd_node *herd_server_node(struct herd_server *server);
+
+/* Serves a connected bufferevent (socket, pair, filter, TLS) as a client; a neighbour may introduce
+ * itself on it. On success the server owns `bev`; on failure it remains the caller's. HERD_E_NOMEM,
+ * HERD_E_STATE (stopping). */
+HERD_API int herd_server_adopt_client(struct herd_server *server, struct bufferevent *bev);
+/* Uses a connected bufferevent as the link to neighbour `name`, and introduces this server on it.
+ * Ownership as above. HERD_E_NOMEM, HERD_E_NOTFOUND, HERD_E_STATE. */
+HERD_API int herd_server_adopt_link(struct herd_server *server, struct bufferevent *bev, const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* How many connections each address has: open addressing, keyed, forgetting addresses with none. */
+#include "../core/hash.h"
+#include "server_impl.h"
+
+#include <stdlib.h>
+
+#define SIZE_FIRST 64
+
+static size_t home(const struct herd_addresses *a, const uint64_t address[2])
+{
+    return (size_t)herd_siphash(a->key, address, 16) & (a->size - 1);
+}
+
+static struct herd_address_count *find(const struct herd_addresses *a, const uint64_t address[2])
+{
+    size_t at = home(a, address);
+    while (a->table[at].count &&
+           (a->table[at].address[0] != address[0] || a->table[at].address[1] != address[1]))
+        at = (at + 1) & (a->size - 1);
+    return &a->table[at];
+}
+
+static int grow(struct herd_addresses *a)
+{
+    struct herd_addresses bigger = {.size = a->size ? a->size * 2 : SIZE_FIRST, .used = a->used,
+                                    .key = {a->key[0], a->key[1]}};
+    bigger.table = calloc(bigger.size, sizeof *bigger.table);
+    if (!bigger.table)
+        return HERD_E_NOMEM;
+    for (size_t i = 0; i < a->size; i++)
+        if (a->table[i].count)
+            *find(&bigger, a->table[i].address) = a->table[i];
+    free(a->table);
+    *a = bigger;
+    return 0;
+}
+
+int herd_addresses_take(struct herd_addresses *a, const uint64_t address[2], int64_t max)
+{
+    if ((a->used + 1) * 2 > a->size && grow(a) < 0)
+        return HERD_E_NOMEM;
+    struct herd_address_count *found = find(a, address);
+    if (max > 0 && found->count >= max)
+        return HERD_E_LIMIT;
+    if (found->count == 0) {
+        found->address[0] = address[0];
+        found->address[1] = address[1];
+        a->used++;
+    }
+    found->count++;
+    return 0;
+}
+
+void herd_addresses_give(struct herd_addresses *a, const uint64_t address[2])
+{
+    struct herd_address_count *found = find(a, address);
+    if (found->count == 0 || --found->count > 0)
+        return;
+    a->used--;
+    /* Close the gap: every later one of the run moves to where a search finds it. */
+    size_t at = (size_t)(found - a->table);
+    for (size_t next = (at + 1) & (a->size - 1); a->table[next].count; next = (next + 1) & (a->size - 1)) {
+        struct herd_address_count moved = a->table[next];
+        a->table[next].count = 0;
+        *find(a, moved.address) = moved;
+    }
+}
+
+void herd_addresses_fini(struct herd_addresses *a)
+{
+    free(a->table);
+    *a = (struct herd_addresses){0};
+}

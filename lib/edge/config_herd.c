@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* The servers of a herd and the links between them. What must not occur twice is sorted and compared with
+ * its neighbour, so that a herd of any size is checked quickly. */
+#include "config_reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Something by which servers or links are told apart, and which of them it is. */
+struct mark {
+    const char *text;
+    uint64_t number;
+    size_t index;
+    size_t offset;
+};
+
+static int compare_rest(const struct mark *a, const struct mark *b)
+{
+    if (a->number != b->number)
+        return a->number < b->number ? -1 : 1;
+    return (a->index > b->index) - (a->index < b->index);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct mark *left = a, *right = b;
+    return strcmp(left->text, right->text);
+}
+
+/* Host names do not mind case. */
+static int by_address(const void *a, const void *b)
+{
+    const struct mark *left = a, *right = b;
+    int order = strcasecmp(left->text, right->text);
+    return order ? order : compare_rest(left, right);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    return compare_rest(a, b);
+}
+
+static int take_server(struct herd_config_reader *reader, struct json_object *value,
+                       struct herd_config_server *server, size_t *ret_port_offset)
+{
+    struct json_object *port = NULL;
+    if (!json_object_is_type(value, json_type_object))
+        return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
+    json_object_object_foreach(value, name, member)
+    {
+        int err = 0;
+        herd_config_enter(reader, herd_span_of(name));
+        if (strcmp(name, "host") == 0) {
+            err = herd_config_take_text(reader, member, &server->host);
+            if (err >= 0 && (!herd_config_made_of(server->host, ".-_:%") || strlen(server->host) > 255))
+                err = herd_config_expected(reader, HERD_E_SYNTAX, member, "a host name or an IP address");
+        } else if (strcmp(name, "port") == 0) {
+            int64_t number = 0;
+            port = member;
+            err = herd_config_take_int(reader, member, 1, 65535, &number);
+            server->port = (uint16_t)number;
+        } else if (strcmp(name, "plain") == 0) {
+            err = herd_config_take_bool(reader, member, &server->plain);
+        } else {
+            err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
+                                   "unknown member, expected host, port or plain");
+        }
+        if (err < 0)
+            return err;
+        herd_config_leave(reader);
+    }
+    if (!port)
+        return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value), "expected a port, found none");
+    if (!server->host)
+        server->host = herd_config_copy("127.0.0.1");
+    *ret_port_offset = herd_config_at(port);
+    return server->host ? 0 : HERD_E_NOMEM;
+}
+
+static int check_name(struct herd_config_reader *reader, const char *name, struct json_object *value)
+{
+    size_t len = strlen(name);
+    if (len >= 1 && len <= HERD_CONFIG_NAME_MAX_BYTES && herd_config_made_of(name, "._-"))
+        return 0;
+    char shown[HERD_CONFIG_SHOWN_SIZE];
+    return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, value),
+                            "expected a server name of 1 to %d bytes of A-Z a-z 0-9 . _ -, found \"%s\"",
+                            HERD_CONFIG_NAME_MAX_BYTES, herd_config_show(shown, herd_span_of(name)));
+}
+
+int herd_config_take_servers(struct herd_config_reader *reader, struct json_object *value,
+                             struct herd_config *config)
+{
+    if (!json_object_is_type(value, json_type_object))
+        return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
+    size_t count = (size_t)json_object_object_length(value);
+    if (count == 0)
+        return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value),
+                                "expected at least one server, found none");
+    herd_config_drop_servers(config);
+    int err = HERD_E_NOMEM;
+    struct mark *marks = calloc(count, sizeof *marks);
+    config->servers = calloc(count, sizeof *config->servers);
+    if (!marks || !config->servers)
+        goto out;
+    json_object_object_foreach(value, name, member)
+    {
+        struct herd_config_server *server = &config->servers[config->server_count];
+        struct mark *mark = &marks[config->server_count];
+        herd_config_enter(reader, herd_span_of(name));
+        err = check_name(reader, name, member);
+        if (err < 0)
+            goto out;
+        config->server_count++;
+        server->name = herd_config_copy(name);
+        err = server->name ? take_server(reader, member, server, &mark->offset) : HERD_E_NOMEM;
+        if (err < 0)
+            goto out;
+        *mark = (struct mark){server->host, server->port, config->server_count - 1, mark->offset};
+        herd_config_leave(reader);
+    }
+    qsort(marks, count, sizeof *marks, by_address);
+    for (size_t i = 1; i < count; i++) {
+        const struct mark *a = &marks[i - 1], *b = &marks[i];
+        char shown[HERD_CONFIG_SHOWN_SIZE];
+        if (a->number != b->number || strcasecmp(a->text, b->text) != 0)
+            continue;
+        herd_config_enter(reader, herd_span_of(config->servers[b->index].name));
+        err = herd_config_fail(reader, HERD_E_SYNTAX, b->offset, "same host and port as %s: %s:%u",
+                               config->servers[a->index].name, herd_config_show(shown, herd_span_of(b->text)),
+                               (unsigned)b->number);
+        goto out;
+    }
+out:
+    free(marks);
+    return err;
+}
+
+/* One end of a link: the index of the server it names. */
+static int take_end(struct herd_config_reader *reader, struct json_object *link, size_t end,
+                    const struct mark *names, size_t count, size_t *ret_index)
+{
+    struct json_object *value = json_object_array_get_idx(link, end);
+    struct mark wanted = {0};
+    const struct mark *found = NULL;
+    herd_config_enter_index(reader, end);
+    if (json_object_is_type(value, json_type_string)) {
+        wanted.text = json_object_get_string(value);
+        found = bsearch(&wanted, names, count, sizeof *names, by_name);
+    }
+    if (!found)
+        return herd_config_expected(reader, HERD_E_SYNTAX, value, "the name of a server");
+    herd_config_leave(reader);
+    *ret_index = found->index;
+    return 0;
+}
+
+static int take_link(struct herd_config_reader *reader, struct json_object *value, const struct mark *names,
+                     size_t name_count, struct herd_config_link *link)
+{
+    if (!json_object_is_type(value, json_type_array))
+        return herd_config_expected(reader, HERD_E_SYNTAX, value, "a pair of server names");
+    if (json_object_array_length(value) != 2)
+        return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value),
+                                "expected a pair of server names, found a list of %zu",
+                                json_object_array_length(value));
+    int err = take_end(reader, value, 0, names, name_count, &link->a);
+    if (err >= 0)
+        err = take_end(reader, value, 1, names, name_count, &link->b);
+    if (err >= 0 && link->a == link->b)
+        err = herd_config_expected(reader, HERD_E_SYNTAX, json_object_array_get_idx(value, 1),
+                                   "the name of another server");
+    return err;
+}
+
+int herd_config_take_links(struct herd_config_reader *reader, struct json_object *value, struct herd_config *config)
+{
+    if (!json_object_is_type(value, json_type_array))
+        return herd_config_expected(reader, HERD_E_SYNTAX, value, "a list of pairs of server names");
+    size_t count = json_object_array_length(value), name_count = config->server_count;
+    int err = HERD_E_NOMEM;
+    free(config->links);
+    config->link_count = 0;
+    config->links = calloc(count + 1, sizeof *config->links);
+    struct mark *marks = calloc(count + 1, sizeof *marks);
+    struct mark *names = calloc(name_count + 1, sizeof *names);
+    if (!config->links || !marks || !names)
+        goto out;
+    for (size_t i = 0; i < name_count; i++)
+        names[i] = (struct mark){.text = config->servers[i].name, .index = i};
+    qsort(names, name_count, sizeof *names, by_name);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *member = json_object_array_get_idx(value, i);
+        struct herd_config_link *link = &config->links[i];
+        herd_config_enter_index(reader, i);
+        err = take_link(reader, member, names, name_count, link);
+        if (err < 0)
+            goto out;
+        herd_config_leave(reader);
+        uint64_t least = link->a < link->b ? link->a : link->b, greatest = link->a + link->b - least;
+        marks[i] = (struct mark){NULL, least << 32 | greatest, i, herd_config_at(member)};
+    }
+    config->link_count = count;
+    err = 0;
+    qsort(marks, count, sizeof *marks, by_number);
+    for (size_t i = 1; i < count; i++) {
+        if (marks[i - 1].number == marks[i].number) {
+            herd_config_enter_index(reader, marks[i].index);
+            err = herd_config_fail(reader, HERD_E_SYNTAX, marks[i].offset, "the same link as links[%zu]",
+                                   marks[i - 1].index);
+            goto out;
+        }
+    }
+out:
+    free(names);
+    free(marks);
+    return err;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads a configuration: the file, the tree of its JSON, its sections. */
+#include "config_reader.h"
+#include "json_scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int herd_config_tree(struct herd_config_reader *reader, struct json_object **ret_tree)
+{
+    struct json_object *tree = NULL;
+    struct json_tokener *tokener = NULL;
+    int err = herd_json_scan_check(reader);
+    if (err < 0)
+        goto out;
+    err = HERD_E_NOMEM;
+    tokener = json_tokener_new_ex(2 * HERD_CONFIG_DEPTH_MAX);
+    if (!tokener)
+        goto out;
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    tree = json_tokener_parse_ex(tokener, reader->text.at, (int)reader->text.len);
+    if (tree) {
+        err = herd_json_mark(reader, tree);
+    } else {
+        /* The text is known to be good JSON: without a word of its own, json-c ran out of memory. */
+        enum json_tokener_error why = json_tokener_get_error(tokener);
+        if (why != json_tokener_success && why != json_tokener_continue)
+            err = herd_config_fail(reader, HERD_E_SYNTAX, json_tokener_get_parse_end(tokener), "%s",
+                                   json_tokener_error_desc(why));
+    }
+    if (err < 0)
+        goto out;
+    *ret_tree = tree;
+    tree = NULL;
+out:
+    json_object_put(tree);
+    if (tokener)
+        json_tokener_free(tokener);
+    return err;
+}
+
+static int take_log(struct herd_config_reader *reader, struct json_object *value, struct herd_config *config)
+{
+    if (!json_object_is_type(value, json_type_object))
+        return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
+    json_object_object_foreach(value, name, member)
+    {
+        int err = 0;
+        herd_config_enter(reader, herd_span_of(name));
+        if (strcmp(name, "level") == 0) {
+            if (!json_object_is_type(member, json_type_string) ||
+                herd_log_level_parse(json_object_get_string(member), &config->log_level) < 0)
+                err = herd_config_expected(reader, HERD_E_SYNTAX, member, "error, warn, info or debug");
+        } else if (strcmp(name, "traffic") == 0) {
+            err = herd_config_take_bool(reader, member, &config->log_traffic);
+        } else {
+            err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
+                                   "unknown member, expected level or traffic");
+        }
+        if (err < 0)
+            return err;
+        herd_config_leave(reader);
+    }
+    return 0;
+}
+
+/* The sections in an order in which each finds what it needs, whatever their order in the file. */
+static int take_sections(struct herd_config_reader *reader, struct json_object *tree, struct herd_config *config)
+{
+    static const char *const names[] = {"servers", "links", "places", "log", "journal", "limits"};
+    enum { COUNT = sizeof names / sizeof *names };
+    struct json_object *sections[COUNT] = {NULL};
+    json_object_object_foreach(tree, name, member)
+    {
+        size_t i = 0;
+        while (i < COUNT && strcmp(name, names[i]) != 0)
+            i++;
+        if (i == COUNT) {
+            herd_config_enter(reader, herd_span_of(name));
+            return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
+                                    "unknown member, expected servers, links, places, log, journal or limits");
+        }
+        sections[i] = member;
+    }
+    /* Links between the built-in servers mean nothing to others. */
+    if (sections[0])
+        config->link_count = 0;
+    int err = 0;
+    for (size_t i = 0; i < COUNT && err >= 0; i++) {
+        if (!sections[i])
+            continue;
+        herd_config_enter(reader, herd_span_of(names[i]));
+        switch (i) {
+        case 0: err = herd_config_take_servers(reader, sections[i], config); break;
+        case 1: err = herd_config_take_links(reader, sections[i], config); break;
+        case 2: err = herd_config_take_places(reader, sections[i], config); break;
+        case 3: err = take_log(reader, sections[i], config); break;
+        case 4: err = herd_config_take_text(reader, sections[i], &config->journal); break;
+        default: err = herd_config_take_limits(reader, sections[i], &config->limits); break;
+        }
+        if (err >= 0)
+            herd_config_leave(reader);
+    }
+    return err;
+}
+
+int herd_config_parse(struct herd_config **ret_config, struct herd_span json,
+                      struct herd_config_fault *reterr_fault)
+{
+    struct herd_config_fault fault = {0};
+    struct herd_config_reader reader = {.text = json, .fault = &fault};
+    struct json_object *tree = NULL;
+    struct herd_config *config = NULL;
+    int err;
+    if (!reader.text.at)
+        reader.text = herd_span_of("");
+    if (json.len > HERD_CONFIG_FILE_MAX_BYTES) {
+        err = herd_config_fail_nowhere(&fault, HERD_E_RANGE, "expected at most %d bytes, found more",
+                                       HERD_CONFIG_FILE_MAX_BYTES);
+        goto out;
+    }
+    err = herd_config_tree(&reader, &tree);
+    if (err < 0)
+        goto out;
+    reader.depth = 0;
+    err = herd_config_default(&config);
+    if (err < 0)
+        goto out;
+    err = take_sections(&reader, tree, config);
+    if (err < 0)
+        goto out;
+    *ret_config = config;
+    config = NULL;
+out:
+    if (err == HERD_E_NOMEM)
+        herd_config_fail_nowhere(&fault, err, "%s", herd_strerror(err));
+    if (err < 0 && reterr_fault)
+        *reterr_fault = fault;
+    herd_config_free(config);
+    json_object_put(tree);
+    return err;
+}
+
+/* Reads to the end of the file, or a byte more than a configuration may have. */
+static int read_all(int fd, struct herd_buf *out)
+{
+    while (out->len <= HERD_CONFIG_FILE_MAX_BYTES) {
+        int err = herd_buf_reserve(out, 16384);
+        if (err < 0)
+            return err;
+        ssize_t got = read(fd, out->at + out->len, out->cap - out->len);
+        if (got == 0)
+            return 0;
+        if (got > 0)
+            out->len += (size_t)got;
+        else if (errno != EINTR)
+            return HERD_E_IO;
+    }
+    return 0;
+}
+
+int herd_config_read(struct herd_config **ret_config, const char *path, struct herd_config_fault *reterr_fault)
+{
+    struct herd_buf text = {0};
+    char why[128] = "";
+    int err = HERD_E_IO;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        err = read_all(fd, &text);
+    if (err == HERD_E_IO) {
+        if (strerror_r(errno, why, sizeof why) != 0)
+            why[0] = '\0';
+        herd_config_fail_nowhere(reterr_fault, err, "cannot read the file: %s", why);
+    } else if (err == HERD_E_NOMEM) {
+        herd_config_fail_nowhere(reterr_fault, err, "%s", herd_strerror(err));
+    } else {
+        err = herd_config_parse(ret_config, (struct herd_span){text.at, text.len}, reterr_fault);
+    }
+    if (fd >= 0)
+        close(fd);
+    herd_buf_fini(&text);
+    return err;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files that read a configuration share: the text, the place in it where the reader stands, and
+ * how a fault is told. The text is parsed by json-c; every value of the tree carries the offset of its
+ * first byte in the text, so that each fault can say its line and column.
+ */
+#ifndef HERD_EDGE_CONFIG_READER_H
+#define HERD_EDGE_CONFIG_READER_H
+
+#include <herd/config.h>
+
+#include <json-c/json.h>
+
+enum {
+    HERD_CONFIG_FILE_MAX_BYTES = 16 << 20,
+    HERD_CONFIG_DEPTH_MAX = 8, /* the format itself needs three */
+    HERD_CONFIG_TEXT_MAX_BYTES = 4096,
+    HERD_CONFIG_NAME_MAX_BYTES = 64,
+    HERD_CONFIG_SHOWN_SIZE = 72, /* a value or name shown in a fault, with its NUL */
+};
+
+/* A member (`name` set, not terminated) or an element of a list. */
+struct herd_config_step {
+    struct herd_span name;
+    size_t index;
+};
+
+struct herd_config_reader {
+    struct herd_span text;
+    struct herd_config_fault *fault; /* never NULL */
+    struct herd_config_step path[HERD_CONFIG_DEPTH_MAX];
+    size_t depth;
+};
+
+/* Steps down to a member or an element and up again. Names are borrowed until the step up. */
+void herd_config_enter(struct herd_config_reader *reader, struct herd_span name);
+void herd_config_enter_index(struct herd_config_reader *reader, size_t index);
+void herd_config_leave(struct herd_config_reader *reader);
+
+/* Tells a fault at `offset`: the path the reader stands on, then the message. Returns `err`. */
+int herd_config_fail(struct herd_config_reader *reader, int err, size_t offset, const char *format, ...)
+    HERD_PRINTF(4, 5);
+/* Tells a fault that has no place in a text. `fault` may be NULL. Returns `err`. */
+int herd_config_fail_nowhere(struct herd_config_fault *fault, int err, const char *format, ...) HERD_PRINTF(3, 4);
+/* `<path>: expected <expected>, found <the value>` at the value. Returns `err`. */
+int herd_config_expected(struct herd_config_reader *reader, int err, struct json_object *value,
+                         const char *expected);
+/* Bytes as a fault shows them: escaped, and cut where they are long. Returns `to`. */
+const char *herd_config_show(char to[HERD_CONFIG_SHOWN_SIZE], struct herd_span bytes);
+
+/* Where a value starts in the text, and where the name of the member starts whose value it is. */
+size_t herd_config_at(struct json_object *value);
+size_t herd_config_name_at(const struct herd_config_reader *reader, struct json_object *value);
+
+/* Parses the reader's text: strict JSON, an object, no member twice, every value marked with its offset.
+ * *ret_tree is owned, json_object_put. HERD_E_NOMEM; HERD_E_SYNTAX with the fault. */
+int herd_config_tree(struct herd_config_reader *reader, struct json_object **ret_tree);
+
+/* A string that is neither empty, long, nor holding control bytes, copied; the old *io_text is freed. */
+int herd_config_take_text(struct herd_config_reader *reader, struct json_object *value, char **io_text);
+int herd_config_take_int(struct herd_config_reader *reader, struct json_object *value, int64_t least,
+                         int64_t greatest, int64_t *ret_number);
+int herd_config_take_bool(struct herd_config_reader *reader, struct json_object *value, bool *ret_bool);
+/* Whether the text is made of letters, digits and the bytes of `others` only. */
+bool herd_config_made_of(const char *text, const char *others);
+
+/* The sections. Each fills its part of the configuration from the value of its member. */
+int herd_config_take_servers(struct herd_config_reader *reader, struct json_object *value,
+                             struct herd_config *config);
+int herd_config_take_links(struct herd_config_reader *reader, struct json_object *value,
+                           struct herd_config *config);
+int herd_config_take_places(struct herd_config_reader *reader, struct json_object *value,
+                            struct herd_config *config);
+int herd_config_take_limits(struct herd_config_reader *reader, struct json_object *value,
+                            struct herd_limits *limits);
+
+/* Frees what a section held before it is taken anew. */
+void herd_config_drop_servers(struct herd_config *config);
+void herd_config_drop_providers(struct herd_config *config);
+/* A copy of text, owned; NULL when there is no memory. */
+char *herd_config_copy(const char *text);
+/* Sets the defaults of a provider of that kind; `kind` is copied. HERD_E_NOMEM. */
+int herd_config_provider_default(struct herd_config_provider *provider, const char *kind);
+
+#endif

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* One connection: bytes to the session, replies to the transport, pausing and closing. */
+#include "server_impl.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How long the other side has to read our last words before the connection is closed under it. */
+#define LINGER_NS INT64_C(2000000000)
+
+struct herd_conn *herd_conn_new(struct herd_server *server)
+{
+    struct herd_conn *conn = calloc(1, sizeof *conn);
+    if (!conn)
+        return NULL;
+    conn->server = server;
+    conn->fd = -1;
+    conn->peer = -1;
+    herd_list_append(&server->conns, &conn->all);
+    return conn;
+}
+
+int herd_conn_begin_client(struct herd_conn *conn)
+{
+    int err = herd_session_open(conn->server->node, &conn->session, conn, herd_clock());
+    herd_server_turn(conn->server);
+    return err;
+}
+
+int herd_conn_begin_link(struct herd_conn *conn, size_t peer)
+{
+    struct herd_server *server = conn->server;
+    conn->peer = (int)peer;
+    server->out.len = 0;
+    int err = herd_session_dialled(server->node, &conn->session, conn, peer, herd_clock(), &server->out);
+    if (err < 0)
+        return err;
+    herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
+    herd_server_turn(server);
+    return 0;
+}
+
+struct herd_span herd_conn_who(struct herd_conn *conn)
+{
+    struct herd_server *server = conn->server;
+    struct herd_buf *who = &server->who;
+    char text[HERD_WHO_MAX];
+    who->len = 0;
+    if (conn->peer >= 0) {
+        struct herd_span name = herd_node_peer_name(server->node, (size_t)conn->peer);
+        if (herd_buf_add_text(who, "peer=") < 0 || herd_buf_add(who, name.at, name.len) < 0)
+            who->len = 0;
+        return (struct herd_span){who->at, who->len};
+    }
+    char address[INET6_ADDRSTRLEN] = "local";
+    const unsigned char *bytes = (const unsigned char *)conn->address;
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (conn->address[0] || conn->address[1]) {
+        bool v4 = memcmp(bytes, mapped, sizeof mapped) == 0;
+        inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, address, sizeof address);
+    }
+    int len = snprintf(text, sizeof text, strchr(address, ':') ? "client=[%s]:%u" : "client=%s:%u", address,
+                       (unsigned)conn->port);
+    if (len > 0 && herd_buf_add(who, text, (size_t)len) < 0)
+        who->len = 0;
+    return (struct herd_span){who->at, who->len};
+}
+
+static void log_conn(struct herd_conn *conn, enum herd_log_level level, const char *event, const char *why)
+{
+    struct herd_span who = herd_conn_who(conn);
+    const char *equals = who.len ? memchr(who.at, '=', who.len) : NULL;
+    if (!equals || !herd_log_enabled(conn->server->log, level))
+        return;
+    size_t key_len = (size_t)(equals - who.at);
+    struct herd_log_field fields[2] = {
+        herd_log_span(key_len == 4 ? "peer" : "client", (struct herd_span){equals + 1, who.len - key_len - 1}),
+        herd_log_text("why", why),
+    };
+    herd_log_event(conn->server->log, level, event, fields, why ? 2 : 1);
+}
+
+/* ---- closing ---- */
+
+static void leave_session(struct herd_conn *conn)
+{
+    struct herd_server *server = conn->server;
+    struct herd_session *session = conn->session;
+    if (!session)
+        return;
+    conn->session = NULL;
+    herd_session_close(session);
+    if (conn->link && conn->peer >= 0 && server->links[conn->peer] == conn)
+        server->links[conn->peer] = NULL;
+}
+
+void herd_conn_close(struct herd_conn *conn, const char *why)
+{
+    struct herd_server *server = conn->server;
+    if (conn->closed)
+        return;
+    conn->closed = true;
+    if (why)
+        log_conn(conn, HERD_LOG_DEBUG, "closed", why);
+    leave_session(conn);
+    herd_transport_close(conn);
+    herd_list_remove(&conn->unsent);
+    if (conn->counted) {
+        server->client_count--;
+        herd_addresses_give(&server->addresses, conn->address);
+        herd_listener_resume(server);
+    }
+    herd_list_remove(&conn->all);
+    herd_list_append(&server->dead, &conn->all);
+    herd_server_turn(server);
+}
+
+void herd_conn_bury(struct herd_server *server)
+{
+    while (!herd_list_empty(&server->dead)) {
+        struct herd_conn *conn = HERD_ITEM(server->dead.next, struct herd_conn, all);
+        herd_list_remove(&conn->all);
+        free(conn);
+    }
+}
+
+/* All is sent. Closing with bytes unread would make the kernel reset the connection and perhaps take our
+ * last words with it: say that we are done, and wait a moment for the other side to be done too. */
+static void linger_or_close(struct herd_conn *conn)
+{
+    if (conn->eof || conn->server->freeing) {
+        herd_conn_close(conn, NULL);
+        return;
+    }
+    conn->lingering = true;
+    conn->progress_ns = herd_clock().steady_ns + LINGER_NS;
+    if (!herd_list_linked(&conn->unsent))
+        herd_list_append(&conn->server->unsent, &conn->unsent);
+    herd_transport_shutdown(conn);
+    herd_transport_read(conn, true);
+}
+
+void herd_conn_finish(struct herd_conn *conn, const char *why)
+{
+    if (conn->closed || conn->closing)
+        return;
+    if (why)
+        log_conn(conn, HERD_LOG_DEBUG, "closing", why);
+    conn->closing = true;
+    leave_session(conn);
+    if (herd_transport_unsent(conn) == 0)
+        linger_or_close(conn);
+    herd_server_turn(conn->server);
+}
+
+/* ---- sending ---- */
+
+/* An answer to WHATSAT is logged as its AT line and the size of its JSON. In a reply stream these lines
+ * are told apart by their beginning: no line of JSON starts like that, for its strings hold no LF. */
+static void log_answer(struct herd_conn *conn, struct herd_span bytes)
+{
+    struct herd_log *log = conn->server->log;
+    size_t json = 0;
+    while (bytes.len > 0) {
+        const char *lf = memchr(bytes.at, '\n', bytes.len);
+        size_t len = lf ? (size_t)(lf - bytes.at) + 1 : bytes.len;
+        if (len > 3 && (memcmp(bytes.at, "AT ", 3) == 0 || memcmp(bytes.at, "? ", 2) == 0))
+            herd_log_lines(log, "sent", herd_conn_who(conn), (struct herd_span){bytes.at, len});
+        else
+            json += len;
+        bytes.at += len;
+        bytes.len -= len;
+    }
+    struct herd_log_field field = herd_log_int("bytes", (int64_t)json);
+    herd_log_event(log, HERD_LOG_INFO, "sent_json", &field, 1);
+}
+
+static void send_bytes(struct herd_conn *conn, struct herd_span bytes)
+{
+    struct herd_server *server = conn->server;
+    if (herd_transport_send(conn, bytes) < 0) {
+        herd_conn_close(conn, "send_failed");
+        return;
+    }
+    size_t unsent = herd_transport_unsent(conn);
+    if (unsent == 0)
+        return;
+    if (!herd_list_linked(&conn->unsent)) {
+        conn->progress_ns = herd_clock().steady_ns;
+        herd_list_append(&server->unsent, &conn->unsent);
+    }
+    if (!conn->link && unsent > (size_t)server->limits->output_max_bytes)
+        herd_conn_close(conn, "output_max_bytes");
+}
+
+void herd_conn_send(struct herd_conn *conn, struct herd_span bytes)
+{
+    if (bytes.len == 0 || conn->closed)
+        return;
+    if (herd_log_traffic(conn->server->log))
+        herd_log_lines(conn->server->log, "sent", herd_conn_who(conn), bytes);
+    send_bytes(conn, bytes);
+}
+
+void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes)
+{
+    if (bytes.len == 0 || conn->closed)
+        return;
+    if (herd_log_traffic(conn->server->log))
+        log_answer(conn, bytes);
+    send_bytes(conn, bytes);
+}
+
+static bool too_much_unsent(const struct herd_conn *conn)
+{
+    return !conn->link && herd_transport_unsent(conn) > (size_t)conn->server->limits->output_pause_bytes;
+}
+
+void herd_conn_drained(struct herd_conn *conn)
+{
+    conn->progress_ns = herd_clock().steady_ns;
+    size_t unsent = herd_transport_unsent(conn);
+    if (unsent == 0) {
+        herd_list_remove(&conn->unsent);
+        if (conn->closing) {
+            linger_or_close(conn);
+            return;
+        }
+    }
+    if (conn->link)
+        herd_server_turn(conn->server);
+    else if (conn->paused && unsent <= (size_t)conn->server->limits->output_pause_bytes / 2)
+        herd_conn_resume(conn);
+}
+
+/* ---- receiving ---- */
+
+/* Replies are sent, then effects carried out. False: nothing more can be fed to the session. */
+static bool carry_out(struct herd_conn *conn, const struct herd_turn *turn)
+{
+    struct herd_server *server = conn->server;
+    herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
+    if (!conn->closed && turn->close)
+        herd_conn_finish(conn, NULL);
+    conn->again = false;
+    herd_server_effects(server);
+    herd_server_turn(server);
+    return !conn->closed && !conn->closing;
+}
+
+static void pause(struct herd_conn *conn, bool session_waits)
+{
+    conn->paused = session_waits || too_much_unsent(conn);
+    herd_transport_read(conn, !conn->paused && !conn->eof);
+}
+
+static void log_received(struct herd_conn *conn, struct herd_span bytes)
+{
+    struct herd_log *log = conn->server->log;
+    if (bytes.len > 0 && herd_log_traffic(log))
+        herd_log_lines(log, "received", herd_conn_who(conn), bytes);
+}
+
+size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
+{
+    struct herd_server *server = conn->server;
+    size_t used = 0;
+    struct herd_turn turn;
+    if (!conn->session)
+        return bytes.len; /* closing: nobody listens */
+    conn->busy = true;
+    do {
+        struct herd_now now = herd_clock();
+        struct herd_span rest = {bytes.at + used, bytes.len - used};
+        herd_log_time(server->log, now.wall_ns);
+        server->out.len = 0;
+        int err = herd_session_input(conn->session, rest, now, &server->out, &turn);
+        if (err < 0) {
+            herd_conn_close(conn, herd_strerror(err));
+            herd_server_effects(server);
+            break;
+        }
+        log_received(conn, (struct herd_span){rest.at, turn.consumed});
+        used += turn.consumed;
+        if (!carry_out(conn, &turn)) {
+            used = bytes.len;
+            break;
+        }
+        /* A look-up that held commands up may have been answered on the spot. */
+    } while (turn.paused && conn->again && !too_much_unsent(conn));
+    conn->busy = false;
+    if (!conn->closed && !conn->closing)
+        pause(conn, turn.paused);
+    return used;
+}
+
+size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
+{
+    struct herd_server *server = conn->server;
+    size_t used = 0;
+    struct herd_turn turn;
+    conn->eof = true;
+    herd_transport_read(conn, false);
+    if (!conn->session) {
+        if (herd_transport_unsent(conn) == 0)
+            herd_conn_close(conn, NULL);
+        return rest.len;
+    }
+    conn->busy = true;
+    do {
+        struct herd_now now = herd_clock();
+        struct herd_span left = {rest.at + used, rest.len - used};
+        herd_log_time(server->log, now.wall_ns);
+        server->out.len = 0;
+        int err = herd_session_end(conn->session, left, now, &server->out, &turn);
+        if (err < 0) {
+            herd_conn_close(conn, herd_strerror(err));
+            herd_server_effects(server);
+            break;
+        }
+        log_received(conn, (struct herd_span){left.at, turn.consumed});
+        used += turn.consumed;
+        if (!carry_out(conn, &turn)) {
+            used = rest.len;
+            break;
+        }
+    } while (turn.paused && conn->again);
+    conn->busy = false;
+    conn->paused = !conn->closed && turn.paused;
+    return used;
+}
+
+void herd_conn_resume(struct herd_conn *conn)
+{
+    if (conn->closed || conn->closing || !conn->paused) {
+        conn->again = conn->busy;
+        return;
+    }
+    if (conn->busy) {
+        conn->again = true;
+        return;
+    }
+    if (too_much_unsent(conn))
+        return;
+    conn->paused = false;
+    herd_transport_again(conn);
+    if (!conn->closed && !conn->closing && !conn->paused)
+        herd_transport_read(conn, !conn->eof);
+}

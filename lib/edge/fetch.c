@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* HTTP calls: begun, bounded, ended exactly once. */
+#include "fetch_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#define HEADERS_MAX_BYTES 65536
+
+int64_t herd_fetch_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void herd_wipe(void *at, size_t len)
+{
+    volatile unsigned char *byte = at;
+    while (len--)
+        *byte++ = 0;
+}
+
+static void wipe_buf(struct herd_buf *buf)
+{
+    if (buf->at)
+        herd_wipe(buf->at, buf->cap);
+    herd_buf_fini(buf);
+}
+
+static void free_headers(struct curl_slist *headers)
+{
+    for (struct curl_slist *h = headers; h; h = h->next)
+        herd_wipe(h->data, strlen(h->data));
+    curl_slist_free_all(headers);
+}
+
+/* Gives back what only a running transfer needs. */
+static void release_easy(struct herd_fetch_call *call)
+{
+    struct herd_fetch *fetch = call->site->fetch;
+    if (!call->easy)
+        return;
+    if (call->state == HERD_FETCH_RUNNING)
+        herd_fetch_multi_remove(call);
+    curl_easy_reset(call->easy);
+    if (fetch->pool_count < HERD_FETCH_POOL)
+        fetch->pool[fetch->pool_count++] = call->easy;
+    else
+        curl_easy_cleanup(call->easy);
+    call->easy = NULL;
+}
+
+static void unlink_and_free(struct herd_fetch_call *call)
+{
+    release_easy(call);
+    if (call->prev)
+        call->prev->next = call->next;
+    else
+        call->site->fetch->calls = call->next;
+    if (call->next)
+        call->next->prev = call->prev;
+    if (call->deadline)
+        event_free(call->deadline);
+    free_headers(call->headers);
+    curl_slist_free_all(call->resolve);
+    wipe_buf(&call->url);
+    herd_buf_fini(&call->post);
+    herd_buf_fini(&call->body);
+    free(call);
+}
+
+void herd_fetch_end(struct herd_fetch_call *call, int err, const char *why)
+{
+    if (call->state == HERD_FETCH_ENDED)
+        return;
+    release_easy(call);
+    call->state = HERD_FETCH_ENDED;
+    call->result.err = err;
+    call->result.why = why;
+    event_del(call->deadline);
+    event_active(call->site->fetch->deliver, EV_TIMEOUT, 0);
+}
+
+/* One call a turn, and nothing of ours is touched after `done`: it may free the fetch. */
+static void on_deliver(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    struct herd_fetch *fetch = ctx;
+    struct herd_fetch_call *first = NULL;
+    for (struct herd_fetch_call *call = fetch->calls; call; call = call->next) {
+        if (call->state != HERD_FETCH_ENDED)
+            continue;
+        if (first) {
+            event_active(fetch->deliver, EV_TIMEOUT, 0);
+            break;
+        }
+        first = call;
+    }
+    if (!first)
+        return;
+    struct herd_fetch_result result = first->result;
+    struct herd_buf body = first->body;
+    herd_fetch_done *done = first->done;
+    void *done_ctx = first->ctx;
+    first->body = (struct herd_buf){0};
+    unlink_and_free(first);
+    result.body = (struct herd_span){body.at, body.len};
+    done(done_ctx, &result);
+    herd_buf_fini(&body);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    herd_fetch_end(ctx, HERD_E_TIMEOUT, "no reply in time");
+}
+
+static size_t on_body(char *at, size_t size, size_t count, void *ctx)
+{
+    struct herd_fetch_call *call = ctx;
+    size_t len = size * count;
+    if (len > call->body_max_bytes - call->body.len) {
+        call->too_big = true;
+        return 0;
+    }
+    if (herd_buf_add(&call->body, at, len) < 0) {
+        call->no_memory = true;
+        return 0;
+    }
+    return len;
+}
+
+static size_t on_header(char *at, size_t size, size_t count, void *ctx)
+{
+    (void)at;
+    struct herd_fetch_call *call = ctx;
+    call->header_bytes += size * count;
+    call->too_big = call->header_bytes > HEADERS_MAX_BYTES;
+    return call->too_big ? 0 : size * count;
+}
+
+static CURLcode set_options(struct herd_fetch_call *call)
+{
+    CURL *e = call->easy;
+    const struct herd_fetch_site *site = call->site;
+    CURLcode bad = CURLE_OK;
+#define SET(option, value)                                          \
+    do {                                                            \
+        CURLcode set = curl_easy_setopt(e, CURLOPT_##option, value); \
+        if (set != CURLE_OK)                                        \
+            bad = set;                                              \
+    } while (0)
+    SET(URL, call->url.at);
+    SET(PRIVATE, (void *)call);
+    SET(NOSIGNAL, 1L);
+    SET(PROTOCOLS_STR, "https,http");
+    SET(FOLLOWLOCATION, 0L);
+    SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(PROXY, ""); /* not even from the environment */
+    SET(SSL_VERIFYPEER, 1L);
+    SET(SSL_VERIFYHOST, 2L);
+    if (site->ca_file)
+        SET(CAINFO, site->ca_file); /* CAPATH, the system's own store, stays in force */
+    SET(ACCEPT_ENCODING, "");
+    SET(WRITEFUNCTION, on_body);
+    SET(WRITEDATA, (void *)call);
+    SET(HEADERFUNCTION, on_header);
+    SET(HEADERDATA, (void *)call);
+    SET(HTTPHEADER, call->headers);
+    if (site->addresses)
+        SET(RESOLVE, call->resolve);
+    if (call->post.at) {
+        SET(POST, 1L);
+        SET(POSTFIELDSIZE_LARGE, (curl_off_t)(call->post.len - 1));
+        SET(POSTFIELDS, call->post.at);
+    }
+#undef SET
+    return bad;
+}
+
+void herd_fetch_go(struct herd_fetch_call *call)
+{
+    struct herd_fetch *fetch = call->site->fetch;
+    call->easy = fetch->pool_count ? fetch->pool[--fetch->pool_count] : curl_easy_init();
+    if (call->easy && call->site->addresses)
+        call->resolve = curl_slist_append(NULL, call->site->addresses);
+    if (!call->easy || (call->site->addresses && !call->resolve) || set_options(call) != CURLE_OK ||
+        herd_fetch_multi_add(call) < 0) {
+        herd_fetch_end(call, HERD_E_NOMEM, "out of memory");
+        return;
+    }
+    call->state = HERD_FETCH_RUNNING;
+}
+
+static int copy_request(struct herd_fetch_call *call, const struct herd_fetch_request *request)
+{
+    if (herd_buf_add(&call->url, request->url, strlen(request->url) + 1) < 0)
+        return HERD_E_NOMEM;
+    if (request->body.at && (herd_buf_add(&call->post, request->body.at, request->body.len) < 0 ||
+                             herd_buf_add(&call->post, "", 1) < 0))
+        return HERD_E_NOMEM;
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct curl_slist *longer = curl_slist_append(call->headers, request->headers[i]);
+        if (!longer)
+            return HERD_E_NOMEM;
+        call->headers = longer;
+    }
+    return 0;
+}
+
+int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_request *request,
+                     herd_fetch_done *done, void *ctx, struct herd_fetch_call **ret_call)
+{
+    struct herd_fetch *fetch = site->fetch;
+    struct herd_fetch_call *call = calloc(1, sizeof *call);
+    if (!call)
+        return HERD_E_NOMEM;
+    call->site = site;
+    call->body_max_bytes = request->body_max_bytes;
+    call->done = done;
+    call->ctx = ctx;
+    call->next = fetch->calls;
+    if (call->next)
+        call->next->prev = call;
+    fetch->calls = call;
+    call->deadline = evtimer_new(fetch->base, on_deadline, call);
+    struct timeval wait = {(time_t)(request->timeout_ms / 1000), (suseconds_t)(request->timeout_ms % 1000 * 1000)};
+    if (!call->deadline || copy_request(call, request) < 0 || event_add(call->deadline, &wait) < 0) {
+        unlink_and_free(call);
+        return HERD_E_NOMEM;
+    }
+    *ret_call = call;
+    if (herd_fetch_site_ready(site))
+        herd_fetch_go(call);
+    else
+        herd_fetch_site_resolve(site);
+    return 0;
+}
+
+void herd_fetch_cancel(struct herd_fetch_call *call)
+{
+    if (call)
+        unlink_and_free(call);
+}
+
+int herd_fetch_new(struct herd_fetch **ret_fetch, struct event_base *base)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return HERD_E_NOMEM;
+    struct herd_fetch *fetch = calloc(1, sizeof *fetch);
+    if (!fetch) {
+        curl_global_cleanup();
+        return HERD_E_NOMEM;
+    }
+    fetch->base = base;
+    fetch->deliver = event_new(base, -1, 0, on_deliver, fetch);
+    if (!fetch->deliver || herd_fetch_multi_open(fetch) < 0) {
+        herd_fetch_free(fetch);
+        return HERD_E_NOMEM;
+    }
+    *ret_fetch = fetch;
+    return 0;
+}
+
+void herd_fetch_free(struct herd_fetch *fetch)
+{
+    if (!fetch)
+        return;
+    while (fetch->calls)
+        unlink_and_free(fetch->calls);
+    herd_fetch_multi_close(fetch);
+    for (size_t i = 0; i < fetch->pool_count; i++)
+        curl_easy_cleanup(fetch->pool[i]);
+    while (fetch->sites) {
+        struct herd_fetch_site *next = fetch->sites->next;
+        herd_fetch_site_free(fetch->sites);
+        fetch->sites = next;
+    }
+    herd_fetch_dns_free(fetch->dns);
+    if (fetch->deliver)
+        event_free(fetch->deliver);
+    free(fetch);
+    curl_global_cleanup();
+}

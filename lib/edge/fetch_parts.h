@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of fetch share: fetch.c (calls), fetch_multi.c (libcurl on libevent), fetch_site.c
+ * (URLs and addresses). */
+#ifndef HERD_EDGE_FETCH_PARTS_H
+#define HERD_EDGE_FETCH_PARTS_H
+
+#include "fetch.h"
+
+#include <curl/curl.h>
+#include <event2/event.h>
+
+#define HERD_FETCH_POOL 16 /* idle easy handles kept */
+
+struct evdns_base;
+struct evdns_getaddrinfo_request;
+
+/* evdns calls back from the loop even for what was cancelled, and looks at its base when it does: the base
+ * has to live until the last of these calls has come, which may be after the fetch is gone. */
+struct herd_fetch_dns {
+    struct event_base *loop;
+    struct evdns_base *base;
+    size_t pending;
+    bool orphan;
+};
+
+struct herd_fetch {
+    struct event_base *base;
+    CURLM *multi;
+    struct event *timer;   /* libcurl's */
+    struct event *deliver; /* calls that ended are waiting */
+    struct herd_fetch_dns *dns;
+    struct herd_fetch_site *sites;
+    struct herd_fetch_call *calls;
+    CURL *pool[HERD_FETCH_POOL];
+    size_t pool_count;
+};
+
+/* A resolution outlives whoever wanted it: evdns calls back even after a cancel. */
+struct herd_fetch_resolve {
+    struct herd_fetch_site *site; /* NULL: nobody wants it any more */
+    struct herd_fetch_dns *dns;
+    struct evdns_getaddrinfo_request *request;
+    bool running;
+};
+
+struct herd_fetch_site {
+    struct herd_fetch_site *next;
+    struct herd_fetch *fetch;
+    char *host, *origin, *ca_file;
+    uint16_t port;
+    bool fixed;            /* an address, or localhost: nothing to resolve */
+    char *addresses;       /* "host:port:address,address" for libcurl; NULL: unknown or not needed */
+    int64_t fresh_until_ms;
+    struct herd_fetch_resolve *resolve;
+};
+
+enum herd_fetch_state { HERD_FETCH_RESOLVING, HERD_FETCH_RUNNING, HERD_FETCH_ENDED };
+
+struct herd_fetch_call {
+    struct herd_fetch_call *prev, *next;
+    struct herd_fetch_site *site;
+    enum herd_fetch_state state;
+    CURL *easy;
+    struct curl_slist *headers, *resolve;
+    struct event *deadline;
+    struct herd_buf url, post, body;
+    size_t body_max_bytes, header_bytes;
+    bool too_big, no_memory;
+    struct herd_fetch_result result;
+    herd_fetch_done *done;
+    void *ctx;
+};
+
+/* fetch.c: ends a call; `done` runs later, from the loop. */
+void herd_fetch_end(struct herd_fetch_call *call, int err, const char *why);
+/* fetch.c: the addresses are known. */
+void herd_fetch_go(struct herd_fetch_call *call);
+
+/* fetch_multi.c */
+int herd_fetch_multi_open(struct herd_fetch *fetch);
+void herd_fetch_multi_close(struct herd_fetch *fetch);
+int herd_fetch_multi_add(struct herd_fetch_call *call);
+void herd_fetch_multi_remove(struct herd_fetch_call *call);
+
+/* fetch_site.c: true if the addresses are known; else herd_fetch_go or herd_fetch_end comes, now or later,
+ * for every call of the site that is resolving. */
+bool herd_fetch_site_ready(struct herd_fetch_site *site);
+void herd_fetch_site_resolve(struct herd_fetch_site *site);
+void herd_fetch_site_free(struct herd_fetch_site *site);
+void herd_fetch_dns_free(struct herd_fetch_dns *dns);
+
+#endif

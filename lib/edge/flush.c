@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a turn of the loop: what the reads of this turn changed is sent to neighbours, all of it in
+ * one write a link; watchers see it; what was closed is freed; the clock is set.
+ */
+#include "server_impl.h"
+
+/* A link at its limit of unsent bytes is filled again when these have left; one that the kernel takes
+ * everything from gets so many fills a turn, so that one neighbour catching up holds nobody else up. */
+#define FILLS_A_TURN 4
+#define WATCHED_A_TURN 1024
+
+/* Fills a link; true if it has more to say and room for it. */
+static bool fill(struct herd_server *server, struct herd_conn *conn)
+{
+    size_t limit = (size_t)server->limits->peer_buffer_bytes;
+    struct herd_now now = herd_clock();
+    herd_log_time(server->log, now.wall_ns);
+    for (int i = 0; i < FILLS_A_TURN; i++) {
+        size_t unsent = herd_transport_unsent(conn);
+        if (conn->closed || !conn->session || !herd_session_wants(conn->session) || unsent >= limit)
+            return false;
+        server->out.len = 0;
+        int err = herd_session_fill(conn->session, limit - unsent, now, &server->out);
+        herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
+        if (err < 0)
+            return false; /* out of memory: what did not fit is still due, at the next turn */
+    }
+    return !conn->closed && conn->session && herd_session_wants(conn->session) &&
+           herd_transport_unsent(conn) < limit;
+}
+
+static bool tell_watcher(struct herd_server *server)
+{
+    struct herd_record record;
+    for (int i = 0; i < WATCHED_A_TURN; i++) {
+        if (!herd_watch_next(server->watch, &record))
+            return false;
+        server->options.hooks.update(server->options.hooks.ctx, &record);
+    }
+    return true;
+}
+
+static void set_clock(struct herd_server *server)
+{
+    int64_t next_ns = herd_node_next_ns(server->node);
+    if (next_ns >= server->tick_ns)
+        return; /* rings early at worst, and is set anew then */
+    int64_t wait_ns = next_ns - herd_clock().steady_ns;
+    if (wait_ns < 0)
+        wait_ns = 0;
+    struct timeval wait = {wait_ns / 1000000000, wait_ns % 1000000000 / 1000 + 1};
+    if (evtimer_add(server->tick_event, &wait) == 0)
+        server->tick_ns = next_ns;
+}
+
+void herd_flush_event(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct herd_server *server = arg;
+    bool more = false;
+    for (size_t i = 0; i < herd_node_peer_count(server->node); i++)
+        if (server->links[i])
+            more |= fill(server, server->links[i]);
+    if (server->watch)
+        more |= tell_watcher(server);
+    herd_server_effects(server);
+    server->flush_active = false;
+    /* Not at once: others' reads come first. */
+    if (more)
+        event_add(server->again_event, &(struct timeval){0, 0});
+    herd_conn_bury(server);
+    set_clock(server);
+    if (server->stopping)
+        herd_stop_check(server);
+}

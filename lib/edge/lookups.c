@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* From a WHATSAT to the places around its client, and back to the session that asked. */
+#include "../places/query.h"
+#include "server_impl.h"
+
+#include <stdlib.h>
+
+/* One question under way. */
+struct asking {
+    struct herd_server *server;
+    uint64_t ticket;
+    struct herd_places_ask *ask;
+    bool answered;
+    bool asking; /* herd_places_ask is on the stack */
+};
+
+static const struct herd_span no_memory_json = {
+    "{\n   \"html_attributions\" : [],\n   \"results\" : [],\n   \"status\" : \"UNKNOWN_ERROR\",\n"
+    "   \"error_message\" : \"out of memory\"\n}",
+    sizeof("{\n   \"html_attributions\" : [],\n   \"results\" : [],\n   \"status\" : \"UNKNOWN_ERROR\",\n"
+           "   \"error_message\" : \"out of memory\"\n}") -
+        1};
+
+static void answer(struct herd_server *server, uint64_t ticket, struct herd_span json)
+{
+    struct herd_session *session;
+    struct herd_now now = herd_clock();
+    server->out.len = 0;
+    herd_log_time(server->log, now.wall_ns);
+    int err = herd_node_answer(server->node, ticket, json, now, &server->out, &session);
+    if (!session)
+        return;
+    struct herd_conn *conn = herd_session_user(session);
+    if (err < 0) {
+        herd_conn_close(conn, herd_strerror(err));
+    } else {
+        herd_conn_send_answer(conn, (struct herd_span){server->out.at, server->out.len});
+        herd_conn_resume(conn);
+    }
+    herd_server_effects(server);
+    herd_server_turn(server);
+}
+
+static void on_answer(void *ctx, struct herd_span json, const char *origin)
+{
+    (void)origin; /* logged where it is known how long it took */
+    struct asking *asking = ctx;
+    asking->answered = true;
+    answer(asking->server, asking->ticket, json);
+    if (!asking->asking)
+        free(asking);
+}
+
+void herd_lookups_ask(struct herd_server *server, const struct herd_effect *effect)
+{
+    struct herd_places_question question = {0};
+    struct asking *asking = calloc(1, sizeof *asking);
+    uint64_t ticket = effect->ticket;
+    if (!asking ||
+        herd_places_query_make_iso(&question, effect->place, effect->radius, effect->bound) < 0)
+        goto out_of_memory;
+    asking->server = server;
+    asking->ticket = ticket;
+    asking->asking = true;
+    herd_ticket_user(server->node, ticket, asking);
+    if (herd_places_ask(server->places, &question.query, on_answer, asking, &asking->ask) < 0) {
+        herd_ticket_user(server->node, ticket, NULL);
+        goto out_of_memory;
+    }
+    asking->asking = false;
+    if (asking->answered)
+        free(asking);
+    herd_places_query_fini(&question);
+    return;
+
+out_of_memory:
+    free(asking);
+    herd_places_query_fini(&question);
+    answer(server, ticket, no_memory_json);
+}
+
+void herd_lookups_cancel(const struct herd_effect *effect)
+{
+    struct asking *asking = effect->lookup_user;
+    if (!asking)
+        return;
+    herd_places_cancel(asking->ask);
+    free(asking);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* Asks and flights: equal questions share one flight, and every asker gets exactly one answer. */
+#include "places_parts.h"
+
+#include "../places/answer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int places_fault(struct herd_config_fault *reterr_fault, int err, const char *what, ...)
+{
+    reterr_fault->line = reterr_fault->column = 0;
+    va_list args;
+    va_start(args, what);
+    vsnprintf(reterr_fault->what, sizeof reterr_fault->what, what, args);
+    va_end(args);
+    return err;
+}
+
+bool places_query_equal(const struct herd_places_query *a, const struct herd_places_query *b)
+{
+    return a->bound == b->bound && herd_span_equal(a->lat, b->lat) && herd_span_equal(a->lon, b->lon) &&
+           herd_span_equal(a->radius, b->radius);
+}
+
+uint64_t places_query_hash(const struct herd_places_query *query)
+{
+    const struct herd_span parts[] = {query->lat, query->lon, query->radius};
+    uint64_t hash = 14695981039346656037u + query->bound;
+    for (size_t p = 0; p < 3; p++) {
+        for (size_t i = 0; i < parts[p].len; i++)
+            hash = (hash ^ (unsigned char)parts[p].at[i]) * 1099511628211u;
+        hash = (hash ^ ',') * 1099511628211u;
+    }
+    return hash ^ hash >> 32;
+}
+
+/* The query's texts live right behind the flight. */
+static struct herd_lookup *flight_new(struct herd_places *places, const struct herd_places_query *query,
+                                      uint64_t hash)
+{
+    struct herd_lookup *flight = calloc(1, sizeof *flight + query->lat.len + query->lon.len + query->radius.len);
+    if (!flight)
+        return NULL;
+    char *to = (char *)(flight + 1);
+    flight->query = *query;
+    struct herd_span *parts[] = {&flight->query.lat, &flight->query.lon, &flight->query.radius};
+    for (size_t i = 0; i < 3; i++) {
+        if (parts[i]->len)
+            memcpy(to, parts[i]->at, parts[i]->len);
+        parts[i]->at = to;
+        to += parts[i]->len;
+    }
+    flight->places = places;
+    flight->hash = hash;
+    flight->bucket_next = places->table[hash % PLACES_TABLE];
+    places->table[hash % PLACES_TABLE] = flight;
+    return flight;
+}
+
+static void flight_unlist(struct herd_lookup *flight)
+{
+    struct herd_lookup **at = &flight->places->table[flight->hash % PLACES_TABLE];
+    while (*at != flight)
+        at = &(*at)->bucket_next;
+    *at = flight->bucket_next;
+}
+
+static void flight_free(struct herd_lookup *flight)
+{
+    while (flight->asks) {
+        struct herd_places_ask *next = flight->asks->next;
+        free(flight->asks);
+        flight->asks = next;
+    }
+    if (flight->deadline_set)
+        event_del(&flight->deadline);
+    herd_buf_fini(&flight->json);
+    free(flight);
+}
+
+void places_finish(struct herd_lookup *flight, const char *origin)
+{
+    /* Said when there is no memory even for saying something better. */
+    static const char last_resort[] = "{\n   \"error_message\" : \"out of memory\",\n   \"html_attributions\" : [],\n"
+                                      "   \"results\" : [],\n   \"status\" : \"UNKNOWN_ERROR\"\n}";
+    struct herd_places *places = flight->places;
+    flight->state = PLACES_FINISHED;
+    flight_unlist(flight); /* from here on an equal question begins a new flight */
+    if (!flight->json.len)
+        (void)herd_answer_failure(&flight->json, flight->status, herd_span_of(flight->why));
+    struct herd_span json = flight->json.len ? (struct herd_span){flight->json.at, flight->json.len}
+                                             : herd_span_of(last_resort);
+    /* An answer may cancel other asks of this flight, so the list is read anew each time. */
+    while (flight->asks) {
+        struct herd_places_ask *ask = flight->asks;
+        flight->asks = ask->next;
+        herd_places_answer *answer = ask->answer;
+        void *ctx = ask->ctx;
+        if (ask->alive)
+            *ask->alive = NULL;
+        free(ask);
+        answer(ctx, json, origin);
+    }
+    flight_free(flight);
+    places_pump(places);
+}
+
+int herd_places_ask(struct herd_places *places, const struct herd_places_query *query,
+                    herd_places_answer *answer, void *ctx, struct herd_places_ask **ret_ask)
+{
+    struct herd_places_ask *ask = calloc(1, sizeof *ask);
+    if (!ask)
+        return HERD_E_NOMEM;
+    uint64_t hash = places_query_hash(query);
+    struct herd_lookup *flight = places->table[hash % PLACES_TABLE];
+    while (flight && (flight->hash != hash || !places_query_equal(&flight->query, query)))
+        flight = flight->bucket_next;
+    bool first = !flight;
+    if (first && !(flight = flight_new(places, query, hash))) {
+        free(ask);
+        return HERD_E_NOMEM;
+    }
+    struct herd_places_ask *alive = ask;
+    *ask = (struct herd_places_ask){.flight = flight, .answer = answer, .ctx = ctx, .alive = first ? &alive : NULL};
+    struct herd_places_ask **end = &flight->asks;
+    while (*end)
+        end = &(*end)->next;
+    *end = ask;
+    *ret_ask = NULL; /* so the answer finds it when it comes before this returns */
+    if (first)
+        places_drive(flight);
+    if (alive) {
+        alive->alive = NULL;
+        *ret_ask = alive;
+    }
+    return 0;
+}
+
+void herd_places_cancel(struct herd_places_ask *ask)
+{
+    if (!ask)
+        return;
+    struct herd_lookup *flight = ask->flight;
+    struct herd_places_ask **at = &flight->asks;
+    while (*at != ask)
+        at = &(*at)->next;
+    *at = ask->next;
+    if (ask->alive)
+        *ask->alive = NULL;
+    free(ask);
+    if (flight->asks || flight->state == PLACES_FINISHED || flight->starting)
+        return;
+    struct herd_places *places = flight->places;
+    places_abandon(flight);
+    flight_unlist(flight);
+    flight_free(flight);
+    places_pump(places);
+}
+
+static void slot_free(struct places_slot *slot)
+{
+    if (!slot)
+        return;
+    if (slot->provider.free)
+        slot->provider.free(slot->provider.ctx);
+    places_cache_free(slot->cache);
+    free(slot->name);
+    free(slot);
+}
+
+/* Adds a slot at an index; `provider` may be filled later. NULL: no memory. */
+static struct places_slot *slot_new(struct herd_places *places, size_t index, const char *name)
+{
+    struct places_slot **slots = realloc(places->slots, (places->slot_count + 1) * sizeof(struct places_slot *));
+    if (!slots)
+        return NULL;
+    places->slots = slots;
+    struct places_slot *slot = calloc(1, sizeof *slot);
+    if (!slot || !(slot->name = strdup(name))) {
+        free(slot);
+        return NULL;
+    }
+    slot->waiting_end = &slot->waiting;
+    slot->timeout_ms = 5000;
+    slot->in_flight_max = SIZE_MAX;
+    memmove(slots + index + 1, slots + index, (places->slot_count - index) * sizeof(struct places_slot *));
+    slots[index] = slot;
+    places->slot_count++;
+    return slot;
+}
+
+static int add_configured(struct herd_places *places, const struct herd_config_provider *config,
+                          struct herd_config_fault *reterr_fault)
+{
+    bool local = strcmp(config->kind, "embedded") == 0 || strcmp(config->kind, "file") == 0;
+    bool overpass = strcmp(config->kind, "overpass") == 0;
+    struct places_slot *slot = slot_new(places, places->slot_count, config->kind);
+    if (!slot)
+        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    if (config->timeout_ms > 0)
+        slot->timeout_ms = config->timeout_ms;
+    slot->instant = local;
+    if (!local)
+        slot->in_flight_max = config->in_flight_max ? config->in_flight_max : overpass ? 1 : 8;
+    int err = local ? places_local_new(&slot->provider, places, config, reterr_fault)
+                    : places_http_new(&slot->provider, places, config, reterr_fault);
+    if (err < 0)
+        return err;
+    slot->provider.name = slot->name;
+    /* Google's terms forbid keeping names and addresses; OpenStreetMap's licence asks for it, nearly. */
+    if (overpass && config->cache_ms > 0 && places_cache_new(&slot->cache, config->cache_ms, 16u << 20) < 0)
+        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    return 0;
+}
+
+int herd_places_new(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
+                    struct herd_log *log, struct herd_config_fault *reterr_fault)
+{
+    struct herd_places *places = calloc(1, sizeof *places);
+    if (!places)
+        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    places->base = base;
+    places->log = log;
+    places->in_flight_max = (size_t)config->limits.lookups_max;
+    places->waiting_max = (size_t)config->limits.lookup_queue_max;
+    places->reply_max_bytes = (size_t)config->limits.lookup_reply_max_bytes;
+    int err = 0;
+    for (size_t i = 0; i < config->provider_count && err == 0; i++)
+        err = add_configured(places, &config->providers[i], reterr_fault);
+    if (err < 0) {
+        herd_places_free(places);
+        return err;
+    }
+    *ret_places = places;
+    return 0;
+}
+
+int herd_places_prepend(struct herd_places *places, const struct herd_provider *provider)
+{
+    struct places_slot *slot = slot_new(places, 0, provider->name);
+    if (!slot)
+        return HERD_E_NOMEM;
+    slot->provider = *provider;
+    slot->provider.name = slot->name;
+    /* Flights under way know their provider by its number. */
+    for (size_t b = 0; b < PLACES_TABLE; b++)
+        for (struct herd_lookup *flight = places->table[b]; flight; flight = flight->bucket_next)
+            flight->slot++;
+    return 0;
+}
+
+void herd_places_free(struct herd_places *places)
+{
+    if (!places)
+        return;
+    places->pumping = true; /* nothing new is begun */
+    for (size_t b = 0; b < PLACES_TABLE; b++)
+        while (places->table[b]) {
+            struct herd_lookup *flight = places->table[b];
+            places_abandon(flight);
+            flight_unlist(flight);
+            flight_free(flight);
+        }
+    for (size_t i = 0; i < places->slot_count; i++)
+        slot_free(places->slots[i]);
+    free(places->slots);
+    herd_fetch_free(places->fetch);
+    free(places);
+}
+
+void herd_places_reload(struct herd_places *places)
+{
+    for (size_t i = 0; i < places->slot_count; i++) {
+        struct places_slot *slot = places->slots[i];
+        int err = slot->provider.reload ? slot->provider.reload(slot->provider.ctx) : 0;
+        if (err < 0) {
+            struct herd_log_field fields[] = {herd_log_text("provider", slot->name),
+                                              herd_log_text("why", herd_strerror(err))};
+            herd_log_event(places->log, HERD_LOG_WARN, "places_reload_failed", fields, 2);
+        }
+    }
+}

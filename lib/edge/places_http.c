@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* Providers behind HTTP: a look-up becomes a request, a reply an answer. What to send and what a reply
+ * means is known in lib/places; here is when, how often and with which key. */
+#include "places_parts.h"
+
+#include "../places/google.h"
+
+#include <event2/util.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ATTEMPTS_MAX 3
+/* Google's own clients wait half a second and half as long again each time, give or take. */
+#define RETRY_FIRST_MS 500
+/* What Overpass means by 429 without saying for how long: a slot of this address is free again. */
+#define OVERPASS_REST_MS 30000
+
+enum http_kind { HTTP_GOOGLE_LEGACY, HTTP_GOOGLE_NEW, HTTP_OVERPASS };
+
+struct http_provider {
+    enum http_kind kind;
+    struct herd_places *places;
+    struct herd_fetch_site *site;
+    char *url, *fields, *filter, *key_file, *key_env, *label;
+    struct herd_buf key;    /* ends with NUL */
+    struct herd_buf header; /* "X-Goog-Api-Key: ...", ends with NUL */
+    struct herd_buf mask;   /* "X-Goog-FieldMask: ...", ends with NUL */
+    int64_t timeout_ms;
+    struct http_job *jobs;
+};
+
+struct http_job {
+    struct http_job *prev, *next;
+    struct http_provider *provider;
+    struct herd_lookup *lookup;
+    const struct herd_places_query *query;
+    struct herd_fetch_call *call;
+    struct event *retry;
+    unsigned attempts;
+    int64_t deadline_ms;
+};
+
+static void job_free(struct http_job *job)
+{
+    herd_fetch_cancel(job->call);
+    if (job->retry)
+        event_free(job->retry);
+    if (job->prev)
+        job->prev->next = job->next;
+    else
+        job->provider->jobs = job->next;
+    if (job->next)
+        job->next->prev = job->prev;
+    free(job);
+}
+
+/* Frees the job first: failing a look-up may start the next one. */
+static void job_fail(struct http_job *job, const struct places_failure *failure)
+{
+    struct herd_lookup *lookup = job->lookup;
+    job_free(job);
+    places_lookup_fail(lookup, failure);
+}
+
+static bool holds_key(const struct http_provider *provider, struct herd_span text)
+{
+    size_t len = provider->key.len ? provider->key.len - 1 : 0;
+    for (size_t i = 0; len && i + len <= text.len; i++) {
+        const char *next = memchr(text.at + i, provider->key.at[0], text.len - len - i + 1);
+        if (!next)
+            return false;
+        i = (size_t)(next - text.at);
+        if (memcmp(next, provider->key.at, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool try_again(struct http_job *job)
+{
+    if (job->attempts >= ATTEMPTS_MAX)
+        return false;
+    unsigned char dice;
+    evutil_secure_rng_get_bytes(&dice, sizeof dice);
+    int64_t wait_ms = RETRY_FIRST_MS;
+    for (unsigned i = 1; i < job->attempts; i++)
+        wait_ms += wait_ms / 2;
+    wait_ms = wait_ms * (192 + dice / 2) / 256; /* 0.75 to 1.25 of it */
+    if (herd_fetch_now_ms() + wait_ms >= job->deadline_ms)
+        return false;
+    struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
+    return event_add(job->retry, &wait) == 0;
+}
+
+static void judge(struct http_job *job, const struct herd_fetch_result *result, struct herd_buf *out,
+                  struct herd_judgement *ret_judgement)
+{
+    struct herd_reply reply = {result->http_status, result->body};
+    int err = 0;
+    switch (job->provider->kind) {
+    case HTTP_GOOGLE_LEGACY: herd_google_legacy_judge(&reply, ret_judgement); break;
+    case HTTP_GOOGLE_NEW: err = herd_google_new_judge(&reply, job->query, out, ret_judgement); break;
+    case HTTP_OVERPASS: err = herd_overpass_judge(&reply, job->query, out, ret_judgement); break;
+    }
+    if (err < 0)
+        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", false, "out of memory");
+}
+
+static void on_reply(void *ctx, const struct herd_fetch_result *result)
+{
+    struct http_job *job = ctx;
+    struct http_provider *provider = job->provider;
+    struct herd_judgement judgement;
+    struct herd_buf translated = {0};
+    job->call = NULL;
+    if (result->err < 0)
+        herd_judgement_fail(&judgement, "UNKNOWN_ERROR", result->err != HERD_E_NOMEM, "%s: %s", provider->label,
+                            result->why);
+    else
+        judge(job, result, &translated, &judgement);
+    struct herd_span answer = translated.len ? (struct herd_span){translated.at, translated.len} : result->body;
+    /* No provider should echo the key; if one does, nobody else sees it. */
+    if (holds_key(provider, answer) || holds_key(provider, herd_span_of(judgement.why)))
+        herd_judgement_fail(&judgement, "UNKNOWN_ERROR", true, "%s sent the API key back", provider->label);
+
+    if (judgement.verdict == HERD_REPLY_ANSWER) {
+        struct herd_lookup *lookup = job->lookup;
+        job_free(job);
+        herd_lookup_answer(lookup, answer);
+    } else if (!(judgement.retry && result->retry_after_s == 0 && try_again(job))) {
+        struct places_failure failure = {.status = judgement.status, .why = judgement.why, .blame = judgement.blame,
+                                         .rest_ms = judgement.blame ? result->retry_after_s * 1000 : 0};
+        if (provider->kind == HTTP_OVERPASS && result->http_status == 429 && !failure.rest_ms)
+            failure.rest_ms = OVERPASS_REST_MS;
+        if (judgement.verbatim)
+            failure.verbatim = result->body;
+        job_fail(job, &failure);
+    }
+    herd_buf_fini(&translated);
+}
+
+static int make_request(struct http_job *job, struct herd_buf *url, struct herd_buf *body, const char **headers,
+                        size_t *ret_header_count)
+{
+    struct http_provider *provider = job->provider;
+    *ret_header_count = 0;
+    headers[(*ret_header_count)++] = "User-Agent: libherd/" HERD_VERSION;
+    headers[(*ret_header_count)++] = "Expect:";
+    if (provider->kind == HTTP_GOOGLE_LEGACY) {
+        struct herd_span key = {provider->key.at, provider->key.len - 1};
+        /* All at once, so that growing leaves no copy of the key behind in freed memory. */
+        if (herd_buf_reserve(url, strlen(provider->url) + job->query->lat.len + job->query->lon.len +
+                                      job->query->radius.len + 3 * key.len + 64) < 0)
+            return HERD_E_NOMEM;
+        return herd_google_legacy_url(url, provider->url, job->query, key);
+    }
+    if (herd_buf_add(url, provider->url, strlen(provider->url) + 1) < 0)
+        return HERD_E_NOMEM;
+    if (provider->kind == HTTP_OVERPASS) {
+        headers[(*ret_header_count)++] = "Content-Type: application/x-www-form-urlencoded";
+        int64_t timeout_s = provider->timeout_ms / 1000;
+        return herd_overpass_body(body, job->query, provider->filter, timeout_s < 1 ? 1 : (unsigned)timeout_s);
+    }
+    headers[(*ret_header_count)++] = "Content-Type: application/json";
+    headers[(*ret_header_count)++] = provider->header.at;
+    headers[(*ret_header_count)++] = provider->mask.at;
+    return herd_google_new_body(body, job->query);
+}
+
+static void send_request(struct http_job *job)
+{
+    struct http_provider *provider = job->provider;
+    const char *headers[6];
+    struct herd_buf url = {0}, body = {0};
+    struct herd_fetch_request request = {
+        .timeout_ms = job->deadline_ms - herd_fetch_now_ms(),
+        .body_max_bytes = provider->places->reply_max_bytes,
+        .headers = headers,
+    };
+    if (request.timeout_ms < 1)
+        request.timeout_ms = 1;
+    job->attempts++;
+    int err = make_request(job, &url, &body, headers, &request.header_count);
+    if (err == 0) {
+        request.url = url.at;
+        if (body.len)
+            request.body = (struct herd_span){body.at, body.len};
+        err = herd_fetch_start(provider->site, &request, on_reply, job, &job->call);
+    }
+    places_key_wipe(&url);
+    herd_buf_fini(&body);
+    if (err < 0)
+        job_fail(job, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = herd_strerror(err)});
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    send_request(ctx);
+}
+
+static void http_start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query)
+{
+    struct http_provider *provider = ctx;
+    struct http_job *job = calloc(1, sizeof *job);
+    if (!job || !(job->retry = evtimer_new(provider->places->base, on_retry, job))) {
+        free(job);
+        places_lookup_fail(lookup, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
+        return;
+    }
+    job->provider = provider;
+    job->lookup = lookup;
+    job->query = query;
+    job->deadline_ms = herd_fetch_now_ms() + provider->timeout_ms;
+    job->next = provider->jobs;
+    if (job->next)
+        job->next->prev = job;
+    provider->jobs = job;
+    send_request(job);
+}
+
+static void http_cancel(void *ctx, struct herd_lookup *lookup)
+{
+    struct http_provider *provider = ctx;
+    for (struct http_job *job = provider->jobs; job; job = job->next)
+        if (job->lookup == lookup) {
+            job_free(job);
+            return;
+        }
+}
+
+/* Reads the key and the header made of it; what was there before stays on failure. */
+static int load_key(struct http_provider *provider, struct herd_config_fault *reterr_fault)
+{
+    struct herd_config_provider from = {.kind = provider->label, .key_file = provider->key_file,
+                                        .key_env = provider->key_env};
+    struct herd_buf key = {0}, header = {0};
+    int err = places_key_read(&key, &from, reterr_fault);
+    if (err == 0 && (herd_buf_reserve(&header, key.len + 32) < 0 ||
+                     herd_buf_add_text(&header, "X-Goog-Api-Key: ") < 0 ||
+                     herd_buf_add(&header, key.at, key.len) < 0))
+        err = places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    if (err < 0) {
+        places_key_wipe(&key);
+        places_key_wipe(&header);
+        return err;
+    }
+    places_key_wipe(&provider->key);
+    places_key_wipe(&provider->header);
+    provider->key = key;
+    provider->header = header;
+    return 0;
+}
+
+static int http_reload(void *ctx)
+{
+    struct http_provider *provider = ctx;
+    struct herd_config_fault fault;
+    if (provider->kind == HTTP_OVERPASS)
+        return 0;
+    int err = load_key(provider, &fault);
+    if (err < 0) {
+        struct herd_log_field fields[] = {herd_log_text("provider", provider->label), herd_log_text("why", fault.what)};
+        herd_log_event(provider->places->log, HERD_LOG_WARN, "places_key_kept", fields, 2);
+    }
+    return err;
+}
+
+static void http_free(void *ctx)
+{
+    struct http_provider *provider = ctx;
+    if (!provider)
+        return;
+    while (provider->jobs)
+        job_free(provider->jobs);
+    places_key_wipe(&provider->key);
+    places_key_wipe(&provider->header);
+    herd_buf_fini(&provider->mask);
+    free(provider->url);
+    free(provider->fields);
+    free(provider->filter);
+    free(provider->key_file);
+    free(provider->key_env);
+    free(provider->label);
+    free(provider);
+}
+
+static bool copy_text(char **ret_copy, const char *text)
+{
+    *ret_copy = text ? strdup(text) : NULL;
+    return !text || *ret_copy;
+}
+
+static int fill(struct http_provider *provider, const struct herd_config_provider *config,
+                struct herd_config_fault *reterr_fault)
+{
+    static const char *const urls[] = {HERD_GOOGLE_LEGACY_URL, HERD_GOOGLE_NEW_URL, HERD_OVERPASS_URL};
+    const char *url = config->url ? config->url : urls[provider->kind], *why;
+    if (!copy_text(&provider->url, url) || !copy_text(&provider->label, config->kind) ||
+        !copy_text(&provider->filter, config->filter ? config->filter : HERD_OVERPASS_FILTER) ||
+        !copy_text(&provider->key_file, config->key_file) || !copy_text(&provider->key_env, config->key_env) ||
+        herd_buf_add_text(&provider->mask, "X-Goog-FieldMask: ") < 0 ||
+        herd_buf_add_text(&provider->mask, herd_google_new_fields(config->fields)) < 0 ||
+        herd_buf_add(&provider->mask, "", 1) < 0)
+        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    if (strpbrk(provider->mask.at, "\r\n"))
+        return places_fault(reterr_fault, HERD_E_SYNTAX, "provider %s: a field mask has no line ends", config->kind);
+    int err = provider->kind == HTTP_OVERPASS ? 0 : load_key(provider, reterr_fault);
+    if (err < 0)
+        return err;
+    struct herd_places *places = provider->places;
+    if (!places->fetch && herd_fetch_new(&places->fetch, places->base) < 0)
+        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    err = herd_fetch_site_new(places->fetch, &provider->site, url, config->ca_file, &why);
+    if (err < 0)
+        return places_fault(reterr_fault, err, "provider %s: url: %s", config->kind, why);
+    return 0;
+}
+
+int places_http_new(struct herd_provider *ret_provider, struct herd_places *places,
+                    const struct herd_config_provider *config, struct herd_config_fault *reterr_fault)
+{
+    static const char *const kinds[] = {"google-legacy", "google-new", "overpass"};
+    size_t kind = 0;
+    while (kind < 3 && strcmp(config->kind, kinds[kind]) != 0)
+        kind++;
+    if (kind == 3)
+        return places_fault(reterr_fault, HERD_E_UNSUPPORTED, "unknown provider %s", config->kind);
+    struct http_provider *provider = calloc(1, sizeof *provider);
+    if (!provider)
+        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    provider->kind = (enum http_kind)kind;
+    provider->places = places;
+    provider->timeout_ms = config->timeout_ms > 0 ? config->timeout_ms : 5000;
+    int err = fill(provider, config, reterr_fault);
+    if (err < 0) {
+        http_free(provider);
+        return err;
+    }
+    *ret_provider = (struct herd_provider){.ctx = provider, .start = http_start, .cancel = http_cancel,
+                                           .reload = http_reload, .free = http_free};
+    return 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* API keys: read from a file that nobody else can read, or from the environment; wiped when done. */
+#include "places_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEY_MAX_BYTES 512
+
+void places_key_wipe(struct herd_buf *key)
+{
+    if (key->at)
+        herd_wipe(key->at, key->cap);
+    herd_buf_fini(key);
+}
+
+/* The first line, white space around it left out, must be printable ASCII: it goes into a header. */
+static int take_key(struct herd_buf *out, struct herd_span text, const char *from,
+                    struct herd_config_fault *reterr_fault)
+{
+    size_t len = 0;
+    while (text.len && strchr(" \t", *text.at) && *text.at) {
+        text.at++;
+        text.len--;
+    }
+    while (len < text.len && text.at[len] != '\n' && text.at[len] != '\r')
+        len++;
+    while (len && (text.at[len - 1] == ' ' || text.at[len - 1] == '\t'))
+        len--;
+    if (!len)
+        return places_fault(reterr_fault, HERD_E_SYNTAX, "%s holds no key", from);
+    for (size_t i = 0; i < len; i++)
+        if (text.at[i] <= ' ' || text.at[i] > '~')
+            return places_fault(reterr_fault, HERD_E_SYNTAX, "%s: a key is printable ASCII without blanks", from);
+    if (herd_buf_reserve(out, len + 1) < 0 || herd_buf_add(out, text.at, len) < 0 || herd_buf_add(out, "", 1) < 0)
+        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    return 0;
+}
+
+static int read_file(struct herd_buf *out, const char *path, struct herd_config_fault *reterr_fault)
+{
+    char text[KEY_MAX_BYTES + 1];
+    struct stat about;
+    /* The open file is what is checked, so nobody can swap it in between; a pipe must not hold us up. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return places_fault(reterr_fault, HERD_E_IO, "key file %s: %s", path, strerror(errno));
+    int err = 0;
+    size_t len = 0;
+    if (fstat(fd, &about) < 0)
+        err = places_fault(reterr_fault, HERD_E_IO, "key file %s: %s", path, strerror(errno));
+    else if (!S_ISREG(about.st_mode))
+        err = places_fault(reterr_fault, HERD_E_ACCESS, "key file %s is not a regular file", path);
+    else if (about.st_mode & 077)
+        err = places_fault(reterr_fault, HERD_E_ACCESS, "key file %s can be read by others (mode %03o): chmod 600",
+                           path, (unsigned)(about.st_mode & 0777));
+    while (err == 0 && len < sizeof text) {
+        ssize_t got = read(fd, text + len, sizeof text - len);
+        if (got == 0)
+            break;
+        if (got > 0)
+            len += (size_t)got;
+        else if (errno != EINTR)
+            err = places_fault(reterr_fault, HERD_E_IO, "key file %s: %s", path, strerror(errno));
+    }
+    if (err == 0 && len > KEY_MAX_BYTES && !memchr(text, '\n', len))
+        err = places_fault(reterr_fault, HERD_E_SYNTAX, "key file %s: longer than %d bytes", path, KEY_MAX_BYTES);
+    if (err == 0)
+        err = take_key(out, (struct herd_span){text, len}, path, reterr_fault);
+    herd_wipe(text, sizeof text);
+    close(fd);
+    return err;
+}
+
+int places_key_read(struct herd_buf *out, const struct herd_config_provider *config,
+                    struct herd_config_fault *reterr_fault)
+{
+    if (config->key_file)
+        return read_file(out, config->key_file, reterr_fault);
+    if (!config->key_env)
+        return places_fault(reterr_fault, HERD_E_ACCESS, "provider %s needs a key: key_file or key_env",
+                            config->kind);
+    const char *value = getenv(config->key_env);
+    if (!value)
+        return places_fault(reterr_fault, HERD_E_ACCESS, "environment variable %s is not set", config->key_env);
+    return take_key(out, herd_span_of(value), config->key_env, reterr_fault);
+}

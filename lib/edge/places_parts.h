@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of places share.
+ *
+ *   places.c         asks and flights: equal questions share one flight, every asker is answered
+ *   places_chain.c   a flight's way along the providers: queue, deadline, breaker, cache
+ *   places_cache.c   answers that may be kept
+ *   places_http.c    providers behind HTTP
+ *   places_local.c   providers in memory
+ *   places_key.c     API keys
+ */
+#ifndef HERD_EDGE_PLACES_PARTS_H
+#define HERD_EDGE_PLACES_PARTS_H
+
+#include "fetch.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <herd/places.h>
+
+#define PLACES_TABLE 256 /* buckets of flights; a power of two */
+
+struct places_cache;
+
+/* When a provider fails again and again it is left alone for a while, then one question tries it. */
+struct places_breaker {
+    unsigned failures;      /* in a row */
+    int64_t closed_until_ms; /* no question before */
+    int64_t rest_ms;        /* the last rest; grows */
+    char status[24], why[224]; /* of the last failure, for those who ask meanwhile */
+};
+
+struct places_slot {
+    struct herd_provider provider;
+    char *name;             /* owned; provider.name points here */
+    int64_t timeout_ms;
+    size_t in_flight_max, in_flight;
+    bool instant;           /* start always ends the look-up */
+    struct places_breaker breaker;
+    struct places_cache *cache; /* NULL: not allowed */
+    struct herd_lookup *waiting, **waiting_end;
+};
+
+/* How a look-up failed. */
+struct places_failure {
+    const char *status;
+    const char *why;
+    bool blame;              /* the provider is unwell, not the question */
+    int64_t rest_ms;         /* leave it alone for so long (Retry-After); 0: as the breaker thinks fit */
+    struct herd_span verbatim; /* the provider's own words in the legacy shape; at == NULL: none */
+};
+
+enum places_state { PLACES_CHOOSING, PLACES_WAITING, PLACES_RUNNING, PLACES_ENDED, PLACES_FINISHED };
+
+struct herd_places_ask {
+    struct herd_places_ask *next;
+    struct herd_lookup *flight;
+    herd_places_answer *answer;
+    void *ctx;
+    struct herd_places_ask **alive; /* inside herd_places_ask: its pointer, NULL once this is gone */
+};
+
+/* A flight: one question on its way, for one asker or many. Providers know it as a look-up. */
+struct herd_lookup {
+    struct herd_places *places;
+    struct herd_lookup *bucket_next;
+    struct herd_lookup *waiting_next;
+    struct herd_places_ask *asks;
+    struct herd_places_query query; /* texts behind the struct */
+    uint64_t hash;
+    enum places_state state;
+    bool starting;    /* inside provider.start: what ends there goes on when it returns */
+    bool failed;      /* ENDED: how */
+    bool blame;
+    size_t slot;      /* the provider it is at */
+    struct event deadline;
+    bool deadline_set;
+    int64_t began_ns; /* at this provider */
+    struct herd_buf json; /* the answer, or the best that is known */
+    char status[24], why[224];
+    int64_t rest_ms;
+};
+
+struct herd_places {
+    struct event_base *base;
+    struct herd_log *log;
+    struct herd_fetch *fetch;
+    struct places_slot **slots;
+    size_t slot_count;
+    struct herd_lookup *table[PLACES_TABLE];
+    size_t in_flight, in_flight_max, waiting, waiting_max, reply_max_bytes;
+    bool pumping, pump_again;
+};
+
+/* places.c: every asker is answered, the flight is gone. */
+void places_finish(struct herd_lookup *flight, const char *origin);
+
+/* places_chain.c */
+void places_drive(struct herd_lookup *flight);
+void places_pump(struct herd_places *places);
+void places_abandon(struct herd_lookup *flight); /* nobody wants it any more: off the providers and queues */
+/* Ends a look-up with an answer that is valid, in shape and cut already (built-in providers only). */
+void places_lookup_answer_final(struct herd_lookup *lookup, struct herd_span json, const char *status);
+void places_lookup_fail(struct herd_lookup *lookup, const struct places_failure *failure);
+int64_t places_now_ns(void);
+
+/* places_cache.c; HERD_E_NOMEM. */
+int places_cache_new(struct places_cache **ret_cache, int64_t keep_ms, size_t bytes_max);
+void places_cache_free(struct places_cache *cache);
+/* False if there is nothing fresh; the span is borrowed until the next call. */
+bool places_cache_get(struct places_cache *cache, const struct herd_places_query *query, int64_t now_ms,
+                      struct herd_span *ret_json);
+void places_cache_put(struct places_cache *cache, const struct herd_places_query *query, int64_t now_ms,
+                      struct herd_span json);
+/* Are they the same question? And a hash of it. */
+bool places_query_equal(const struct herd_places_query *a, const struct herd_places_query *b);
+uint64_t places_query_hash(const struct herd_places_query *query);
+
+/* places_key.c: appends the key and a NUL. HERD_E_NOMEM; HERD_E_ACCESS, HERD_E_IO, HERD_E_SYNTAX with a
+ * sentence that names the file or variable and never the key. */
+int places_key_read(struct herd_buf *out, const struct herd_config_provider *config,
+                    struct herd_config_fault *reterr_fault);
+void places_key_wipe(struct herd_buf *key);
+
+/* Makers of providers; the fault's sentence says what is wrong. `config` borrowed for the call. */
+int places_http_new(struct herd_provider *ret_provider, struct herd_places *places,
+                    const struct herd_config_provider *config, struct herd_config_fault *reterr_fault);
+int places_local_new(struct herd_provider *ret_provider, struct herd_places *places,
+                     const struct herd_config_provider *config, struct herd_config_fault *reterr_fault);
+
+/* Fills a fault without a place in a file. Returns `err`. */
+HERD_PRINTF(3, 4)
+int places_fault(struct herd_config_fault *reterr_fault, int err, const char *what, ...);
+
+#endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/* A server's life, its timers, and the effects of its node carried out. */
+#include "server_impl.h"
+
+#include <errno.h>
+#include <event2/dns.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* Log lines and stalled writers are looked after this often. */
+#define HOUSEKEEPING_US 500000
+
+/* ---- effects ---- */
+
+static void log_peer(struct herd_server *server, const char *event, struct herd_span name, const char *why)
+{
+    struct herd_log_field fields[] = {herd_log_span("peer", name), herd_log_text("why", why ? why : "")};
+    herd_log_event(server->log, HERD_LOG_INFO, event, fields, why ? 2 : 1);
+}
+
+static void peer_up(struct herd_server *server, const struct herd_effect *effect)
+{
+    if (!effect->session)
+        return; /* up and down again before anybody looked */
+    struct herd_conn *conn = herd_session_user(effect->session);
+    conn->peer = (int)effect->peer;
+    conn->link = true;
+    if (conn->counted) {
+        conn->counted = false; /* a neighbour is no client */
+        server->client_count--;
+        herd_addresses_give(&server->addresses, conn->address);
+        herd_listener_resume(server);
+    }
+    server->links[effect->peer] = conn;
+    log_peer(server, "peer_up", effect->detail, NULL);
+    if (server->options.hooks.peer)
+        server->options.hooks.peer(server->options.hooks.ctx, effect->detail, true);
+}
+
+static void peer_down(struct herd_server *server, const struct herd_effect *effect)
+{
+    if (!effect->session)
+        server->links[effect->peer] = NULL;
+    log_peer(server, "peer_down", effect->detail, effect->text);
+    if (server->options.hooks.peer)
+        server->options.hooks.peer(server->options.hooks.ctx, effect->detail, false);
+}
+
+static void notice(struct herd_server *server, const struct herd_effect *effect)
+{
+    struct herd_log_field field = herd_log_span("detail", effect->detail);
+    herd_log_event(server->log, HERD_LOG_WARN, effect->text, &field, 1);
+}
+
+static void carry_out(struct herd_server *server, const struct herd_effect *effect)
+{
+    switch (effect->kind) {
+    case HERD_EFFECT_LOOKUP: herd_lookups_ask(server, effect); break;
+    case HERD_EFFECT_CANCEL: herd_lookups_cancel(effect); break;
+    case HERD_EFFECT_DIAL:
+        if (!server->stopping && !server->options.dont_dial)
+            herd_dial_start(server, effect->peer);
+        break;
+    case HERD_EFFECT_CLOSE: herd_conn_finish(herd_session_user(effect->session), effect->text); break;
+    case HERD_EFFECT_PEER_UP: peer_up(server, effect); break;
+    case HERD_EFFECT_PEER_DOWN: peer_down(server, effect); break;
+    case HERD_EFFECT_NOTICE: notice(server, effect); break;
+    }
+}
+
+void herd_server_effects(struct herd_server *server)
+{
+    struct herd_effect effect;
+    if (server->in_effects)
+        return; /* the loop below, further out, takes the new ones too */
+    server->in_effects = true;
+    while (herd_node_effect(server->node, &effect))
+        carry_out(server, &effect);
+    server->in_effects = false;
+}
+
+void herd_server_turn(struct herd_server *server)
+{
+    if (server->flush_active || server->freeing)
+        return;
+    server->flush_active = true;
+    event_active(server->flush_event, 0, 0);
+}
+
+/* ---- timers ---- */
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct herd_server *server = arg;
+    struct herd_now now = herd_clock();
+    server->tick_ns = INT64_MAX;
+    herd_log_time(server->log, now.wall_ns);
+    herd_node_tick(server->node, now);
+    herd_server_effects(server);
+    herd_server_turn(server);
+}
+
+/* A connection that took no byte for too long, or has had its time to read our last words, is closed. */
+static void close_stalled(struct herd_server *server)
+{
+    int64_t now_ns = herd_clock().steady_ns;
+    int64_t stall_ns = server->limits->write_stall_ms * 1000000;
+    struct herd_list *next;
+    for (struct herd_list *at = server->unsent.next; at != &server->unsent; at = next) {
+        struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, unsent);
+        next = at->next;
+        size_t unsent = herd_transport_unsent(conn);
+        if (conn->lingering) {
+            if (now_ns >= conn->progress_ns)
+                herd_conn_close(conn, "lingered");
+        } else if (unsent != conn->unsent_seen) {
+            conn->unsent_seen = unsent;
+            conn->progress_ns = now_ns;
+        } else if (now_ns - conn->progress_ns >= stall_ns) {
+            herd_conn_close(conn, "write_stall");
+        }
+    }
+}
+
+static void on_second(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct herd_server *server = arg;
+    herd_log_time(server->log, herd_clock().wall_ns);
+    close_stalled(server);
+    herd_server_effects(server);
+    herd_log_flush(server->log);
+}
+
+/* ---- life ---- */
+
+static int fault(struct herd_config_fault *reterr_fault, int err, const char *what, const char *name)
+{
+    reterr_fault->line = reterr_fault->column = 0;
+    snprintf(reterr_fault->what, sizeof reterr_fault->what, "%s%s%s", what, name ? ": " : "", name ? name : "");
+    return err;
+}
+
+/* The neighbours of this server, as names for the node. */
+static int find_peers(struct herd_server *server, struct herd_span **ret_names, size_t *ret_count)
+{
+    const struct herd_config *config = server->config;
+    struct herd_span *names = calloc(config->link_count + 1, sizeof *names);
+    server->peer_servers = calloc(config->link_count + 1, sizeof *server->peer_servers);
+    if (!names || !server->peer_servers) {
+        free(names);
+        return HERD_E_NOMEM;
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < config->link_count; i++) {
+        const struct herd_config_link *link = &config->links[i];
+        if (link->a != server->self && link->b != server->self)
+            continue;
+        size_t other = link->a == server->self ? link->b : link->a;
+        names[count] = herd_span_of(config->servers[other].name);
+        server->peer_servers[count++] = other;
+    }
+    *ret_names = names;
+    *ret_count = count;
+    return 0;
+}
+
+static int64_t ms(int64_t value)
+{
+    return value * 1000000;
+}
+
+/* In a configuration 0 says "never"; the node says it with a negative time. */
+static int64_t ms_or_never(int64_t value)
+{
+    return value == 0 ? -1 : ms(value);
+}
+
+static int make_node(struct herd_server *server)
+{
+    const struct herd_limits *l = server->limits;
+    uint64_t seed[2];
+    struct herd_span *peers;
+    size_t peer_count;
+    if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        return HERD_E_IO;
+    int err = find_peers(server, &peers, &peer_count);
+    if (err < 0)
+        return err;
+    struct herd_node_options options = {
+        .name = herd_span_of(server->config->servers[server->self].name),
+        .peers = peers,
+        .peer_count = peer_count,
+        .seed = {seed[0], seed[1]},
+        .line_max_bytes = (size_t)l->line_max_bytes,
+        .records_max = (size_t)l->records_max,
+        .lookups_per_client_max = (size_t)l->lookups_per_client_max,
+        .owed_max_bytes = (size_t)l->output_pause_bytes,
+        .client_idle_ns = ms_or_never(l->client_idle_ms),
+        .line_deadline_ns = ms_or_never(l->line_deadline_ms),
+        .ping_ns = ms(l->peer_ping_ms),
+        .hello_ns = ms(l->peer_hello_ms),
+        .redial_min_ns = ms(l->redial_min_ms),
+        .redial_max_ns = ms(l->redial_max_ms),
+        .digest_ns = ms(l->digest_ms),
+        .future_ns = ms_or_never(l->future_ms),
+        .future_refuse = l->future_refuse != 0,
+        .close_after_reply = l->close_after_reply != 0,
+    };
+    err = herd_node_new(&server->node, &options);
+    free(peers);
+    if (err < 0)
+        return err;
+    server->links = calloc(peer_count + 1, sizeof(struct herd_conn *));
+    server->dials = calloc(peer_count + 1, sizeof *server->dials);
+    if (!server->links || !server->dials)
+        return HERD_E_NOMEM;
+    for (size_t i = 0; i < peer_count; i++)
+        server->dials[i] = (struct herd_dial){.server = server, .peer = i, .fd = -1};
+    server->addresses.key[0] = seed[1];
+    server->addresses.key[1] = seed[0];
+    return server->options.hooks.update ? herd_watch_open(server->node, &server->watch) : 0;
+}
+
+static int make_events(struct herd_server *server)
+{
+    server->flush_event = event_new(server->base, -1, 0, herd_flush_event, server);
+    server->again_event = evtimer_new(server->base, herd_flush_event, server);
+    server->tick_event = evtimer_new(server->base, on_tick, server);
+    server->stop_event = evtimer_new(server->base, herd_stop_event, server);
+    server->second_event = event_new(server->base, -1, EV_PERSIST, on_second, server);
+    server->scratch = malloc(HERD_READ_FRONT + HERD_READ_BYTES);
+    if (!server->flush_event || !server->again_event || !server->tick_event || !server->stop_event ||
+        !server->second_event || !server->scratch ||
+        event_add(server->second_event, &(struct timeval){0, HOUSEKEEPING_US}) < 0)
+        return HERD_E_NOMEM;
+    return 0;
+}
+
+int herd_server_new(struct herd_server **ret_server, struct event_base *base,
+                    const struct herd_server_options *options, struct herd_config_fault *reterr_fault)
+{
+    int self = herd_config_find(options->config, herd_span_of(options->name));
+    if (self < 0)
+        return fault(reterr_fault, self, "no such server in the configuration", options->name);
+    struct herd_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return fault(reterr_fault, HERD_E_NOMEM, herd_strerror(HERD_E_NOMEM), NULL);
+    server->base = base;
+    server->options = *options;
+    server->config = options->config;
+    server->limits = &options->config->limits;
+    server->log = options->log;
+    server->places = options->places;
+    server->self = (size_t)self;
+    server->reserve_fd = -1;
+    server->tick_ns = INT64_MAX;
+    herd_list_init(&server->conns);
+    herd_list_init(&server->unsent);
+    herd_list_init(&server->dead);
+    herd_log_time(server->log, herd_clock().wall_ns);
+
+    int err = make_node(server);
+    if (err >= 0)
+        err = make_events(server);
+    if (err < 0) {
+        fault(reterr_fault, err, herd_strerror(err), NULL);
+    } else {
+        if (!server->places) {
+            err = herd_places_new(&server->places, base, server->config, server->log, reterr_fault);
+            server->places_ours = err >= 0;
+        }
+        if (err >= 0 && !server->options.dont_listen)
+            err = herd_listener_open(server, reterr_fault);
+    }
+    if (err < 0) {
+        herd_server_free(server);
+        return err;
+    }
+    struct herd_log_field fields[] = {
+        herd_log_text("name", options->name),
+        herd_log_text("host", server->config->servers[server->self].host),
+        herd_log_int("port", server->port),
+    };
+    herd_log_event(server->log, HERD_LOG_INFO, server->options.dont_listen ? "started" : "listening", fields, 3);
+    herd_log_flush(server->log);
+    on_tick(-1, 0, server);
+    *ret_server = server;
+    return 0;
+}
+
+void herd_server_free(struct herd_server *server)
+{
+    if (!server)
+        return;
+    server->freeing = true;
+    herd_listener_close(server);
+    for (size_t i = 0; server->dials && i < herd_node_peer_count(server->node); i++)
+        herd_dial_cancel(&server->dials[i]);
+    while (!herd_list_empty(&server->conns))
+        herd_conn_close(HERD_ITEM(server->conns.next, struct herd_conn, all), NULL);
+    if (server->node)
+        herd_server_effects(server); /* look-ups are cancelled */
+    herd_conn_bury(server);
+    if (server->places_ours)
+        herd_places_free(server->places);
+    herd_watch_close(server->watch);
+    herd_node_free(server->node);
+    if (server->dns)
+        evdns_base_free(server->dns, 0);
+    struct event *events[] = {server->flush_event, server->again_event, server->tick_event,
+                              server->stop_event, server->second_event};
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (events[i])
+            event_free(events[i]);
+    herd_log_flush(server->log);
+    herd_addresses_fini(&server->addresses);
+    herd_buf_fini(&server->out);
+    herd_buf_fini(&server->who);
+    free(server->scratch);
+    free(server->peer_servers);
+    free(server->links);
+    free(server->dials);
+    free(server);
+}
+
+void herd_server_reload(struct herd_server *server)
+{
+    herd_log_time(server->log, herd_clock().wall_ns);
+    herd_places_reload(server->places);
+}
+
+uint16_t herd_server_port(const struct herd_server *server)
+{
+    return server->port;
+}
+
+struct herd_node *herd_server_node(struct herd_server *server)
+{
+    return server->node;
+}
+
+/* ---- connections handed to us ---- */
+
+static int adopt(struct herd_server *server, struct bufferevent *bev, int peer)
+{
+    if (server->stopping)
+        return HERD_E_STATE;
+    struct herd_conn *conn = herd_conn_new(server);
+    if (!conn)
+        return HERD_E_NOMEM;
+    int err = herd_bev_attach(conn, bev);
+    if (err >= 0)
+        err = peer < 0 ? herd_conn_begin_client(conn) : herd_conn_begin_link(conn, (size_t)peer);
+    if (err < 0) {
+        if (conn->bev)
+            bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
+        conn->bev = NULL; /* still the caller's */
+        herd_conn_close(conn, NULL);
+    }
+    return err;
+}
+
+int herd_server_adopt_client(struct herd_server *server, struct bufferevent *bev)
+{
+    return adopt(server, bev, -1);
+}
+
+int herd_server_adopt_link(struct herd_server *server, struct bufferevent *bev, const char *name)
+{
+    struct herd_span wanted = herd_span_of(name);
+    for (size_t i = 0; i < herd_node_peer_count(server->node); i++)
+        if (herd_span_equal(herd_node_peer_name(server->node, i), wanted))
+            return adopt(server, bev, (int)i);
+    return HERD_E_NOTFOUND;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a server, shared by the files that make it:
+ *
+ *     server.c     its life; effects of the node carried out; timers
+ *     conn.c       one connection: bytes to the session, replies to the transport, closing
+ *     transport.c  what a connection needs of what carries it, and the two that can:
+ *     conn_socket.c  sockets of our own;  conn_bev.c  bufferevents handed to us
+ *     listener.c   accepting, and what to do when descriptors run out
+ *     dial.c       connecting to neighbours
+ *     flush.c      the end of a turn: what links have to say, watchers, timers
+ *     lookups.c    from WHATSAT to places and back
+ *     stop.c       ending gracefully
+ *     addresses.c  how many connections each address has
+ */
+#ifndef HERD_EDGE_SERVER_IMPL_H
+#define HERD_EDGE_SERVER_IMPL_H
+
+#include "../core/list.h"
+#include "clock.h"
+
+#include <herd/server.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <event2/listener.h>
+#include <sys/socket.h>
+
+/* One read takes so much: large enough that a busy client costs few system calls. */
+#define HERD_READ_BYTES 65536
+/* An unfinished line up to this long is copied in front of the next read; longer ones are read behind. */
+#define HERD_READ_FRONT 4096
+#define HERD_WHO_MAX 80
+
+struct herd_conn {
+    struct herd_server *server;
+    struct herd_session *session; /* NULL once the protocol is done with it */
+    struct herd_list all;
+    struct herd_list unsent; /* in the server's list while bytes wait to be sent */
+    struct event read_event; /* sockets of our own: */
+    int fd;                  /* -1: a bufferevent */
+    struct event *write_event;
+    struct evbuffer *queue;   /* bytes the kernel did not take; made when first needed */
+    struct herd_buf rest;     /* bytes not used up yet: the beginning of a line, or a paused client's */
+    struct bufferevent *bev;  /* handed to us: */
+    uint64_t address[2];      /* key in the table of addresses; zero for none */
+    size_t unsent_seen;       /* how many bytes waited when we looked last */
+    int64_t progress_ns;      /* when bytes last left while some waited; while lingering: the deadline */
+    int peer;                 /* the neighbour this is dialled to, or -1 */
+    bool link;                /* established */
+    bool eof;                 /* the other side sends no more */
+    bool paused;              /* commands wait for a look-up, or replies for room */
+    bool closing;             /* the protocol is done; bytes may still be unsent */
+    bool lingering;           /* all is sent; waiting for the other side to have read it */
+    bool counted;             /* is one of clients_max */
+    bool busy;                /* its input is being taken right now */
+    bool again;               /* resumed meanwhile */
+    bool closed;              /* waits in `dead` until the end of the turn */
+    uint16_t port;            /* of the other side, for the log */
+};
+
+struct herd_dial {
+    struct herd_server *server;
+    struct event *event;
+    struct evdns_getaddrinfo_request *resolving;
+    int fd;
+    size_t peer;
+};
+
+struct herd_address_count {
+    uint64_t address[2];
+    uint32_t count;
+};
+
+struct herd_addresses {
+    struct herd_address_count *table;
+    size_t size, used;
+    uint64_t key[2];
+};
+
+struct herd_server {
+    struct event_base *base;
+    struct herd_server_options options;
+    const struct herd_config *config;
+    const struct herd_limits *limits;
+    struct herd_log *log;
+    struct herd_places *places;
+    bool places_ours;
+    struct herd_node *node;
+    size_t self;             /* which server of the configuration */
+    size_t *peer_servers;    /* node's peer number -> server of the configuration */
+    struct herd_conn **links; /* node's peer number -> its connection, while up */
+    struct herd_dial *dials;  /* one a peer */
+    struct herd_list conns, unsent;
+    struct herd_list dead; /* closed connections, freed when no callback can be on the stack */
+    struct herd_watch *watch;
+    bool in_effects;
+    size_t client_count;
+    struct herd_addresses addresses;
+    struct evconnlistener *listener;
+    struct event *accept_again;
+    int reserve_fd;
+    uint16_t port;
+    struct evdns_base *dns;
+    struct event *flush_event, *again_event, *tick_event, *second_event, *stop_event;
+    int64_t tick_ns; /* when tick_event is due; INT64_MAX: not armed */
+    bool flush_active;
+    bool stopping, stopped_told;
+    bool freeing;
+    struct herd_buf out;    /* replies of the call under way */
+    struct herd_buf who;    /* scratch of log lines */
+    char *scratch;          /* HERD_READ_FRONT + HERD_READ_BYTES */
+    uint64_t refused_count; /* connections over a limit */
+};
+
+/* ---- server.c ---- */
+/* Carries out what the node wants; call after every call on the node. */
+void herd_server_effects(struct herd_server *server);
+/* Makes sure links are filled before the loop sleeps, and the clock is watched. */
+void herd_server_turn(struct herd_server *server);
+
+/* ---- lookups.c ---- */
+void herd_lookups_ask(struct herd_server *server, const struct herd_effect *effect);
+void herd_lookups_cancel(const struct herd_effect *effect);
+
+/* ---- stop.c ---- */
+/* Whether nothing is owed to anybody any more: then it closes links and says so. */
+void herd_stop_check(struct herd_server *server);
+void herd_stop_event(evutil_socket_t fd, short what, void *arg);
+
+/* ---- flush.c ---- */
+/* The end of a turn: links are filled, watchers told, the dead buried, timers set. */
+void herd_flush_event(evutil_socket_t fd, short what, void *arg);
+
+/* ---- conn.c ---- */
+/* A connection without a transport or session yet. NULL: out of memory. */
+struct herd_conn *herd_conn_new(struct herd_server *server);
+/* Gives it its session: a client's, or that of a link we dialled. HERD_E_NOMEM. */
+int herd_conn_begin_client(struct herd_conn *conn);
+int herd_conn_begin_link(struct herd_conn *conn, size_t peer);
+/* Closes now, whatever is unsent; `closed` is set, memory is freed at the end of the turn. */
+void herd_conn_close(struct herd_conn *conn, const char *why);
+/* The protocol is done: send what is unsent, let the other side read it, then close. */
+void herd_conn_finish(struct herd_conn *conn, const char *why);
+/* Frees what was closed. */
+void herd_conn_bury(struct herd_server *server);
+/* Bytes from the transport. Returns how many are used up; look at `closed` afterwards. */
+size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes);
+/* The other side will send no more. Returns how many of `rest` are used up. */
+size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest);
+/* Bytes left the queue. */
+void herd_conn_drained(struct herd_conn *conn);
+/* Sends bytes of the session and logs them; look at `closed` afterwards. */
+void herd_conn_send(struct herd_conn *conn, struct herd_span bytes);
+void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes);
+/* What held its commands up may be gone: they go on. */
+void herd_conn_resume(struct herd_conn *conn);
+/* "client=127.0.0.1:5000" or "peer=Jaquez", for the log; borrowed until the next call. */
+struct herd_span herd_conn_who(struct herd_conn *conn);
+
+/* ---- the transports ---- */
+int herd_socket_attach(struct herd_conn *conn, int fd);
+void herd_socket_close(struct herd_conn *conn);
+void herd_socket_again(struct herd_conn *conn);
+void herd_socket_read(struct herd_conn *conn, bool enable);
+int herd_socket_send(struct herd_conn *conn, struct herd_span bytes);
+size_t herd_socket_unsent(const struct herd_conn *conn);
+void herd_socket_shutdown(struct herd_conn *conn);
+int herd_bev_attach(struct herd_conn *conn, struct bufferevent *bev);
+void herd_bev_again(struct herd_conn *conn);
+void herd_transport_close(struct herd_conn *conn);
+/* Takes all bytes: sends them or keeps them. HERD_E_NOMEM, HERD_E_IO: the connection is of no more use. */
+int herd_transport_send(struct herd_conn *conn, struct herd_span bytes);
+size_t herd_transport_unsent(const struct herd_conn *conn);
+void herd_transport_read(struct herd_conn *conn, bool enable);
+/* Gives bytes that are kept to the session once more. */
+void herd_transport_again(struct herd_conn *conn);
+/* Tells the other side that nothing more comes. */
+void herd_transport_shutdown(struct herd_conn *conn);
+
+/* ---- listener.c ---- */
+int herd_listener_open(struct herd_server *server, struct herd_config_fault *reterr_fault);
+void herd_listener_close(struct herd_server *server);
+void herd_listener_resume(struct herd_server *server);
+
+/* ---- dial.c ---- */
+void herd_dial_start(struct herd_server *server, size_t peer);
+void herd_dial_cancel(struct herd_dial *dial);
+
+/* ---- addresses.c ---- */
+/* HERD_E_LIMIT: it has `max` already (0: no bound). HERD_E_NOMEM. */
+int herd_addresses_take(struct herd_addresses *addresses, const uint64_t address[2], int64_t max);
+void herd_addresses_give(struct herd_addresses *addresses, const uint64_t address[2]);
+void herd_addresses_fini(struct herd_addresses *addresses);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What a connection needs of its transport, whichever of the two it has. */
+#include "server_impl.h"
+
+void herd_transport_close(struct herd_conn *conn)
+{
+    if (conn->bev) {
+        /* Callbacks of this bufferevent may be on the stack: libevent keeps it alive until they return. */
+        bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
+        bufferevent_free(conn->bev);
+        conn->bev = NULL;
+    } else if (conn->fd >= 0) {
+        herd_socket_close(conn);
+    }
+}
+
+void herd_transport_again(struct herd_conn *conn)
+{
+    if (!conn->bev)
+        herd_socket_again(conn);
+    else if (conn->eof || evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
+        herd_bev_again(conn);
+}
+
+void herd_transport_read(struct herd_conn *conn, bool enable)
+{
+    if (conn->closed)
+        return;
+    if (!conn->bev)
+        herd_socket_read(conn, enable);
+    else if (enable)
+        bufferevent_enable(conn->bev, EV_READ);
+    else
+        bufferevent_disable(conn->bev, EV_READ);
+}
+
+int herd_transport_send(struct herd_conn *conn, struct herd_span bytes)
+{
+    if (!conn->bev)
+        return herd_socket_send(conn, bytes);
+    return bufferevent_write(conn->bev, bytes.at, bytes.len) < 0 ? HERD_E_NOMEM : 0;
+}
+
+size_t herd_transport_unsent(const struct herd_conn *conn)
+{
+    if (!conn->bev)
+        return herd_socket_unsent(conn);
+    return evbuffer_get_length(bufferevent_get_output(conn->bev));
+}
+
+void herd_transport_shutdown(struct herd_conn *conn)
+{
+    if (!conn->bev) {
+        herd_socket_shutdown(conn);
+        return;
+    }
+    bufferevent_flush(conn->bev, EV_WRITE, BEV_FINISHED);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* One GeoJSON Feature (RFC 7946, section 3.2) as a point with a name. */
+#include "decimal.h"
+#include "raw.h"
+#include "reader.h"
+
+#include <string.h>
+
+struct feature {
+    struct herd_points_reader *reader;
+    struct herd_span text;
+    struct herd_config_fault *fault;
+};
+
+/* The line of an offset: features are written over one line or over many. */
+static int refuse(const struct feature *f, int err, const char *what, size_t offset)
+{
+    struct herd_points_reader *reader = f->reader;
+    unsigned now = reader->line;
+    reader->line = reader->item_line;
+    for (size_t i = 0; i < offset; i++)
+        reader->line += f->text.at[i] == '\n';
+    err = herd_reader_fault(reader, f->fault, err, "%s", what);
+    reader->line = now;
+    return err;
+}
+
+static size_t offset_of(const struct feature *f, struct herd_span value)
+{
+    return value.at ? (size_t)(value.at - f->text.at) : 0;
+}
+
+/* [longitude, latitude, and what else may follow] */
+static int position(const struct feature *f, struct herd_span coordinates, struct herd_point *io_point)
+{
+    struct herd_span lon, lat;
+    struct herd_raw_walk walk = herd_raw_walk(coordinates);
+    size_t at = offset_of(f, coordinates);
+    if (!coordinates.len)
+        return refuse(f, HERD_E_SYNTAX, "a Point without coordinates", offset_of(f, coordinates));
+    if (herd_raw_kind(coordinates) != '[' || !herd_raw_element(&walk, &lon) || !herd_raw_element(&walk, &lat) ||
+        herd_raw_kind(lon) != '0' || herd_raw_kind(lat) != '0')
+        return refuse(f, HERD_E_SYNTAX, "coordinates of a Point are [longitude, latitude], two numbers", at);
+    int64_t lon_e7, lat_e7;
+    bool lon_out = herd_decimal_e7(lon, &lon_e7) < 0 || lon_e7 > 180 * (int64_t)HERD_E7 || lon_e7 < -180 * (int64_t)HERD_E7;
+    bool lat_out = herd_decimal_e7(lat, &lat_e7) < 0 || lat_e7 > 90 * (int64_t)HERD_E7 || lat_e7 < -90 * (int64_t)HERD_E7;
+    if (lat_out && !lon_out)
+        return refuse(f, HERD_E_RANGE, "latitude beyond 90: GeoJSON has the longitude first", at);
+    if (lon_out || lat_out)
+        return refuse(f, HERD_E_RANGE, "longitude beyond 180 or latitude beyond 90", at);
+    io_point->lon_e7 = (int32_t)lon_e7;
+    io_point->lat_e7 = (int32_t)lat_e7;
+    return 0;
+}
+
+/* A string or a number as text. */
+static struct herd_span text_or_number(struct herd_span object, const char *name)
+{
+    struct herd_span value;
+    (void)herd_raw_get(object, name, &value);
+    return herd_raw_kind(value) == '0' ? value : herd_raw_inside(value);
+}
+
+static struct herd_span first_text(struct herd_span object, const char *const *names)
+{
+    struct herd_span text = {NULL, 0};
+    for (; *names && !text.len; names++)
+        text = text_or_number(object, *names);
+    return text;
+}
+
+static struct herd_span kind_of(struct herd_span properties)
+{
+    static const char *const names[] = {"category", "amenity", "shop", "tourism", "leisure",
+                                        "office",   "fclass",  "class", NULL};
+    struct herd_span kind = first_text(properties, names), categories;
+    if (!kind.len && herd_raw_get(properties, "categories", &categories))
+        kind = herd_raw_text(categories, "primary"); /* Overture */
+    return kind;
+}
+
+/* The inside of the array of types, in the scratch buffer. */
+static int types(struct herd_buf *scratch, struct herd_span properties, struct herd_span kind)
+{
+    struct herd_span list, element;
+    int err = 0;
+    if (herd_raw_get(properties, "types", &list) && herd_raw_kind(list) == '[') {
+        struct herd_raw_walk walk = herd_raw_walk(list);
+        size_t begin = scratch->len;
+        while (err == 0 && herd_raw_element(&walk, &element))
+            if (herd_raw_kind(element) == '"' &&
+                (scratch->len == begin || (err = herd_buf_add_text(scratch, ", ")) == 0))
+                err = herd_buf_add(scratch, element.at, element.len);
+        return err;
+    }
+    if (kind.len && ((err = herd_buf_add_text(scratch, "\"")) < 0 ||
+                     (err = herd_buf_add(scratch, kind.at, kind.len)) < 0 ||
+                     (err = herd_buf_add_text(scratch, "\", ")) < 0))
+        return err;
+    return herd_buf_add_text(scratch, "\"point_of_interest\", \"establishment\"");
+}
+
+/* An address as one line, in the scratch buffer: OpenStreetMap has it in pieces. */
+static int vicinity(struct herd_buf *scratch, struct herd_span properties)
+{
+    static const char *const whole[] = {"vicinity", "address", "addr:full", "formatted_address", NULL};
+    struct herd_span text = first_text(properties, whole);
+    if (text.len)
+        return herd_buf_add(scratch, text.at, text.len);
+    struct herd_span number = text_or_number(properties, "addr:housenumber");
+    struct herd_span street = herd_raw_text(properties, "addr:street");
+    struct herd_span city = herd_raw_text(properties, "addr:city");
+    if ((street.len && number.len &&
+         (herd_buf_add(scratch, number.at, number.len) < 0 || herd_buf_add_text(scratch, " ") < 0)) ||
+        herd_buf_add(scratch, street.at, street.len) < 0 ||
+        (street.len && city.len && herd_buf_add_text(scratch, ", ") < 0))
+        return HERD_E_NOMEM;
+    return herd_buf_add(scratch, city.at, city.len);
+}
+
+static struct herd_span id_of(struct herd_span feature, struct herd_span properties)
+{
+    static const char *const names[] = {"place_id", "@id", "id", NULL};
+    struct herd_span id = text_or_number(feature, "id");
+    return id.len ? id : first_text(properties, names);
+}
+
+static struct herd_span name_of(struct herd_span properties, struct herd_span kind, struct herd_span id)
+{
+    static const char *const names[] = {"name", "name:en", "title", NULL};
+    struct herd_span name = first_text(properties, names), all;
+    if (!name.len && herd_raw_get(properties, "names", &all))
+        name = herd_raw_text(all, "primary"); /* Overture */
+    return name.len ? name : kind.len ? kind : id;
+}
+
+int herd_feature_add(struct herd_points_reader *reader, struct herd_span text,
+                     struct herd_config_fault *reterr_fault)
+{
+    struct feature f = {reader, text, reterr_fault};
+    struct herd_raw_fault bad;
+    struct herd_span type, geometry, properties, coordinates;
+    if (herd_raw_check(text, &bad) < 0)
+        return refuse(&f, HERD_E_SYNTAX, bad.what, bad.offset);
+    if (!herd_raw_get(text, "type", &type) || !herd_raw_is(type, "Feature"))
+        return refuse(&f, HERD_E_SYNTAX, "not a GeoJSON Feature: \"type\" says something else", offset_of(&f, type));
+    (void)herd_raw_get(text, "geometry", &geometry);
+    (void)herd_raw_get(text, "properties", &properties);
+    if (herd_raw_kind(geometry) != '{' || !herd_raw_get(geometry, "type", &type) ||
+        !herd_raw_is(type, "Point")) {
+        reader->skipped++;
+        return 0;
+    }
+    struct herd_point point = {0};
+    (void)herd_raw_get(geometry, "coordinates", &coordinates);
+    int err = position(&f, coordinates, &point);
+    if (err < 0)
+        return err;
+    struct herd_span kind = kind_of(properties);
+    point.id = id_of(text, properties);
+    point.name = name_of(properties, kind, point.id);
+    if (!point.name.len) {
+        reader->skipped++;
+        return 0;
+    }
+    struct herd_buf *scratch = &reader->scratch;
+    scratch->len = 0;
+    if ((err = types(scratch, properties, kind)) < 0)
+        return refuse(&f, err, "out of memory", 0);
+    size_t types_len = scratch->len;
+    if ((err = vicinity(scratch, properties)) < 0)
+        return refuse(&f, err, "out of memory", 0);
+    point.types = (struct herd_span){scratch->at, types_len};
+    point.vicinity = (struct herd_span){scratch->at + types_len, scratch->len - types_len};
+    err = herd_points_add(reader->points, &point);
+    return err < 0 ? refuse(&f, err, herd_strerror(err), 0) : 0;
+}

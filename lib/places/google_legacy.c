@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Google Nearby Search (legacy): GET, the key in the URL, HTTP 200 always and the truth in `status`. */
+#include "google.h"
+#include "raw.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Appends what is not unreserved (RFC 3986) as %XX. */
+static int add_query_text(struct herd_buf *out, struct herd_span text)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                     (c && strchr("-._~", c));
+        char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
+        int err = plain ? herd_buf_add(out, &text.at[i], 1) : herd_buf_add(out, escaped, 3);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+int herd_google_legacy_url(struct herd_buf *out, const char *url, const struct herd_places_query *query,
+                           struct herd_span key)
+{
+    int err;
+    if ((err = herd_buf_add_text(out, url)) < 0 ||
+        (err = herd_buf_add_text(out, strchr(url, '?') ? "&location=" : "?location=")) < 0 ||
+        (err = herd_buf_add(out, query->lat.at, query->lat.len)) < 0 || (err = herd_buf_add_text(out, ",")) < 0 ||
+        (err = herd_buf_add(out, query->lon.at, query->lon.len)) < 0 ||
+        (err = herd_buf_add_text(out, "&radius=")) < 0 ||
+        (err = herd_buf_add(out, query->radius.at, query->radius.len)) < 0 ||
+        (err = herd_buf_add_text(out, "&key=")) < 0 || (err = add_query_text(out, key)) < 0)
+        return err;
+    return herd_buf_add(out, "", 1) < 0 ? HERD_E_NOMEM : 0;
+}
+
+/* The static twin of a status Google sent; NULL where it is none of an error. */
+static const char *error_status(struct herd_span status)
+{
+    static const char *const known[] = {"INVALID_REQUEST", "OVER_QUERY_LIMIT", "REQUEST_DENIED", "UNKNOWN_ERROR",
+                                        "OVER_DAILY_LIMIT", "NOT_FOUND"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (herd_span_equal(status, herd_span_of(known[i])))
+            return known[i];
+    return NULL;
+}
+
+void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement)
+{
+    static const char name[] = "Google Nearby Search";
+    if (reply->http_status != 200) {
+        herd_judgement_http(ret_judgement, name, reply->http_status);
+        return;
+    }
+    struct herd_answer_shape shape;
+    char why[120];
+    if (herd_answer_read(reply->body, &shape, why, sizeof why) < 0) {
+        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, "%s sent no valid answer: %s", name, why);
+        return;
+    }
+    const char *error = error_status(shape.status);
+    bool good = herd_span_equal(shape.status, herd_span_of("OK")) ||
+                herd_span_equal(shape.status, herd_span_of("ZERO_RESULTS"));
+    if (good && shape.results.at) {
+        *ret_judgement = (struct herd_judgement){.verdict = HERD_REPLY_ANSWER};
+        return;
+    }
+    if (good) {
+        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, "%s sent an answer without results", name);
+        return;
+    }
+    int message_len = shape.message.len < 120 ? (int)shape.message.len : 120;
+    herd_judgement_fail(ret_judgement, error ? error : "UNKNOWN_ERROR",
+                        !error || strcmp(error, "INVALID_REQUEST") != 0, "%s answered %s%s%.*s", name,
+                        error ? error : "an unknown status", message_len ? ": " : "", message_len,
+                        shape.message.len ? shape.message.at : "");
+    /* Documented: "UNKNOWN_ERROR indicates a server-side error; trying again may be successful". */
+    ret_judgement->retry = error && strcmp(error, "UNKNOWN_ERROR") == 0;
+    ret_judgement->verbatim = shape.results.at != NULL;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* GeoNames' tables: 19 columns parted by TAB, no quoting, one place a line, UTF-8. */
+#include "decimal.h"
+#include "raw.h"
+#include "points.h"
+#include "reader.h"
+
+#include <string.h>
+
+enum { TSV_ID = 0, TSV_NAME = 1, TSV_LAT = 4, TSV_LON = 5, TSV_CLASS = 6, TSV_COUNTRY = 8, TSV_COLUMNS = 19 };
+
+/* Google's words for GeoNames' feature classes. */
+static const char *types_of(struct herd_span class)
+{
+    switch (class.len == 1 ? *class.at : 0) {
+    case 'P': return "\"locality\", \"political\"";
+    case 'A': return "\"political\"";
+    case 'R': return "\"route\"";
+    case 'S': return "\"point_of_interest\", \"establishment\"";
+    case 'H':
+    case 'T':
+    case 'U':
+    case 'V': return "\"natural_feature\"";
+    default: return "\"point_of_interest\"";
+    }
+}
+
+static int coordinate(struct herd_points_reader *reader, struct herd_span text, const char *what, int64_t most_deg,
+                      int32_t *ret_e7, struct herd_config_fault *reterr_fault)
+{
+    int64_t e7;
+    int err = herd_decimal_e7(text, &e7);
+    if (err == HERD_E_SYNTAX)
+        return herd_reader_fault(reader, reterr_fault, err, "%s is not a number: %.*s", what,
+                                 text.len < 40 ? (int)text.len : 40, text.at);
+    if (err < 0 || e7 > most_deg * HERD_E7 || e7 < -most_deg * HERD_E7)
+        return herd_reader_fault(reader, reterr_fault, HERD_E_RANGE, "%s is beyond %lld: %.*s", what,
+                                 (long long)most_deg, text.len < 40 ? (int)text.len : 40, text.at);
+    *ret_e7 = (int32_t)e7;
+    return 0;
+}
+
+static int add_line(struct herd_points_reader *reader, struct herd_span line, struct herd_config_fault *reterr_fault)
+{
+    struct herd_span column[TSV_COLUMNS] = {{NULL, 0}};
+    size_t count = 0;
+    const char *at = line.at, *end = line.at + line.len;
+    if (line.len && end[-1] == '\r')
+        end--;
+    if (at == end)
+        return 0;
+    for (;;) {
+        const char *tab = memchr(at, '\t', (size_t)(end - at));
+        if (count < TSV_COLUMNS)
+            column[count] = (struct herd_span){at, (size_t)((tab ? tab : end) - at)};
+        count++;
+        if (!tab)
+            break;
+        at = tab + 1;
+    }
+    if (count != TSV_COLUMNS)
+        return herd_reader_fault(reader, reterr_fault, HERD_E_SYNTAX, "%zu columns where GeoNames has %d", count,
+                                 TSV_COLUMNS);
+    for (size_t i = 0; i < line.len;) {
+        size_t len = herd_utf8_len((struct herd_span){line.at + i, line.len - i});
+        if (!len || !line.at[i])
+            return herd_reader_fault(reader, reterr_fault, HERD_E_SYNTAX, "not UTF-8 at byte %zu of the line", i);
+        i += len;
+    }
+    struct herd_point point = {0};
+    int err;
+    if ((err = coordinate(reader, column[TSV_LAT], "latitude", 90, &point.lat_e7, reterr_fault)) < 0 ||
+        (err = coordinate(reader, column[TSV_LON], "longitude", 180, &point.lon_e7, reterr_fault)) < 0)
+        return err;
+    struct herd_buf *scratch = &reader->scratch;
+    scratch->len = 0;
+    if (herd_raw_escape(scratch, column[TSV_NAME]) < 0)
+        return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
+    size_t name_len = scratch->len;
+    if (herd_raw_escape(scratch, column[TSV_ID]) < 0)
+        return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
+    size_t id_len = scratch->len - name_len;
+    struct herd_span country = herd_country_name(column[TSV_COUNTRY]);
+    point.vicinity = country;
+    if (!country.len) {
+        if (herd_raw_escape(scratch, column[TSV_COUNTRY]) < 0)
+            return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
+        point.vicinity = (struct herd_span){scratch->at + name_len + id_len, scratch->len - name_len - id_len};
+    }
+    point.name = (struct herd_span){scratch->at, name_len};
+    point.id = (struct herd_span){scratch->at + name_len, id_len};
+    point.types = herd_span_of(types_of(column[TSV_CLASS]));
+    err = herd_points_add(reader->points, &point);
+    return err < 0 ? herd_reader_fault(reader, reterr_fault, err, "%s", herd_strerror(err)) : 0;
+}
+
+int herd_tsv_read(struct herd_points_reader *reader, struct herd_span bytes, struct herd_config_fault *reterr_fault)
+{
+    const char *at = bytes.at, *end = bytes.at + bytes.len;
+    while (at < end) {
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        struct herd_span piece = {at, (size_t)((lf ? lf : end) - at)};
+        if (!lf || reader->carry.len) {
+            if (reader->carry.len + piece.len > HERD_READER_ITEM_MAX)
+                return herd_reader_fault(reader, reterr_fault, HERD_E_LIMIT, "a line this long is no table");
+            if (herd_buf_add(&reader->carry, piece.at, piece.len) < 0)
+                return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
+            piece = (struct herd_span){reader->carry.at, reader->carry.len};
+        }
+        if (!lf)
+            return 0;
+        int err = add_line(reader, piece, reterr_fault);
+        if (err < 0)
+            return err;
+        reader->carry.len = 0;
+        reader->line++;
+        at = lf + 1;
+    }
+    return 0;
+}
+
+int herd_tsv_end(struct herd_points_reader *reader, struct herd_config_fault *reterr_fault)
+{
+    return reader->carry.len ? add_line(reader, (struct herd_span){reader->carry.at, reader->carry.len}, reterr_fault)
+                             : 0;
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+#include "cm.h"
+
+#include "alloc.h"
+
+#include <herd/config.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Every member, none at its default. */
+static const char full[] =
+    "{ \"servers\": { \"Riley\": {\"host\": \"10.0.0.1\", \"port\": 1}, \"a.b_c-d\": {\"port\": 65535, \"plain\": "
+    "true},\n"
+    "               \"v6\": {\"host\": \"::1\", \"port\": 7, \"plain\": false} },\r\n"
+    "\t\"links\": [[\"Riley\",\"v6\"], [\"a.b_c-d\",\"Riley\"]],\n"
+    "  \"places\": [{\"provider\": \"google-new\", \"url\": \"http://127.0.0.1:8080/v1\", \"key_file\": "
+    "\"/run/key\",\n"
+    "               \"ca_file\": \"/ca.pem\", \"fields\": \"places.id,places.displayName\", \"timeout_ms\": 50},\n"
+    "              {\"provider\": \"google-legacy\", \"key_env\": \"HERD_KEY\", \"in_flight_max\": 3},\n"
+    "              {\"provider\": \"overpass\", \"filter\": \"[\\\"amenity\\\"~\\\"\\u00e9\\\"]\", \"cache_ms\": "
+    "0},\n"
+    "              {\"provider\": \"file\", \"file\": \"C:\\\\p\\\"\\u00e9\\ud83d\\ude00.json\"}, {\"provider\": "
+    "\"embedded\"}],\n"
+    "  \"log\": {\"level\": \"debug\", \"traffic\": false}, \"journal\": \"/var/lib/herd/journal\",\n"
+    "  \"limits\": {\"records_max\": 7, \"close_after_reply\": 1, \"redial_min_ms\": 10, \"redial_max_ms\": 10} "
+    "}\n";
+
+static struct herd_config *parse(const char *json)
+{
+    struct herd_config *config = NULL;
+    struct herd_config_fault fault = {0};
+    int err = herd_config_parse(&config, herd_span_of(json), &fault);
+    if (err < 0)
+        fail_msg("%u:%u: %s", fault.line, fault.column, fault.what);
+    return config;
+}
+
+static void same_text(const char *a, const char *b)
+{
+    assert_int_equal(!a, !b);
+    if (a && b)
+        assert_string_equal(a, b);
+}
+
+static void same(const struct herd_config *a, const struct herd_config *b)
+{
+    assert_int_equal(a->server_count, b->server_count);
+    for (size_t i = 0; i < a->server_count; i++) {
+        same_text(a->servers[i].name, b->servers[i].name);
+        same_text(a->servers[i].host, b->servers[i].host);
+        assert_int_equal(a->servers[i].port, b->servers[i].port);
+        assert_int_equal(a->servers[i].plain, b->servers[i].plain);
+    }
+    assert_int_equal(a->link_count, b->link_count);
+    for (size_t i = 0; i < a->link_count; i++) {
+        assert_int_equal(a->links[i].a, b->links[i].a);
+        assert_int_equal(a->links[i].b, b->links[i].b);
+    }
+    assert_int_equal(a->provider_count, b->provider_count);
+    for (size_t i = 0; i < a->provider_count; i++) {
+        const struct herd_config_provider *left = &a->providers[i], *right = &b->providers[i];
+        same_text(left->kind, right->kind);
+        same_text(left->url, right->url);
+        same_text(left->key_file, right->key_file);
+        same_text(left->key_env, right->key_env);
+        same_text(left->ca_file, right->ca_file);
+        same_text(left->file, right->file);
+        same_text(left->fields, right->fields);
+        same_text(left->filter, right->filter);
+        assert_int_equal(left->timeout_ms, right->timeout_ms);
+        assert_int_equal(left->cache_ms, right->cache_ms);
+        assert_int_equal(left->in_flight_max, right->in_flight_max);
+    }
+    assert_int_equal(a->log_level, b->log_level);
+    assert_int_equal(a->log_traffic, b->log_traffic);
+    same_text(a->journal, b->journal);
+    assert_memory_equal(&a->limits, &b->limits, sizeof a->limits);
+}
+
+static void test_default(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"Riley", "Jaquez", "Juzang", "Campbell", "Bernard"};
+    static const char *const links[] = {"Riley-Jaquez",   "Riley-Juzang",     "Bernard-Jaquez",
+                                        "Bernard-Juzang", "Bernard-Campbell", "Juzang-Campbell"};
+    struct herd_config *config = NULL;
+    assert_int_equal(herd_config_default(&config), 0);
+    assert_int_equal(config->server_count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(config->servers[i].name, names[i]);
+        assert_string_equal(config->servers[i].host, "127.0.0.1");
+        assert_int_equal(config->servers[i].port, 12000 + i);
+        assert_false(config->servers[i].plain);
+        assert_int_equal(herd_config_find(config, herd_span_of(names[i])), i);
+    }
+    assert_int_equal(herd_config_find(config, herd_span_of("riley")), HERD_E_NOTFOUND);
+    assert_int_equal(herd_config_find(config, herd_span_of("Rile")), HERD_E_NOTFOUND);
+    assert_int_equal(herd_config_find(config, (struct herd_span){NULL, 0}), HERD_E_NOTFOUND);
+    assert_int_equal(config->link_count, 6);
+    for (size_t i = 0; i < 6; i++) {
+        char link[64];
+        snprintf(link, sizeof link, "%s-%s", names[config->links[i].a], names[config->links[i].b]);
+        assert_string_equal(link, links[i]);
+    }
+    assert_int_equal(config->provider_count, 1);
+    assert_string_equal(config->providers[0].kind, "embedded");
+    assert_int_equal(config->log_level, HERD_LOG_INFO);
+    assert_true(config->log_traffic);
+    assert_null(config->journal);
+#define CHECK(name, standard, least, greatest, what) \
+    assert_int_equal(config->limits.name, standard); \
+    assert_true(standard >= least && standard <= greatest);
+    HERD_LIMIT_LIST(CHECK)
+#undef CHECK
+    struct herd_config *empty = parse(" {\t\r\n} ");
+    same(config, empty);
+    herd_config_free(empty);
+    herd_config_free(config);
+    herd_config_free(NULL);
+}
+
+static void test_full(void **state)
+{
+    (void)state;
+    struct herd_config *config = parse(full);
+    assert_int_equal(config->server_count, 3);
+    assert_string_equal(config->servers[0].host, "10.0.0.1");
+    assert_string_equal(config->servers[1].host, "127.0.0.1");
+    assert_int_equal(config->servers[1].port, 65535);
+    assert_true(config->servers[1].plain);
+    assert_int_equal(herd_config_find(config, herd_span_of("v6")), 2);
+    assert_int_equal(config->link_count, 2);
+    assert_int_equal(config->links[0].b, 2);
+    assert_int_equal(config->links[1].a, 1);
+    assert_int_equal(config->provider_count, 5);
+    assert_string_equal(config->providers[0].url, "http://127.0.0.1:8080/v1");
+    assert_int_equal(config->providers[0].timeout_ms, 50);
+    assert_int_equal(config->providers[0].in_flight_max, 8);
+    assert_int_equal(config->providers[1].timeout_ms, 5000);
+    assert_int_equal(config->providers[1].in_flight_max, 3);
+    assert_int_equal(config->providers[2].in_flight_max, 1);
+    assert_int_equal(config->providers[2].cache_ms, 0);
+    assert_string_equal(config->providers[3].file, "C:\\p\"\xc3\xa9\xf0\x9f\x98\x80.json");
+    assert_int_equal(config->log_level, HERD_LOG_DEBUG);
+    assert_false(config->log_traffic);
+    assert_string_equal(config->journal, "/var/lib/herd/journal");
+    assert_int_equal(config->limits.records_max, 7);
+    assert_int_equal(config->limits.close_after_reply, 1);
+    assert_int_equal(config->limits.lookups_max, 64);
+    herd_config_free(config);
+}
+
+static void test_what_is_left_out(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *kind;
+        size_t servers, links;
+    } rows[] = {
+        {"{\"log\": {}}", "embedded", 5, 6},
+        {"{\"servers\": {\"A\": {\"port\": 1}}}", "embedded", 1, 0},
+        {"{\"links\": []}", "embedded", 5, 0},
+        {"{\"links\": [[\"Riley\", \"Campbell\"]]}", "embedded", 5, 1},
+        {"{\"links\": [[\"B\", \"A\"]], \"servers\": {\"A\": {\"port\": 1}, \"B\": {\"port\": 2}}}", "embedded", 2,
+         1},
+        {"{\"s\\u0065rvers\": {\"\\u0041\": {\"p\\u006frt\": 1}}, \"limits\": {}}", "embedded", 1, 0},
+        {"{\"places\": {}}", "embedded", 5, 6},
+        {"{\"places\": {\"key_file\": \"k\"}}", "google-new", 5, 6},
+        {"{\"places\": [{\"key_env\": \"K\"}]}", "google-new", 5, 6},
+        {"{\"places\": {\"file\": \"f\"}}", "file", 5, 6},
+        {"{\"places\": {\"in_flight_max\": 2, \"provider\": \"overpass\"}}", "overpass", 5, 6},
+        {"{\"places\": {\"provider\": \"google-legacy\", \"url\": \"http://localhost/\"}}", "google-legacy", 5, 6},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct herd_config *config = parse(rows[i].json);
+        assert_int_equal(config->server_count, rows[i].servers);
+        assert_int_equal(config->link_count, rows[i].links);
+        assert_string_equal(config->providers[0].kind, rows[i].kind);
+        herd_config_free(config);
+    }
+}
+
+static void test_urls_that_are_fine(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {
+        "https://places.googleapis.com/v1/places:searchNearby",
+        "https://h",
+        "https://h:443",
+        "https://[2001:db8::1]:8/",
+        "https://u/a@b",
+        "http://127.0.0.1",
+        "http://127.255.0.9:1/x",
+        "http://localhost:65535/a%20b",
+        "http://LocalHost",
+        "http://[::1]",
+        "http://[::1]:80/",
+    };
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        char json[256];
+        snprintf(json, sizeof json, "{\"places\": {\"url\": \"%s\"}}", urls[i]);
+        struct herd_config *config = parse(json);
+        assert_string_equal(config->providers[0].url, urls[i]);
+        herd_config_free(config);
+    }
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {full, "{}", "{\"links\": []}", "{\"servers\": {\"A\": {\"port\": 1}}}"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct herd_config *config = parse(texts[i]);
+        struct herd_buf text = {0}, again = {0};
+        assert_int_equal(herd_buf_add_text(&text, "kept"), 0);
+        assert_int_equal(herd_config_print(config, &text), 0);
+        assert_int_equal(herd_buf_add(&text, "", 1), 0);
+        assert_memory_equal(text.at, "kept", 4);
+        struct herd_config *other = parse(text.at + 4);
+        same(config, other);
+        assert_int_equal(herd_config_print(other, &again), 0);
+        assert_int_equal(again.len, text.len - 5);
+        assert_memory_equal(again.at, text.at + 4, again.len);
+        herd_buf_fini(&text);
+        herd_buf_fini(&again);
+        herd_config_free(other);
+        herd_config_free(config);
+    }
+}
+
+/* However a file is cut or hurt, it is either wrong, with its place, or a configuration. */
+static void test_cut_and_hurt(void **state)
+{
+    (void)state;
+    const size_t len = sizeof full - 1;
+    char *json = malloc(len);
+    assert_non_null(json);
+    memcpy(json, full, len);
+    for (size_t cut = 0; cut < len - 1; cut++) {
+        struct herd_config *config = NULL;
+        struct herd_config_fault fault = {0};
+        char *copy = malloc(cut + 1);
+        assert_non_null(copy);
+        memcpy(copy, full, cut);
+        assert_int_equal(herd_config_parse(&config, (struct herd_span){copy, cut}, &fault), HERD_E_SYNTAX);
+        assert_true(strstr(fault.what, "found the end of the text") || strstr(fault.what, "found half of one"));
+        assert_true(fault.line >= 1 && fault.column >= 1);
+        free(copy);
+    }
+    for (size_t at = 0; at < len; at++) {
+        static const unsigned char bytes[] = {0,    '\n', '"', '\'', ',', '0',  '[',
+                                              '\\', ']',  'a', '{',  '}', 0x80, 0xff};
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            struct herd_config *config = NULL;
+            struct herd_config_fault fault = {0};
+            json[at] = (char)bytes[i];
+            int err = herd_config_parse(&config, (struct herd_span){json, len}, &fault);
+            assert_int_equal(err == 0, config != NULL);
+            if (err < 0)
+                assert_true(fault.what[0] && fault.line >= 1);
+            herd_config_free(config);
+        }
+        json[at] = full[at];
+    }
+    free(json);
+}
+
+static void test_a_large_herd_is_quick(void **state)
+{
+    (void)state;
+    enum { SERVERS = 20000 };
+    struct herd_buf json = {0};
+    char piece[128];
+    assert_int_equal(herd_buf_add_text(&json, "{\"servers\": {"), 0);
+    for (int i = 0; i < SERVERS; i++) {
+        snprintf(piece, sizeof piece, "%s\"n%d\": {\"host\": \"h%d\", \"port\": %d}", i ? ", " : "", i, i % 7,
+                 i + 1);
+        assert_int_equal(herd_buf_add_text(&json, piece), 0);
+    }
+    assert_int_equal(herd_buf_add_text(&json, "}, \"links\": ["), 0);
+    for (int i = 0; i < SERVERS; i++) {
+        snprintf(piece, sizeof piece, "%s[\"n%d\", \"n%d\"]", i ? ", " : "", i, (i * 7 + 1) % SERVERS);
+        if (i != (i * 7 + 1) % SERVERS)
+            assert_int_equal(herd_buf_add_text(&json, piece), 0);
+    }
+    assert_int_equal(herd_buf_add(&json, "]}", 3), 0);
+    struct herd_config *config = parse(json.at);
+    assert_int_equal(config->server_count, SERVERS);
+    assert_int_equal(config->links[1].b, 8);
+    herd_config_free(config);
+    herd_buf_fini(&json);
+}
+
+static void test_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/herd-config-XXXXXX";
+    struct herd_config *config = NULL;
+    struct herd_config_fault fault;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, full, sizeof full - 1), sizeof full - 1);
+    assert_int_equal(herd_config_read(&config, path, &fault), 0);
+    struct herd_config *other = parse(full);
+    same(config, other);
+    herd_config_free(other);
+    herd_config_free(config);
+    config = NULL;
+
+    assert_int_equal(write(fd, "\n}", 2), 2);
+    assert_int_equal(herd_config_read(&config, path, &fault), HERD_E_SYNTAX);
+    assert_int_equal(fault.line, 12);
+    assert_int_equal(fault.column, 1);
+    assert_int_equal(ftruncate(fd, (16 << 20) + 1), 0);
+    assert_int_equal(herd_config_read(&config, path, &fault), HERD_E_RANGE);
+    assert_string_equal(fault.what, "expected at most 16777216 bytes, found more");
+    assert_int_equal(fault.line, 0);
+    assert_int_equal(ftruncate(fd, 16 << 20), 0);
+    assert_int_equal(herd_config_read(&config, path, &fault), HERD_E_SYNTAX);
+    close(fd);
+    unlink(path);
+
+    assert_int_equal(herd_config_read(&config, path, &fault), HERD_E_IO);
+    assert_string_equal(fault.what, "cannot read the file: No such file or directory");
+    assert_int_equal(fault.line, 0);
+    assert_int_equal(fault.column, 0);
+    assert_int_equal(herd_config_read(&config, path, NULL), HERD_E_IO);
+    assert_int_equal(herd_config_read(&config, "/tmp", &fault), HERD_E_IO);
+    assert_string_equal(fault.what, "cannot read the file: Is a directory");
+    assert_null(config);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    struct herd_config *config = NULL;
+    struct herd_config_fault fault;
+    struct herd_buf text = {0};
+    int err;
+    for (long n = 1;; n++) {
+        memset(&fault, 0, sizeof fault);
+        alloc_fail_at = n;
+        err = herd_config_parse(&config, herd_span_of(full), &fault);
+        if (alloc_fail_at > 0)
+            break;
+        assert_int_equal(err, HERD_E_NOMEM);
+        assert_string_equal(fault.what, "out of memory");
+        assert_null(config);
+    }
+    alloc_fail_at = 0;
+    assert_int_equal(err, 0);
+    struct herd_config *other = parse(full);
+    same(config, other);
+    herd_config_free(other);
+
+    for (long n = 1;; n++) {
+        alloc_fail_at = n;
+        err = herd_config_print(config, &text);
+        if (alloc_fail_at > 0)
+            break;
+        assert_int_equal(err, HERD_E_NOMEM);
+        assert_int_equal(text.len, 0);
+        herd_buf_fini(&text);
+    }
+    alloc_fail_at = 0;
+    assert_int_equal(err, 0);
+    herd_buf_fini(&text);
+    herd_config_free(config);
+    config = NULL;
+
+    for (long n = 1;; n++) {
+        alloc_fail_at = n;
+        err = herd_config_default(&config);
+        if (alloc_fail_at > 0)
+            break;
+        assert_int_equal(err, HERD_E_NOMEM);
+        assert_null(config);
+    }
+    alloc_fail_at = 0;
+    assert_int_equal(err, 0);
+    herd_config_free(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_default),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_what_is_left_out),
+        cmocka_unit_test(test_urls_that_are_fine),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_cut_and_hurt),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_a_large_herd_is_quick),
+        cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

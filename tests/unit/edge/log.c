@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#include "cm.h"
+
+#include "alloc.h"
+
+#include <herd/log.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A sink that keeps what it is given, or refuses it. */
+struct keeper {
+    struct herd_buf got;
+    int calls;
+    int refuse;
+};
+
+static int keep(void *ctx, const char *bytes, size_t len)
+{
+    struct keeper *keeper = ctx;
+    keeper->calls++;
+    assert_true(len > 0);
+    assert_int_equal(bytes[len - 1], '\n');
+    if (keeper->refuse)
+        return keeper->refuse;
+    return herd_buf_add(&keeper->got, bytes, len);
+}
+
+static struct herd_log *make(struct keeper *keeper, struct herd_log_options options)
+{
+    struct herd_log *log = NULL;
+    options.sink = keep;
+    options.sink_ctx = keeper;
+    assert_int_equal(herd_log_new(&log, &options), 0);
+    return log;
+}
+
+static void expect(struct keeper *keeper, const char *text)
+{
+    assert_int_equal(herd_buf_add(&keeper->got, "", 1), 0);
+    assert_string_equal(keeper->got.at, text);
+    keeper->got.len = 0;
+}
+
+#define STAMP "1970-01-01T00:00:00.000000Z "
+
+static void test_levels(void **state)
+{
+    (void)state;
+    enum herd_log_level level;
+    for (int i = HERD_LOG_ERROR; i <= HERD_LOG_DEBUG; i++) {
+        assert_int_equal(herd_log_level_parse(herd_log_level_name((enum herd_log_level)i), &level), 0);
+        assert_int_equal(level, i);
+    }
+    level = HERD_LOG_WARN;
+    const char *const wrong[] = {"", "Info", "info ", "warning", "unknown"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(herd_log_level_parse(wrong[i], &level), HERD_E_SYNTAX);
+    assert_int_equal(level, HERD_LOG_WARN);
+    assert_string_equal(herd_log_level_name((enum herd_log_level)0), "unknown");
+    assert_string_equal(herd_log_level_name((enum herd_log_level)9), "unknown");
+
+    for (int at = HERD_LOG_ERROR; at <= HERD_LOG_DEBUG; at++) {
+        struct keeper keeper = {0};
+        struct herd_log *log = make(&keeper, (struct herd_log_options){.level = (enum herd_log_level)at});
+        int lines = 0;
+        for (int i = HERD_LOG_ERROR; i <= HERD_LOG_DEBUG; i++) {
+            assert_int_equal(herd_log_enabled(log, (enum herd_log_level)i), i <= at);
+            herd_log_event(log, (enum herd_log_level)i, "e", NULL, 0);
+        }
+        herd_log_free(log);
+        for (size_t i = 0; i < keeper.got.len; i++)
+            lines += keeper.got.at[i] == '\n';
+        assert_int_equal(lines, at);
+        herd_buf_fini(&keeper.got);
+    }
+}
+
+static void test_null_is_silent(void **state)
+{
+    (void)state;
+    herd_log_time(NULL, 1);
+    assert_false(herd_log_enabled(NULL, HERD_LOG_ERROR));
+    assert_false(herd_log_traffic(NULL));
+    herd_log_event(NULL, HERD_LOG_ERROR, "e", NULL, 0);
+    herd_log_lines(NULL, "e", herd_span_of(""), herd_span_of("x\n"));
+    assert_int_equal(herd_log_flush(NULL), 0);
+    herd_log_free(NULL);
+}
+
+static void test_options(void **state)
+{
+    (void)state;
+    struct herd_log *log = NULL;
+    struct herd_log_options none = {0};
+    assert_int_equal(herd_log_new(&log, NULL), HERD_E_ARG);
+    assert_int_equal(herd_log_new(&log, &none), HERD_E_ARG);
+    struct herd_log_options wrong = {.level = (enum herd_log_level)5, .sink = keep};
+    assert_int_equal(herd_log_new(&log, &wrong), HERD_E_ARG);
+    assert_null(log);
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    struct keeper keeper = {0};
+    struct herd_log *log = make(&keeper, (struct herd_log_options){0});
+    const struct {
+        struct herd_log_field field;
+        const char *want;
+    } rows[] = {
+        {herd_log_text("peer", "Jaquez"), "peer=Jaquez"},
+        {herd_log_text("address", "127.0.0.1:12001"), "address=127.0.0.1:12001"},
+        {herd_log_text("why", "connection refused"), "why=\"connection refused\""},
+        {herd_log_text("why", ""), "why=\"\""},
+        {herd_log_text("why", NULL), "why=\"\""},
+        {herd_log_span("id", (struct herd_span){NULL, 0}), "id=\"\""},
+        {herd_log_text("id", "a\nforged"), "id=a\\x0aforged"},
+        {herd_log_text("id", "a\" b=\"c\\"), "id=\"a\\\" b=\\\"c\\\\\""},
+        {herd_log_span("id", (struct herd_span){"\0\x7f\x80\xff\r\t", 6}), "id=\\x00\\x7f\\x80\\xff\\x0d\\x09"},
+        {herd_log_int("n", 0), "n=0"},
+        {herd_log_int("n", -1), "n=-1"},
+        {herd_log_int("n", INT64_MAX), "n=9223372036854775807"},
+        {herd_log_int("n", INT64_MIN), "n=-9223372036854775808"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char want[256];
+        herd_log_event(log, HERD_LOG_WARN, "event", &rows[i].field, 1);
+        assert_int_equal(herd_log_flush(log), 0);
+        snprintf(want, sizeof want, STAMP "warn event %s\n", rows[i].want);
+        expect(&keeper, want);
+    }
+    const struct herd_log_field two[] = {herd_log_text("a", "b"), herd_log_int("c", 4)};
+    herd_log_event(log, HERD_LOG_ERROR, "two", two, 2);
+    herd_log_event(log, HERD_LOG_INFO, "none", NULL, 0);
+    herd_log_free(log);
+    expect(&keeper, STAMP "error two a=b c=4\n" STAMP "info none\n");
+    herd_buf_fini(&keeper.got);
+}
+
+static void test_stamps(void **state)
+{
+    (void)state;
+    const struct {
+        int64_t now_ns;
+        const char *want;
+    } rows[] = {
+        {0, "1970-01-01T00:00:00.000000Z"},
+        {999, "1970-01-01T00:00:00.000000Z"},
+        {1000, "1970-01-01T00:00:00.000001Z"},
+        {-1, "1969-12-31T23:59:59.999999Z"},
+        {INT64_C(1795417262345678999), "2026-11-23T07:01:02.345678Z"},
+        {INT64_C(951782400000000000), "2000-02-29T00:00:00.000000Z"},
+        {INT64_C(951868799999999999), "2000-02-29T23:59:59.999999Z"},
+        {INT64_C(951868800000000000), "2000-03-01T00:00:00.000000Z"},
+        {INT64_C(4107542400000000000), "2100-03-01T00:00:00.000000Z"},
+        {INT64_C(1735689599999999999), "2024-12-31T23:59:59.999999Z"},
+        {INT64_C(1735689600000000000), "2025-01-01T00:00:00.000000Z"},
+        {INT64_MAX, "2262-04-11T23:47:16.854775Z"},
+        {INT64_MIN, "1677-09-21T00:12:43.145224Z"},
+    };
+    struct keeper keeper = {0};
+    struct herd_log *log = make(&keeper, (struct herd_log_options){0});
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char want[64];
+        herd_log_time(log, rows[i].now_ns);
+        herd_log_event(log, HERD_LOG_INFO, "t", NULL, 0);
+        herd_log_flush(log);
+        snprintf(want, sizeof want, "%s info t\n", rows[i].want);
+        expect(&keeper, want);
+    }
+    /* Whatever part changed last, the stamp is what the C library makes of the time. */
+    uint64_t random = 1;
+    int64_t now_us = 0;
+    for (int i = 0; i < 20000; i++) {
+        static const int64_t scale_us[] = {3, 100000, 5000000, 4000000000, 90000000000, 40000000000000};
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        int64_t step_us = (int64_t)((random >> 33) % (uint64_t)scale_us[(random >> 20) % 6]);
+        now_us = (now_us + step_us) % INT64_C(9000000000000000);
+        char want[64], date[32];
+        time_t s = (time_t)(now_us / 1000000);
+        struct tm tm;
+        gmtime_r(&s, &tm);
+        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
+        snprintf(want, sizeof want, "%s.%06dZ info t\n", date, (int)(now_us % 1000000));
+        herd_log_time(log, now_us * 1000);
+        herd_log_event(log, HERD_LOG_INFO, "t", NULL, 0);
+        herd_log_flush(log);
+        expect(&keeper, want);
+    }
+    herd_log_free(log);
+    herd_buf_fini(&keeper.got);
+}
+
+static void test_lines(void **state)
+{
+    (void)state;
+    const struct {
+        const char *who, *lines, *want;
+    } rows[] = {
+        {"client=1", "IAMAT a +1+2 3\n", STAMP "info received client=1 line=\"IAMAT a +1+2 3\"\n"},
+        {"client=1", "a\nb",
+         STAMP "info received client=1 line=\"a\"\n" STAMP "info received client=1 line=\"b\"\n"},
+        {"", "a\n", STAMP "info received line=\"a\"\n"},
+        {"c=1 d=2", "\n\r\n",
+         STAMP "info received c=1 d=2 line=\"\"\n" STAMP "info received c=1 d=2 line=\"\\x0d\"\n"},
+        {"c=1", "\"\\\t\n", STAMP "info received c=1 line=\"\\\"\\\\\\x09\"\n"},
+        {"c=1", "", ""},
+    };
+    struct keeper keeper = {0};
+    struct herd_log *log = make(&keeper, (struct herd_log_options){.traffic = true});
+    assert_true(herd_log_traffic(log));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        herd_log_lines(log, "received", herd_span_of(rows[i].who), herd_span_of(rows[i].lines));
+        assert_int_equal(herd_log_flush(log), 0);
+        expect(&keeper, rows[i].want);
+    }
+    herd_log_free(log);
+
+    struct herd_log_options quiet[] = {{.traffic = false}, {.traffic = true, .level = HERD_LOG_WARN}};
+    for (size_t i = 0; i < 2; i++) {
+        log = make(&keeper, quiet[i]);
+        assert_false(herd_log_traffic(log));
+        herd_log_lines(log, "received", herd_span_of("c=1"), herd_span_of("a\n"));
+        herd_log_free(log);
+        expect(&keeper, "");
+    }
+    herd_buf_fini(&keeper.got);
+}
+
+static void test_every_byte_stays_on_its_line(void **state)
+{
+    (void)state;
+    struct keeper keeper = {0};
+    struct herd_log *log = make(&keeper, (struct herd_log_options){.traffic = true});
+    char all[256];
+    for (int i = 0; i < 256; i++)
+        all[i] = (char)i;
+    const struct herd_log_field field = herd_log_span("all", (struct herd_span){all, sizeof all});
+    herd_log_event(log, HERD_LOG_INFO, "e", &field, 1);
+    herd_log_lines(log, "e", herd_span_of("c=1"), (struct herd_span){all, sizeof all});
+    herd_log_free(log);
+    int lines = 0;
+    for (size_t i = 0; i < keeper.got.len; i++) {
+        unsigned char c = (unsigned char)keeper.got.at[i];
+        lines += c == '\n';
+        assert_true(c == '\n' || (c >= 0x20 && c <= 0x7e));
+    }
+    assert_int_equal(lines, 3);
+    herd_buf_fini(&keeper.got);
+}
+
+static void test_caps(void **state)
+{
+    (void)state;
+    struct keeper keeper = {0};
+    struct herd_log *log = make(&keeper, (struct herd_log_options){.traffic = true, .field_max_bytes = 4});
+    const struct herd_log_field fields[] = {herd_log_text("a", "1234"), herd_log_text("b", "12345"),
+                                            herd_log_text("c", "\n\n\n\n\n"), herd_log_int("d", INT64_MIN)};
+    herd_log_event(log, HERD_LOG_INFO, "e", fields, 4);
+    herd_log_lines(log, "r", herd_span_of("c=1"), herd_span_of("1234\n12345\n"));
+    herd_log_free(log);
+    expect(&keeper, STAMP "info e a=1234 b=1234... c=\\x0a\\x0a\\x0a\\x0a... d=-9223372036854775808\n" STAMP
+                          "info r c=1 line=\"1234\"\n" STAMP "info r c=1 line=\"1234...\"\n");
+
+    /* Names and who are cut, whatever their length; a line of too many fields says so. */
+    char *big = malloc(100001);
+    assert_non_null(big);
+    memset(big, '\x01', 100000);
+    big[100000] = '\0';
+    for (size_t most = 0; most <= 100000; most = most * 10 + 1) {
+        log = make(&keeper, (struct herd_log_options){.traffic = true, .field_max_bytes = most});
+        struct herd_log_field *many = calloc(5000, sizeof *many);
+        assert_non_null(many);
+        for (size_t i = 0; i < 5000; i++)
+            many[i] = i % 3 ? herd_log_text(big, big) : herd_log_int(big, INT64_MIN);
+        for (int i = 0; i < 40; i++) {
+            herd_log_lines(log, big, (struct herd_span){big, (size_t)i * 50}, (struct herd_span){big, 100000});
+            herd_log_event(log, HERD_LOG_INFO, big, many, i == 7 ? 5000 : (size_t)i);
+        }
+        free(many);
+        herd_log_free(log);
+        int lines = 0;
+        for (size_t i = 0; i < keeper.got.len; i++)
+            lines += keeper.got.at[i] == '\n';
+        assert_int_equal(lines, 80);
+        keeper.got.len = 0;
+    }
+    free(big);
+    herd_buf_fini(&keeper.got);
+}
+
+static void test_collects(void **state)
+{
+    (void)state;
+    struct keeper keeper = {0};
+    struct herd_log *log = make(&keeper, (struct herd_log_options){.traffic = true});
+    char line[81];
+    memset(line, 'x', 80);
+    line[80] = '\n';
+    for (int i = 0; i < 10000; i++)
+        herd_log_lines(log, "received", herd_span_of("client=1"), (struct herd_span){line, sizeof line});
+    size_t each = strlen(STAMP "info received client=1 line=\"\"\n") + 80;
+    assert_in_range(keeper.calls, 10000 * each / 65536 - 2, 10000 * each / 65536 + 1);
+    herd_log_free(log);
+    assert_int_equal(keeper.got.len, 10000 * each);
+    herd_buf_fini(&keeper.got);
+}
+
+static void test_sink_failure(void **state)
+{
+    (void)state;
+    struct keeper keeper = {0};
+    struct herd_log *log = make(&keeper, (struct herd_log_options){.traffic = true});
+    keeper.refuse = HERD_E_IO;
+    herd_log_event(log, HERD_LOG_INFO, "lost", NULL, 0);
+    herd_log_lines(log, "r", herd_span_of(""), herd_span_of("a\nb\n"));
+    assert_int_equal(herd_log_flush(log), HERD_E_IO);
+    herd_log_event(log, HERD_LOG_INFO, "lost", NULL, 0);
+    assert_int_equal(herd_log_flush(log), HERD_E_IO);
+    assert_int_equal(herd_log_flush(log), HERD_E_IO);
+    keeper.refuse = 0;
+    herd_log_event(log, HERD_LOG_INFO, "kept", NULL, 0);
+    assert_int_equal(herd_log_flush(log), 0);
+    expect(&keeper, STAMP "warn log_dropped lines=4\n" STAMP "info kept\n");
+    assert_int_equal(herd_log_flush(log), 0);
+    expect(&keeper, "");
+
+    /* A failure in the middle of a burst, found when the buffer was full. */
+    keeper.refuse = HERD_E_IO;
+    for (int i = 0; i < 5000; i++)
+        herd_log_lines(log, "r", herd_span_of(""), herd_span_of("a\n"));
+    assert_int_equal(herd_log_flush(log), HERD_E_IO);
+    keeper.refuse = 0;
+    assert_int_equal(herd_log_flush(log), 0);
+    expect(&keeper, STAMP "warn log_dropped lines=5000\n");
+    keeper.refuse = HERD_E_IO;
+    herd_log_event(log, HERD_LOG_INFO, "lost", NULL, 0);
+    herd_log_free(log);
+    expect(&keeper, "");
+    herd_buf_fini(&keeper.got);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    struct keeper keeper = {0};
+    const struct herd_log_options options = {.sink = keep, .sink_ctx = &keeper, .traffic = true};
+    struct herd_log *log = NULL;
+    long failures = 0;
+    for (;; failures++) {
+        alloc_fail_at = failures + 1;
+        int err = herd_log_new(&log, &options);
+        if (err == 0)
+            break;
+        assert_int_equal(err, HERD_E_NOMEM);
+        assert_null(log);
+    }
+    assert_int_equal(failures, 2);
+    /* Logging itself takes no memory: the sink here is the only one to ask for any. */
+    keeper.refuse = HERD_E_IO;
+    alloc_fail_at = 1;
+    for (int i = 0; i < 5000; i++) {
+        herd_log_time(log, i);
+        herd_log_event(log, HERD_LOG_INFO, "e", NULL, 0);
+        herd_log_lines(log, "r", herd_span_of("c=1"), herd_span_of("a\nb"));
+    }
+    assert_int_equal(alloc_fail_at, 1);
+    alloc_fail_at = 0;
+    herd_log_free(log);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_levels),    cmocka_unit_test(test_null_is_silent),
+        cmocka_unit_test(test_options),   cmocka_unit_test(test_events),
+        cmocka_unit_test(test_stamps),    cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_caps),      cmocka_unit_test(test_every_byte_stays_on_its_line),
+        cmocka_unit_test(test_collects),  cmocka_unit_test(test_sink_failure),
+        cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

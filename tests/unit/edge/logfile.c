@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "cm.h"
+
+#include <herd/log.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+
+/* What the next writes do: a positive number takes so many bytes, a negative one is -errno, 0 ends. */
+static const int *plan;
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+    if (!plan || *plan == 0)
+        return __real_write(fd, bytes, len);
+    int step = *plan++;
+    if (step < 0) {
+        errno = -step;
+        return -1;
+    }
+    return __real_write(fd, bytes, len < (size_t)step ? len : (size_t)step);
+}
+
+static char dir[] = "/tmp/herd-logfile-XXXXXX";
+
+static const char *in_dir(const char *name)
+{
+    static char paths[2][64];
+    static int turn;
+    char *path = paths[turn++ % 2];
+    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
+static void expect(const char *name, const char *text)
+{
+    char got[512];
+    FILE *file = fopen(in_dir(name), "r");
+    assert_non_null(file);
+    size_t len = fread(got, 1, sizeof got - 1, file);
+    fclose(file);
+    got[len] = '\0';
+    assert_string_equal(got, text);
+}
+
+static int put(struct herd_logfile *file, const char *text)
+{
+    return herd_logfile_sink(file, text, strlen(text));
+}
+
+static struct herd_logfile *start(const char *name)
+{
+    struct herd_logfile *file = NULL;
+    unlink(in_dir(name));
+    assert_int_equal(herd_logfile_open(&file, in_dir(name)), 0);
+    return file;
+}
+
+static void test_appends(void **state)
+{
+    (void)state;
+    mode_t mask = umask(0);
+    struct herd_logfile *file = start("log");
+    umask(mask);
+    struct stat stat_of;
+    assert_int_equal(stat(in_dir("log"), &stat_of), 0);
+    assert_int_equal(stat_of.st_mode & 0777, 0640);
+    assert_int_equal(put(file, "a\n"), 0);
+    herd_logfile_close(file);
+    assert_int_equal(herd_logfile_open(&file, in_dir("log")), 0);
+    assert_int_equal(put(file, "b\n"), 0);
+    herd_logfile_close(file);
+    expect("log", "a\nb\n");
+    herd_logfile_close(NULL);
+}
+
+static void test_rotation(void **state)
+{
+    (void)state;
+    struct herd_logfile *file = start("log");
+    assert_int_equal(put(file, "a\n"), 0);
+    assert_int_equal(rename(in_dir("log"), in_dir("log.1")), 0);
+    assert_int_equal(put(file, "b\n"), 0);
+    assert_int_equal(herd_logfile_reopen(file), 0);
+    assert_int_equal(put(file, "c\n"), 0);
+    expect("log.1", "a\nb\n");
+    expect("log", "c\n");
+
+    /* A path that cannot be opened leaves the old file in use. */
+    assert_int_equal(unlink(in_dir("log")), 0);
+    assert_int_equal(rename(in_dir("log.1"), in_dir("log.2")), 0);
+    assert_int_equal(mkdir(in_dir("log"), 0700), 0);
+    assert_int_equal(herd_logfile_reopen(file), HERD_E_IO);
+    assert_int_equal(rmdir(in_dir("log")), 0);
+    assert_int_equal(put(file, "d\n"), 0);
+    assert_int_equal(herd_logfile_reopen(file), 0);
+    assert_int_equal(put(file, "e\n"), 0);
+    expect("log", "e\n");
+    herd_logfile_close(file);
+    unlink(in_dir("log.2"));
+}
+
+static void test_cannot_open(void **state)
+{
+    (void)state;
+    struct herd_logfile *file = NULL;
+    assert_int_equal(herd_logfile_open(&file, in_dir("none/log")), HERD_E_IO);
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(herd_logfile_open(&file, dir), HERD_E_IO);
+    assert_int_equal(errno, EISDIR);
+    assert_int_equal(herd_logfile_open(&file, ""), HERD_E_IO);
+    assert_int_equal(mkfifo(in_dir("fifo"), 0600), 0);
+    assert_int_equal(herd_logfile_open(&file, in_dir("fifo")), HERD_E_IO);
+    assert_int_equal(errno, ENXIO);
+    assert_null(file);
+    unlink(in_dir("fifo"));
+}
+
+static void test_stderr(void **state)
+{
+    (void)state;
+    int saved = dup(STDERR_FILENO);
+    int fd = open(in_dir("log"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_true(saved >= 0 && fd >= 0);
+    dup2(fd, STDERR_FILENO);
+    struct herd_logfile *file = NULL;
+    int err = herd_logfile_open(&file, "-");
+    if (err == 0) {
+        err = put(file, "a\n");
+        if (err == 0)
+            err = herd_logfile_reopen(file);
+        if (err == 0)
+            err = put(file, "b\n");
+        herd_logfile_close(file);
+    }
+    int still_open = fcntl(STDERR_FILENO, F_GETFD);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(fd);
+    assert_int_equal(err, 0);
+    assert_int_not_equal(still_open, -1);
+    expect("log", "a\nb\n");
+}
+
+static void test_writes_that_fail(void **state)
+{
+    (void)state;
+    const struct {
+        int plan[8];
+        int first, second; /* what two hand-overs return */
+        const char *want;
+    } rows[] = {
+        {{-EINTR, -EINTR, 0}, 0, 0, "first\nsecond\n"},
+        {{1, -EINTR, 2, 1, 0}, 0, 0, "first\nsecond\n"},
+        {{-ENOSPC, 0}, HERD_E_IO, 0, "second\n"},
+        {{3, -ENOSPC, 0}, HERD_E_IO, 0, "fir\nsecond\n"},
+        {{6, -ENOSPC, 0}, 0, HERD_E_IO, "first\n"},
+        {{3, -ENOSPC, -ENOSPC, 0}, HERD_E_IO, HERD_E_IO, "fir"},
+        {{3, -ENOSPC, 1, -ENOSPC, 0}, HERD_E_IO, HERD_E_IO, "fir\n"},
+        {{-EIO, 0}, HERD_E_IO, 0, "second\n"},
+        {{-EPIPE, -EPIPE, 0}, HERD_E_IO, HERD_E_IO, ""},
+        {{2, -EAGAIN, 2, -EAGAIN, 0}, 0, 0, "first\nsecond\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct herd_logfile *file = start("log");
+        plan = rows[i].plan;
+        assert_int_equal(put(file, "first\n"), rows[i].first);
+        assert_int_equal(put(file, "second\n"), rows[i].second);
+        plan = NULL;
+        expect("log", rows[i].want);
+        herd_logfile_close(file);
+    }
+}
+
+static void test_full_disk_is_told_of_later(void **state)
+{
+    (void)state;
+    static const int full[] = {3, -ENOSPC, -ENOSPC, -ENOSPC, 0};
+    struct herd_logfile *file = start("log");
+    struct herd_log *log = NULL;
+    assert_int_equal(herd_log_new(&log, &(struct herd_log_options){.sink = herd_logfile_sink, .sink_ctx = file}),
+                     0);
+    plan = full;
+    for (int i = 0; i < 3; i++) {
+        herd_log_event(log, HERD_LOG_INFO, "lost", NULL, 0);
+        assert_int_equal(herd_log_flush(log), HERD_E_IO);
+    }
+    plan = NULL;
+    herd_log_event(log, HERD_LOG_INFO, "kept", NULL, 0);
+    herd_log_free(log);
+    herd_logfile_close(file);
+    expect("log", "197\n1970-01-01T00:00:00.000000Z warn log_dropped lines=3\n"
+                  "1970-01-01T00:00:00.000000Z info kept\n");
+}
+
+static void test_stuck_pipe_does_not_hang(void **state)
+{
+    (void)state;
+    assert_int_equal(mkfifo(in_dir("fifo"), 0600), 0);
+    int reader = open(in_dir("fifo"), O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    struct herd_logfile *file = NULL;
+    assert_int_equal(herd_logfile_open(&file, in_dir("fifo")), 0);
+    char line[1024];
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    int err = 0;
+    for (int i = 0; i < 100000 && err == 0; i++)
+        err = herd_logfile_sink(file, line, sizeof line);
+    assert_int_equal(err, HERD_E_IO);
+    herd_logfile_close(file);
+    close(reader);
+    unlink(in_dir("fifo"));
+}
+
+static int make_dir(void **state)
+{
+    (void)state;
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    unlink(in_dir("log"));
+    return rmdir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_appends),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_cannot_open),
+        cmocka_unit_test(test_stderr),
+        cmocka_unit_test(test_writes_that_fail),
+        cmocka_unit_test(test_full_disk_is_told_of_later),
+        cmocka_unit_test(test_stuck_pipe_does_not_hang),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
