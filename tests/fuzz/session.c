@@ -294,12 +294,12 @@ static void check_agreement(struct world *w)
             drop(w, &w->end[i]);
     }
     effects(w);
+    run(w); /* what is on its way may still end links */
     for (int i = 0; i < 3000 && !all_linked(w); i++) {
         tick(w, 20000000);
         run(w);
     }
     MUST(all_linked(w));
-    run(w);
     struct herd_store *first = herd_node_store(w->node[0]);
     for (int i = 1; i < NODES; i++) {
         struct herd_store *store = herd_node_store(w->node[i]);
