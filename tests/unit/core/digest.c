@@ -12,7 +12,7 @@ static void test_sums(void **state)
     (void)state;
     struct herd_digest digest;
     uint64_t hash[ITEMS], value[ITEMS], seed = 11;
-    assert_int_equal(herd_digest_init(&digest), 0);
+    assert_int_equal(herd_digest_init(&digest, HERD_DIGEST_BITS_FIRST), 0);
     assert_int_equal(digest.bits, HERD_DIGEST_BITS_FIRST);
     for (size_t i = 0; i < ITEMS; i++) {
         hash[i] = rnd(&seed);

@@ -248,7 +248,7 @@ static void test_invalid_on_a_link(void **state)
 static void test_long_lines_on_a_link(void **state)
 {
     (void)state;
-    static char text[4096];
+    static char text[20000];
     for (int together = 0; together < 2; together++) {
         struct one o;
         begin(&o, "Juzang", &(struct herd_node_options){.line_max_bytes = 1000});
@@ -264,8 +264,8 @@ static void test_long_lines_on_a_link(void **state)
         say(&o, session, text);
         assert_int_equal(o.downs, 0);
         assert_int_equal(herd_store_count(herd_node_store(o.node)), 2);
-        memset(text, 'x', 2025);
-        text[2025] = '\0';
+        memset(text, 'x', 1000 + 16384 + 1);
+        text[1000 + 16384 + 1] = '\0';
         say(&o, session, text);
         assert_int_equal(o.downs, 1);
         assert_string_equal(o.why, "line_too_long");
@@ -273,7 +273,7 @@ static void test_long_lines_on_a_link(void **state)
     }
 }
 
-/* All that is known is told at link-up, but for what the other side says first. */
+/* To a neighbour that knows little all is told at link-up, but for what it says first. */
 static void test_full_push(void **state)
 {
     (void)state;
@@ -286,14 +286,18 @@ static void test_full_push(void **state)
         say(&o, client, line);
     }
     o.out.len = 0;
-    say(&o, session, "HELLO 1 Riley Juzang 1\nAT Riley +1 c3 +1+1 6\nAT Riley +1 c4 +1+1 4\n"
-                     "AT Juzang +1621464823.000000000 c5 +0+0 5\n");
+    say(&o, session, "HELLO 1 Riley Juzang 1\n");
     heard(&o, "HELLO 1 Juzang Riley ");
     fill(&o, session);
+    heard(&o, "ROOT 10 ");
+    say(&o, session, "ROOT 3 1\nAT Riley +1 c3 +1+1 6\nAT Riley +1 c4 +1+1 4\n"
+                     "AT Juzang +1621464823.000000000 c5 +0+0 5\n");
+    fill(&o, session);
+    assert_memory_equal(o.out.at, "PUSH\n", 5);
     size_t lines = 0;
     bool told[10] = {false};
     char copy[2048];
-    snprintf(copy, sizeof copy, "%.*s", (int)o.out.len, o.out.at);
+    snprintf(copy, sizeof copy, "%.*s", (int)o.out.len - 5, o.out.at + 5);
     for (char *p = strtok(copy, "\n"); p; p = strtok(NULL, "\n"), lines++)
         told[strchr(strstr(p, " c"), 'c')[1] - '0'] = true;
     assert_int_equal(lines, 8); /* not c3, newer there; not c5, equal there; c4 is older there */
@@ -319,6 +323,8 @@ static void test_room(void **state)
     assert_int_equal(herd_session_fill(client, 65536, o.now, &o.out), 0); /* no link */
     assert_int_equal(o.out.len, 0);
     say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    fill(&o, session);
+    say(&o, session, "ROOT 0 0\n");
     o.out.len = 0;
     size_t calls = 0;
     for (; herd_session_wants(session); calls++) {

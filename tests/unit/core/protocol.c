@@ -284,7 +284,7 @@ static void check_fields(struct herd_span line, const struct herd_command *c)
         assert_int_equal(n, 5);
         assert_true(herd_span_equal(c->from, f[2]) && herd_span_equal(c->to, f[3]));
     } else if (c->verb == HERD_REFUSE) {
-        assert_true(c->why.at == f[1].at && c->why.at + c->why.len == line.at + line.len);
+        assert_true(c->rest.at == f[1].at && c->rest.at + c->rest.len == line.at + line.len);
     }
 }
 
@@ -430,7 +430,7 @@ static void test_random_fields(void **state)
         if (n == 0)
             assert_int_equal(verb, HERD_BLANK);
         else if (n > 1 && herd_span_equal(f[0], herd_span_of("REFUSE")))
-            assert_true(verb == HERD_REFUSE && c.why.at == f[1].at);
+            assert_true(verb == HERD_REFUSE && c.rest.at == f[1].at);
         else
             assert_int_equal(verb, HERD_INVALID);
     }
