@@ -80,7 +80,8 @@ static void effects(struct fixture *f)
 static void use_up(struct fixture *f)
 {
     assert_true(f->turn.consumed <= f->in.len);
-    memmove(f->in.at, f->in.at + f->turn.consumed, f->in.len - f->turn.consumed);
+    if (f->turn.consumed)
+        memmove(f->in.at, f->in.at + f->turn.consumed, f->in.len - f->turn.consumed);
     f->in.len -= f->turn.consumed;
     effects(f);
 }

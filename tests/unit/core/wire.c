@@ -215,7 +215,8 @@ static bool carry_out(struct wire *w, int i)
 static void use_up(struct wire_end *end, size_t consumed)
 {
     must(consumed <= end->given);
-    memmove(end->in.at, end->in.at + consumed, end->in.len - consumed);
+    if (consumed)
+        memmove(end->in.at, end->in.at + consumed, end->in.len - consumed);
     end->in.len -= consumed;
     end->given -= consumed;
 }
