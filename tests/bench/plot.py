@@ -74,7 +74,8 @@ def dots(path, title, y_name, rows):
     across = [value for _, values in rows for value in values]
     script = head(path, title, across)
     labels = ", ".join(f"{quoted(label)} {at}" for at, (label, _) in enumerate(rows))
-    script += [f"set xlabel {quoted(y_name)}", "set logscale x", ticks("x", min(across) / 2, max(across) * 2), "unset key",
+    script += [f"set xlabel {quoted(y_name)}", "set logscale x", ticks("x", min(across) / 2, max(across) * 2),
+               "unset key",
                f"set yrange [{len(rows) - 0.4}:-0.6]", "set xrange [low:high]", "set lmargin 44",
                f"set ytics ({labels})", "$d << EOD"]
     for at, (_, values) in enumerate(rows):

@@ -148,10 +148,10 @@ class Subjects:
 
     # Stores.
     def redis(self, replicas=0):
-        base = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--io-threads", "1", "--maxclients", str(CLIENTS_MAX),
-                "--tcp-backlog", "4096", "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0",
-                "--daemonize", "no", "--dir", self.directory, "--logfile", "", "--client-output-buffer-limit",
-                "replica 0 0 0"]
+        base = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--io-threads", "1",
+                "--maxclients", CLIENTS_MAX, "--tcp-backlog", "4096", "--repl-diskless-sync", "yes",
+                "--repl-diskless-sync-delay", "0", "--daemonize", "no", "--dir", self.directory,
+                "--logfile", "", "--client-output-buffer-limit", "replica 0 0 0"]
         port = self.ports()
         processes = [self.launch(["redis-server", "--port", port, *base], "redis", port)]
         processes[0].wait_ready()
