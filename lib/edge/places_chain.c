@@ -335,14 +335,32 @@ static void ended(struct herd_lookup *flight)
     places_pump(places);
 }
 
-void places_lookup_answer_final(struct herd_lookup *lookup, struct herd_span json, const char *status)
+void places_lookup_answer_final(struct herd_lookup *lookup, struct herd_span json)
 {
+    static const char none[] = "\"ZERO_RESULTS\"\n}"; /* how our own answers end that found nothing */
+    size_t len = sizeof none - 1;
+    bool empty = json.len > len && memcmp(json.at + json.len - len, none, len) == 0;
     lookup->json.len = 0;
     if (herd_buf_add(&lookup->json, json.at, json.len) < 0) {
         herd_lookup_fail(lookup, "UNKNOWN_ERROR", "out of memory");
         return;
     }
-    snprintf(lookup->status, sizeof lookup->status, "%s", status);
+    snprintf(lookup->status, sizeof lookup->status, "%s", empty ? "ZERO_RESULTS" : "OK");
+    ended(lookup);
+}
+
+void places_lookup_answer_shaped(struct herd_lookup *lookup, struct herd_span json,
+                                 const struct herd_answer_shape *shape)
+{
+    lookup->json.len = 0;
+    if (herd_answer_cut(&lookup->json, json, shape, lookup->query.bound) < 0) {
+        herd_lookup_fail(lookup, "UNKNOWN_ERROR", "out of memory");
+        return;
+    }
+    size_t len = shape->status.len < sizeof lookup->status ? shape->status.len : sizeof lookup->status - 1;
+    if (len)
+        memcpy(lookup->status, shape->status.at, len);
+    lookup->status[len] = '\0';
     ended(lookup);
 }
 
@@ -350,22 +368,12 @@ void herd_lookup_answer(struct herd_lookup *lookup, struct herd_span json)
 {
     struct herd_answer_shape shape = {0};
     char fault[120] = "no results", why[200];
-    const char *name = lookup->places->slots[lookup->slot]->name;
     if (herd_answer_read(json, &shape, fault, sizeof fault) < 0 || !shape.results.at) {
-        snprintf(why, sizeof why, "%s sent no valid answer: %s", name, fault);
+        snprintf(why, sizeof why, "%s sent no valid answer: %s", lookup->places->slots[lookup->slot]->name, fault);
         places_lookup_fail(lookup, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = why, .blame = true});
         return;
     }
-    lookup->json.len = 0;
-    if (herd_answer_cut(&lookup->json, json, &shape, lookup->query.bound) < 0) {
-        herd_lookup_fail(lookup, "UNKNOWN_ERROR", "out of memory");
-        return;
-    }
-    size_t len = shape.status.len < sizeof lookup->status ? shape.status.len : sizeof lookup->status - 1;
-    if (len)
-        memcpy(lookup->status, shape.status.at, len);
-    lookup->status[len] = '\0';
-    ended(lookup);
+    places_lookup_answer_shaped(lookup, json, &shape);
 }
 
 void places_lookup_fail(struct herd_lookup *lookup, const struct places_failure *failure)

@@ -78,6 +78,8 @@ static bool holds_key(const struct http_provider *provider, struct herd_span tex
     return false;
 }
 
+static void on_retry(evutil_socket_t fd, short what, void *ctx);
+
 static bool try_again(struct http_job *job)
 {
     if (job->attempts >= ATTEMPTS_MAX)
@@ -91,16 +93,18 @@ static bool try_again(struct http_job *job)
     if (herd_fetch_now_ms() + wait_ms >= job->deadline_ms)
         return false;
     struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
-    return event_add(job->retry, &wait) == 0;
+    if (!job->retry)
+        job->retry = evtimer_new(job->provider->places->base, on_retry, job);
+    return job->retry && event_add(job->retry, &wait) == 0;
 }
 
 static void judge(struct http_job *job, const struct herd_fetch_result *result, struct herd_buf *out,
-                  struct herd_judgement *ret_judgement)
+                  struct herd_judgement *ret_judgement, struct herd_answer_shape *ret_shape)
 {
     struct herd_reply reply = {result->http_status, result->body};
     int err = 0;
     switch (job->provider->kind) {
-    case HTTP_GOOGLE_LEGACY: herd_google_legacy_judge(&reply, ret_judgement); break;
+    case HTTP_GOOGLE_LEGACY: herd_google_legacy_judge(&reply, ret_judgement, ret_shape); break;
     case HTTP_GOOGLE_NEW: err = herd_google_new_judge(&reply, job->query, out, ret_judgement); break;
     case HTTP_OVERPASS: err = herd_overpass_judge(&reply, job->query, out, ret_judgement); break;
     }
@@ -113,13 +117,14 @@ static void on_reply(void *ctx, const struct herd_fetch_result *result)
     struct http_job *job = ctx;
     struct http_provider *provider = job->provider;
     struct herd_judgement judgement;
+    struct herd_answer_shape shape;
     struct herd_buf translated = {0};
     job->call = NULL;
     if (result->err < 0)
         herd_judgement_fail(&judgement, "UNKNOWN_ERROR", result->err != HERD_E_NOMEM, "%s: %s", provider->label,
                             result->why);
     else
-        judge(job, result, &translated, &judgement);
+        judge(job, result, &translated, &judgement, &shape);
     struct herd_span answer = translated.len ? (struct herd_span){translated.at, translated.len} : result->body;
     /* No provider should echo the key; if one does, nobody else sees it. */
     if (holds_key(provider, answer) || holds_key(provider, herd_span_of(judgement.why)))
@@ -128,7 +133,10 @@ static void on_reply(void *ctx, const struct herd_fetch_result *result)
     if (judgement.verdict == HERD_REPLY_ANSWER) {
         struct herd_lookup *lookup = job->lookup;
         job_free(job);
-        herd_lookup_answer(lookup, answer);
+        if (translated.len) /* ours: valid, and within the bound */
+            places_lookup_answer_final(lookup, answer);
+        else
+            places_lookup_answer_shaped(lookup, answer, &shape);
     } else if (!(judgement.retry && result->retry_after_s == 0 && try_again(job))) {
         struct places_failure failure = {.status = judgement.status, .why = judgement.why, .blame = judgement.blame,
                                          .rest_ms = judgement.blame ? result->retry_after_s * 1000 : 0};
@@ -206,8 +214,7 @@ static void http_start(void *ctx, struct herd_lookup *lookup, const struct herd_
 {
     struct http_provider *provider = ctx;
     struct http_job *job = calloc(1, sizeof *job);
-    if (!job || !(job->retry = evtimer_new(provider->places->base, on_retry, job))) {
-        free(job);
+    if (!job) {
         places_lookup_fail(lookup, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
         return;
     }

@@ -49,7 +49,7 @@ static void local_start(void *ctx, struct herd_lookup *lookup, const struct herd
         places_lookup_fail(lookup, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
         return;
     }
-    places_lookup_answer_final(lookup, (struct herd_span){local->answer.at, local->answer.len}, "OK");
+    places_lookup_answer_final(lookup, (struct herd_span){local->answer.at, local->answer.len});
 }
 
 static void *load_thread(void *ctx)

@@ -21,6 +21,7 @@
 #define PLACES_TABLE 256 /* buckets of flights; a power of two */
 
 struct places_cache;
+struct herd_answer_shape;
 
 /* When a provider fails again and again it is left alone for a while, then one question tries it. */
 struct places_breaker {
@@ -99,8 +100,11 @@ void places_finish(struct herd_lookup *flight, const char *origin);
 void places_drive(struct herd_lookup *flight);
 void places_pump(struct herd_places *places);
 void places_abandon(struct herd_lookup *flight); /* nobody wants it any more: off the providers and queues */
-/* Ends a look-up with an answer that is valid, in shape and cut already (built-in providers only). */
-void places_lookup_answer_final(struct herd_lookup *lookup, struct herd_span json, const char *status);
+/* Ends a look-up with an answer that lib/places wrote: valid, in shape and within the bound. */
+void places_lookup_answer_final(struct herd_lookup *lookup, struct herd_span json);
+/* Ends a look-up with an answer whose shape is known; it is cut here. */
+void places_lookup_answer_shaped(struct herd_lookup *lookup, struct herd_span json,
+                                 const struct herd_answer_shape *shape);
 void places_lookup_fail(struct herd_lookup *lookup, const struct places_failure *failure);
 int64_t places_now_ns(void);
 

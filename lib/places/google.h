@@ -43,8 +43,9 @@ void herd_judgement_http(struct herd_judgement *ret_judgement, const char *name,
 /* The URL with the key: HERD_E_NOMEM. Whoever holds it wipes it. */
 int herd_google_legacy_url(struct herd_buf *out, const char *url, const struct herd_places_query *query,
                            struct herd_span key);
-/* An answer is the body itself; nothing is appended to anything. */
-void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement);
+/* An answer is the body itself; *ret_shape says where its parts are, for cutting (also of a `verbatim` one). */
+void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement,
+                              struct herd_answer_shape *ret_shape);
 
 /* The field mask for "pro" (or NULL), "enterprise", or a mask of the user's own. */
 const char *herd_google_new_fields(const char *fields);

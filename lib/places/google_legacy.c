@@ -48,7 +48,8 @@ static const char *error_status(struct herd_span status)
     return NULL;
 }
 
-void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement)
+void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement,
+                              struct herd_answer_shape *ret_shape)
 {
     static const char name[] = "Google Nearby Search";
     if (reply->http_status != 200) {
@@ -61,6 +62,7 @@ void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgem
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, "%s sent no valid answer: %s", name, why);
         return;
     }
+    *ret_shape = shape;
     const char *error = error_status(shape.status);
     bool good = herd_span_equal(shape.status, herd_span_of("OK")) ||
                 herd_span_equal(shape.status, herd_span_of("ZERO_RESULTS"));

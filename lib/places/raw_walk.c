@@ -13,9 +13,9 @@ static const char *skip_space(const char *at, const char *end)
 
 static const char *string_end(const char *at, const char *end)
 {
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\' && at + 1 < end)
-            at++;
+    at++;
+    while ((at = herd_raw_plain_end(at, end)) < end && *at != '"')
+        at += *at == '\\' && at + 1 < end ? 2 : 1;
     return at < end ? at + 1 : end;
 }
 
