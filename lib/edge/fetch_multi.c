@@ -111,7 +111,8 @@ int herd_fetch_multi_open(struct herd_fetch *fetch)
     curl_multi_setopt(fetch->multi, CURLMOPT_SOCKETDATA, fetch);
     curl_multi_setopt(fetch->multi, CURLMOPT_TIMERFUNCTION, timer_cb);
     curl_multi_setopt(fetch->multi, CURLMOPT_TIMERDATA, fetch);
-    curl_multi_setopt(fetch->multi, CURLMOPT_MAXCONNECTS, 32L);
+    /* Above what is in flight as a rule, or connections are closed that the next request needs. */
+    curl_multi_setopt(fetch->multi, CURLMOPT_MAXCONNECTS, 128L);
     return 0;
 }
 

@@ -9,7 +9,7 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 
-#define HERD_FETCH_POOL 16 /* idle easy handles kept */
+#define HERD_FETCH_POOL 64 /* idle easy handles kept */
 
 struct evdns_base;
 struct evdns_getaddrinfo_request;
