@@ -14,6 +14,7 @@
 #define ATTEMPTS_MAX 3
 /* Google's own clients wait half a second and half as long again each time, give or take. */
 #define RETRY_FIRST_MS 500
+#define FETCH_LATER_MS 1000
 /* What Overpass means by 429 without saying for how long: a slot of this address is free again. */
 #define OVERPASS_REST_MS 30000
 
@@ -183,12 +184,13 @@ static void send_request(struct http_job *job)
     const char *headers[6];
     struct herd_buf url = {0}, body = {0};
     struct herd_fetch_request request = {
-        .timeout_ms = job->deadline_ms - herd_fetch_now_ms(),
+        /* The chain watches the time; this is for the case that it cannot. */
+        .timeout_ms = job->deadline_ms - herd_fetch_now_ms() + FETCH_LATER_MS,
         .body_max_bytes = provider->places->reply_max_bytes,
         .headers = headers,
     };
-    if (request.timeout_ms < 1)
-        request.timeout_ms = 1;
+    if (request.timeout_ms < FETCH_LATER_MS)
+        request.timeout_ms = FETCH_LATER_MS;
     job->attempts++;
     int err = make_request(job, &url, &body, headers, &request.header_count);
     if (err == 0) {
