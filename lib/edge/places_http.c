@@ -139,7 +139,9 @@ static void on_reply(void *ctx, const struct herd_fetch_result *result)
         else
             places_lookup_answer_shaped(lookup, answer, &shape);
     } else if (!(judgement.retry && result->retry_after_s == 0 && try_again(job))) {
-        struct places_failure failure = {.status = judgement.status, .why = judgement.why, .blame = judgement.blame,
+        struct places_failure failure = {.status = judgement.status,
+                                         .why = judgement.why,
+                                         .blame = judgement.blame,
                                          .rest_ms = judgement.blame ? result->retry_after_s * 1000 : 0};
         if (provider->kind == HTTP_OVERPASS && result->http_status == 429 && !failure.rest_ms)
             failure.rest_ms = OVERPASS_REST_MS;
@@ -244,13 +246,13 @@ static void http_cancel(void *ctx, struct herd_lookup *lookup)
 /* Reads the key and the header made of it; what was there before stays on failure. */
 static int load_key(struct http_provider *provider, struct herd_config_fault *reterr_fault)
 {
-    struct herd_config_provider from = {.kind = provider->label, .key_file = provider->key_file,
-                                        .key_env = provider->key_env};
+    struct herd_config_provider from = {
+        .kind = provider->label, .key_file = provider->key_file, .key_env = provider->key_env};
     struct herd_buf key = {0}, header = {0};
     int err = places_key_read(&key, &from, reterr_fault);
-    if (err == 0 && (herd_buf_reserve(&header, key.len + 32) < 0 ||
-                     herd_buf_add_text(&header, "X-Goog-Api-Key: ") < 0 ||
-                     herd_buf_add(&header, key.at, key.len) < 0))
+    if (err == 0 &&
+        (herd_buf_reserve(&header, key.len + 32) < 0 || herd_buf_add_text(&header, "X-Goog-Api-Key: ") < 0 ||
+         herd_buf_add(&header, key.at, key.len) < 0))
         err = places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
     if (err < 0) {
         places_key_wipe(&key);
@@ -272,7 +274,8 @@ static int http_reload(void *ctx)
         return 0;
     int err = load_key(provider, &fault);
     if (err < 0) {
-        struct herd_log_field fields[] = {herd_log_text("provider", provider->label), herd_log_text("why", fault.what)};
+        struct herd_log_field fields[] = {herd_log_text("provider", provider->label),
+                                          herd_log_text("why", fault.what)};
         herd_log_event(provider->places->log, HERD_LOG_WARN, "places_key_kept", fields, 2);
     }
     return err;
@@ -316,7 +319,8 @@ static int fill(struct http_provider *provider, const struct herd_config_provide
         herd_buf_add(&provider->mask, "", 1) < 0)
         return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
     if (strpbrk(provider->mask.at, "\r\n"))
-        return places_fault(reterr_fault, HERD_E_SYNTAX, "provider %s: a field mask has no line ends", config->kind);
+        return places_fault(reterr_fault, HERD_E_SYNTAX, "provider %s: a field mask has no line ends",
+                            config->kind);
     int err = provider->kind == HTTP_OVERPASS ? 0 : load_key(provider, reterr_fault);
     if (err < 0)
         return err;
@@ -349,7 +353,7 @@ int places_http_new(struct herd_provider *ret_provider, struct herd_places *plac
         http_free(provider);
         return err;
     }
-    *ret_provider = (struct herd_provider){.ctx = provider, .start = http_start, .cancel = http_cancel,
-                                           .reload = http_reload, .free = http_free};
+    *ret_provider = (struct herd_provider){
+        .ctx = provider, .start = http_start, .cancel = http_cancel, .reload = http_reload, .free = http_free};
     return 0;
 }

@@ -180,7 +180,7 @@ int places_local_new(struct herd_provider *ret_provider, struct herd_places *pla
         local_free(local);
         return err;
     }
-    *ret_provider = (struct herd_provider){.ctx = local, .start = local_start, .reload = local_reload,
-                                           .free = local_free};
+    *ret_provider =
+        (struct herd_provider){.ctx = local, .start = local_start, .reload = local_reload, .free = local_free};
     return 0;
 }

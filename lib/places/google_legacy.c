@@ -12,8 +12,8 @@ static int add_query_text(struct herd_buf *out, struct herd_span text)
     static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.at[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                     (c && strchr("-._~", c));
+        bool plain =
+            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("-._~", c));
         char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
         int err = plain ? herd_buf_add(out, &text.at[i], 1) : herd_buf_add(out, escaped, 3);
         if (err < 0)
@@ -40,8 +40,8 @@ int herd_google_legacy_url(struct herd_buf *out, const char *url, const struct h
 /* The static twin of a status Google sent; NULL where it is none of an error. */
 static const char *error_status(struct herd_span status)
 {
-    static const char *const known[] = {"INVALID_REQUEST", "OVER_QUERY_LIMIT", "REQUEST_DENIED", "UNKNOWN_ERROR",
-                                        "OVER_DAILY_LIMIT", "NOT_FOUND"};
+    static const char *const known[] = {"INVALID_REQUEST", "OVER_QUERY_LIMIT", "REQUEST_DENIED",
+                                        "UNKNOWN_ERROR",   "OVER_DAILY_LIMIT", "NOT_FOUND"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (herd_span_equal(status, herd_span_of(known[i])))
             return known[i];

@@ -25,9 +25,7 @@ static const char *value_end(const char *at, const char *end)
     unsigned depth = 0;
     while (at < end) {
         switch (*at) {
-        case '"':
-            at = string_end(at, end);
-            break;
+        case '"': at = string_end(at, end); break;
         case '{':
         case '[':
             depth++;
@@ -44,9 +42,7 @@ static const char *value_end(const char *at, const char *end)
         case ' ':
         case '\n':
         case '\r':
-        case '\t':
-            at++;
-            continue;
+        case '\t': at++; continue;
         default:
             while (at < end && !strchr(",:]} \n\r\t", *at))
                 at++;
