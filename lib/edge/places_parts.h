@@ -7,7 +7,7 @@
  *   places_lookup.c  how a look-up at a provider ends
  *   places_breaker.c providers that are left alone
  *   places_cache.c   answers that may be kept
- *   places_http.c    providers behind HTTP
+ *   places_http.c    providers behind HTTP; places_http_new.c sets them up
  *   places_local.c   providers in memory
  *   places_key.c     API keys
  */
