@@ -22,13 +22,14 @@ static uint32_t count_decimals(struct herd_span time)
 int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, const struct herd_record *record,
                     uint16_t server)
 {
+    if (record->id.len > UINT32_MAX / 2 || record->diff.len > UINT32_MAX / 8 ||
+        record->place.len > UINT32_MAX / 8 || record->time.len > UINT32_MAX / 8)
+        return HERD_E_LIMIT;
     uint32_t decimals = count_decimals(record->time);
     struct herd_span time = record->time;
     if (decimals != HERD_TIME_VERBATIM)
         time.len = 0;
     size_t text_len = record->diff.len + record->place.len + time.len;
-    if (record->id.len > UINT32_MAX / 2 || text_len > UINT32_MAX / 2)
-        return HERD_E_LIMIT;
 
     /* text, its zero padding, then the body and the slack that packing may write */
     scratch->len = 0;

@@ -14,7 +14,7 @@ int herd_stamp_read(struct herd_span text, const char *limit, int64_t *ret_ns)
     static const uint32_t power[] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
     const char *end = text.len ? text.at + text.len : text.at; /* an empty span may have no address */
     struct herd_decimal number;
-    if (herd_decimal_scan(text.at, end, limit, &number) != end)
+    if (text.len == 0 || herd_decimal_scan(text.at, end, limit, &number) != end)
         return HERD_E_SYNTAX;
     if (number.whole > (uint64_t)(INT64_MAX / NS_PER_S))
         return HERD_E_RANGE;
