@@ -23,8 +23,8 @@ int herd_peer_find(const struct herd_node *node, struct herd_span name)
 
 uint64_t herd_node_random(struct herd_node *node, uint64_t bound)
 {
-    node->random += HERD_HASH_STEP;
-    return herd_fold(node->random, HERD_HASH_LAST ^ node->random >> 29) % bound;
+    node->random += HERD_HASH_A;
+    return herd_fold(node->random, HERD_HASH_B ^ node->random >> 29) % bound;
 }
 
 /* Half of the back-off at least, all of it at most, and twice as long next time. The larger name waits a
