@@ -166,7 +166,14 @@ static void link_line(struct herd_session *session, const struct herd_job *job)
 static int take_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
 {
     switch (session->role) {
-    case HERD_ROLE_CLIENT: return client_line(session, job, out);
+    case HERD_ROLE_CLIENT: {
+        struct herd_buf *replies = herd_session_replies(session, out);
+        size_t before = replies->len;
+        int err = client_line(session, job, out);
+        if (replies != out)
+            session->owed_bytes += replies->len - before;
+        return err;
+    }
     case HERD_ROLE_DIALLED: return dialled_line(session, job, out);
     case HERD_ROLE_LINK: link_line(session, job); return 0;
     default: return 0;
@@ -227,7 +234,12 @@ static int reply_too_long(struct herd_session *session, struct herd_span bytes, 
     session->finishing = true;
     if (bytes.len > TOO_LONG_SHOWN)
         bytes.len = TOO_LONG_SHOWN;
-    return reply_invalid(session, bytes, out);
+    struct herd_buf *replies = herd_session_replies(session, out);
+    size_t before = replies->len;
+    int err = reply_invalid(session, bytes, out);
+    if (replies != out)
+        session->owed_bytes += replies->len - before;
+    return err;
 }
 
 /* Whether a reply was made since `before` bytes were owed. */
