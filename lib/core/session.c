@@ -66,6 +66,11 @@ void herd_session_untime(struct herd_session *session)
     herd_list_remove(&session->line);
 }
 
+void herd_session_hold(struct herd_session *session)
+{
+    herd_session_untime(session);
+}
+
 void herd_session_close(struct herd_session *session)
 {
     herd_peer_session_gone(session, "connection_lost");

@@ -253,6 +253,8 @@ static bool carry_out(struct herd_conn *conn, const struct herd_turn *turn)
 static void pause(struct herd_conn *conn, bool session_waits)
 {
     conn->paused = session_waits || too_much_unsent(conn);
+    if (conn->paused && !session_waits)
+        herd_session_hold(conn->session);
     herd_transport_read(conn, !conn->paused && !conn->eof);
 }
 
