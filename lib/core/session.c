@@ -339,8 +339,9 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
     if (err < 0 || ret_turn->paused || session->role == HERD_ROLE_DEAD)
         return err;
     struct herd_span last = {rest.at + ret_turn->consumed, rest.len - ret_turn->consumed};
-    if (last.len > 0 && !session->finishing) {
-        /* The end of input ends the last line too. */
+    if (last.len > 0 && !session->finishing && session->role == HERD_ROLE_CLIENT) {
+        /* The end of input ends a client's last line too. A neighbour's was cut off: what is there of it may
+         * look whole, with a shorter time. */
         struct herd_job job = {.line = last, .end = rest.len, .guess = HERD_NO_SLOT};
         enum herd_verb verb = herd_command_parse(last, &job.command);
         if (verb == HERD_IAMAT || verb == HERD_AT)
