@@ -105,6 +105,17 @@ static struct herd_config *read_config(const char *path)
     return NULL;
 }
 
+static bool name_known(const struct herd_config *config, const char *name)
+{
+    if (herd_config_find(config, herd_span_of(name)) >= 0)
+        return true;
+    fprintf(stderr, "herd-server: no server \"%s\" in the configuration; there is:", name);
+    for (size_t i = 0; i < config->server_count; i++)
+        fprintf(stderr, " %s", config->servers[i].name);
+    fputc('\n', stderr);
+    return false;
+}
+
 static int print_config(const struct herd_config *config)
 {
     struct herd_buf text = {0};
@@ -199,13 +210,6 @@ static int run(const struct options *options, const struct herd_config *config)
     int status = EXIT_RUNNING;
 
     signal(SIGPIPE, SIG_IGN);
-    if (herd_config_find(config, herd_span_of(options->name)) < 0) {
-        fprintf(stderr, "herd-server: no server \"%s\" in the configuration; there is:", options->name);
-        for (size_t i = 0; i < config->server_count; i++)
-            fprintf(stderr, " %s", config->servers[i].name);
-        fputc('\n', stderr);
-        return EXIT_USAGE;
-    }
     if (open_log(&program, options, config) < 0)
         goto out;
     program.base = event_base_new();
@@ -250,7 +254,9 @@ int main(int argc, char **argv)
     struct herd_config *config = read_config(options.config);
     if (!config)
         return EXIT_USAGE;
-    if (options.print_config)
+    if (options.name && !name_known(config, options.name))
+        status = EXIT_USAGE;
+    else if (options.print_config)
         status = print_config(config);
     else if (options.check)
         status = EXIT_SUCCESS;
