@@ -18,6 +18,7 @@ import os
 import random
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -25,6 +26,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -120,7 +122,11 @@ class Client:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source:
             self.socket.bind((source, 0))
-        self.socket.connect(("127.0.0.1", port))
+        try:
+            self.socket.connect(("127.0.0.1", port))
+        except OSError:
+            self.socket.close()
+            raise
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
@@ -261,6 +267,7 @@ class Server:
         self.herd, self.name, self.port = herd, name, port
         self.log_path = os.path.join(herd.dir, name + ".log")
         self.stderr_path = os.path.join(herd.dir, name + ".stderr")
+        self.config_path = herd.config_path
         self.process = None
         self.exit_code = None
         self.killed = False
@@ -288,7 +295,7 @@ class Server:
 
         with open(self.stderr_path, "ab") as stderr:
             self.process = subprocess.Popen(
-                [PROGRAM, "-c", self.herd.config_path, "-l", self.log_path, *args, self.name], cwd=self.herd.dir,
+                [PROGRAM, "-c", self.config_path, "-l", self.log_path, *args, self.name], cwd=self.herd.dir,
                 env=environment(env), stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
                 preexec_fn=prepare if files else None)
         if wait:
@@ -418,6 +425,23 @@ class Herd:
         with open(self.config_path, "w") as file:
             json.dump(self.config, file, indent=1)
 
+    def wire(self, a, b):
+        """Puts a Proxy into the link of two servers, and returns it: each finds the other behind it."""
+        proxies = []
+        for one, other in ((a, b), (b, a)):
+            proxy = Proxy(self.test, self[other].port)
+            self[one].config_path = os.path.join(self.dir, one + ".json")
+            config = self.config
+            if os.path.exists(self[one].config_path):
+                with open(self[one].config_path) as file:
+                    config = json.load(file)
+            config = json.loads(json.dumps(config))
+            config["servers"][other]["port"] = proxy.port
+            with open(self[one].config_path, "w") as file:
+                json.dump(config, file, indent=1)
+            proxies.append(proxy)
+        return Wire(proxies)
+
     def __getitem__(self, name):
         return self.servers[name]
 
@@ -459,6 +483,88 @@ class Herd:
             if server.running:
                 server.signal(signal.SIGTERM)
         return {server.name: server.wait() for server in self if server.process}
+
+
+class Wire:
+    """Both directions of dialling of a link: see Proxy."""
+
+    def __init__(self, proxies):
+        self.proxies = proxies
+
+    def set(self, mode):
+        for proxy in self.proxies:
+            proxy.set(mode)
+
+
+class Proxy:
+    """A wire between two servers that can be cut, or go dead without a word."""
+
+    def __init__(self, test, target):
+        self.target, self.mode = target, "open"
+        self.listener = socket.create_server(("127.0.0.1", free_port()))
+        self.port = self.listener.getsockname()[1]
+        self.wake, self._woken = socket.socketpair()
+        self.pairs = {}
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+        test.addCleanup(self.close)
+
+    def set(self, mode):
+        """"open"; "cut": connections end and none is made; "dead": connections stay and carry nothing."""
+        self.mode = mode
+        self.wake.send(b".")
+
+    def close(self):
+        self.set("end")
+        self.thread.join(DEADLINE)
+        self.wake.close()
+
+    def _drop(self, one):
+        other = self.pairs.pop(one, None)
+        self.pairs.pop(other, None)
+        for end in (one, other):
+            if end:
+                end.close()
+
+    def _accept(self):
+        one, _ = self.listener.accept()
+        if self.mode == "cut":
+            one.close()
+            return
+        try:
+            other = socket.create_connection(("127.0.0.1", self.target))
+        except OSError:
+            one.close()
+            return
+        self.pairs[one], self.pairs[other] = other, one
+
+    def _run(self):
+        while self.mode != "end":
+            watched = [self._woken, self.listener] + (list(self.pairs) if self.mode == "open" else [])
+            for ready in select.select(watched, [], [])[0]:
+                if ready is self._woken:
+                    self._woken.recv(100)
+                    if self.mode == "cut":
+                        for one in list(self.pairs):
+                            self._drop(one)
+                elif ready is self.listener:
+                    self._accept()
+                elif ready in self.pairs:
+                    self._forward(ready)
+        for one in list(self.pairs):
+            self._drop(one)
+        self.listener.close()
+        self._woken.close()
+
+    def _forward(self, one):
+        try:
+            data = one.recv(1 << 16)
+            if data:
+                self.pairs[one].sendall(data)
+                return
+        except OSError:
+            pass
+        self._drop(one)
 
 
 class HerdTest(unittest.TestCase):
