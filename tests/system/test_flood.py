@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Herds of real servers: what one is told all know, at no more than 2E - V + 1 lines an update, whatever
 happens to servers and links in between."""
+import contextlib
+import json
+import os
 import random
 import socket
 import time
@@ -329,6 +332,86 @@ class Failures(HerdTest):
         self.all_known(herd["N1"], b"g%d", count)
 
 
+class Chaos(HerdTest):
+    """Everything at once, as a seed decides: HERD_TEST_SEED replays one."""
+
+    def chaos(self, seed):
+        dice = random.Random(seed)
+        herd = self.herd(SEED, SEED_LINKS, limits={"peer_ping_ms": 200, "peer_hello_ms": 600, "line_deadline_ms": 500,
+                                                   "lookups_per_client_max": 2}, log={"level": "debug"})
+        wires = [herd.wire(*link) for link in SEED_LINKS]
+        herd.start()
+        paused, clock, clients = None, 100, []
+        for _ in range(150):
+            clock += 1
+            up = [server for server in herd if server.running and server is not paused]
+            act = dice.random()
+            if act < 0.5:
+                client = dice.choice(up).client()
+                client.send(b"".join(dice.choice((report(b"k%d" % dice.randrange(20), clock, b"+%d-1" % (clock % 90)),
+                                                  b"WHATSAT k%d 50 %d\n" % (dice.randrange(25), dice.randrange(21)),
+                                                  dice.randbytes(dice.randrange(60)) + b"\n"))
+                                     for _ in range(dice.randrange(40))) + dice.choice((b"", b"IAMAT ")))
+                clients.append(client)
+            elif act < 0.7 and clients:
+                client = clients.pop(dice.randrange(len(clients)))
+                with contextlib.suppress(OSError):  # its server may be gone
+                    dice.choice((client.reset, client.close, client.half_close))()
+            elif act < 0.8:
+                dice.choice(wires).set(dice.choice(("cut", "dead", "open", "open")))
+            elif act < 0.85 and len(up) > 3:
+                dice.choice(up).kill()
+            elif act < 0.87 and len(up) > 3:
+                self.assertEqual(dice.choice(up).stop(), 0)
+            elif act < 0.93:
+                for server in herd:
+                    if not server.running:
+                        server.start()
+            elif paused:
+                paused.resume()
+                paused = None
+            elif len(up) > 3:
+                paused = dice.choice(up)
+                paused.pause()
+            else:
+                dice.choice(up).signal(1)
+        if paused:
+            paused.resume()
+        for wire in wires:
+            wire.set("open")
+        for client in clients:
+            client.close()
+        for server in herd:
+            if not server.running:
+                server.start()
+        herd.wait_linked()
+        Flooding.same_everywhere(self, herd, [herd_id for herd_id in self.known(herd)])
+        for n, server in enumerate(herd):
+            line = server.ask(report(b"k%d" % n, 10 ** 6))
+            herd.wait_everywhere(b"k%d" % n, line)
+
+    @staticmethod
+    def known(herd):
+        """Clients that all servers know in the end."""
+        ids = [b"k%d" % n for n in range(20)]
+
+        def answers():
+            found = []
+            for server in herd:
+                with server.client() as client:
+                    client.send(b"".join(b"WHATSAT %s 1 0\n" % i for i in ids) + b"end\n")
+                    text = client.until(b"? end\n")
+                found.append([i for i in ids if b"? WHATSAT %s 1 0\n" % i not in text])
+            return all(one == found[0] for one in found) and (found[0] or None)
+        return wait_for(answers, "all know the same clients")
+
+    def test_seeds(self):
+        seeds = os.environ.get("HERD_TEST_SEED")
+        for seed in [int(seeds)] if seeds else range(1, 5):
+            with self.subTest(seed=seed):
+                self.chaos(seed)
+
+
 class Strangers(HerdTest):
     """Peers that are not what they should be."""
 
@@ -451,6 +534,21 @@ class Strangers(HerdTest):
         self.lone["B"].start()
         self.lone.wait_linked()
         self.lone.wait_everywhere(b"x", self.server.ask(report(b"x")), [self.lone["B"]])
+
+    def test_a_link_that_only_one_side_knows(self):
+        """Both sides say so clearly, and serve on."""
+        herd = self.herd(["D", "E"], [("D", "E")])
+        one_sided = dict(herd.config, links=[])
+        herd["E"].config_path = herd.dir + "/E.json"
+        with open(herd["E"].config_path, "w") as file:
+            json.dump(one_sided, file)
+        herd["E"].start()
+        herd["D"].start()
+        herd["E"].wait_event("peer_name_unknown", detail="D")
+        herd["D"].wait_event("peer_refuses_us", detail="peer_name_unknown")
+        for server in herd:
+            self.assertRegex(server.ask(report(b"x")), AT)
+            self.assertEqual(server.links_up(), set())
 
     def test_it_does_not_take_itself_for_a_neighbour(self):
         """A configuration in which a neighbour's address is our own: refused, not a loop."""

@@ -186,6 +186,29 @@ class Options(HerdTest):
                 self.assertIn(word, result.stderr)
 
 
+class Addresses(HerdTest):
+    """Where it listens."""
+
+    def test_ipv6_and_names(self):
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            self.skipTest("no IPv6 here")
+        herd = self.herd(["A", "B"], [("A", "B")])
+        herd.config["servers"]["A"]["host"] = "::1"
+        herd.config["servers"]["B"]["host"] = "localhost"
+        herd.write()
+        for server in herd:
+            server.start()
+        herd.wait_linked()
+        with socket.create_connection(("::1", herd["A"].port), 30) as connection:
+            connection.sendall(b"IAMAT x +1-1 5\n")
+            line = connection.makefile("rb").readline()
+        self.assertRegex(line, AT)
+        self.assertTrue(herd["A"].wait_event("received", line="IAMAT x +1-1 5")["client"].startswith("[::1]:"))
+        herd["B"].wait_event("received", line=line.decode()[:-1], peer="A")
+
+
 class Signals(HerdTest):
     """SIGTERM, SIGINT, SIGHUP."""
 
