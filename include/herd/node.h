@@ -51,6 +51,7 @@ struct herd_node_options {
     int64_t hello_ns;             /* 5 s */
     int64_t redial_min_ns;        /* 50 ms */
     int64_t redial_max_ns;        /* 3 s */
+    int64_t digest_ns;            /* 60 s, give or take a fifth: idle links compare digests this often */
     int64_t future_ns;            /* 300 s */
     bool future_refuse;           /* false: a report from the future is warned of; true: refused */
     bool close_after_reply;       /* close a client after its first reply */
@@ -179,6 +180,8 @@ struct herd_node_counts {
     uint64_t lookups;      /* WHATSAT for a known client */
     uint64_t at_received, at_new; /* AT lines from neighbours, and those that were news */
     uint64_t at_sent;
+    uint64_t syncs;   /* links that came up and found a difference */
+    uint64_t repairs; /* differences on idle links: an alarm, this must stay 0 */
 };
 HERD_API struct herd_node_counts herd_node_counts(const struct herd_node *node);
 

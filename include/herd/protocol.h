@@ -39,9 +39,13 @@ enum herd_verb {
     HERD_WHATSAT, /* id, radius, bound */
     HERD_AT,      /* server, diff, id, place, time, time_ns: neighbours only */
     HERD_HELLO,   /* from, to, version, incarnation: neighbours only */
-    HERD_REFUSE,  /* why: neighbours only */
+    HERD_REFUSE,  /* rest: neighbours only */
     HERD_PING,    /* neighbours only */
     HERD_PONG,    /* neighbours only */
+    HERD_ROOT,    /* rest; this and the following compare what two neighbours know: PROTOCOL.md */
+    HERD_PUSH,    /* nothing */
+    HERD_SUMS,    /* rest */
+    HERD_LIST,    /* rest */
 };
 
 /* One parsed line. Spans point into the line; only the members named beside the verb are set. */
@@ -58,7 +62,7 @@ struct herd_command {
     struct herd_span from, to;
     unsigned version;
     uint64_t incarnation;
-    struct herd_span why; /* the rest of the line */
+    struct herd_span rest; /* what follows the verb */
 };
 
 /* Parses one line (no LF). Never fails: what is not a command is HERD_INVALID. */

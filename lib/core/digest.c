@@ -3,17 +3,26 @@
 #include "digest.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-int herd_digest_init(struct herd_digest *digest)
+int herd_digest_init(struct herd_digest *digest, unsigned bits)
 {
-    *digest = (struct herd_digest){.bits = HERD_DIGEST_BITS_FIRST};
-    digest->leaves = calloc((size_t)1 << digest->bits, sizeof *digest->leaves);
-    return digest->leaves ? 0 : HERD_E_NOMEM;
+    size_t count = (size_t)1 << bits;
+    *digest = (struct herd_digest){.bits = bits};
+    digest->leaves = calloc(count, sizeof *digest->leaves);
+    digest->heads = malloc(count * sizeof *digest->heads);
+    if (!digest->leaves || !digest->heads) {
+        herd_digest_fini(digest);
+        return HERD_E_NOMEM;
+    }
+    memset(digest->heads, 0xff, count * sizeof *digest->heads); /* HERD_NO_SLOT */
+    return 0;
 }
 
 void herd_digest_fini(struct herd_digest *digest)
 {
     free(digest->leaves);
+    free(digest->heads);
     *digest = (struct herd_digest){0};
 }
 

@@ -52,9 +52,11 @@ static inline const char *herd_space_end(const char *p, const char *end)
 /* Cuts `line` into at most `max` fields. Returns how many there are, max + 1 when there are more. */
 static inline size_t herd_fields(struct herd_span line, struct herd_span *fields, size_t max)
 {
+    size_t n = 0;
+    if (line.len == 0)
+        return 0; /* it may have no address */
     const char *end = line.at + line.len;
     const char *p = herd_space_end(line.at, end);
-    size_t n = 0;
     while (p < end) {
         if (n == max)
             return max + 1;

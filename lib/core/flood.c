@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a link has to say: control lines first, then the newest value of each record that is due. */
+/* What a link has to say: control lines first, then records that are due and frames of a comparison. */
 #include "node_impl.h"
 
 bool herd_session_wants(const struct herd_session *session)
@@ -7,7 +7,7 @@ bool herd_session_wants(const struct herd_session *session)
     if (session->role != HERD_ROLE_LINK)
         return false;
     const struct herd_peer *peer = &session->node->peers[session->peer];
-    return peer->pong_due || peer->ping_due || peer->reader.pending > 0;
+    return peer->pong_due || peer->ping_due || peer->reader.pending > 0 || herd_sync_wants(peer);
 }
 
 static int say(bool *io_due, const char *line, struct herd_buf *out)
@@ -18,6 +18,26 @@ static int say(bool *io_due, const char *line, struct herd_buf *out)
     if (err >= 0)
         *io_due = false;
     return err;
+}
+
+/* Appends the newest value of the next record that is due: 1, or 0 if none is. HERD_E_NOMEM. */
+static int say_record(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
+{
+    for (;;) {
+        uint32_t slot = herd_reader_take(&node->changes, &peer->reader);
+        if (slot == HERD_NO_SLOT)
+            return 0;
+        int err = herd_store_format(node->store, slot, out);
+        if (err == HERD_E_NOTFOUND)
+            continue; /* removed while it waited */
+        if (err < 0) {
+            herd_reader_mark(&node->changes, &peer->reader, slot);
+            return err;
+        }
+        node->counts.at_sent++;
+        peer->at_lines++;
+        return 1;
+    }
 }
 
 int herd_session_fill(struct herd_session *session, size_t room, struct herd_now now, struct herd_buf *out)
@@ -31,18 +51,13 @@ int herd_session_fill(struct herd_session *session, size_t room, struct herd_now
     if (err >= 0)
         err = say(&peer->ping_due, "PING\n", out);
 
+    /* Records and frames take turns: neither a busy herd nor a long comparison holds the other up. */
     size_t start = out->len;
     while (err >= 0 && out->len - start < room) {
-        uint32_t slot = herd_reader_take(&node->changes, &peer->reader);
-        if (slot == HERD_NO_SLOT)
+        int said = herd_sync_say(node, peer, out);
+        err = said < 0 ? said : say_record(node, peer, out);
+        if (err == 0 && said == 0)
             break;
-        err = herd_store_format(node->store, slot, out);
-        if (err == HERD_E_NOTFOUND)
-            err = 0; /* removed while it waited */
-        else if (err < 0)
-            herd_reader_mark(&node->changes, &peer->reader, slot);
-        else
-            node->counts.at_sent++;
     }
-    return err;
+    return err < 0 ? err : 0;
 }

@@ -23,7 +23,7 @@ static const char *scan_half(const char *at, const char *end, uint64_t max_deg, 
 
 int herd_place_parse(struct herd_span text, struct herd_place *ret_place)
 {
-    const char *end = text.at + text.len;
+    const char *end = text.len ? text.at + text.len : text.at; /* an empty span may have no address */
     bool out_of_range = false;
     const char *middle = scan_half(text.at, end, LAT_MAX_DEG, &out_of_range);
     if (!middle)

@@ -178,6 +178,8 @@ int herd_node_answer(struct herd_node *node, uint64_t ticket_id, struct herd_spa
     if (err < 0)
         return err;
     session->heard_ns = now.steady_ns;
+    herd_list_remove(&session->idle); /* the list is in order of heard_ns */
+    herd_list_append(&node->idle, &session->idle);
     if (session->finishing && session->ticket_count == 0)
         herd_session_kill(session, "done");
     return 0;

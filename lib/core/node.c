@@ -32,6 +32,7 @@ static void fill_defaults(struct herd_node_options *o)
     fill_time(&o->hello_ns, 5 * NS_PER_S);
     fill_time(&o->redial_min_ns, 50 * NS_PER_MS);
     fill_time(&o->redial_max_ns, 3 * NS_PER_S);
+    fill_time(&o->digest_ns, 60 * NS_PER_S);
     fill_time(&o->future_ns, 300 * NS_PER_S);
 }
 
@@ -116,6 +117,7 @@ void herd_node_free(struct herd_node *node)
     for (uint32_t i = 0; i < node->ticket_cap; i++)
         herd_ticket_free(node->tickets[i].ticket); /* cancelled, the effect never taken */
     free(node->tickets);
+    herd_buf_fini(&node->entries);
     herd_changes_fini(&node->changes);
     herd_store_free(node->store);
     free(node->peers);

@@ -8,6 +8,7 @@
  *     lookup.c    WHATSAT: tickets, and replies kept in order behind them
  *     peer.c      neighbours: introduction, which connection survives, keep-alive, dialling
  *     flood.c     what a link has to say
+ *     sync.c      comparing states when a link comes up
  *     effect.c    the queue of wishes
  */
 #ifndef HERD_CORE_NODE_IMPL_H
@@ -16,6 +17,7 @@
 #include "changes.h"
 #include "list.h"
 #include "store_impl.h"
+#include "sync.h"
 
 #include <herd/node.h>
 #include <herd/protocol.h>
@@ -73,6 +75,8 @@ struct herd_peer {
     struct herd_session *session; /* the established link */
     struct herd_session *dialled; /* ours, not yet introduced */
     struct herd_reader reader;    /* joined while the link is up */
+    struct herd_sync sync;
+    uint64_t at_lines;            /* AT lines both ways on this link */
     uint64_t incarnation;         /* of the other side of the link */
     bool we_dialled;
     bool dial_asked; /* a DIAL effect is out, or `dialled` is set */
@@ -117,6 +121,7 @@ struct herd_node {
     uint64_t incarnation, random;
     struct herd_now now;
     struct herd_node_counts counts;
+    struct herd_buf entries; /* scratch: the entries of a LIST */
     uint64_t future_count, refused_count;
     uint16_t own_name; /* number of `name` in the store */
 };
@@ -153,6 +158,8 @@ void herd_ticket_free(struct herd_ticket *ticket);
 void herd_ticket_leave(struct herd_node *node, struct herd_ticket *ticket);
 
 /* ---- peer.c ---- */
+/* A random number below `bound`. */
+uint64_t herd_node_random(struct herd_node *node, uint64_t bound);
 int herd_peer_find(const struct herd_node *node, struct herd_span name);
 /* A HELLO on a session that is no link yet. */
 int herd_peer_hello(struct herd_session *session, const struct herd_command *command, struct herd_buf *out);

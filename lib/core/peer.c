@@ -21,10 +21,10 @@ int herd_peer_find(const struct herd_node *node, struct herd_span name)
     return HERD_E_NOTFOUND;
 }
 
-static uint64_t next_random(struct herd_node *node)
+uint64_t herd_node_random(struct herd_node *node, uint64_t bound)
 {
     node->random += HERD_HASH_STEP;
-    return herd_fold(node->random, HERD_HASH_LAST ^ node->random >> 29);
+    return herd_fold(node->random, HERD_HASH_LAST ^ node->random >> 29) % bound;
 }
 
 /* Half of the back-off at least, all of it at most, and twice as long next time. The larger name waits a
@@ -33,7 +33,7 @@ static void schedule_dial(struct herd_node *node, struct herd_peer *peer)
 {
     const struct herd_node_options *o = &node->options;
     int64_t half = peer->backoff_ns / 2;
-    int64_t wait = half + (int64_t)(next_random(node) % (uint64_t)(half + 1));
+    int64_t wait = half + (int64_t)herd_node_random(node, (uint64_t)half + 1);
     if (herd_span_compare(node->name, peer->name) > 0)
         wait += o->redial_min_ns;
     peer->next_dial_ns = node->now.steady_ns + wait;
@@ -44,6 +44,7 @@ static void schedule_dial(struct herd_node *node, struct herd_peer *peer)
 static void link_down(struct herd_node *node, struct herd_peer *peer, const char *why)
 {
     herd_changes_leave(&node->changes, &peer->reader);
+    herd_sync_end(peer);
     peer->session = NULL;
     peer->ping_due = peer->pong_due = false;
     peer->down_why = why;
@@ -134,7 +135,7 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     peer->heard_ns = peer->pinged_ns = node->now.steady_ns;
     peer->pings_missed = 0;
     peer->backoff_ns = node->options.redial_min_ns;
-    herd_reader_mark_all(&node->changes, &peer->reader, node->store->slots);
+    herd_sync_begin(node, peer);
     herd_wish_make(node, &peer->up, HERD_EFFECT_PEER_UP);
     return 0;
 }
@@ -149,10 +150,14 @@ static int64_t next_ping_ns(const struct herd_node *node, const struct herd_peer
 int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *peer)
 {
     int64_t next = INT64_MAX;
-    if (peer->session)
+    if (peer->session) {
+        int64_t check_ns = herd_sync_next_ns(node, peer);
         next = next_ping_ns(node, peer);
-    else if (!peer->dial_asked)
+        if (check_ns < next)
+            next = check_ns;
+    } else if (!peer->dial_asked) {
         next = peer->next_dial_ns;
+    }
     if (peer->dialled && peer->dialled_ns + node->options.hello_ns < next)
         next = peer->dialled_ns + node->options.hello_ns;
     return next;
@@ -172,6 +177,8 @@ void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
             peer->ping_due = true;
         }
     }
+    if (peer->session)
+        herd_sync_tick(node, peer);
     if (!peer->session && !peer->dial_asked && now_ns >= peer->next_dial_ns) {
         peer->dial_asked = true;
         herd_wish_make(node, &peer->dial, HERD_EFFECT_DIAL);

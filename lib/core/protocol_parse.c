@@ -152,9 +152,18 @@ static enum herd_verb parse(struct herd_span line, struct herd_command *ret)
         return HERD_PING;
     if (count == 1 && IS(fields[0], "PONG"))
         return HERD_PONG;
-    if (count >= 2 && IS(fields[0], "REFUSE")) {
-        ret->why = (struct herd_span){fields[1].at, (size_t)(line.at + line.len - fields[1].at)};
-        return HERD_REFUSE;
+    if (count == 1 && IS(fields[0], "PUSH"))
+        return HERD_PUSH;
+    if (count >= 2) {
+        ret->rest = (struct herd_span){fields[1].at, (size_t)(line.at + line.len - fields[1].at)};
+        if (IS(fields[0], "LIST"))
+            return HERD_LIST;
+        if (IS(fields[0], "SUMS"))
+            return HERD_SUMS;
+        if (IS(fields[0], "ROOT"))
+            return HERD_ROOT;
+        if (IS(fields[0], "REFUSE"))
+            return HERD_REFUSE;
     }
     return HERD_INVALID;
 }

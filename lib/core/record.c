@@ -98,8 +98,9 @@ int herd_cell_texts(const struct herd_cell *cell, struct herd_buf *scratch, stru
 
 uint64_t herd_body_hash(const unsigned char *body, const struct herd_shape *shape, uint64_t server_hash)
 {
-    /* The lengths are part of the record: "1" "23" is not "12" "3". */
-    uint64_t seed = herd_fold(server_hash ^ ((uint64_t)shape->diff << 32 | shape->place), HERD_HASH_STEP) ^
-                    shape->id;
+    /* All lengths are part of the record: "1" "23" is not "12" "3", and where packed text ends, "1.5" and
+     * "1.50" differ in nothing else. */
+    uint64_t seed = herd_fold(server_hash ^ ((uint64_t)shape->diff << 32 | shape->place), HERD_HASH_STEP);
+    seed = herd_fold(seed ^ ((uint64_t)shape->time << 32 | shape->id), HERD_HASH_LAST);
     return herd_hash(seed, body, herd_shape_body(shape));
 }

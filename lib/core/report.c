@@ -127,6 +127,7 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         .time_ns = command->time_ns,
     };
     node->counts.at_received++;
+    node->peers[session->peer].at_lines++;
 
     /* What cannot be taken in ends the link: when it is up again, the neighbour tells it once more. */
     uint32_t slot = herd_store_find(store, job->hash, job->guess, command->id);

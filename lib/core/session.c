@@ -8,8 +8,9 @@
 #define BATCH 32
 /* What a client is shown of a line that is too long. */
 #define TOO_LONG_SHOWN 256
-/* A neighbour's AT line is longer than the report it came from: "AT", a name, a difference. */
-#define LINK_LINE_EXTRA 1024
+/* A neighbour's AT line is longer than the report it came from ("AT", a name, a difference), and a LIST
+ * takes 16 000 bytes whatever limit clients have. */
+#define LINK_LINE_EXTRA 16384
 
 static struct herd_session *open_session(struct herd_node *node, void *user, struct herd_now now)
 {
@@ -44,11 +45,14 @@ int herd_session_dialled(struct herd_node *node, struct herd_session **ret_sessi
         return HERD_E_ARG;
     struct herd_peer *p = &node->peers[peer];
     struct herd_session *session = open_session(node, user, now);
-    if (!session)
+    if (!session) {
+        herd_node_dial_failed(node, peer, now);
         return HERD_E_NOMEM;
+    }
     int err = herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, p->name, node->incarnation);
     if (err < 0) {
         herd_session_close(session);
+        herd_node_dial_failed(node, peer, now);
         return err;
     }
     session->role = HERD_ROLE_DIALLED;
@@ -118,10 +122,9 @@ static int reply_invalid(struct herd_session *session, struct herd_span line, st
     return herd_format_invalid(herd_session_replies(session, out), line);
 }
 
-static int client_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+static int client_command(struct herd_session *session, const struct herd_job *job, bool first,
+                          struct herd_buf *out)
 {
-    bool first = !session->spoken;
-    session->spoken = true;
     switch (job->command.verb) {
     case HERD_BLANK: return 0;
     case HERD_IAMAT: return herd_report_take(session, job, herd_session_replies(session, out));
@@ -134,13 +137,25 @@ static int client_line(struct herd_session *session, const struct herd_job *job,
     }
 }
 
+static int client_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+{
+    bool first = !session->spoken;
+    session->spoken = true;
+    const struct herd_buf *replies = herd_session_replies(session, out);
+    size_t before = replies->len;
+    int err = client_command(session, job, first, out);
+    if (replies != out) /* behind a ticket, which lives at least until its answer */
+        session->owed_bytes += replies->len - before;
+    return err;
+}
+
 static int dialled_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
 {
     switch (job->command.verb) {
     case HERD_BLANK: return 0;
     case HERD_HELLO: return herd_peer_hello(session, &job->command, out);
     case HERD_REFUSE:
-        herd_notice(session->node, "peer_refuses_us", job->command.why);
+        herd_notice(session->node, "peer_refuses_us", job->command.rest);
         herd_session_kill(session, "refused");
         return 0;
     default:
@@ -158,6 +173,19 @@ static void link_line(struct herd_session *session, const struct herd_job *job)
     case HERD_PONG: break;
     case HERD_PING: peer->pong_due = true; break;
     case HERD_AT: herd_report_learn(session, job); break;
+    case HERD_ROOT:
+    case HERD_PUSH:
+    case HERD_SUMS:
+    case HERD_LIST: {
+        int err = herd_sync_take(session->node, peer, &job->command);
+        if (err == HERD_E_NOMEM) {
+            herd_session_kill(session, "out_of_memory");
+        } else if (err < 0) {
+            herd_notice(session->node, "peer_line_invalid", job->line);
+            herd_session_kill(session, "protocol");
+        }
+        break;
+    }
     case HERD_REFUSE:
         /* Ours was the connection that both sides agreed to drop. */
         herd_session_kill(session, "refused");
@@ -171,14 +199,7 @@ static void link_line(struct herd_session *session, const struct herd_job *job)
 static int take_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
 {
     switch (session->role) {
-    case HERD_ROLE_CLIENT: {
-        struct herd_buf *replies = herd_session_replies(session, out);
-        size_t before = replies->len;
-        int err = client_line(session, job, out);
-        if (replies != out)
-            session->owed_bytes += replies->len - before;
-        return err;
-    }
+    case HERD_ROLE_CLIENT: return client_line(session, job, out);
     case HERD_ROLE_DIALLED: return dialled_line(session, job, out);
     case HERD_ROLE_LINK: link_line(session, job); return 0;
     default: return 0;
@@ -218,6 +239,8 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
             herd_index_prefetch(&store->index, job->hash);
         }
         n++;
+        if (verb == HERD_HELLO)
+            break; /* what follows is read as what this makes of the session */
     }
     for (size_t i = 0; i < n; i++) {
         struct herd_job *job = &jobs[i];
@@ -239,12 +262,8 @@ static int reply_too_long(struct herd_session *session, struct herd_span bytes, 
     session->finishing = true;
     if (bytes.len > TOO_LONG_SHOWN)
         bytes.len = TOO_LONG_SHOWN;
-    struct herd_buf *replies = herd_session_replies(session, out);
-    size_t before = replies->len;
-    int err = reply_invalid(session, bytes, out);
-    if (replies != out)
-        session->owed_bytes += replies->len - before;
-    return err;
+    struct herd_job job = {.line = bytes, .command = {.verb = HERD_INVALID}};
+    return client_line(session, &job, out);
 }
 
 /* Whether a reply was made since `before` bytes were owed. */
@@ -290,13 +309,16 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
     return 0;
 }
 
-/* A client in the middle of a line is on the clock from the line's first byte. */
-static void time_line(struct herd_session *session, bool unfinished)
+/* A client in the middle of a line is on the clock from the line's first byte; `another`: this is not the
+ * line it was in the middle of before. */
+static void time_line(struct herd_session *session, bool unfinished, bool another)
 {
     struct herd_node *node = session->node;
-    if (!unfinished || session->role != HERD_ROLE_CLIENT) {
+    if (!unfinished || another || session->role != HERD_ROLE_CLIENT)
         herd_list_remove(&session->line);
-    } else if (!herd_list_linked(&session->line)) {
+    if (!unfinished || session->role != HERD_ROLE_CLIENT)
+        return;
+    if (!herd_list_linked(&session->line)) {
         session->line_ns = node->now.steady_ns;
         herd_list_append(&node->lines, &session->line);
     }
@@ -328,7 +350,7 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
     if (err < 0)
         return err;
     set_turn(session, consumed, ret_turn);
-    time_line(session, consumed < bytes.len && !ret_turn->paused);
+    time_line(session, consumed < bytes.len && !ret_turn->paused, consumed > 0);
     return 0;
 }
 
@@ -336,12 +358,15 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
                      struct herd_buf *out, struct herd_turn *ret_turn)
 {
     int err = herd_session_input(session, rest, now, out, ret_turn);
-    if (err < 0 || ret_turn->paused || session->role == HERD_ROLE_DEAD)
+    if (err < 0 || session->role == HERD_ROLE_DEAD)
         return err;
-    struct herd_span last = {rest.at + ret_turn->consumed, rest.len - ret_turn->consumed};
-    if (last.len > 0 && !session->finishing && session->role == HERD_ROLE_CLIENT) {
+    size_t left = rest.len - ret_turn->consumed;
+    if (ret_turn->paused && left > 0)
+        return 0;
+    if (left > 0 && !session->finishing && session->role == HERD_ROLE_CLIENT) {
         /* The end of input ends a client's last line too. A neighbour's was cut off: what is there of it may
          * look whole, with a shorter time. */
+        struct herd_span last = {rest.at + ret_turn->consumed, left};
         struct herd_job job = {.line = last, .end = rest.len, .guess = HERD_NO_SLOT};
         enum herd_verb verb = herd_command_parse(last, &job.command);
         if (verb == HERD_IAMAT || verb == HERD_AT)
@@ -355,7 +380,7 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
     else if (session->role != HERD_ROLE_DEAD)
         herd_session_kill(session, "connection_lost");
     session->seen = 0;
-    time_line(session, false);
+    time_line(session, false, false);
     set_turn(session, rest.len, ret_turn);
     return 0;
 }

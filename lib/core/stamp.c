@@ -11,9 +11,9 @@
 
 int herd_stamp_parse(struct herd_span text, int64_t *ret_ns)
 {
-    const char *end = text.at + text.len;
+    const char *end = text.len ? text.at + text.len : text.at; /* an empty span may have no address */
     struct herd_decimal number;
-    if (herd_decimal_scan(text.at, end, &number) != end)
+    if (text.len == 0 || herd_decimal_scan(text.at, end, &number) != end)
         return HERD_E_SYNTAX;
     if (number.whole > (uint64_t)(INT64_MAX / NS_PER_S))
         return HERD_E_RANGE;
@@ -88,7 +88,7 @@ size_t herd_diff_format(int64_t diff_ns, char out[HERD_DIFF_MAX])
 bool herd_diff_valid(struct herd_span text)
 {
     struct herd_decimal number;
-    const char *end = text.at + text.len;
+    const char *end = text.len ? text.at + text.len : text.at;
     if (text.len < 2 || (text.at[0] != '+' && text.at[0] != '-'))
         return false;
     return herd_decimal_scan(text.at + 1, end, &number) == end;

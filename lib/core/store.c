@@ -13,7 +13,7 @@ int herd_store_new(struct herd_store **ret_store, const struct herd_store_option
     struct herd_store *store = calloc(1, sizeof *store);
     if (!store)
         return HERD_E_NOMEM;
-    if (herd_digest_init(&store->digest) < 0) {
+    if (herd_digest_init(&store->digest, HERD_DIGEST_BITS_FIRST) < 0) {
         free(store);
         return HERD_E_NOMEM;
     }
@@ -128,24 +128,43 @@ int herd_store_replace(struct herd_store *store, uint32_t slot, const struct her
     return 0;
 }
 
+uint64_t herd_store_record_hash(const struct herd_store *store, uint32_t slot)
+{
+    return cell_hash(store, herd_store_cell(store, slot));
+}
+
+static void link_slot(struct herd_store *store, struct herd_digest *digest, uint64_t id_hash, uint32_t slot)
+{
+    uint32_t *head = &digest->heads[herd_digest_leaf(digest, id_hash)];
+    *herd_store_next(store, slot) = *head;
+    *head = slot;
+}
+
+static void unlink_slot(struct herd_store *store, uint64_t id_hash, uint32_t slot)
+{
+    uint32_t *at = &store->digest.heads[herd_digest_leaf(&store->digest, id_hash)];
+    while (*at != slot)
+        at = herd_store_next(store, *at);
+    *at = *herd_store_next(store, slot);
+}
+
 /* More leaves when these hold many records each; what cannot be had now is tried again later. */
 static void grow_digest(struct herd_store *store)
 {
-    struct herd_digest *digest = &store->digest;
-    if (digest->bits >= HERD_DIGEST_BITS_MAX || store->count >> digest->bits < 8)
-        return;
-    unsigned bits = digest->bits + 4;
-    uint64_t *leaves = calloc((size_t)1 << bits, sizeof *leaves);
-    if (!leaves)
+    struct herd_digest bigger;
+    if (store->digest.bits >= HERD_DIGEST_BITS_MAX || store->count >> store->digest.bits < 8 ||
+        herd_digest_init(&bigger, store->digest.bits + 4) < 0)
         return;
     for (uint32_t slot = 0; slot < store->slots; slot++) {
         const struct herd_cell *cell = herd_store_cell(store, slot);
-        if (!herd_cell_empty(cell))
-            leaves[herd_store_id_hash(store, herd_cell_id(cell)) >> (64 - bits)] += cell_hash(store, cell);
+        if (herd_cell_empty(cell))
+            continue;
+        uint64_t id_hash = herd_store_id_hash(store, herd_cell_id(cell));
+        herd_digest_add(&bigger, id_hash, cell_hash(store, cell));
+        link_slot(store, &bigger, id_hash, slot);
     }
-    free(digest->leaves);
-    digest->leaves = leaves;
-    digest->bits = bits;
+    herd_digest_fini(&store->digest);
+    store->digest = bigger;
 }
 
 /* A slot to write to: a removed one, or the next. The slot is taken only by take_slot. */
@@ -160,17 +179,16 @@ static int find_room(struct herd_store *store, uint32_t *ret_slot)
     if (store->slots / HERD_CHUNK_CELLS == store->chunk_count) {
         if (store->chunk_count == store->chunk_cap) {
             size_t cap = store->chunk_cap ? store->chunk_cap * 2 : 16;
-            struct herd_cell **chunks = realloc(store->chunks, cap * sizeof(struct herd_cell *));
+            struct herd_chunk **chunks = realloc(store->chunks, cap * sizeof(struct herd_chunk *));
             if (!chunks)
                 return HERD_E_NOMEM;
             store->chunks = chunks;
             store->chunk_cap = cap;
         }
-        /* The slack lets unpacking read whole words at the end of the last cell. */
-        struct herd_cell *chunk = malloc(HERD_CHUNK_CELLS * sizeof *chunk + HERD_PACK_SLACK);
+        struct herd_chunk *chunk = malloc(sizeof *chunk);
         if (!chunk)
             return HERD_E_NOMEM;
-        memset((char *)chunk + HERD_CHUNK_CELLS * sizeof *chunk, 0, HERD_PACK_SLACK);
+        memset(chunk->next, 0xff, sizeof chunk->next);
         store->chunks[store->chunk_count++] = chunk;
     }
     struct herd_cell *cell = herd_store_cell(store, store->slots);
@@ -206,7 +224,9 @@ int herd_store_insert(struct herd_store *store, uint64_t hash, const struct herd
     take_slot(store, slot, next_free);
     herd_index_insert(&store->index, hash, slot);
     store->count++;
-    herd_digest_add(&store->digest, herd_store_id_hash(store, draft_id(draft)), draft_hash(store, draft));
+    uint64_t id_hash = herd_store_id_hash(store, draft_id(draft));
+    herd_digest_add(&store->digest, id_hash, draft_hash(store, draft));
+    link_slot(store, &store->digest, id_hash, slot);
     grow_digest(store);
     *ret_slot = slot;
     return 0;
@@ -273,7 +293,9 @@ void herd_store_remove(struct herd_store *store, uint32_t slot)
     if (herd_cell_empty(cell))
         return;
     struct herd_span id = herd_cell_id(cell);
-    herd_digest_add(&store->digest, herd_store_id_hash(store, id), 0 - cell_hash(store, cell));
+    uint64_t id_hash = herd_store_id_hash(store, id);
+    herd_digest_add(&store->digest, id_hash, 0 - cell_hash(store, cell));
+    unlink_slot(store, id_hash, slot);
     herd_index_remove(&store->index, herd_store_hash(store, id), slot);
     herd_cell_clear(cell);
     cell->time_ns = store->free_slot;

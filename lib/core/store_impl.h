@@ -13,11 +13,18 @@
 
 #define HERD_CHUNK_CELLS 1024
 
+/* Slots in memory; `next` links those of one digest leaf. It also is the room behind the last cell that
+ * unpacking, which works in whole words, may read. */
+struct herd_chunk {
+    struct herd_cell cells[HERD_CHUNK_CELLS];
+    uint32_t next[HERD_CHUNK_CELLS];
+};
+
 struct herd_store {
     struct herd_index index;
     struct herd_names names;
     struct herd_digest digest;
-    struct herd_cell **chunks;
+    struct herd_chunk **chunks;
     size_t chunk_count, chunk_cap;
     uint32_t slots;     /* ever used */
     uint32_t free_slot; /* head of the list of removed slots, linked through time_ns */
@@ -30,7 +37,12 @@ struct herd_store {
 
 static inline struct herd_cell *herd_store_cell(const struct herd_store *store, uint32_t slot)
 {
-    return &store->chunks[slot / HERD_CHUNK_CELLS][slot % HERD_CHUNK_CELLS];
+    return &store->chunks[slot / HERD_CHUNK_CELLS]->cells[slot % HERD_CHUNK_CELLS];
+}
+
+static inline uint32_t *herd_store_next(const struct herd_store *store, uint32_t slot)
+{
+    return &store->chunks[slot / HERD_CHUNK_CELLS]->next[slot % HERD_CHUNK_CELLS];
 }
 
 static inline uint64_t herd_store_hash(const struct herd_store *store, struct herd_span id)
@@ -51,6 +63,9 @@ uint32_t herd_store_find(const struct herd_store *store, uint64_t hash, uint32_t
 /* Compares a record with the one in `slot`: the total order. <0: the record comes before. HERD_E_NOMEM is
  * not possible: *ret_order is set and 0 returned unless memory ran out. */
 int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_draft *draft, int *ret_order);
+
+/* The hash of the record in a slot, as digests sum it; the slot must not be empty. */
+uint64_t herd_store_record_hash(const struct herd_store *store, uint32_t slot);
 
 /* Stores a draft over the record in `slot`. HERD_E_NOMEM: unchanged. */
 int herd_store_replace(struct herd_store *store, uint32_t slot, const struct herd_draft *draft);

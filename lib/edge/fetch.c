@@ -2,8 +2,6 @@
 /* HTTP calls: begun, bounded, ended exactly once. */
 #include "fetch_parts.h"
 
-#include <event2/dns.h>
-
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -283,8 +281,7 @@ void herd_fetch_free(struct herd_fetch *fetch)
         herd_fetch_site_free(fetch->sites);
         fetch->sites = next;
     }
-    if (fetch->dns)
-        evdns_base_free(fetch->dns, 1);
+    herd_fetch_dns_free(fetch->dns);
     if (fetch->deliver)
         event_free(fetch->deliver);
     free(fetch);

@@ -20,6 +20,9 @@ int herd_fetch_new(struct herd_fetch **ret_fetch, struct event_base *base);
 /* Cancels every call; sites are freed too. */
 void herd_fetch_free(struct herd_fetch *fetch);
 
+/* Asks this name server ("127.0.0.1:5353") instead of the system's. HERD_E_NOMEM, HERD_E_ADDRESS. */
+int herd_fetch_resolver(struct herd_fetch *fetch, const char *address);
+
 /* A place requests go to: scheme, host and port of `url`, with its addresses and an extra trust root
  * (`ca_file` may be NULL; copied). HERD_E_NOMEM, HERD_E_SYNTAX (not a URL of the accepted kind:
  * https, or http to a loopback address; no user, no fragment) with a static sentence in *reterr_why. Owned by

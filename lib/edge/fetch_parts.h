@@ -14,12 +14,21 @@
 struct evdns_base;
 struct evdns_getaddrinfo_request;
 
+/* evdns calls back from the loop even for what was cancelled, and looks at its base when it does: the base
+ * has to live until the last of these calls has come, which may be after the fetch is gone. */
+struct herd_fetch_dns {
+    struct event_base *loop;
+    struct evdns_base *base;
+    size_t pending;
+    bool orphan;
+};
+
 struct herd_fetch {
     struct event_base *base;
     CURLM *multi;
     struct event *timer;   /* libcurl's */
     struct event *deliver; /* calls that ended are waiting */
-    struct evdns_base *dns;
+    struct herd_fetch_dns *dns;
     struct herd_fetch_site *sites;
     struct herd_fetch_call *calls;
     CURL *pool[HERD_FETCH_POOL];
@@ -29,6 +38,7 @@ struct herd_fetch {
 /* A resolution outlives whoever wanted it: evdns calls back even after a cancel. */
 struct herd_fetch_resolve {
     struct herd_fetch_site *site; /* NULL: nobody wants it any more */
+    struct herd_fetch_dns *dns;
     struct evdns_getaddrinfo_request *request;
     bool running;
 };
@@ -77,5 +87,6 @@ void herd_fetch_multi_remove(struct herd_fetch_call *call);
 bool herd_fetch_site_ready(struct herd_fetch_site *site);
 void herd_fetch_site_resolve(struct herd_fetch_site *site);
 void herd_fetch_site_free(struct herd_fetch_site *site);
+void herd_fetch_dns_free(struct herd_fetch_dns *dns);
 
 #endif

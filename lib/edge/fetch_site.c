@@ -150,11 +150,39 @@ static char *addresses_text(const struct herd_fetch_site *site, const struct evu
     return text.at;
 }
 
+static void free_dns_now(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    struct herd_fetch_dns *dns = ctx;
+    if (dns->base)
+        evdns_base_free(dns->base, 0);
+    free(dns);
+}
+
+void herd_fetch_dns_free(struct herd_fetch_dns *dns)
+{
+    if (!dns)
+        return;
+    dns->orphan = true;
+    if (!dns->pending)
+        free_dns_now(-1, 0, dns);
+}
+
+/* A call of evdns has come; not from inside it, but soon after the last one, an orphan goes. */
+static void dns_called(struct herd_fetch_dns *dns)
+{
+    struct timeval soon = {0, 0};
+    if (--dns->pending == 0 && dns->orphan)
+        (void)event_base_once(dns->loop, -1, EV_TIMEOUT, free_dns_now, dns, &soon);
+}
+
 static void resolved(int result, struct evutil_addrinfo *list, void *ctx)
 {
     struct herd_fetch_resolve *resolve = ctx;
     struct herd_fetch_site *site = resolve->site;
     resolve->running = false;
+    dns_called(resolve->dns);
     if (site) {
         site->resolve = NULL;
         char *text = result == 0 ? addresses_text(site, list) : NULL;
@@ -180,25 +208,43 @@ static void resolved(int result, struct evutil_addrinfo *list, void *ctx)
         free(resolve);
 }
 
-static struct evdns_base *dns_of(struct herd_fetch *fetch)
+static struct herd_fetch_dns *dns_of(struct herd_fetch *fetch)
 {
     if (fetch->dns)
         return fetch->dns;
+    struct herd_fetch_dns *dns = calloc(1, sizeof *dns);
+    if (!dns)
+        return NULL;
+    dns->loop = fetch->base;
     /* Without "when inactive" a loop with nothing else to do would never end. */
-    fetch->dns = evdns_base_new(fetch->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-    if (fetch->dns) {
-        (void)evdns_base_resolv_conf_parse(fetch->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
-        if (evdns_base_count_nameservers(fetch->dns) == 0)
-            (void)evdns_base_nameserver_ip_add(fetch->dns, "127.0.0.1");
+    dns->base = evdns_base_new(fetch->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    if (!dns->base) {
+        free(dns);
+        return NULL;
     }
-    return fetch->dns;
+    (void)evdns_base_resolv_conf_parse(dns->base, DNS_OPTIONS_ALL, "/etc/resolv.conf");
+    if (evdns_base_count_nameservers(dns->base) == 0)
+        (void)evdns_base_nameserver_ip_add(dns->base, "127.0.0.1");
+    return fetch->dns = dns;
+}
+
+int herd_fetch_resolver(struct herd_fetch *fetch, const char *address)
+{
+    struct herd_fetch_dns *owner = dns_of(fetch);
+    if (!owner)
+        return HERD_E_NOMEM;
+    struct evdns_base *dns = owner->base;
+    (void)evdns_base_clear_nameservers_and_suspend(dns);
+    if (evdns_base_nameserver_ip_add(dns, address) != 0)
+        return HERD_E_ADDRESS;
+    return evdns_base_resume(dns) == 0 ? 0 : HERD_E_ADDRESS;
 }
 
 void herd_fetch_site_resolve(struct herd_fetch_site *site)
 {
     if (site->resolve)
         return;
-    struct evdns_base *dns = dns_of(site->fetch);
+    struct herd_fetch_dns *dns = dns_of(site->fetch);
     struct herd_fetch_resolve *resolve = dns ? calloc(1, sizeof *resolve) : NULL;
     if (!resolve) {
         for (struct herd_fetch_call *call = site->fetch->calls; call; call = call->next)
@@ -213,8 +259,10 @@ void herd_fetch_site_resolve(struct herd_fetch_site *site)
     hints.ai_flags = EVUTIL_AI_ADDRCONFIG;
     resolve->site = site;
     resolve->running = true;
+    resolve->dns = dns;
+    dns->pending++;
     site->resolve = resolve;
-    struct evdns_getaddrinfo_request *request = evdns_getaddrinfo(dns, site->host, NULL, &hints, resolved, resolve);
+    struct evdns_getaddrinfo_request *request = evdns_getaddrinfo(dns->base, site->host, NULL, &hints, resolved, resolve);
     /* Names in /etc/hosts are answered before the call returns, and then there is no request. */
     if (!resolve->running)
         free(resolve);

@@ -207,6 +207,7 @@ static int make_node(struct herd_server *server)
         .hello_ns = ms(l->peer_hello_ms),
         .redial_min_ns = ms(l->redial_min_ms),
         .redial_max_ns = ms(l->redial_max_ms),
+        .digest_ns = ms(l->digest_ms),
         .future_ns = ms_or_never(l->future_ms),
         .future_refuse = l->future_refuse != 0,
         .close_after_reply = l->close_after_reply != 0,

@@ -4,7 +4,7 @@
  * forms of numbers, the order of members and the layout stay what the provider sent.
  */
 #include "answer.h"
-#include "json.h"
+#include "raw.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,37 +17,37 @@ static int refuse(char *reterr_why, size_t cap, const char *what, size_t offset)
 
 int herd_answer_read(struct herd_span json, struct herd_answer_shape *ret_shape, char *reterr_why, size_t why_cap)
 {
-    struct herd_json_fault fault;
-    if (herd_json_check(json, &fault) < 0)
+    struct herd_raw_fault fault;
+    if (herd_raw_check(json, &fault) < 0)
         return refuse(reterr_why, why_cap, fault.what, fault.offset);
-    struct herd_span object = herd_json_trim(json);
+    struct herd_span object = herd_raw_trim(json);
     if (*object.at != '{')
         return refuse(reterr_why, why_cap, "not an object", (size_t)(object.at - json.at));
 
     struct herd_answer_shape shape = {0};
-    struct herd_json_walk walk = herd_json_walk(object);
+    struct herd_raw_walk walk = herd_raw_walk(object);
     struct herd_span key, value;
-    while (herd_json_member(&walk, &key, &value)) {
+    while (herd_raw_member(&walk, &key, &value)) {
         size_t offset = (size_t)(key.at - json.at);
-        if (herd_json_is(key, "results")) {
-            if (herd_json_kind(value) != '[')
+        if (herd_raw_is(key, "results")) {
+            if (herd_raw_kind(value) != '[')
                 return refuse(reterr_why, why_cap, "\"results\" is not an array", offset);
             /* Of two, one parser takes the first and the next one the last: there is no right cut. */
             if (shape.results.at)
                 return refuse(reterr_why, why_cap, "\"results\" a second time", offset);
             shape.results = value;
-        } else if (herd_json_is(key, "status")) {
-            if (herd_json_kind(value) != '"')
+        } else if (herd_raw_is(key, "status")) {
+            if (herd_raw_kind(value) != '"')
                 return refuse(reterr_why, why_cap, "\"status\" is not a string", offset);
             if (shape.status.at)
                 return refuse(reterr_why, why_cap, "\"status\" a second time", offset);
-            shape.status = herd_json_inside(value);
-        } else if (herd_json_is(key, "error_message")) {
-            shape.message = herd_json_inside(value);
+            shape.status = herd_raw_inside(value);
+        } else if (herd_raw_is(key, "error_message")) {
+            shape.message = herd_raw_inside(value);
         }
     }
-    walk = herd_json_walk(shape.results);
-    while (herd_json_element(&walk, &value))
+    walk = herd_raw_walk(shape.results);
+    while (herd_raw_element(&walk, &value))
         shape.result_count++;
     *ret_shape = shape;
     return 0;
@@ -77,11 +77,11 @@ int herd_answer_cut(struct herd_buf *out, struct herd_span json, const struct he
     const char *end = json.at + json.len;
     const char *from = end, *to = end; /* what is cut out */
     if (shape->results.at && shape->result_count > bound) {
-        struct herd_json_walk walk = herd_json_walk(shape->results);
+        struct herd_raw_walk walk = herd_raw_walk(shape->results);
         struct herd_span element = {shape->results.at, 1};
         to = walk.end;
         for (unsigned kept = 0; kept < bound; kept++)
-            (void)herd_json_element(&walk, &element);
+            (void)herd_raw_element(&walk, &element);
         from = element.at + element.len;
         /* The white space before the bracket stays where a result stays: the layout of Google's end. */
         if (bound)

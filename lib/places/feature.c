@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One GeoJSON Feature (RFC 7946, section 3.2) as a point with a name. */
 #include "decimal.h"
-#include "json.h"
+#include "raw.h"
 #include "reader.h"
 
 #include <string.h>
@@ -34,12 +34,12 @@ static size_t offset_of(const struct feature *f, struct herd_span value)
 static int position(const struct feature *f, struct herd_span coordinates, struct herd_point *io_point)
 {
     struct herd_span lon, lat;
-    struct herd_json_walk walk = herd_json_walk(coordinates);
+    struct herd_raw_walk walk = herd_raw_walk(coordinates);
     size_t at = offset_of(f, coordinates);
     if (!coordinates.len)
         return refuse(f, HERD_E_SYNTAX, "a Point without coordinates", offset_of(f, coordinates));
-    if (herd_json_kind(coordinates) != '[' || !herd_json_element(&walk, &lon) || !herd_json_element(&walk, &lat) ||
-        herd_json_kind(lon) != '0' || herd_json_kind(lat) != '0')
+    if (herd_raw_kind(coordinates) != '[' || !herd_raw_element(&walk, &lon) || !herd_raw_element(&walk, &lat) ||
+        herd_raw_kind(lon) != '0' || herd_raw_kind(lat) != '0')
         return refuse(f, HERD_E_SYNTAX, "coordinates of a Point are [longitude, latitude], two numbers", at);
     int64_t lon_e7, lat_e7;
     bool lon_out = herd_decimal_e7(lon, &lon_e7) < 0 || lon_e7 > 180 * (int64_t)HERD_E7 || lon_e7 < -180 * (int64_t)HERD_E7;
@@ -57,8 +57,8 @@ static int position(const struct feature *f, struct herd_span coordinates, struc
 static struct herd_span text_or_number(struct herd_span object, const char *name)
 {
     struct herd_span value;
-    (void)herd_json_get(object, name, &value);
-    return herd_json_kind(value) == '0' ? value : herd_json_inside(value);
+    (void)herd_raw_get(object, name, &value);
+    return herd_raw_kind(value) == '0' ? value : herd_raw_inside(value);
 }
 
 static struct herd_span first_text(struct herd_span object, const char *const *names)
@@ -74,8 +74,8 @@ static struct herd_span kind_of(struct herd_span properties)
     static const char *const names[] = {"category", "amenity", "shop", "tourism", "leisure",
                                         "office",   "fclass",  "class", NULL};
     struct herd_span kind = first_text(properties, names), categories;
-    if (!kind.len && herd_json_get(properties, "categories", &categories))
-        kind = herd_json_text(categories, "primary"); /* Overture */
+    if (!kind.len && herd_raw_get(properties, "categories", &categories))
+        kind = herd_raw_text(categories, "primary"); /* Overture */
     return kind;
 }
 
@@ -84,11 +84,11 @@ static int types(struct herd_buf *scratch, struct herd_span properties, struct h
 {
     struct herd_span list, element;
     int err = 0;
-    if (herd_json_get(properties, "types", &list) && herd_json_kind(list) == '[') {
-        struct herd_json_walk walk = herd_json_walk(list);
+    if (herd_raw_get(properties, "types", &list) && herd_raw_kind(list) == '[') {
+        struct herd_raw_walk walk = herd_raw_walk(list);
         size_t begin = scratch->len;
-        while (err == 0 && herd_json_element(&walk, &element))
-            if (herd_json_kind(element) == '"' &&
+        while (err == 0 && herd_raw_element(&walk, &element))
+            if (herd_raw_kind(element) == '"' &&
                 (scratch->len == begin || (err = herd_buf_add_text(scratch, ", ")) == 0))
                 err = herd_buf_add(scratch, element.at, element.len);
         return err;
@@ -108,8 +108,8 @@ static int vicinity(struct herd_buf *scratch, struct herd_span properties)
     if (text.len)
         return herd_buf_add(scratch, text.at, text.len);
     struct herd_span number = text_or_number(properties, "addr:housenumber");
-    struct herd_span street = herd_json_text(properties, "addr:street");
-    struct herd_span city = herd_json_text(properties, "addr:city");
+    struct herd_span street = herd_raw_text(properties, "addr:street");
+    struct herd_span city = herd_raw_text(properties, "addr:city");
     if ((street.len && number.len &&
          (herd_buf_add(scratch, number.at, number.len) < 0 || herd_buf_add_text(scratch, " ") < 0)) ||
         herd_buf_add(scratch, street.at, street.len) < 0 ||
@@ -129,8 +129,8 @@ static struct herd_span name_of(struct herd_span properties, struct herd_span ki
 {
     static const char *const names[] = {"name", "name:en", "title", NULL};
     struct herd_span name = first_text(properties, names), all;
-    if (!name.len && herd_json_get(properties, "names", &all))
-        name = herd_json_text(all, "primary"); /* Overture */
+    if (!name.len && herd_raw_get(properties, "names", &all))
+        name = herd_raw_text(all, "primary"); /* Overture */
     return name.len ? name : kind.len ? kind : id;
 }
 
@@ -138,21 +138,21 @@ int herd_feature_add(struct herd_points_reader *reader, struct herd_span text,
                      struct herd_config_fault *reterr_fault)
 {
     struct feature f = {reader, text, reterr_fault};
-    struct herd_json_fault bad;
+    struct herd_raw_fault bad;
     struct herd_span type, geometry, properties, coordinates;
-    if (herd_json_check(text, &bad) < 0)
+    if (herd_raw_check(text, &bad) < 0)
         return refuse(&f, HERD_E_SYNTAX, bad.what, bad.offset);
-    if (!herd_json_get(text, "type", &type) || !herd_json_is(type, "Feature"))
+    if (!herd_raw_get(text, "type", &type) || !herd_raw_is(type, "Feature"))
         return refuse(&f, HERD_E_SYNTAX, "not a GeoJSON Feature: \"type\" says something else", offset_of(&f, type));
-    (void)herd_json_get(text, "geometry", &geometry);
-    (void)herd_json_get(text, "properties", &properties);
-    if (herd_json_kind(geometry) != '{' || !herd_json_get(geometry, "type", &type) ||
-        !herd_json_is(type, "Point")) {
+    (void)herd_raw_get(text, "geometry", &geometry);
+    (void)herd_raw_get(text, "properties", &properties);
+    if (herd_raw_kind(geometry) != '{' || !herd_raw_get(geometry, "type", &type) ||
+        !herd_raw_is(type, "Point")) {
         reader->skipped++;
         return 0;
     }
     struct herd_point point = {0};
-    (void)herd_json_get(geometry, "coordinates", &coordinates);
+    (void)herd_raw_get(geometry, "coordinates", &coordinates);
     int err = position(&f, coordinates, &point);
     if (err < 0)
         return err;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The larger places of the world, compiled in: GeoNames (geonames.org), CC BY 4.0. */
-#include "json.h"
+#include "raw.h"
 #include "points.h"
 
 #include <string.h>
@@ -48,7 +48,7 @@ static int add_city(struct herd_points *points, const unsigned char **io_at, uin
     for (uint32_t rest = *io_id; rest; rest /= 10)
         id[--id_at] = (char)('0' + rest % 10);
     scratch->len = 0;
-    int err = herd_json_escape(scratch, name);
+    int err = herd_raw_escape(scratch, name);
     if (err < 0)
         return err;
     struct herd_point point = {

@@ -5,7 +5,7 @@
  * and strings are followed here, which is enough to see where a feature ends; each feature, and what
  * remains of a collection when its features are taken out, is then checked strictly.
  */
-#include "json.h"
+#include "raw.h"
 #include "reader.h"
 
 #include <string.h>
@@ -19,14 +19,14 @@ static struct herd_span item_of(const struct herd_points_reader *r, size_t from)
 static int end_text(struct herd_points_reader *r, struct herd_config_fault *reterr_fault)
 {
     int err;
-    struct herd_json_fault bad;
+    struct herd_raw_fault bad;
     struct herd_span type, text = item_of(r, 0);
     r->texts++;
     if (!r->any) {
         err = herd_feature_add(r, text, reterr_fault);
-    } else if ((err = herd_json_check(text, &bad)) < 0) {
+    } else if ((err = herd_raw_check(text, &bad)) < 0) {
         err = herd_reader_fault(r, reterr_fault, err, "around the features: %s", bad.what);
-    } else if (!herd_json_get(text, "type", &type) || !herd_json_is(type, "FeatureCollection")) {
+    } else if (!herd_raw_get(text, "type", &type) || !herd_raw_is(type, "FeatureCollection")) {
         err = herd_reader_fault(r, reterr_fault, HERD_E_SYNTAX, "\"features\" outside a FeatureCollection");
     }
     r->carry.len = r->key_at = 0;
@@ -77,7 +77,7 @@ static int open_bracket(struct herd_points_reader *r, char c, size_t at, struct 
     } else if (r->depth == 1 && c == '[' && !r->features) {
         struct herd_span key = item_of(r, r->key_at);
         const char *end = key.len > 1 ? memchr(key.at + 1, '"', key.len - 1) : NULL;
-        if (end && herd_json_is((struct herd_span){key.at, (size_t)(end - key.at) + 1}, "features")) {
+        if (end && herd_raw_is((struct herd_span){key.at, (size_t)(end - key.at) + 1}, "features")) {
             if (r->any)
                 return herd_reader_fault(r, reterr_fault, HERD_E_SYNTAX, "\"features\" a second time");
             r->features = r->any = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Google Nearby Search (legacy): GET, the key in the URL, HTTP 200 always and the truth in `status`. */
 #include "google.h"
-#include "json.h"
+#include "raw.h"
 
 #include <stdio.h>
 #include <string.h>

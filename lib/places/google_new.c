@@ -4,7 +4,7 @@
  * Its answers are translated to the legacy shape; strings and numbers keep the bytes they came with.
  */
 #include "google.h"
-#include "json.h"
+#include "raw.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,21 +51,21 @@ static void judge_error(const struct herd_reply *reply, struct herd_judgement *r
     } codes[] = {{"INVALID_ARGUMENT", "INVALID_REQUEST"},    {"RESOURCE_EXHAUSTED", "OVER_QUERY_LIMIT"},
                  {"PERMISSION_DENIED", "REQUEST_DENIED"},    {"UNAUTHENTICATED", "REQUEST_DENIED"},
                  {"FAILED_PRECONDITION", "REQUEST_DENIED"}};
-    struct herd_json_fault fault;
+    struct herd_raw_fault fault;
     herd_judgement_http(ret_judgement, NAME, reply->http_status);
-    if (herd_json_check(reply->body, &fault) < 0)
+    if (herd_raw_check(reply->body, &fault) < 0)
         return;
-    struct herd_span body = herd_json_trim(reply->body), error, code;
-    struct herd_json_walk walk = herd_json_walk(body);
-    if (herd_json_kind(body) == '[') /* some front ends wrap the object in an array */
-        (void)herd_json_element(&walk, &body);
-    (void)herd_json_get(body, "error", &error);
-    (void)herd_json_get(error, "status", &code);
-    struct herd_span message = herd_json_text(error, "message");
+    struct herd_span body = herd_raw_trim(reply->body), error, code;
+    struct herd_raw_walk walk = herd_raw_walk(body);
+    if (herd_raw_kind(body) == '[') /* some front ends wrap the object in an array */
+        (void)herd_raw_element(&walk, &body);
+    (void)herd_raw_get(body, "error", &error);
+    (void)herd_raw_get(error, "status", &code);
+    struct herd_span message = herd_raw_text(error, "message");
     int message_len = message.len < 120 ? (int)message.len : 120;
     bool retry = ret_judgement->retry;
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-        if (code.len && herd_json_is(code, codes[i].code)) {
+        if (code.len && herd_raw_is(code, codes[i].code)) {
             /* A bad key is reported as a bad argument. */
             bool key = i == 0 && message.len >= 7 && memcmp(message.at, "API key", 7) == 0;
             herd_judgement_fail(ret_judgement, key ? "REQUEST_DENIED" : codes[i].status, i != 0 || key,
@@ -77,16 +77,16 @@ static void judge_error(const struct herd_reply *reply, struct herd_judgement *r
 
 static void lat_lng(struct herd_span object, struct herd_span *ret_lat, struct herd_span *ret_lng)
 {
-    (void)herd_json_get(object, "latitude", ret_lat);
-    (void)herd_json_get(object, "longitude", ret_lng);
-    if (herd_json_kind(*ret_lat) != '0' || herd_json_kind(*ret_lng) != '0')
+    (void)herd_raw_get(object, "latitude", ret_lat);
+    (void)herd_raw_get(object, "longitude", ret_lng);
+    if (herd_raw_kind(*ret_lat) != '0' || herd_raw_kind(*ret_lng) != '0')
         *ret_lat = *ret_lng = (struct herd_span){NULL, 0};
 }
 
 static struct herd_span value_of(struct herd_span object, const char *name, const char *kinds)
 {
     struct herd_span value;
-    if (!herd_json_get(object, name, &value) || !strchr(kinds, herd_json_kind(value)))
+    if (!herd_raw_get(object, name, &value) || !strchr(kinds, herd_raw_kind(value)))
         value = (struct herd_span){NULL, 0};
     return value;
 }
@@ -94,11 +94,11 @@ static struct herd_span value_of(struct herd_span object, const char *name, cons
 /* The elements of an array that are strings, "a", "b": false for no memory. */
 static bool add_strings(struct herd_buf *out, struct herd_span array)
 {
-    struct herd_json_walk walk = herd_json_walk(array);
+    struct herd_raw_walk walk = herd_raw_walk(array);
     struct herd_span element;
     bool first = true;
-    while (herd_json_kind(array) == '[' && herd_json_element(&walk, &element)) {
-        if (herd_json_kind(element) != '"')
+    while (herd_raw_kind(array) == '[' && herd_raw_element(&walk, &element)) {
+        if (herd_raw_kind(element) != '"')
             continue;
         if ((!first && herd_buf_add_text(out, ", ") < 0) || herd_buf_add(out, element.at, element.len) < 0)
             return false;
@@ -114,7 +114,7 @@ static struct herd_span price_level(struct herd_span place)
     static const char digits[] = "01234";
     struct herd_span level = value_of(place, "priceLevel", "\"");
     for (size_t i = 0; i < 5; i++)
-        if (level.len && herd_json_is(level, levels[i]))
+        if (level.len && herd_raw_is(level, levels[i]))
             return (struct herd_span){digits + i, 1};
     return (struct herd_span){NULL, 0};
 }
@@ -123,33 +123,33 @@ static int add_place(struct herd_answer_writer *w, struct herd_span from, struct
 {
     struct herd_answer_place place = {0};
     struct herd_span value;
-    (void)herd_json_get(from, "location", &value);
+    (void)herd_raw_get(from, "location", &value);
     lat_lng(value, &place.lat, &place.lng);
     if (!place.lat.len) /* a place that is nowhere is none */
         return 0;
     struct herd_span viewport = value_of(from, "viewport", "{");
-    (void)herd_json_get(viewport, "high", &value);
+    (void)herd_raw_get(viewport, "high", &value);
     lat_lng(value, &place.viewport[0], &place.viewport[1]);
-    (void)herd_json_get(viewport, "low", &value);
+    (void)herd_raw_get(viewport, "low", &value);
     lat_lng(value, &place.viewport[2], &place.viewport[3]);
     if (!place.viewport[2].len)
         place.viewport[0] = (struct herd_span){NULL, 0};
-    place.name = herd_json_text(value_of(from, "displayName", "{"), "text");
-    place.place_id = herd_json_text(from, "id");
-    place.vicinity = herd_json_text(from, "shortFormattedAddress");
+    place.name = herd_raw_text(value_of(from, "displayName", "{"), "text");
+    place.place_id = herd_raw_text(from, "id");
+    place.vicinity = herd_raw_text(from, "shortFormattedAddress");
     if (!place.vicinity.len)
-        place.vicinity = herd_json_text(from, "formattedAddress");
-    place.business_status = herd_json_text(from, "businessStatus");
+        place.vicinity = herd_raw_text(from, "formattedAddress");
+    place.business_status = herd_raw_text(from, "businessStatus");
     place.rating = value_of(from, "rating", "0");
     place.user_ratings_total = value_of(from, "userRatingCount", "0");
     place.price_level = price_level(from);
     place.open_now = value_of(value_of(from, "currentOpeningHours", "{"), "openNow", "tf");
     struct herd_span plus = value_of(from, "plusCode", "{");
-    place.global_code = herd_json_text(plus, "globalCode");
-    place.compound_code = herd_json_text(plus, "compoundCode");
+    place.global_code = herd_raw_text(plus, "globalCode");
+    place.compound_code = herd_raw_text(plus, "compoundCode");
 
     scratch->len = 0;
-    struct herd_span icon = herd_json_text(from, "iconMaskBaseUri");
+    struct herd_span icon = herd_raw_text(from, "iconMaskBaseUri");
     if (icon.len && (herd_buf_add(scratch, icon.at, icon.len) < 0 || herd_buf_add_text(scratch, ".png") < 0))
         return HERD_E_NOMEM;
     size_t icon_len = scratch->len;
@@ -164,14 +164,14 @@ static int add_place(struct herd_answer_writer *w, struct herd_span from, struct
 /* Who has to be named: `<a href="providerUri">provider</a>`, as the legacy API has it. */
 static int add_attributions(struct herd_buf *out, struct herd_span places)
 {
-    struct herd_json_walk walk = herd_json_walk(places);
+    struct herd_raw_walk walk = herd_raw_walk(places);
     struct herd_span place, attribution;
-    while (herd_json_element(&walk, &place)) {
+    while (herd_raw_element(&walk, &place)) {
         struct herd_span list = value_of(place, "attributions", "[");
-        struct herd_json_walk inner = herd_json_walk(list);
-        while (herd_json_element(&inner, &attribution)) {
-            struct herd_span provider = herd_json_text(attribution, "provider");
-            struct herd_span uri = herd_json_text(attribution, "providerUri");
+        struct herd_raw_walk inner = herd_raw_walk(list);
+        while (herd_raw_element(&inner, &attribution)) {
+            struct herd_span provider = herd_raw_text(attribution, "provider");
+            struct herd_span uri = herd_raw_text(attribution, "providerUri");
             if (!provider.len)
                 continue;
             if (herd_buf_add_text(out, out->len ? ", \"<a href=\\\"" : "\"<a href=\\\"") < 0 ||
@@ -187,13 +187,13 @@ static int translate(struct herd_span places, const struct herd_places_query *qu
 {
     struct herd_buf attributions = {0}, scratch = {0};
     struct herd_answer_writer w;
-    struct herd_json_walk walk = herd_json_walk(places);
+    struct herd_raw_walk walk = herd_raw_walk(places);
     struct herd_span place;
     bool found = false;
     size_t begin = out->len;
     int err = add_attributions(&attributions, places);
     herd_answer_begin(&w, out, (struct herd_span){attributions.at, attributions.len});
-    while (err == 0 && herd_json_element(&walk, &place)) {
+    while (err == 0 && herd_raw_element(&walk, &place)) {
         found = true;
         if (w.count < query->bound)
             err = add_place(&w, place, &scratch);
@@ -210,19 +210,19 @@ static int translate(struct herd_span places, const struct herd_places_query *qu
 int herd_google_new_judge(const struct herd_reply *reply, const struct herd_places_query *query,
                           struct herd_buf *out, struct herd_judgement *ret_judgement)
 {
-    struct herd_json_fault fault;
+    struct herd_raw_fault fault;
     struct herd_span places;
     if (reply->http_status != 200) {
         judge_error(reply, ret_judgement);
         return 0;
     }
-    if (herd_json_check(reply->body, &fault) < 0) {
+    if (herd_raw_check(reply->body, &fault) < 0) {
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent no valid answer: %s at byte %zu",
                             fault.what, fault.offset);
         return 0;
     }
-    struct herd_span body = herd_json_trim(reply->body);
-    if (herd_json_kind(body) != '{' || (herd_json_get(body, "places", &places) && herd_json_kind(places) != '[')) {
+    struct herd_span body = herd_raw_trim(reply->body);
+    if (herd_raw_kind(body) != '{' || (herd_raw_get(body, "places", &places) && herd_raw_kind(places) != '[')) {
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent no list of places");
         return 0;
     }

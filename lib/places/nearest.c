@@ -7,11 +7,16 @@
 #define EARTH_MEAN_RADIUS_M 6371008.8
 #define RAD                 0.017453292519943295
 
-double herd_points_haversine(double lat1_deg, double lon1_deg, double lat2_deg, double lon2_deg)
+static double haversine(double lat1_deg, double cos_lat1, double lon1_deg, double lat2_deg, double lon2_deg)
 {
     double dlat = sin((lat2_deg - lat1_deg) * (RAD / 2));
     double dlon = sin((lon2_deg - lon1_deg) * (RAD / 2));
-    return dlat * dlat + cos(lat1_deg * RAD) * cos(lat2_deg * RAD) * dlon * dlon;
+    return dlat * dlat + cos_lat1 * cos(lat2_deg * RAD) * dlon * dlon;
+}
+
+double herd_points_haversine(double lat1_deg, double lon1_deg, double lat2_deg, double lon2_deg)
+{
+    return haversine(lat1_deg, cos(lat1_deg * RAD), lon1_deg, lat2_deg, lon2_deg);
 }
 
 double herd_points_metres(double haversine)
@@ -61,10 +66,7 @@ static void take(struct search *s, size_t i)
         dlon = 3600000000 - dlon;
     if (dlon > s->dlon_e7)
         return;
-    double sin_dlat = sin((e->lat_e7 / 1e7 - s->lat_deg) * (RAD / 2));
-    double sin_dlon = sin((e->lon_e7 / 1e7 - s->lon_deg) * (RAD / 2));
-    struct herd_points_hit hit = {
-        sin_dlat * sin_dlat + s->cos_lat * cos(e->lat_e7 * (1e-7 * RAD)) * sin_dlon * sin_dlon, i};
+    struct herd_points_hit hit = {haversine(s->lat_deg, s->cos_lat, s->lon_deg, e->lat_e7 / 1e7, e->lon_e7 / 1e7), i};
     if (hit.haversine > s->limit || (s->count == s->cap && !before(&hit, &s->hits[s->count - 1])))
         return;
     size_t to = s->count < s->cap ? s->count++ : s->cap - 1;

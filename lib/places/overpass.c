@@ -7,7 +7,7 @@
  */
 #include "decimal.h"
 #include "google.h"
-#include "json.h"
+#include "raw.h"
 #include "points.h"
 
 #include <stdio.h>
@@ -59,12 +59,12 @@ static bool read_element(struct herd_span value, const struct herd_places_query 
 {
     struct element e = {.value = value};
     struct herd_span place = value, center;
-    if (herd_json_get(value, "center", &center)) /* ways and relations */
+    if (herd_raw_get(value, "center", &center)) /* ways and relations */
         place = center;
     int64_t lat_e7, lon_e7;
-    if (!herd_json_get(value, "tags", &e.tags) || !herd_json_text(e.tags, "name").len ||
-        !herd_json_get(place, "lat", &e.lat) || !herd_json_get(place, "lon", &e.lon) ||
-        herd_json_kind(e.lat) != '0' || herd_json_kind(e.lon) != '0' || herd_decimal_e7(e.lat, &lat_e7) < 0 ||
+    if (!herd_raw_get(value, "tags", &e.tags) || !herd_raw_text(e.tags, "name").len ||
+        !herd_raw_get(place, "lat", &e.lat) || !herd_raw_get(place, "lon", &e.lon) ||
+        herd_raw_kind(e.lat) != '0' || herd_raw_kind(e.lon) != '0' || herd_decimal_e7(e.lat, &lat_e7) < 0 ||
         herd_decimal_e7(e.lon, &lon_e7) < 0)
         return false;
     e.haversine = herd_points_haversine(query->lat_deg, query->lon_deg, (double)lat_e7 / 1e7, (double)lon_e7 / 1e7);
@@ -84,17 +84,17 @@ static int by_distance(const void *a, const void *b)
 static int add_element(struct herd_answer_writer *w, const struct element *e, struct herd_buf *scratch)
 {
     static const char *const kinds[] = {"amenity", "shop", "tourism", "leisure", "office"};
-    struct herd_span id, type = herd_json_text(e->value, "type"), kind = {NULL, 0};
-    (void)herd_json_get(e->value, "id", &id);
+    struct herd_span id, type = herd_raw_text(e->value, "type"), kind = {NULL, 0};
+    (void)herd_raw_get(e->value, "id", &id);
     for (size_t i = 0; i < 5 && !kind.len; i++)
-        kind = herd_json_text(e->tags, kinds[i]);
-    struct herd_span street = herd_json_text(e->tags, "addr:street"), city = herd_json_text(e->tags, "addr:city");
-    struct herd_span number = herd_json_text(e->tags, "addr:housenumber");
+        kind = herd_raw_text(e->tags, kinds[i]);
+    struct herd_span street = herd_raw_text(e->tags, "addr:street"), city = herd_raw_text(e->tags, "addr:city");
+    struct herd_span number = herd_raw_text(e->tags, "addr:housenumber");
     size_t ends[2];
     scratch->len = 0;
     if (herd_buf_add_text(scratch, "osm:") < 0 || herd_buf_add(scratch, type.at, type.len) < 0 ||
         herd_buf_add_text(scratch, "/") < 0 ||
-        herd_buf_add(scratch, id.at, herd_json_kind(id) == '0' ? id.len : 0) < 0)
+        herd_buf_add(scratch, id.at, herd_raw_kind(id) == '0' ? id.len : 0) < 0)
         return HERD_E_NOMEM;
     ends[0] = scratch->len;
     if ((kind.len && (herd_buf_add_text(scratch, "\"") < 0 || herd_buf_add(scratch, kind.at, kind.len) < 0 ||
@@ -111,7 +111,7 @@ static int add_element(struct herd_answer_writer *w, const struct element *e, st
     struct herd_answer_place place = {
         .lat = e->lat,
         .lng = e->lon,
-        .name = herd_json_text(e->tags, "name"),
+        .name = herd_raw_text(e->tags, "name"),
         .place_id = {scratch->at, ends[0]},
         .types = {scratch->at + ends[0], ends[1] - ends[0]},
         .vicinity = {scratch->at + ends[1], scratch->len - ends[1]},
@@ -123,14 +123,14 @@ static int add_element(struct herd_answer_writer *w, const struct element *e, st
 static int translate(struct herd_span elements, const struct herd_places_query *query, struct herd_buf *out)
 {
     struct element *list = malloc(ELEMENTS_MAX * sizeof *list);
-    struct herd_json_walk walk = herd_json_walk(elements);
+    struct herd_raw_walk walk = herd_raw_walk(elements);
     struct herd_buf scratch = {0};
     struct herd_answer_writer w;
     struct herd_span value;
     size_t count = 0, begin = out->len;
     if (!list)
         return HERD_E_NOMEM;
-    while (count < ELEMENTS_MAX && herd_json_element(&walk, &value))
+    while (count < ELEMENTS_MAX && herd_raw_element(&walk, &value))
         if (read_element(value, query, &list[count]))
             count++;
     qsort(list, count, sizeof *list, by_distance);
@@ -150,26 +150,26 @@ static int translate(struct herd_span elements, const struct herd_places_query *
 int herd_overpass_judge(const struct herd_reply *reply, const struct herd_places_query *query,
                         struct herd_buf *out, struct herd_judgement *ret_judgement)
 {
-    struct herd_json_fault fault;
+    struct herd_raw_fault fault;
     struct herd_span body, elements;
     if (reply->http_status != 200) {
         herd_judgement_http(ret_judgement, NAME, reply->http_status);
         ret_judgement->retry = false; /* a loaded public server is left alone */
         return 0;
     }
-    if (herd_json_check(reply->body, &fault) < 0) {
+    if (herd_raw_check(reply->body, &fault) < 0) {
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent no valid answer: %s at byte %zu",
                             fault.what, fault.offset);
         return 0;
     }
-    body = herd_json_trim(reply->body);
-    struct herd_span remark = herd_json_text(body, "remark");
+    body = herd_raw_trim(reply->body);
+    struct herd_span remark = herd_raw_text(body, "remark");
     if (remark.len) { /* HTTP 200, and yet it failed: out of time or memory */
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " answered: %.*s",
                             remark.len < 150 ? (int)remark.len : 150, remark.at);
         return 0;
     }
-    if (!herd_json_get(body, "elements", &elements) || herd_json_kind(elements) != '[') {
+    if (!herd_raw_get(body, "elements", &elements) || herd_raw_kind(elements) != '[') {
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent no elements");
         return 0;
     }

@@ -42,7 +42,7 @@ static int intern_types(struct herd_points *p, struct herd_span types, uint16_t 
     size_t slot = hash % HERD_POINTS_TYPE_SLOTS;
     while (p->type_slots[slot]) {
         const char *known = p->types[p->type_slots[slot] - 1];
-        if (strlen(known) == types.len && memcmp(known, types.at, types.len) == 0) {
+        if (herd_span_equal(herd_span_of(known), types)) {
             *ret_type = p->type_slots[slot];
             return 0;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* GeoNames' tables: 19 columns parted by TAB, no quoting, one place a line, UTF-8. */
 #include "decimal.h"
-#include "json.h"
+#include "raw.h"
 #include "points.h"
 #include "reader.h"
 
@@ -74,16 +74,16 @@ static int add_line(struct herd_points_reader *reader, struct herd_span line, st
         return err;
     struct herd_buf *scratch = &reader->scratch;
     scratch->len = 0;
-    if (herd_json_escape(scratch, column[TSV_NAME]) < 0)
+    if (herd_raw_escape(scratch, column[TSV_NAME]) < 0)
         return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
     size_t name_len = scratch->len;
-    if (herd_json_escape(scratch, column[TSV_ID]) < 0)
+    if (herd_raw_escape(scratch, column[TSV_ID]) < 0)
         return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
     size_t id_len = scratch->len - name_len;
     struct herd_span country = herd_country_name(column[TSV_COUNTRY]);
     point.vicinity = country;
     if (!country.len) {
-        if (herd_json_escape(scratch, column[TSV_COUNTRY]) < 0)
+        if (herd_raw_escape(scratch, column[TSV_COUNTRY]) < 0)
             return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
         point.vicinity = (struct herd_span){scratch->at + name_len + id_len, scratch->len - name_len - id_len};
     }

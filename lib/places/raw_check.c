@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A strict check of JSON texts (RFC 8259) in one pass, without recursion and without memory. */
-#include "json.h"
+#include "raw.h"
 
 #include <string.h>
 
@@ -178,7 +178,7 @@ static bool check_key(struct check *c)
 /* Opens a container; *ret_empty where it closes at once. */
 static bool open_container(struct check *c, char *stack, unsigned *io_depth, bool *ret_empty)
 {
-    if (*io_depth == HERD_JSON_DEPTH_MAX)
+    if (*io_depth == HERD_RAW_DEPTH_MAX)
         return fails(c, "nested too deep");
     char close = *c->at == '{' ? '}' : ']';
     stack[(*io_depth)++] = close;
@@ -190,7 +190,7 @@ static bool open_container(struct check *c, char *stack, unsigned *io_depth, boo
 
 static bool check_value(struct check *c)
 {
-    char stack[HERD_JSON_DEPTH_MAX]; /* what closes each open container */
+    char stack[HERD_RAW_DEPTH_MAX]; /* what closes each open container */
     unsigned depth = 0;
     for (;;) {
         bool empty = false;
@@ -229,13 +229,13 @@ static bool check_value(struct check *c)
     }
 }
 
-int herd_json_check(struct herd_span text, struct herd_json_fault *reterr_fault)
+int herd_raw_check(struct herd_span text, struct herd_raw_fault *reterr_fault)
 {
-    struct check c = {text.at, text.at + text.len, NULL};
     if (!text.len) {
-        *reterr_fault = (struct herd_json_fault){0, "empty"};
+        *reterr_fault = (struct herd_raw_fault){0, "empty"};
         return HERD_E_SYNTAX;
     }
+    struct check c = {text.at, text.at + text.len, NULL};
     bool good = check_value(&c);
     if (good) {
         skip_space(&c);
@@ -244,6 +244,6 @@ int herd_json_check(struct herd_span text, struct herd_json_fault *reterr_fault)
     }
     if (good)
         return 0;
-    *reterr_fault = (struct herd_json_fault){(size_t)(c.at - text.at), c.what};
+    *reterr_fault = (struct herd_raw_fault){(size_t)(c.at - text.at), c.what};
     return HERD_E_SYNTAX;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Walking over checked JSON: members, elements and strings as spans into the text. */
-#include "json.h"
+#include "raw.h"
 
 #include <string.h>
 
@@ -57,7 +57,7 @@ static const char *value_end(const char *at, const char *end)
     return end;
 }
 
-struct herd_span herd_json_trim(struct herd_span text)
+struct herd_span herd_raw_trim(struct herd_span text)
 {
     const char *end = text.at + text.len;
     const char *at = skip_space(text.at, end);
@@ -66,7 +66,7 @@ struct herd_span herd_json_trim(struct herd_span text)
     return (struct herd_span){at, (size_t)(end - at)};
 }
 
-char herd_json_kind(struct herd_span value)
+char herd_raw_kind(struct herd_span value)
 {
     if (!value.len)
         return 0;
@@ -74,15 +74,15 @@ char herd_json_kind(struct herd_span value)
     return first == '-' || (first >= '0' && first <= '9') ? '0' : first;
 }
 
-struct herd_json_walk herd_json_walk(struct herd_span value)
+struct herd_raw_walk herd_raw_walk(struct herd_span value)
 {
-    char kind = herd_json_kind(value);
+    char kind = herd_raw_kind(value);
     if ((kind != '{' && kind != '[') || value.len < 2)
-        return (struct herd_json_walk){NULL, NULL};
-    return (struct herd_json_walk){value.at + 1, value.at + value.len - 1};
+        return (struct herd_raw_walk){NULL, NULL};
+    return (struct herd_raw_walk){value.at + 1, value.at + value.len - 1};
 }
 
-bool herd_json_element(struct herd_json_walk *io_walk, struct herd_span *ret_value)
+bool herd_raw_element(struct herd_raw_walk *io_walk, struct herd_span *ret_value)
 {
     const char *at = io_walk->at, *end = io_walk->end;
     if (!at)
@@ -97,10 +97,10 @@ bool herd_json_element(struct herd_json_walk *io_walk, struct herd_span *ret_val
     return true;
 }
 
-bool herd_json_member(struct herd_json_walk *io_walk, struct herd_span *ret_key, struct herd_span *ret_value)
+bool herd_raw_member(struct herd_raw_walk *io_walk, struct herd_span *ret_key, struct herd_span *ret_value)
 {
     struct herd_span key;
-    if (!herd_json_element(io_walk, &key))
+    if (!herd_raw_element(io_walk, &key))
         return false;
     const char *at = skip_space(io_walk->at, io_walk->end);
     if (at < io_walk->end && *at == ':')
@@ -141,9 +141,9 @@ static bool next_char(struct herd_span *io_in, unsigned *ret_c)
     return true;
 }
 
-bool herd_json_is(struct herd_span string, const char *name)
+bool herd_raw_is(struct herd_span string, const char *name)
 {
-    struct herd_span in = herd_json_inside(string);
+    struct herd_span in = herd_raw_inside(string);
     unsigned c;
     for (; *name; name++)
         if (!in.len || !next_char(&in, &c) || c != (unsigned char)*name)
@@ -151,13 +151,13 @@ bool herd_json_is(struct herd_span string, const char *name)
     return in.len == 0 && in.at != NULL;
 }
 
-bool herd_json_get(struct herd_span object, const char *name, struct herd_span *ret_value)
+bool herd_raw_get(struct herd_span object, const char *name, struct herd_span *ret_value)
 {
-    struct herd_json_walk walk = herd_json_walk(object);
+    struct herd_raw_walk walk = herd_raw_walk(object);
     struct herd_span key, value;
-    if (herd_json_kind(object) == '{')
-        while (herd_json_member(&walk, &key, &value))
-            if (herd_json_is(key, name)) {
+    if (herd_raw_kind(object) == '{')
+        while (herd_raw_member(&walk, &key, &value))
+            if (herd_raw_is(key, name)) {
                 *ret_value = value;
                 return true;
             }
@@ -165,21 +165,21 @@ bool herd_json_get(struct herd_span object, const char *name, struct herd_span *
     return false;
 }
 
-struct herd_span herd_json_inside(struct herd_span string)
+struct herd_span herd_raw_inside(struct herd_span string)
 {
-    if (herd_json_kind(string) != '"' || string.len < 2)
+    if (herd_raw_kind(string) != '"' || string.len < 2)
         return (struct herd_span){NULL, 0};
     return (struct herd_span){string.at + 1, string.len - 2};
 }
 
-struct herd_span herd_json_text(struct herd_span object, const char *name)
+struct herd_span herd_raw_text(struct herd_span object, const char *name)
 {
     struct herd_span value;
-    (void)herd_json_get(object, name, &value);
-    return herd_json_inside(value);
+    (void)herd_raw_get(object, name, &value);
+    return herd_raw_inside(value);
 }
 
-int herd_json_escape(struct herd_buf *out, struct herd_span bytes)
+int herd_raw_escape(struct herd_buf *out, struct herd_span bytes)
 {
     static const char hex[] = "0123456789abcdef";
     size_t i = 0;

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+/* Comparing states with a neighbour: digests from the root down, then lists of the leaves that differ. */
+#include "sync.h"
+
+#include "decimal.h"
+#include "fields.h"
+#include "node_impl.h"
+
+#include <stdlib.h>
+
+#define DEPTH_MAX HERD_DIGEST_BITS_MAX
+/* With so few records, or so unequal stores, sending all is as good as finding out what differs. */
+#define PUSH_BELOW 512
+#define PUSH_RATIO 8
+/* Every link takes lines of this length. */
+#define LIST_LINE_MAX 16000
+#define ENTRY_TEXT 34 /* 16 hex digits, a colon, 16 hex digits, a space */
+
+struct entry {
+    uint64_t id, record;
+};
+
+static bool leads(const struct herd_node *node, const struct herd_peer *peer)
+{
+    return herd_span_compare(node->name, peer->name) < 0;
+}
+
+/* ---- which prefixes are owed an answer ---- */
+
+static size_t first_of_depth(unsigned depth)
+{
+    static const size_t first[] = {0, 1, 1 + 16, 1 + 16 + 256, 1 + 16 + 256 + 4096};
+    return first[depth / HERD_SYNC_FAN_BITS];
+}
+
+static int owe(struct herd_peer *peer, enum herd_sync_answer answer, unsigned depth, uint32_t prefix)
+{
+    if (!peer->sync.due && !(peer->sync.due = calloc(1, sizeof *peer->sync.due)))
+        return HERD_E_NOMEM;
+    struct herd_sync_due *due = peer->sync.due;
+    size_t number = first_of_depth(depth) + prefix;
+    uint64_t *word = &due->bits[answer][number / 64], bit = UINT64_C(1) << (number % 64);
+    due->count += !(*word & bit);
+    *word |= bit;
+    if (number / 64 > due->top[answer])
+        due->top[answer] = number / 64;
+    return 0;
+}
+
+/* Takes the next prefix that is owed an answer: the deepest first. */
+static bool take_owed(struct herd_sync_due *due, enum herd_sync_answer *ret_answer, unsigned *ret_depth,
+                      uint32_t *ret_prefix)
+{
+    for (int answer = HERD_SYNC_ANSWERS - 1; answer >= 0; answer--) {
+        uint64_t *words = due->bits[answer];
+        size_t *top = &due->top[answer];
+        while (words[*top] == 0 && *top > 0)
+            (*top)--;
+        if (words[*top] == 0)
+            continue;
+        unsigned bit = 63 - (unsigned)__builtin_clzll(words[*top]);
+        words[*top] &= ~(UINT64_C(1) << bit);
+        due->count--;
+        size_t number = *top * 64 + bit;
+        unsigned depth = DEPTH_MAX;
+        while (number < first_of_depth(depth))
+            depth -= HERD_SYNC_FAN_BITS;
+        *ret_answer = (enum herd_sync_answer)answer;
+        *ret_depth = depth;
+        *ret_prefix = (uint32_t)(number - first_of_depth(depth));
+        return true;
+    }
+    return false;
+}
+
+/* ---- the records under a prefix ---- */
+
+/* One step through the records whose id hash begins with `prefix`. Begin with a zeroed walk. */
+struct walk {
+    size_t leaf, leaf_end;
+    uint32_t slot;
+    bool begun;
+};
+
+static bool walk_next(const struct herd_store *store, unsigned depth, uint32_t prefix, struct walk *walk,
+                      uint64_t *ret_id_hash)
+{
+    unsigned bits = store->digest.bits;
+    if (!walk->begun) {
+        /* All leaves below the prefix, or the one leaf that it is a part of. */
+        walk->leaf = depth <= bits ? (size_t)prefix << (bits - depth) : prefix >> (depth - bits);
+        walk->leaf_end = walk->leaf + (depth <= bits ? (size_t)1 << (bits - depth) : 1);
+        walk->slot = store->digest.heads[walk->leaf];
+        walk->begun = true;
+    } else {
+        walk->slot = *herd_store_next(store, walk->slot);
+    }
+    for (;;) {
+        while (walk->slot == HERD_NO_SLOT) {
+            if (++walk->leaf == walk->leaf_end)
+                return false;
+            walk->slot = store->digest.heads[walk->leaf];
+        }
+        uint64_t id_hash = herd_store_id_hash(store, herd_cell_id(herd_store_cell(store, walk->slot)));
+        if (depth == 0 || id_hash >> (64 - depth) == prefix) {
+            *ret_id_hash = id_hash;
+            return true;
+        }
+        walk->slot = *herd_store_next(store, walk->slot);
+    }
+}
+
+static void mark_prefix(struct herd_node *node, struct herd_peer *peer, unsigned depth, uint32_t prefix)
+{
+    struct walk walk = {0};
+    uint64_t id_hash;
+    while (walk_next(node->store, depth, prefix, &walk, &id_hash))
+        herd_reader_mark(&node->changes, &peer->reader, walk.slot);
+}
+
+/* ---- saying ---- */
+
+static char *put_number(char *p, uint64_t value, unsigned base, unsigned width)
+{
+    char digits[20];
+    unsigned n = 0;
+    do {
+        digits[n++] = "0123456789abcdef"[value % base];
+        value /= base;
+    } while (value > 0 || n < width);
+    while (n > 0)
+        *p++ = digits[--n];
+    return p;
+}
+
+static int say_root(struct herd_node *node, struct herd_buf *out)
+{
+    char line[64], *p = line;
+    memcpy(p, "ROOT ", 5);
+    p = put_number(p + 5, node->store->count, 10, 1);
+    *p++ = ' ';
+    p = put_number(p, node->store->digest.total, 16, 16);
+    *p++ = '\n';
+    return herd_buf_add(out, line, (size_t)(p - line));
+}
+
+static char *put_prefix(char *p, const char *verb, unsigned depth, uint32_t prefix)
+{
+    memcpy(p, verb, 5);
+    p = put_number(p + 5, depth, 10, 1);
+    *p++ = ' ';
+    return put_number(p, prefix, 16, 1);
+}
+
+static int say_sums(struct herd_node *node, unsigned depth, uint32_t prefix, struct herd_buf *out)
+{
+    char line[16 + HERD_SYNC_FAN * 17], *p = put_prefix(line, "SUMS ", depth, prefix);
+    for (uint32_t child = 0; child < HERD_SYNC_FAN; child++) {
+        *p++ = ' ';
+        p = put_number(p,
+                       herd_digest_sum(&node->store->digest, prefix * HERD_SYNC_FAN + child,
+                                       depth + HERD_SYNC_FAN_BITS),
+                       16, 16);
+    }
+    *p++ = '\n';
+    return herd_buf_add(out, line, (size_t)(p - line));
+}
+
+/* A list too long for a line says "all": both send all they have under the prefix. */
+static int say_list(struct herd_node *node, struct herd_peer *peer, enum herd_sync_answer answer, unsigned depth,
+                    uint32_t prefix, struct herd_buf *out)
+{
+    struct walk walk = {0};
+    uint64_t id_hash;
+    size_t start = out->len;
+    int err = herd_buf_reserve(out, LIST_LINE_MAX + 2 * ENTRY_TEXT);
+    if (err < 0)
+        return err;
+    char *line = out->at + start, *p = put_prefix(line, "LIST ", depth, prefix);
+    char *head_end = p;
+    memcpy(p, answer == HERD_SYNC_ASK ? " ask" : " end", 4);
+    p += 4;
+    while (walk_next(node->store, depth, prefix, &walk, &id_hash)) {
+        if (p - line > LIST_LINE_MAX) {
+            memcpy(head_end, " all", 4);
+            p = head_end + 4;
+            mark_prefix(node, peer, depth, prefix);
+            break;
+        }
+        *p++ = ' ';
+        p = put_number(p, id_hash, 16, 16);
+        *p++ = ':';
+        p = put_number(p, herd_store_record_hash(node->store, walk.slot), 16, 16);
+    }
+    *p++ = '\n';
+    out->len = start + (size_t)(p - line);
+    return 0;
+}
+
+bool herd_sync_wants(const struct herd_peer *peer)
+{
+    return peer->sync.root_due || peer->sync.push_due || (peer->sync.due && peer->sync.due->count > 0);
+}
+
+int herd_sync_say(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
+{
+    struct herd_sync *sync = &peer->sync;
+    enum herd_sync_answer answer;
+    unsigned depth;
+    uint32_t prefix;
+    int err;
+    if (sync->push_due) {
+        err = herd_buf_add_text(out, "PUSH\n");
+        sync->push_due = err < 0;
+    } else if (sync->root_due) {
+        err = say_root(node, out);
+        sync->root_due = err < 0;
+        sync->root_sent = leads(node, peer);
+    } else if (sync->due && take_owed(sync->due, &answer, &depth, &prefix)) {
+        err = answer == HERD_SYNC_SUMS ? say_sums(node, depth, prefix, out)
+                                       : say_list(node, peer, answer, depth, prefix, out);
+        if (err < 0)
+            owe(peer, answer, depth, prefix);
+    } else {
+        /* Nothing is owed any more: the bits are made again when they are needed. */
+        free(sync->due);
+        sync->due = NULL;
+        return 0;
+    }
+    return err < 0 ? err : 1;
+}
+
+/* ---- hearing ---- */
+
+/* Takes the next field off the front of *io_rest. */
+static struct herd_span next_field(struct herd_span *io_rest)
+{
+    const char *end = io_rest->at + io_rest->len;
+    const char *at = herd_space_end(io_rest->at, end);
+    const char *stop = herd_field_end(at, end);
+    *io_rest = (struct herd_span){stop, (size_t)(end - stop)};
+    return (struct herd_span){at, (size_t)(stop - at)};
+}
+
+static bool get_hex(struct herd_span text, uint64_t *ret)
+{
+    uint64_t value = 0;
+    if (text.len == 0 || text.len > 16)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        if (herd_is_digit(c))
+            value = value << 4 | (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            value = value << 4 | (uint64_t)(c - 'a' + 10);
+        else
+            return false;
+    }
+    *ret = value;
+    return true;
+}
+
+static bool get_count(struct herd_span text, uint64_t *ret)
+{
+    struct herd_decimal number;
+    const char *end = text.at + text.len;
+    if (herd_decimal_scan(text.at, end, &number) != end || number.frac)
+        return false;
+    *ret = number.whole;
+    return true;
+}
+
+/* The depth and prefix that SUMS and LIST begin with. */
+static bool get_prefix(struct herd_span *io_rest, unsigned *ret_depth, uint32_t *ret_prefix)
+{
+    uint64_t depth, prefix;
+    if (!get_count(next_field(io_rest), &depth) || !get_hex(next_field(io_rest), &prefix) || depth > DEPTH_MAX ||
+        depth % HERD_SYNC_FAN_BITS != 0 || prefix >> depth != 0)
+        return false;
+    *ret_depth = (unsigned)depth;
+    *ret_prefix = (uint32_t)prefix;
+    return true;
+}
+
+static void push_all(struct herd_node *node, struct herd_peer *peer)
+{
+    herd_reader_mark_all(&node->changes, &peer->reader, node->store->slots);
+}
+
+static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
+{
+    struct herd_sync *sync = &peer->sync;
+    uint64_t theirs, sum, ours = node->store->count;
+    if (!get_count(next_field(&rest), &theirs) || !get_hex(next_field(&rest), &sum) || next_field(&rest).len)
+        return HERD_E_SYNTAX;
+    if (!leads(node, peer)) {
+        sync->root_due = true;
+        return 0;
+    }
+    if (!sync->root_sent)
+        return HERD_E_STATE;
+    sync->root_sent = false;
+    bool at_link_up = sync->at_link_up;
+    sync->at_link_up = false;
+    if (sum == node->store->digest.total) {
+        sync->differed = 0;
+        return 0;
+    }
+    if (at_link_up) {
+        uint64_t less = ours < theirs ? ours : theirs, more = ours < theirs ? theirs : ours;
+        node->counts.syncs++;
+        if (more > PUSH_BELOW && less >= more / PUSH_RATIO)
+            return owe(peer, HERD_SYNC_SUMS, 0, 0);
+        sync->push_due = true;
+        push_all(node, peer);
+        return 0;
+    }
+    /* A difference while updates are on their way means nothing; a quiet link twice in a row does. */
+    if (peer->at_lines != sync->quiet_mark || peer->reader.pending > 0) {
+        sync->differed = 0;
+        return 0;
+    }
+    if (++sync->differed < 2)
+        return 0;
+    sync->differed = 0;
+    node->counts.repairs++;
+    herd_notice(node, "digest_differs", peer->name);
+    return owe(peer, HERD_SYNC_SUMS, 0, 0);
+}
+
+static int take_sums(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
+{
+    const struct herd_digest *digest = &node->store->digest;
+    unsigned depth;
+    uint32_t prefix;
+    uint64_t sums[HERD_SYNC_FAN];
+    if (!get_prefix(&rest, &depth, &prefix) || depth == DEPTH_MAX)
+        return HERD_E_SYNTAX;
+    for (size_t i = 0; i < HERD_SYNC_FAN; i++)
+        if (!get_hex(next_field(&rest), &sums[i]))
+            return HERD_E_SYNTAX;
+    if (next_field(&rest).len)
+        return HERD_E_SYNTAX;
+
+    depth += HERD_SYNC_FAN_BITS;
+    if (depth > digest->bits) /* their leaves are finer than ours */
+        return owe(peer, HERD_SYNC_ASK, depth - HERD_SYNC_FAN_BITS, prefix);
+    for (uint32_t i = 0; i < HERD_SYNC_FAN; i++) {
+        uint32_t child = prefix * HERD_SYNC_FAN + i;
+        if (herd_digest_sum(digest, child, depth) == sums[i])
+            continue;
+        int err = owe(peer, depth + HERD_SYNC_FAN_BITS <= digest->bits ? HERD_SYNC_SUMS : HERD_SYNC_ASK, depth,
+                      child);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static bool get_entry(struct herd_span text, struct entry *ret)
+{
+    return text.len == ENTRY_TEXT - 1 && text.at[16] == ':' &&
+           get_hex((struct herd_span){text.at, 16}, &ret->id) &&
+           get_hex((struct herd_span){text.at + 17, 16}, &ret->record);
+}
+
+static int take_list(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
+{
+    unsigned depth;
+    uint32_t prefix;
+    if (!get_prefix(&rest, &depth, &prefix))
+        return HERD_E_SYNTAX;
+    struct herd_span kind = next_field(&rest);
+    bool ask = herd_span_equal(kind, herd_span_of("ask"));
+    if (herd_span_equal(kind, herd_span_of("all")) && next_field(&rest).len == 0) {
+        mark_prefix(node, peer, depth, prefix);
+        return 0;
+    }
+    if (!ask && !herd_span_equal(kind, herd_span_of("end")))
+        return HERD_E_SYNTAX;
+
+    node->entries.len = 0;
+    for (struct herd_span field; (field = next_field(&rest)).len > 0;) {
+        struct entry entry;
+        if (!get_entry(field, &entry))
+            return HERD_E_SYNTAX;
+        int err = herd_buf_add(&node->entries, &entry, sizeof entry);
+        if (err < 0)
+            return err;
+    }
+    struct entry *entries = (struct entry *)(void *)node->entries.at;
+    size_t count = node->entries.len / sizeof *entries, matched = 0;
+    if (count > 1)
+        qsort(entries, count, sizeof *entries, by_id);
+
+    struct walk walk = {0};
+    struct entry mine;
+    while (walk_next(node->store, depth, prefix, &walk, &mine.id)) {
+        const struct entry *theirs = count ? bsearch(&mine, entries, count, sizeof mine, by_id) : NULL;
+        if (theirs && theirs->record == herd_store_record_hash(node->store, walk.slot))
+            matched++;
+        else
+            herd_reader_mark(&node->changes, &peer->reader, walk.slot);
+    }
+    /* What matched is known to both; anything else they listed is news here or another version. */
+    return ask && matched < count ? owe(peer, HERD_SYNC_END, depth, prefix) : 0;
+}
+
+int herd_sync_take(struct herd_node *node, struct herd_peer *peer, const struct herd_command *command)
+{
+    switch (command->verb) {
+    case HERD_ROOT: return take_root(node, peer, command->rest);
+    case HERD_SUMS: return take_sums(node, peer, command->rest);
+    case HERD_LIST: return take_list(node, peer, command->rest);
+    case HERD_PUSH:
+        if (leads(node, peer))
+            return HERD_E_STATE;
+        push_all(node, peer);
+        return 0;
+    default: return HERD_E_ARG;
+    }
+}
+
+/* ---- life ---- */
+
+static void schedule_check(struct herd_node *node, struct herd_peer *peer)
+{
+    int64_t fifth = node->options.digest_ns / 5;
+    peer->sync.next_check_ns = node->now.steady_ns + 4 * fifth +
+                               (int64_t)herd_node_random(node, (uint64_t)(2 * fifth) + 1);
+}
+
+void herd_sync_begin(struct herd_node *node, struct herd_peer *peer)
+{
+    peer->sync = (struct herd_sync){.root_due = leads(node, peer), .at_link_up = true};
+    peer->at_lines = 0;
+    schedule_check(node, peer);
+}
+
+void herd_sync_end(struct herd_peer *peer)
+{
+    free(peer->sync.due);
+    peer->sync = (struct herd_sync){0};
+}
+
+int64_t herd_sync_next_ns(const struct herd_node *node, const struct herd_peer *peer)
+{
+    return leads(node, peer) ? peer->sync.next_check_ns : INT64_MAX;
+}
+
+void herd_sync_tick(struct herd_node *node, struct herd_peer *peer)
+{
+    struct herd_sync *sync = &peer->sync;
+    if (!leads(node, peer) || node->now.steady_ns < sync->next_check_ns)
+        return;
+    schedule_check(node, peer);
+    if (sync->root_sent || herd_sync_wants(peer))
+        return; /* one is under way */
+    sync->quiet_mark = peer->at_lines;
+    sync->root_due = true;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes as a reply of Places (New), good and bad. */
+#include "places.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    struct herd_span body = {(const char *)bytes, len};
+    struct herd_places_question q = question(3);
+    struct herd_judgement judgement;
+    struct herd_buf out = {0};
+    check(herd_google_new_judge(&(struct herd_reply){200, body}, &q.query, &out, &judgement) == 0);
+    if (judgement.verdict == HERD_REPLY_ANSWER)
+        check_answer((struct herd_span){out.at, out.len}, 3);
+    else
+        check(judgement.why[0] && !out.len);
+    out.len = 0;
+    check(herd_google_new_judge(&(struct herd_reply){403, body}, &q.query, &out, &judgement) == 0);
+    check(judgement.verdict == HERD_REPLY_FAILED && !out.len);
+    herd_buf_fini(&out);
+    herd_places_query_fini(&q);
+    return 0;
+}

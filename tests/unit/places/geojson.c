@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "read_points.h"
+
+#define POINT(lon, lat, name) \
+    "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[" lon "," lat "]},\"properties\":{\"name\":\"" name "\"}}"
+#define COLLECTION(features) "{\"type\":\"FeatureCollection\",\"features\":[" features "]}"
+
+static struct herd_points *read_good(const char *text, size_t want, size_t want_skipped)
+{
+    struct herd_points *points;
+    size_t skipped;
+    struct herd_config_fault fault = {0};
+    if (read_points(HERD_POINTS_GEOJSON, text, &points, &skipped, &fault) < 0)
+        fail_msg("line %u: %s in %s", fault.line, fault.what, text);
+    assert_int_equal(herd_points_count(points), want);
+    assert_int_equal(skipped, want_skipped);
+    return points;
+}
+
+static void test_collections_and_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t count;
+    } rows[] = {
+        {COLLECTION(""), 0},
+        {COLLECTION(POINT("2.35", "48.85", "Paris")), 1},
+        {"\n{ \"type\" : \"FeatureCollection\" ,\n \"features\" : [\n" POINT("1", "2", "a") " ,\n" POINT("3", "4", "b") "\n]\n}\n", 2},
+        {"{\"features\":[" POINT("1", "2", "a") "],\"x\":{\"features\":[1]},\"type\":\"FeatureCollection\"}", 1},
+        {"{\"name\":\"features\",\"bbox\":[1,2,3,4],\"type\":\"FeatureCollection\",\"features\":[" POINT("1", "2", "}]{[") "]}", 1},
+        {"{\"type\":\"FeatureCollection\",\"feat\\u0075res\":[" POINT("1", "2", "a") "]}", 1},
+        {POINT("1", "2", "a") "\n" POINT("3", "4", "b") "\n", 2},
+        {"\x1e" POINT("1", "2", "a") "\n\x1e" POINT("3", "4", "b") "\n", 2},
+        {POINT("1", "2", "a") POINT("3", "4", "b"), 2},
+        {COLLECTION(POINT("1", "2", "a")) "\n" POINT("3", "4", "b"), 2},
+        {COLLECTION(POINT("-180", "-90", "a") "," POINT("1.8e2", "9E1", "b\\\"\\\\") "," POINT("0", "0", "c")), 3},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        herd_points_free(read_good(rows[i].text, rows[i].count, 0));
+}
+
+static void assert_text(struct herd_span got, const char *want)
+{
+    if (!herd_span_equal(got, herd_span_of(want)))
+        fail_msg("got %.*s, not %s", (int)got.len, got.at, want);
+}
+
+static void test_what_is_taken(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members, *name, *id, *vicinity, *types;
+    } rows[] = {
+        {"\"id\":\"x1\",\"properties\":{\"name\":\"Caf\\u00e9\",\"amenity\":\"cafe\",\"addr:street\":\"S\",\"addr:housenumber\":\"5\",\"addr:city\":\"C\"}",
+         "Caf\\u00e9", "x1", "5 S, C", "\"cafe\", \"point_of_interest\", \"establishment\""},
+        {"\"id\":12782971787189354742,\"properties\":{\"title\":\"T\",\"types\":[\"a\",1,\"b\"],\"address\":\"A\"}", "T",
+         "12782971787189354742", "A", "\"a\", \"b\""},
+        {"\"properties\":{\"@id\":\"node/3\",\"shop\":\"books\"}", "books", "node/3", "",
+         "\"books\", \"point_of_interest\", \"establishment\""},
+        {"\"properties\":{\"names\":{\"primary\":\"O\"},\"categories\":{\"primary\":\"bar\"},\"addr:city\":\"C\"}", "O", "", "C",
+         "\"bar\", \"point_of_interest\", \"establishment\""},
+        {"\"id\":\"only\",\"properties\":null", "only", "only", "", "\"point_of_interest\", \"establishment\""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[600];
+        snprintf(text, sizeof text, "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[2.5,48.123456789,35]},%s}",
+                 rows[i].members);
+        struct herd_points *points = read_good(text, 1, 0);
+        struct herd_point point;
+        herd_points_get(points, 0, &point);
+        assert_int_equal(point.lat_e7, 481234568);
+        assert_int_equal(point.lon_e7, 25000000);
+        assert_text(point.name, rows[i].name);
+        assert_text(point.id, rows[i].id);
+        assert_text(point.vicinity, rows[i].vicinity);
+        assert_text(point.types, rows[i].types);
+        herd_points_free(points);
+    }
+}
+
+static void test_skipped(void **state)
+{
+    (void)state;
+    herd_points_free(read_good(COLLECTION("{\"type\":\"Feature\",\"geometry\":null,\"properties\":{\"name\":\"a\"}},"
+                                          "{\"type\":\"Feature\",\"geometry\":{\"type\":\"LineString\",\"coordinates\":[[1,2],[3,4]]}},"
+                                          "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},\"properties\":{}},"
+                                          POINT("1", "2", "a")), 1, 3));
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct bad_row rows[] = {
+        {"", HERD_E_SYNTAX, 1, "no GeoJSON"},
+        {"\n\n[1]", HERD_E_SYNTAX, 3, "expected an object"},
+        {"{}", HERD_E_SYNTAX, 1, "not a GeoJSON Feature"},
+        {"{\"type\":\"Topology\"}", HERD_E_SYNTAX, 1, "not a GeoJSON Feature"},
+        {"{\"type\":\"FeatureCollection\",\"features\":{}}", HERD_E_SYNTAX, 1, "not a GeoJSON Feature"},
+        {"{\"features\":[]}", HERD_E_SYNTAX, 1, "outside a FeatureCollection"},
+        {"{\"type\":\"FeatureCollection\",\"features\":[],\"features\":[]}", HERD_E_SYNTAX, 1, "a second time"},
+        {"{\"type\":\"FeatureCollection\",\"features\":[1]}", HERD_E_SYNTAX, 1, "expected a feature"},
+        {COLLECTION(POINT("1", "2", "a") ","), HERD_E_SYNTAX, 1, "expected a feature"},
+        {COLLECTION(POINT("1", "2", "a") POINT("1", "2", "a")), HERD_E_SYNTAX, 1, "expected a comma"},
+        {COLLECTION("," POINT("1", "2", "a")), HERD_E_SYNTAX, 1, "expected a feature"},
+        {"{\"type\":\"FeatureCollection\",\n\"features\":[\n" POINT("1", "2", "a") ",\n" POINT("34.05", "-118.24", "swapped") "]}", HERD_E_RANGE, 4, "longitude first"},
+        {POINT("1", "2", "a") "\n" POINT("181", "2", "b"), HERD_E_RANGE, 2, "beyond 180"},
+        {POINT("1", "1e999", "b"), HERD_E_RANGE, 1, "longitude first"},
+        {POINT("\"1\"", "2", "b"), HERD_E_SYNTAX, 1, "two numbers"},
+        {POINT("null", "2", "b"), HERD_E_SYNTAX, 1, "two numbers"},
+        {POINT("NaN", "2", "b"), HERD_E_SYNTAX, 1, "expected a value"},
+        {POINT("1", "2", "\xff"), HERD_E_SYNTAX, 1, "not UTF-8"},
+        {POINT("1", "2", "\\ud800"), HERD_E_SYNTAX, 1, "lone surrogate"},
+        {"{\"type\":\"Feature\",\n\"geometry\":\n{\"type\":\"Point\",\n\"coordinates\":[1]}}", HERD_E_SYNTAX, 4, "two numbers"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\"}}", HERD_E_SYNTAX, 1, "without coordinates"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[[1,2],[3,4]]}}", HERD_E_SYNTAX, 1, "two numbers"},
+        {POINT("1", "2", "a") "\n" POINT("1", "2", "a") "\nx", HERD_E_SYNTAX, 3, "expected an object"},
+        {POINT("1", "2", "a") "\n{\"type\":\n\n\"Feature\"", HERD_E_SYNTAX, 4, "begins on line 2"},
+        {"{\"type\":\"FeatureCollection\",\"features\":[" POINT("1", "2", "a") "] \"x\":1}", HERD_E_SYNTAX, 1, "around the features"},
+        {"{\"a", HERD_E_SYNTAX, 1, "cut short"},
+    };
+    refuse_rows(HERD_POINTS_GEOJSON, rows, sizeof rows / sizeof rows[0]);
+    struct herd_points *points;
+    size_t skipped;
+    struct herd_config_fault fault;
+    static const char nul[] = {'\0', '{', '}'};
+    assert_int_equal(read_points_in_pieces(HERD_POINTS_GEOJSON, nul, sizeof nul, sizeof nul, &points, &skipped, &fault), HERD_E_SYNTAX);
+}
+
+static void test_deep(void **state)
+{
+    (void)state;
+    char text[2200] = "{\"type\":\"Feature\",\"x\":";
+    size_t len = strlen(text);
+    memset(text + len, '[', 1000);
+    memset(text + len + 1000, ']', 1000);
+    memcpy(text + len + 2000, "}", 2);
+    struct herd_points *points;
+    size_t skipped;
+    struct herd_config_fault fault;
+    assert_int_equal(read_points_in_pieces(HERD_POINTS_GEOJSON, text, strlen(text), strlen(text), &points, &skipped, &fault), HERD_E_SYNTAX);
+    assert_string_equal(fault.what, "nested too deep");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_collections_and_lines), cmocka_unit_test(test_what_is_taken),
+        cmocka_unit_test(test_skipped),               cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_deep),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "cm.h"
+
+#include "google.h"
+#include "query.h"
+
+#include <string.h>
+
+static void test_url(void **state)
+{
+    (void)state;
+    struct herd_places_question q = {0};
+    struct herd_buf url = {0};
+    assert_int_equal(herd_places_query_make_iso(&q, herd_span_of("+34.068930-118.445127"), herd_span_of("10"), 5), 0);
+    assert_int_equal(herd_google_legacy_url(&url, HERD_GOOGLE_LEGACY_URL, &q.query, herd_span_of("AIza-_9")), 0);
+    assert_string_equal(url.at, "https://maps.googleapis.com/maps/api/place/nearbysearch/json"
+                                "?location=34.068930,-118.445127&radius=10000&key=AIza-_9");
+    url.len = 0;
+    assert_int_equal(herd_google_legacy_url(&url, "http://[::1]:1/a?type=cafe", &q.query, herd_span_of("a&b=c%+")), 0);
+    assert_string_equal(url.at, "http://[::1]:1/a?type=cafe&location=34.068930,-118.445127&radius=10000&key=a%26b%3Dc%25%2B");
+    herd_buf_fini(&url);
+    herd_places_query_fini(&q);
+}
+
+static void test_judge(void **state)
+{
+    (void)state;
+    static const struct {
+        long http;
+        const char *body, *status; /* NULL: an answer */
+        bool retry, blame, verbatim;
+    } rows[] = {
+        {200, "{\"results\":[],\"status\":\"ZERO_RESULTS\"}", NULL, false, false, false},
+        {200, "{\"results\":[{}],\"status\":\"OK\"}", NULL, false, false, false},
+        {200, "{\"status\":\"OK\"}", "UNKNOWN_ERROR", false, true, false},
+        {200, "{\"results\":[{}]}", "UNKNOWN_ERROR", false, true, true},
+        {200, "{\"results\":[],\"status\":\"REQUEST_DENIED\",\"error_message\":\"no\"}", "REQUEST_DENIED", false, true, true},
+        {200, "{\"status\":\"OVER_QUERY_LIMIT\"}", "OVER_QUERY_LIMIT", false, true, false},
+        {200, "{\"results\":[],\"status\":\"INVALID_REQUEST\"}", "INVALID_REQUEST", false, false, true},
+        {200, "{\"results\":[],\"status\":\"UNKNOWN_ERROR\"}", "UNKNOWN_ERROR", true, true, true},
+        {200, "<html>", "UNKNOWN_ERROR", false, true, false},
+        {200, "", "UNKNOWN_ERROR", false, true, false},
+        {200, "{\"results\":{},\"status\":\"OK\"}", "UNKNOWN_ERROR", false, true, false},
+        {500, "{\"results\":[],\"status\":\"OK\"}", "UNKNOWN_ERROR", true, true, false},
+        {503, "", "UNKNOWN_ERROR", true, true, false},
+        {504, "", "UNKNOWN_ERROR", true, true, false},
+        {502, "", "UNKNOWN_ERROR", false, true, false},
+        {302, "", "UNKNOWN_ERROR", false, true, false},
+        {403, "", "REQUEST_DENIED", false, true, false},
+        {429, "", "OVER_QUERY_LIMIT", false, true, false},
+        {400, "", "INVALID_REQUEST", false, false, false},
+        {414, "", "INVALID_REQUEST", false, false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct herd_judgement j;
+        herd_google_legacy_judge(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)}, &j);
+        if (!rows[i].status) {
+            assert_int_equal(j.verdict, HERD_REPLY_ANSWER);
+            continue;
+        }
+        assert_int_equal(j.verdict, HERD_REPLY_FAILED);
+        if (strcmp(j.status, rows[i].status) != 0 || j.retry != rows[i].retry || j.blame != rows[i].blame ||
+            j.verbatim != rows[i].verbatim || !j.why[0])
+            fail_msg("row %zu: %s retry %d blame %d verbatim %d (%s)", i, j.status, j.retry, j.blame, j.verbatim, j.why);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_url), cmocka_unit_test(test_judge)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* The strict check of JSON: rows of good and bad texts, and json-c as a second opinion. */
+#include "cm.h"
+
+#include "raw.h"
+
+#include <json.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const good[] = {
+    "{}", "[]", " [ ] ", "0", "-0", "1.5e-7", "\"\"", "true", "false", "null", "[1,2,3]", "{\"a\":{\"b\":[{}]}}",
+    "\"\\u00e9\\n\\\"\\/\"", "\"\\ud83d\\ude00\"", "\"\xc3\xa9\xf0\x9f\x98\x80\"", "\r\n\t{\"a\" : 1 , \"b\" : [ ] }\n",
+    "18446744073709551616", "1e400", "{\"a\":1,\"a\":2}", "[[],{},[{}]]",
+};
+
+static const struct {
+    const char *text;
+    size_t offset;
+} bad[] = {
+    {"", 0}, {" ", 1}, {"{", 1}, {"[1", 2}, {"[1,]", 3}, {"{\"a\":1,}", 7}, {"{a:1}", 1}, {"{'a':1}", 1},
+    {"'a'", 0}, {"NaN", 0}, {"[NaN]", 1}, {"Infinity", 0}, {"-Infinity", 1}, {"nul", 0}, {"TRUE", 0}, {"01", 1},
+    {"1.", 2}, {".5", 0}, {"+1", 0}, {"1e", 2}, {"--1", 1}, {"\"a", 2}, {"\"\\x\"", 3}, {"\"\\u12\"", 3},
+    {"\"\\ud800\"", 7}, {"\"\\ude00\"", 7}, {"\"\\ud800\\u0041\"", 13}, {"\"a\nb\"", 2}, {"\"\x01\"", 1},
+    {"\"\xff\"", 1}, {"\"\xc3\"", 1}, {"\"\xed\xa0\x80\"", 1}, {"\"\xc0\xaf\"", 1}, {"\"\xf4\x90\x80\x80\"", 1},
+    {"{} {}", 3}, {"[] x", 3}, {"/* */ 1", 0}, {"{\"a\"}", 4}, {"{\"a\":}", 5}, {"{1:2}", 1}, {"[1 2]", 3},
+    {"[}", 1}, {"{]", 1}, {"[{]}", 2}, {"<html>", 0}, {"\xef\xbb\xbf{}", 0}, {",", 0}, {"]", 0}, {"{\"a\":1]", 6},
+};
+
+static void test_rows(void **state)
+{
+    (void)state;
+    struct herd_raw_fault fault;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (herd_raw_check(herd_span_of(good[i]), &fault) != 0)
+            fail_msg("refused %s at %zu: %s", good[i], fault.offset, fault.what);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        if (herd_raw_check(herd_span_of(bad[i].text), &fault) != HERD_E_SYNTAX)
+            fail_msg("accepted %s", bad[i].text);
+        if (fault.offset != bad[i].offset || !fault.what)
+            fail_msg("%s: fault at %zu, not %zu (%s)", bad[i].text, fault.offset, bad[i].offset, fault.what);
+    }
+    assert_int_equal(herd_raw_check((struct herd_span){"\"a\0b\"", 5}, &fault), HERD_E_SYNTAX);
+    assert_int_equal(herd_raw_check((struct herd_span){"[1]\0", 4}, &fault), HERD_E_SYNTAX);
+}
+
+static void test_cut_anywhere(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"a\":[1,-2.5e3,\"\\u00e9\\ud83d\\ude00x\",{\"b\":null}],\"c\":true}";
+    struct herd_raw_fault fault;
+    assert_int_equal(herd_raw_check(herd_span_of(text), &fault), 0);
+    for (size_t len = 0; len < sizeof text - 1; len++) {
+        char *copy = malloc(len + 1); /* so that reading too far is seen */
+        assert_non_null(copy);
+        memcpy(copy, text, len);
+        assert_int_equal(herd_raw_check((struct herd_span){copy, len}, &fault), HERD_E_SYNTAX);
+        assert_true(fault.offset <= len);
+        free(copy);
+    }
+}
+
+static void test_depth(void **state)
+{
+    (void)state;
+    char text[2001];
+    struct herd_raw_fault fault;
+    for (size_t depth = 1; depth <= 1000; depth++) {
+        memset(text, '[', depth);
+        memset(text + depth, ']', depth);
+        int want = depth <= HERD_RAW_DEPTH_MAX ? 0 : HERD_E_SYNTAX;
+        assert_int_equal(herd_raw_check((struct herd_span){text, 2 * depth}, &fault), want);
+    }
+    assert_string_equal(fault.what, "nested too deep");
+}
+
+/* Whatever passes here must pass a parser nobody here wrote. */
+static void test_second_opinion(void **state)
+{
+    (void)state;
+    static const char alphabet[] = "{}[]\",:0123456789.eE+-truefalsn\\u \n";
+    srand(11);
+    unsigned passed = 0;
+    for (int round = 0; round < 300000; round++) {
+        char text[16];
+        size_t len = (size_t)(rand() % 14) + 1;
+        for (size_t i = 0; i < len; i++)
+            text[i] = alphabet[(size_t)rand() % (sizeof alphabet - 1)];
+        text[len] = '\0';
+        struct herd_raw_fault fault;
+        if (herd_raw_check((struct herd_span){text, len}, &fault) < 0)
+            continue;
+        passed++;
+        struct json_tokener *tokener = json_tokener_new_ex(64);
+        assert_non_null(tokener);
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        json_object_put(json_tokener_parse_ex(tokener, text, (int)len + 1));
+        if (json_tokener_get_error(tokener) != json_tokener_success)
+            fail_msg("json-c does not take what we took: %s", text);
+        json_tokener_free(tokener);
+    }
+    assert_true(passed > 1000);
+}
+
+static void test_walk(void **state)
+{
+    (void)state;
+    struct herd_span text = herd_span_of("{ \"a\" : 1 , \"\\u006eame\" : \"x\\\"y\" , \"s\\/t\":[ 1,\"]\", {\"k\":[]} ], \"z\":null }");
+    struct herd_raw_walk walk = herd_raw_walk(text);
+    struct herd_span key, value;
+    static const char *const values[] = {"1", "\"x\\\"y\"", "[ 1,\"]\", {\"k\":[]} ]", "null"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(herd_raw_member(&walk, &key, &value));
+        assert_true(herd_span_equal(value, herd_span_of(values[i])));
+    }
+    assert_false(herd_raw_member(&walk, &key, &value));
+    assert_true(herd_span_equal(herd_raw_text(text, "name"), herd_span_of("x\\\"y")));
+    assert_true(herd_raw_get(text, "s/t", &value));
+    walk = herd_raw_walk(value);
+    size_t count = 0;
+    while (herd_raw_element(&walk, &value))
+        count++;
+    assert_int_equal(count, 3);
+    assert_false(herd_raw_get(text, "nam", &value));
+    assert_false(herd_raw_get(text, "named", &value));
+    assert_int_equal(value.len, 0);
+    assert_false(herd_raw_get(herd_span_of("[1]"), "a", &value));
+    assert_false(herd_raw_is(herd_span_of("12"), ""));
+    assert_true(herd_raw_is(herd_span_of("\"\""), ""));
+    assert_int_equal(herd_raw_kind(herd_span_of("-5")), '0');
+}
+
+static void test_escape(void **state)
+{
+    (void)state;
+    struct herd_buf out = {0};
+    struct herd_raw_fault fault;
+    struct herd_span in = {"a\"b\\c\n\x1f\x00\xc3\xa9\xff\xed\xa0\x80/\x7f", 16};
+    assert_int_equal(herd_raw_escape(&out, in), 0);
+    static const char want[] = "a\\\"b\\\\c\\u000a\\u001f\\u0000\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd/\x7f";
+    assert_int_equal(out.len, sizeof want - 1);
+    assert_memory_equal(out.at, want, out.len);
+    for (unsigned c = 0; c < 256; c++) {
+        char byte = (char)c;
+        out.len = 0;
+        assert_int_equal(herd_buf_add_text(&out, "\""), 0);
+        assert_int_equal(herd_raw_escape(&out, (struct herd_span){&byte, 1}), 0);
+        assert_int_equal(herd_buf_add_text(&out, "\""), 0);
+        assert_int_equal(herd_raw_check((struct herd_span){out.at, out.len}, &fault), 0);
+    }
+    herd_buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),           cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_second_opinion), cmocka_unit_test(test_walk),         cmocka_unit_test(test_escape),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "read_points.h"
+
+#define ROW(id, name, lat, lon, class, country) \
+    id "\t" name "\tascii\t\t" lat "\t" lon "\t" class "\tPPL\t" country "\t\t1\t\t\t\t5\t\t7\tEurope/Paris\t2020-01-01"
+
+static void test_rows(void **state)
+{
+    (void)state;
+    struct herd_points *points;
+    size_t skipped;
+    struct herd_config_fault fault = {0};
+    static const char text[] = ROW("2988507", "Paris", "48.85341", "2.3488", "P", "FR") "\n" ROW(
+        "5", "Say \"x\"\\", "-90", "-180", "T", "QQ") "\r\n\n" ROW("6", "S\xc3\xa3o", "1e1", "2", "", "BR");
+    assert_int_equal(read_points(HERD_POINTS_TSV, text, &points, &skipped, &fault), 0);
+    assert_int_equal(herd_points_count(points), 3);
+    static const struct {
+        int32_t lat_e7;
+        const char *name, *vicinity, *types;
+    } want[] = {
+        {488534100, "Paris", "France", "\"locality\", \"political\""},
+        {-900000000, "Say \\\"x\\\"\\\\", "QQ", "\"natural_feature\""},
+        {100000000, "S\xc3\xa3o", "Brazil", "\"point_of_interest\""},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        bool found = false;
+        for (size_t k = 0; k < 3; k++) {
+            struct herd_point point;
+            herd_points_get(points, k, &point);
+            if (point.lat_e7 != want[i].lat_e7)
+                continue;
+            found = true;
+            assert_true(herd_span_equal(point.name, herd_span_of(want[i].name)));
+            assert_true(herd_span_equal(point.vicinity, herd_span_of(want[i].vicinity)));
+            assert_true(herd_span_equal(point.types, herd_span_of(want[i].types)));
+        }
+        assert_true(found);
+    }
+    herd_points_free(points);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct bad_row rows[] = {
+        {"1\tshort\n", HERD_E_SYNTAX, 1, "2 columns"},
+        {ROW("1", "a", "1", "2", "P", "FR") "\n" ROW("1", "a", "1", "2", "P", "FR") "\tmore\n", HERD_E_SYNTAX, 2, "20 columns"},
+        {ROW("1", "a", "91", "2", "P", "FR"), HERD_E_RANGE, 1, "latitude is beyond 90: 91"},
+        {ROW("1", "a", "1", "-180.0000001", "P", "FR"), HERD_E_RANGE, 1, "longitude is beyond 180"},
+        {ROW("1", "a", "", "2", "P", "FR"), HERD_E_SYNTAX, 1, "latitude is not a number"},
+        {ROW("1", "a", "x", "2", "P", "FR"), HERD_E_SYNTAX, 1, "latitude is not a number: x"},
+        {ROW("1", "a", "nan", "2", "P", "FR"), HERD_E_SYNTAX, 1, "latitude is not a number"},
+        {"\n\n" ROW("1", "\xff", "1", "2", "P", "FR"), HERD_E_SYNTAX, 3, "not UTF-8 at byte 2"},
+        {"name,lat,lon\n", HERD_E_SYNTAX, 1, "1 columns"},
+    };
+    refuse_rows(HERD_POINTS_TSV, rows, sizeof rows / sizeof rows[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
