@@ -221,6 +221,12 @@ class Signals(HerdTest):
                 self.assertEqual([e.name for e in server.events()][-1], "stopped")
                 self.assertEqual(server.events("signal")[0]["signal"], str(int(number)))
 
+    def test_term_at_once_after_the_start(self):
+        """From the moment it says that it listens, a signal ends it in good order."""
+        for _ in range(20):
+            server = self.one()
+            self.assertEqual(server.stop(), 0)
+
     def test_clients_connected_do_not_hold_the_end_up_for_long(self):
         server = self.one()
         clients = [server.client() for _ in range(20)]
