@@ -417,22 +417,24 @@ class Strangers(HerdTest):
 
     def setUp(self):
         super().setUp()
-        self.lone = self.herd(["A", "B", "C"], [("A", "B")], limits={"peer_hello_ms": 400})
-        self.server = self.lone["A"].start()
+        self.lone = self.herd(["S", "B", "C"], [("S", "B")], limits={"peer_hello_ms": 400})
+        self.server = self.lone["S"].start()
 
-    def introduce(self, hello=b"HELLO 1 B A 00000000000000ff\n", **options):
+    # The test is B, the smaller name: it is for B to begin a comparison of states, or to have all pushed.
+
+    def introduce(self, hello=b"HELLO 1 B S 00000000000000ff\n", **options):
         peer = self.server.client(**options)
-        self.assertRegex(peer.ask(hello), rb"\AHELLO 1 A B [0-9a-f]+\n\Z")
+        self.assertRegex(peer.ask(hello), rb"\AHELLO 1 S B [0-9a-f]+\n\Z")
         return peer
 
     def test_wrong_introductions_are_refused(self):
         for hello, event, detail in (
-                (b"HELLO 1 Nobody A 1\n", "peer_name_unknown", "Nobody"),
-                (b"HELLO 1 C A 1\n", "peer_name_unknown", "C"),       # of the herd, but no neighbour
-                (b"HELLO 1 A A 1\n", "peer_name_unknown", "A"),       # ourselves
-                (b"HELLO 1 b A 1\n", "peer_name_unknown", "b"),
-                (b"HELLO 2 B A 1\n", "peer_version_unknown", "B"),
-                (b"HELLO 0 B A 1\n", "peer_version_unknown", "B"),
+                (b"HELLO 1 Nobody S 1\n", "peer_name_unknown", "Nobody"),
+                (b"HELLO 1 C S 1\n", "peer_name_unknown", "C"),       # of the herd, but no neighbour
+                (b"HELLO 1 S S 1\n", "peer_name_unknown", "S"),       # ourselves
+                (b"HELLO 1 b S 1\n", "peer_name_unknown", "b"),
+                (b"HELLO 2 B S 1\n", "peer_version_unknown", "B"),
+                (b"HELLO 0 B S 1\n", "peer_version_unknown", "B"),
                 (b"HELLO 1 B C 1\n", "peer_wants_another", "C")):
             with self.subTest(hello=hello):
                 peer = self.server.client()
@@ -445,6 +447,7 @@ class Strangers(HerdTest):
     def test_a_neighbour_introduces_itself_and_talks(self):
         early = self.server.ask(report(b"early"))
         peer = self.introduce()
+        peer.send(b"PUSH\n")
         self.assertEqual(peer.line(), early)
         at = b"AT Z +0.5 id\x00\xff +1-1 5\n"
         peer.send(b"\n" + at + b"PING\n")
@@ -457,8 +460,9 @@ class Strangers(HerdTest):
 
     def test_a_line_that_means_nothing_ends_the_link(self):
         for line in (b"IAMAT x +1-1 5\n", b"WHATSAT x 1 1\n", b"AT B +0.1 x +91-1 5\n", b"AT B 0.1 x +1-1 5\n",
-                     b"AT B! +0.1 x +1-1 5\n", b"AT B +0.1 x +1-1 5 6\n", b"garbage \x00\xff\n", b"x" * 70000,
-                     b"HELLO 1 B A 00000000000000ff\n"):
+                     b"AT B! +0.1 x +1-1 5\n", b"AT B +0.1 x +1-1 5 6\n", b"garbage \x00\xff\n", b"x" * 90000,
+                     b"HELLO 1 B S 00000000000000ff\n", b"ROOT\n",
+                     b"ROOT 1\n", b"ROOT x 0000000000000000\n", b"SUMS\n", b"SUMS 99 0\n", b"LIST zz\n", b"PUSH it\n"):
             with self.subTest(line=line[:40]):
                 peer = self.introduce()
                 wait_for(lambda: self.server.links_up(), "the link is up")
@@ -466,7 +470,7 @@ class Strangers(HerdTest):
                 peer.closed_by_server()
                 wait_for(lambda: not self.server.links_up(), "the link is down")
         self.assertIsNone(self.server.at(b"x"))
-        self.assertGreaterEqual(len(self.server.events("peer_line_invalid")), 8)
+        self.assertGreaterEqual(len(self.server.events("peer_line_invalid")), 14)
         self.assertEqual(self.server.ask(b"hi\n"), b"? hi\n")
 
     def test_an_unfinished_line_of_a_neighbour_is_not_taken(self):
@@ -479,7 +483,7 @@ class Strangers(HerdTest):
 
     def test_a_neighbour_that_restarts_replaces_its_old_connection(self):
         old = self.introduce()
-        new = self.introduce(b"HELLO 1 B A 00000000000000fe\n")
+        new = self.introduce(b"HELLO 1 B S 00000000000000fe\n")
         old.closed_by_server()
         line = self.server.ask(report(b"x"))
         self.assertEqual(new.line(), line)
@@ -497,7 +501,8 @@ class Strangers(HerdTest):
                 client.send(b"".join(report(b"d%d" % n, turn) for n in range(10000)))
                 client.lines(10000)
         self.server.wait_event("peer_down", peer="B")
-        peer = self.introduce(b"HELLO 1 B A 00000000000000fd\n")
+        peer = self.introduce(b"HELLO 1 B S 00000000000000fd\n")
+        peer.send(b"PUSH\n")
         lines = peer.lines(10000)
         self.assertEqual({line.split()[5] for line in lines}, {b"20"})
         self.assertEqual(len({line.split()[3] for line in lines}), 10000)
@@ -506,11 +511,11 @@ class Strangers(HerdTest):
         """A web server, a silent one, a stranger of the herd: given up with a clear line, tried again, and
         the real one is found in the end."""
         for greeting, event in ((b"HTTP/1.0 400 Bad Request\r\n\r\n", "peer_not_a_herd_server"),
-                                (b"HELLO 1 C A 1\n", "peer_name_unknown"),
+                                (b"HELLO 1 C S 1\n", "peer_name_unknown"),
                                 (b"HELLO 1 B C 1\n", "peer_wants_another"),
-                                (b"HELLO 9 B A 1\n", "peer_version_unknown"),
+                                (b"HELLO 9 B S 1\n", "peer_version_unknown"),
                                 (b"REFUSE go away\n", "peer_refuses_us"),
-                                (b"x" * 80000, None), (b"", None)):
+                                (b"x" * 90000, None), (b"", None)):
             with self.subTest(greeting=greeting[:30]), \
                     socket.create_server(("127.0.0.1", self.lone["B"].port)) as listener:
                 listener.settimeout(20)
@@ -521,7 +526,7 @@ class Strangers(HerdTest):
                         hello = b""
                         while not hello.endswith(b"\n"):
                             hello += connection.recv(1000)
-                        self.assertRegex(hello, rb"\AHELLO 1 A B [0-9a-f]+\n\Z")
+                        self.assertRegex(hello, rb"\AHELLO 1 S B [0-9a-f]+\n\Z")
                         connection.sendall(greeting)
                         try:
                             while connection.recv(1000):
