@@ -505,14 +505,17 @@ class Proxy:
         self.port = self.listener.getsockname()[1]
         self.wake, self._woken = socket.socketpair()
         self.pairs = {}
+        self._applied = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
         test.addCleanup(self.close)
 
     def set(self, mode):
         """"open"; "cut": connections end and none is made; "dead": connections stay and carry nothing."""
+        self._applied.clear()
         self.mode = mode
         self.wake.send(b".")
+        self._applied.wait(DEADLINE)
 
     def close(self):
         self.set("end")
@@ -547,6 +550,8 @@ class Proxy:
                     if self.mode == "cut":
                         for one in list(self.pairs):
                             self._drop(one)
+                    self._applied.set()
+                    break  # what was watched before is out of date
                 elif ready is self.listener:
                     self._accept()
                 elif ready in self.pairs:
@@ -555,6 +560,7 @@ class Proxy:
             self._drop(one)
         self.listener.close()
         self._woken.close()
+        self._applied.set()
 
     def _forward(self, one):
         try:
