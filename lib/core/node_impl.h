@@ -144,7 +144,7 @@ struct herd_job {
     struct herd_command command;
     struct herd_span line;
     size_t end; /* offset behind the line in the bytes given */
-    uint64_t hash;
+    uint64_t hash, id_hash; /* in the table; in digests */
     uint32_t guess;
 };
 int herd_report_take(struct herd_session *session, const struct herd_job *job, struct herd_buf *replies);
