@@ -253,6 +253,8 @@ static bool carry_out(struct herd_conn *conn, const struct herd_turn *turn)
 static void pause(struct herd_conn *conn, bool session_waits)
 {
     conn->paused = session_waits || too_much_unsent(conn);
+    if (conn->paused && !session_waits)
+        herd_session_hold(conn->session);
     herd_transport_read(conn, !conn->paused && !conn->eof);
 }
 
@@ -332,6 +334,20 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
     return used;
 }
 
+void herd_conn_end(struct herd_conn *conn)
+{
+    struct herd_server *server = conn->server;
+    struct herd_turn turn;
+    server->out.len = 0;
+    int err = herd_session_end(conn->session, (struct herd_span){"", 0}, herd_clock(), &server->out, &turn);
+    if (err < 0)
+        herd_conn_close(conn, herd_strerror(err));
+    else if (turn.close)
+        herd_conn_finish(conn, NULL);
+    else
+        herd_transport_read(conn, false);
+}
+
 void herd_conn_resume(struct herd_conn *conn)
 {
     if (conn->closed || conn->closing || !conn->paused) {
@@ -346,6 +362,10 @@ void herd_conn_resume(struct herd_conn *conn)
         return;
     conn->paused = false;
     herd_transport_again(conn);
-    if (!conn->closed && !conn->closing && !conn->paused)
+    if (conn->closed || conn->closing || conn->paused)
+        return;
+    if (conn->server->stopping && !conn->link && !conn->eof)
+        herd_conn_end(conn);
+    else
         herd_transport_read(conn, !conn->eof);
 }
