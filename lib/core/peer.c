@@ -126,6 +126,10 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
         peer->dialled = NULL;
         peer->dial_asked = false;
     }
+    if (herd_list_linked(&peer->dial.link)) {
+        herd_list_remove(&peer->dial.link); /* nobody has begun to dial */
+        peer->dial_asked = false;
+    }
     herd_session_untime(session);
     session->role = HERD_ROLE_LINK;
     session->peer = number;

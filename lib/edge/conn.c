@@ -265,12 +265,24 @@ static void log_received(struct herd_conn *conn, struct herd_span bytes)
         herd_log_lines(log, "received", herd_conn_who(conn), bytes);
 }
 
+/* Beyond clients_max only an introduction is listened to. */
+static bool turned_away(struct herd_conn *conn, struct herd_span bytes)
+{
+    static const char hello[] = "HELLO ";
+    size_t len = bytes.len < sizeof hello - 1 ? bytes.len : sizeof hello - 1;
+    if (!conn->over || memcmp(bytes.at, hello, len) == 0)
+        return false;
+    herd_listener_refused(conn->server, "clients_max");
+    herd_conn_close(conn, "clients_max");
+    return true;
+}
+
 size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_server *server = conn->server;
     size_t used = 0;
     struct herd_turn turn;
-    if (!conn->session)
+    if (!conn->session || turned_away(conn, bytes))
         return bytes.len; /* closing: nobody listens */
     conn->busy = true;
     do {
@@ -288,6 +300,10 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
         used += turn.consumed;
         if (!carry_out(conn, &turn)) {
             used = bytes.len;
+            break;
+        }
+        if (conn->over && used > 0) {
+            herd_conn_close(conn, "clients_max"); /* it said HELLO and is no neighbour */
             break;
         }
         /* A look-up that held commands up may have been answered on the spot. */

@@ -55,6 +55,7 @@ struct herd_conn {
     bool closing;             /* the protocol is done; bytes may still be unsent */
     bool lingering;           /* all is sent; waiting for the other side to have read it */
     bool counted;             /* is one of clients_max */
+    bool over;                /* beyond clients_max: has until progress_ns to prove a neighbour */
     bool busy;                /* its input is being taken right now */
     bool again;               /* resumed meanwhile */
     bool closed;              /* waits in `dead` until the end of the turn */
@@ -190,6 +191,7 @@ void herd_transport_shutdown(struct herd_conn *conn);
 int herd_listener_open(struct herd_server *server, struct herd_config_fault *reterr_fault);
 void herd_listener_close(struct herd_server *server);
 void herd_listener_resume(struct herd_server *server);
+void herd_listener_refused(struct herd_server *server, const char *why);
 
 /* ---- dial.c ---- */
 void herd_dial_start(struct herd_server *server, size_t peer);

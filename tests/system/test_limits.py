@@ -70,6 +70,24 @@ class Connections(HerdTest):
         herd["B"].start()
         herd.wait_everywhere(b"x", line, [herd["B"]])
 
+    def test_two_full_servers_are_linked_again(self):
+        """A link that breaks between two full servers comes back: there is room for neighbours alone."""
+        herd = self.herd(["A", "B"], [("A", "B")], limits={"clients_max": 3, "peer_ping_ms": 100}).start()
+        crowd = [herd[name].client() for name in "AB" for _ in range(3)]
+        for client in crowd:
+            client.ask(b"x\n")
+        herd["B"].pause()
+        herd["A"].wait_event("peer_down")
+        line = crowd[0].ask(b"IAMAT x +1-1 5\n")
+        with herd["A"].client() as stranger:
+            stranger.send(b"IAMAT y +1-1 5\n")
+            self.assertEqual(stranger.closed_by_server(), b"")
+        herd["A"].wait_event("connection_refused", why="clients_max")
+        herd["B"].resume()
+        heard = wait_for(lambda: (lambda got: got if got.startswith(b"AT") else None)(
+            crowd[3].ask(b"WHATSAT x 0 0\n")), "B hears of it")
+        self.assertEqual(heard, line)
+
     def test_clients_per_address_max(self):
         server = self.one(limits={"clients_per_address_max": 3})
         inside = [server.client() for _ in range(3)]
