@@ -42,7 +42,7 @@ static struct edge *some_edge(struct world *w, int *ret_a, int *ret_b)
 }
 
 static const char *const noise[] = {
-    "AT ", "IAMAT ", "WHATSAT ", "HELLO 1 ", "HELLO 2 ", "n0 ", "n1 ", "n2 ", "+1.5", "-2.5", "+1-1 ", "5 ", "\n", "\n", "\r\n",
+    "AT ", "IAMAT ", "WHATSAT ", "HELLO 1 ", "HELLO 2 ", "n0 ", "n1 ", "n2 ", "+1.5", "-2.5", "+1-1 ", "5x ", "\n", "\n", "\r\n",
     "ROOT 1 1\n", "PUSH\n", "PING\n", "PONG\n", "REFUSE x\n", "SUMS 0 0 ", "LIST 0 0 ask\n", " ", "\t", "x", "\xff\xfe", "?",
 };
 

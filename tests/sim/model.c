@@ -139,7 +139,7 @@ int model_order(const struct model *m, int32_t a, int32_t b)
 
 static struct sent *sent_cell(const struct model *m, uint64_t what)
 {
-    uint64_t at = herd_fold(what ^ HERD_HASH_STEP, HERD_HASH_LAST);
+    uint64_t at = mix(what, 0);
     for (;; at++) {
         struct sent *cell = &m->sent[at & (m->sent_size - 1)];
         if (cell->run != m->run || cell->what == what)

@@ -31,6 +31,12 @@ static inline uint64_t rng_below(struct rng *r, uint64_t bound)
     return bound ? rng_next(r) % bound : 0;
 }
 
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+    struct rng r = {a ^ (b << 32 | b >> 32)};
+    return rng_next(&r);
+}
+
 /* low .. high */
 static inline int64_t rng_in(struct rng *r, int64_t low, int64_t high)
 {

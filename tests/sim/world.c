@@ -71,7 +71,7 @@ void world_leave(struct world *w)
 
 static void trace(struct world *w, uint64_t what)
 {
-    w->trace = herd_fold(w->trace ^ what, HERD_HASH_STEP) + HERD_HASH_LAST;
+    w->trace = mix(w->trace, what);
 }
 
 /* ---- connections ---- */
