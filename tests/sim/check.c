@@ -160,6 +160,9 @@ void check_all(struct world *w)
 bool check_converged(struct world *w)
 {
     const struct herd_store *first = w->nodes[0].node ? w->nodes[0].node->store : NULL;
+    for (uint32_t i = 0; i < w->conn_top; i++)
+        if (w->conns[i].used && w->conns[i].end[0].node < 0)
+            return false; /* a stranger's words are still on their way */
     for (int a = 0; a < w->count; a++) {
         const struct sim_node *n = &w->nodes[a];
         if (!n->node || n->node->store->digest.total != first->digest.total)
