@@ -251,7 +251,7 @@ static void deliver(struct world *w, struct end *end)
     bool was_link = herd_session_peer(end->session) >= 0;
     struct herd_turn turn = {0};
     struct herd_span bytes = {end->in.len ? end->in.at : "", end->shown};
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef SIM_EXACT_INPUT /* bytes end where their memory ends */
     char *copy = malloc(bytes.len ? bytes.len : 1);
     memcpy(copy, bytes.at, bytes.len);
     bytes.at = copy;
@@ -262,7 +262,7 @@ static void deliver(struct world *w, struct end *end)
     int err = last ? herd_session_end(end->session, bytes, world_clock(w, node), &w->out, &turn)
                    : herd_session_input(end->session, bytes, world_clock(w, node), &w->out, &turn);
     world_leave(w);
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef SIM_EXACT_INPUT /* bytes end where their memory ends */
     free(copy);
 #endif
     failed = sim_alloc.failed - failed;
