@@ -138,6 +138,13 @@ static void step(struct world *w, const struct event *e)
         check_links(w, node);
 }
 
+static void run_until(struct world *w, int64_t until)
+{
+    struct event e;
+    while (w->heap_len > 0 && w->heap[0].at < until && world_next(w, &e))
+        step(w, &e);
+}
+
 /* Until it is so, or too late. */
 static bool run_until_converged(struct world *w, int64_t deadline)
 {
@@ -189,10 +196,7 @@ static void check_watchers(struct world *w)
 static void rest_a_while(struct world *w)
 {
     uint64_t lines = w->figures->lines;
-    int64_t end = w->now + 130 * SECOND;
-    struct event e;
-    while (world_next(w, &e) && e.at < end)
-        step(w, &e);
+    run_until(w, w->now + 130 * SECOND);
     if (w->figures->lines != lines)
         sim_fail(w, "%llu lines were sent while nothing happened", (unsigned long long)(w->figures->lines - lines));
     if (!run_until_converged(w, w->now + 30 * SECOND))
@@ -202,10 +206,7 @@ static void rest_a_while(struct world *w)
 /* Links are up, and of dials that crossed one is left. */
 static void settle(struct world *w)
 {
-    int64_t settled = 10 * SECOND;
-    struct event e;
-    while (world_next(w, &e) && e.at < settled)
-        step(w, &e);
+    run_until(w, 10 * SECOND);
     if (!run_until_converged(w, HEALING_NS))
         sim_fail(w, "no link came up");
 }
