@@ -340,6 +340,8 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
                        struct herd_buf *out, struct herd_turn *ret_turn)
 {
     struct herd_node *node = session->node;
+    if (bytes.len == 0)
+        bytes.at = ""; /* it may have no address */
     node->now = now;
     session->heard_ns = now.steady_ns;
     if (session->role == HERD_ROLE_CLIENT && node->idle.prev != &session->idle) {
