@@ -15,6 +15,7 @@ import tempfile
 import time
 
 name, program, herd_server = sys.argv[1:4]
+HERE = os.path.dirname(os.path.abspath(__file__))
 program, herd_server = os.path.abspath(program), os.path.abspath(herd_server)
 os.chdir(tempfile.mkdtemp(prefix="herd-example-"))
 PATIENCE_S = 30
@@ -134,6 +135,33 @@ def test_embed():
             if process and process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+def test_tracker():
+    """The server in use is killed half-way: the walk goes on elsewhere, and no point is lost."""
+    ports = write_herd(["East", "West"], [["East", "West"]])
+    servers = {}
+    try:
+        for one in ports:
+            log = open(one + ".out", "wb")
+            servers[one] = subprocess.Popen([herd_server, "-c", "herd.json", one], stdout=log, stderr=log)
+            until(lambda: listens(ports[one]), one)
+        walk = begin(program, "100", "walker", os.path.join(HERE, "../../examples/walk.gpx"),
+                     *("127.0.0.1:%d" % port for port in ports.values()))
+        servers["walk"] = walk
+        until(lambda: printed().count("East took") >= 2, "two points at East")
+        servers["East"].kill()
+        assert walk.wait(PATIENCE_S) == 0, printed()
+        out = printed()
+        places = re.findall(r"^(?:East|West) took (\S+)$", out, re.M)
+        assert len(places) == 6 and places[-1] == "+34.010000000-118.496500000", out
+        assert "West took" in out and "West says what is near: {" in out, out
+        assert "127.0.0.1:%d: " % ports["East"] in out, out
+    finally:
+        for process in servers.values():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
 
 
 globals()["test_" + name]()
