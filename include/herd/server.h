@@ -47,6 +47,10 @@ struct herd_server_hooks {
     void (*update)(void *ctx, const struct herd_record *record);
     /* The link to a neighbour came up or went down. */
     void (*peer)(void *ctx, struct herd_span name, bool up);
+    /* A client said something that is no command of the protocol; `line` is borrowed for the call, its LF not
+     * included. True: appended to `io_reply` are whole lines, each with its LF, that are sent as they are, in
+     * the order of the commands; none is fine. False: it is answered with "? " as ever. */
+    bool (*command)(void *ctx, struct herd_span line, struct herd_buf *io_reply);
     /* herd_server_stop has finished: nothing is owed to anybody. */
     void (*stopped)(void *ctx);
 };

@@ -33,19 +33,16 @@ static int accept(struct herd_node *node, const struct herd_job *job, const stru
 static int order_report(struct herd_node *node, const struct herd_draft *draft, uint32_t slot, int *ret_order)
 {
     const struct herd_cell *cell = herd_store_cell(node->store, slot);
-    if (draft->time_ns < cell->time_ns) {
+    if (draft->record->time_ns < cell->time_ns) {
         *ret_order = -1;
         return 0;
     }
-    if (draft->time_ns == cell->time_ns) {
+    if (draft->record->time_ns == cell->time_ns) {
         struct herd_record old;
         int err = herd_cell_texts(cell, &node->store->texts, &old);
         if (err < 0)
             return err;
-        const char *text = node->store->draft.at + draft->shape.diff;
-        struct herd_span place = {text, draft->shape.place};
-        struct herd_span time = {text + draft->shape.place, draft->shape.time};
-        if (herd_span_equal(place, old.place) && herd_span_equal(time, old.time)) {
+        if (herd_span_equal(draft->record->place, old.place) && herd_span_equal(draft->record->time, old.time)) {
             *ret_order = 0;
             return 0;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection: bytes into lines, lines to whoever handles them. */
 #include "node_impl.h"
+#include "read.h"
 
 #include <stdlib.h>
 
@@ -117,6 +118,14 @@ static int reply_invalid(struct herd_session *session, struct herd_span line, st
     return herd_format_invalid(herd_session_replies(session, out), line);
 }
 
+/* The end of what the protocol knows. */
+static int no_command(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+{
+    if (session->node->options.commands && !session->finishing)
+        return herd_command_offer(session, job);
+    return reply_invalid(session, job->line, out);
+}
+
 static int client_command(struct herd_session *session, const struct herd_job *job, bool first,
                           struct herd_buf *out)
 {
@@ -127,8 +136,8 @@ static int client_command(struct herd_session *session, const struct herd_job *j
     case HERD_HELLO:
         if (first)
             return herd_peer_hello(session, &job->command, out);
-        return reply_invalid(session, job->line, out);
-    default: return reply_invalid(session, job->line, out);
+        return no_command(session, job, out);
+    default: return no_command(session, job, out);
     }
 }
 
@@ -206,7 +215,8 @@ static int take_line(struct herd_session *session, const struct herd_job *job, s
 static bool waits(const struct herd_session *session)
 {
     const struct herd_node_options *o = &session->node->options;
-    return session->ticket_count >= o->lookups_per_client_max || session->owed_bytes >= o->owed_max_bytes;
+    return session->offered || session->ticket_count >= o->lookups_per_client_max ||
+           session->owed_bytes >= o->owed_max_bytes;
 }
 
 static size_t line_max(const struct herd_session *session)
@@ -220,6 +230,7 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
                          struct herd_job jobs[BATCH], enum herd_scan *ret_scan)
 {
     struct herd_store *store = session->node->store;
+    const char *limit = io_rest->at + io_rest->len;
     size_t n = 0;
     *ret_scan = HERD_LINE;
     while (n < BATCH) {
@@ -228,10 +239,12 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
         if (*ret_scan != HERD_LINE)
             break;
         job->end = (size_t)(io_rest->at - start);
-        enum herd_verb verb = herd_command_parse(job->line, &job->command);
+        enum herd_verb verb = herd_command_read(job->line, limit, &job->command);
         if (verb == HERD_IAMAT || verb == HERD_AT) {
             job->hash = herd_store_hash(store, job->command.id);
+            job->id_hash = herd_store_id_hash(store, job->command.id);
             herd_index_prefetch(&store->index, job->hash);
+            __builtin_prefetch(&store->digest.leaves[herd_digest_leaf(&store->digest, job->id_hash)], 1);
         }
         n++;
         if (verb == HERD_HELLO)
@@ -243,7 +256,7 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
             continue;
         job->guess = herd_index_guess(&store->index, job->hash);
         if (job->guess != HERD_NO_SLOT)
-            __builtin_prefetch(herd_store_cell(store, job->guess));
+            __builtin_prefetch(herd_store_cell(store, job->guess), 1);
     }
     return n;
 }

@@ -137,6 +137,28 @@ def test_embed():
                 process.wait()
 
 
+def test_custom_command():
+    """The program's own command keeps its place among hundreds of others, look-ups included."""
+    ports = write_herd(["Here"], [])
+    here = begin(program, "herd.json", "Here")
+    try:
+        until(lambda: listens(ports["Here"]), "the node")
+        one = "COUNT\nIAMAT id%d +34.068930-118.445127 1621464827.9\nWHATSAT id%d 10 1\nNONSENSE\tx \nCOUNT\n"
+        reply = ask(ports["Here"], "".join(one % (i, i) for i in range(100)) + "\nCOUNT")
+        words = re.sub(r"^\{.*?^\}\n$", "json", reply, flags=re.M | re.S).splitlines()
+        expected = []
+        for i in range(100):
+            expected += [str(i), "AT id%d" % i, "AT id%d" % i, "json", "? NONSENSE\tx ", str(i + 1)]
+        words = [re.sub(r"^AT Here \S+ (\S+) .*", r"AT \1", word) for word in words]
+        assert words == expected + ["100"], words[:20]
+        here.send_signal(signal.SIGINT)
+        assert here.wait(PATIENCE_S) == 0, printed()
+    finally:
+        if here.poll() is None:
+            here.kill()
+            here.wait()
+
+
 def test_tracker():
     """The server in use is killed half-way: the walk goes on elsewhere, and no point is lost."""
     ports = write_herd(["East", "West"], [["East", "West"]])
