@@ -106,7 +106,7 @@ struct herd_ticket_place {
 
 struct herd_node {
     struct herd_node_options options; /* defaults filled in; name and peers not used from here */
-    struct herd_span name;
+    struct herd_span name, at_name; /* "Riley" and "AT Riley " */
     struct herd_store *store;
     struct herd_changes changes;
     struct herd_peer *peers;

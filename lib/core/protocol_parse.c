@@ -167,7 +167,8 @@ static enum herd_verb parse(struct herd_span line, const char *limit, struct her
 
 enum herd_verb herd_command_read(struct herd_span line, const char *limit, struct herd_command *ret_command)
 {
-    ret_command->verb = parse(line, limit, ret_command);
+    if (!herd_report_read(line, limit, ret_command))
+        ret_command->verb = parse(line, limit, ret_command);
     return ret_command->verb;
 }
 

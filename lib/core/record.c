@@ -2,6 +2,7 @@
 /* Records in memory: drafts, cells, and their hash. */
 #include "record.h"
 
+#include "copy.h"
 #include "hash.h"
 #include "print.h"
 
@@ -39,9 +40,9 @@ int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, cons
         return err;
     char *text = scratch->at;
     char *end = text;
-    memcpy(end, record->diff.at, record->diff.len);
+    herd_copy(end, record->diff.at, record->diff.len);
     end += record->diff.len;
-    memcpy(end, record->place.at, record->place.len);
+    herd_copy(end, record->place.at, record->place.len);
     end += record->place.len;
     if (time.len)
         memcpy(end, time.at, time.len);
@@ -49,7 +50,7 @@ int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, cons
     memset(end, 0, HERD_PACK_SLACK);
 
     unsigned char *body = (unsigned char *)end + HERD_PACK_SLACK;
-    memcpy(body, record->id.at, record->id.len);
+    herd_copy(body, record->id.at, record->id.len);
     herd_pack(body + record->id.len, text, text_len);
 
     *ret_draft = (struct herd_draft){
@@ -70,7 +71,7 @@ int herd_cell_write(struct herd_cell *cell, const struct herd_draft *draft)
     size_t len = herd_shape_body(shape);
 
     if (herd_shape_fits(shape)) {
-        memcpy(cell->body, draft->body, len);
+        herd_copy(cell->body, draft->body, len);
         cell->id_len = (uint8_t)shape->id;
         cell->diff_len = (uint8_t)shape->diff;
         cell->place_len = (uint8_t)shape->place;
@@ -139,8 +140,8 @@ uint64_t herd_body_hash(const unsigned char *body, const struct herd_shape *shap
 {
     /* All lengths are part of the record: "1" "23" is not "12" "3", and where packed text ends, "1.5" and
      * "1.50" differ in nothing else. */
-    uint64_t seed = herd_fold(server_hash ^ ((uint64_t)shape->diff << 32 | shape->place), HERD_HASH_STEP);
+    uint64_t seed = herd_fold(server_hash ^ ((uint64_t)shape->diff << 32 | shape->place), HERD_HASH_A);
     seed = herd_fold(seed ^ ((uint64_t)shape->time << 36 | (uint64_t)shape->decimals << 32 | shape->id),
-                     HERD_HASH_LAST);
+                     HERD_HASH_B);
     return herd_hash(seed ^ (uint64_t)time_ns, body, herd_shape_body(shape));
 }

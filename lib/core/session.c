@@ -71,6 +71,11 @@ void herd_session_untime(struct herd_session *session)
     herd_list_remove(&session->line);
 }
 
+void herd_session_hold(struct herd_session *session)
+{
+    herd_session_untime(session);
+}
+
 void herd_session_close(struct herd_session *session)
 {
     herd_peer_session_gone(session, "connection_lost");
@@ -371,8 +376,9 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
     size_t left = rest.len - ret_turn->consumed;
     if (ret_turn->paused && left > 0)
         return 0;
-    if (left > 0 && !session->finishing) {
-        /* The end of input ends the last line too. */
+    if (left > 0 && !session->finishing && session->role == HERD_ROLE_CLIENT) {
+        /* The end of input ends a client's last line too. A neighbour's was cut off: what is there of it may
+         * look whole, with a shorter time. */
         struct herd_span last = {rest.at + ret_turn->consumed, left};
         struct herd_job job = {.line = last, .end = rest.len, .guess = HERD_NO_SLOT};
         enum herd_verb verb = herd_command_parse(last, &job.command);
