@@ -94,6 +94,8 @@ out:
     herd_places_free(places);
     herd_config_free(config);
     if (base)
+        event_base_loop(base, EVLOOP_NONBLOCK); /* libevent frees pairs in a turn of the loop */
+    if (base)
         event_base_free(base);
     return status;
 }

@@ -109,6 +109,8 @@ out:
         herd_server_free(servers[i]);
     herd_config_free(config);
     if (base)
+        event_base_loop(base, EVLOOP_NONBLOCK); /* libevent frees pairs in a turn of the loop */
+    if (base)
         event_base_free(base);
     return status;
 }
