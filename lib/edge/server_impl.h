@@ -65,7 +65,7 @@ struct herd_conn {
 struct herd_dial {
     struct herd_server *server;
     struct event *event;
-    struct evdns_getaddrinfo_request *resolving;
+    struct herd_dial_resolve *resolving;
     int fd;
     size_t peer;
 };
