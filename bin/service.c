@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define FIRST_FD 3
-#define FDS_MAX 1024
+#define FDS_MAX  1024
 
 /* A whole number from the environment; -1: it is not there, or is no number. */
 static int64_t get_number(const char *name)

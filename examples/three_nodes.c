@@ -17,16 +17,17 @@
 #include <string.h>
 
 /* Hosts and ports are not used: nobody listens and nobody dials. */
-static const char herd_json[] = "{\"servers\": {\"East\": {\"port\": 1}, \"Middle\": {\"port\": 2}, \"West\": {\"port\": 3}},"
-                                " \"links\": [[\"East\", \"Middle\"], [\"Middle\", \"West\"]]}";
+static const char herd_json[] =
+    "{\"servers\": {\"East\": {\"port\": 1}, \"Middle\": {\"port\": 2}, \"West\": {\"port\": 3}},"
+    " \"links\": [[\"East\", \"Middle\"], [\"Middle\", \"West\"]]}";
 
 enum { EAST, MIDDLE, WEST, NODES };
 static const char *const names[NODES] = {"East", "Middle", "West"};
 
 static void on_west_update(void *ctx, const struct herd_record *record)
 {
-    printf("West knows: %.*s is at %.*s, as %.*s heard\n", (int)record->id.len, record->id.at, (int)record->place.len,
-           record->place.at, (int)record->server.len, record->server.at);
+    printf("West knows: %.*s is at %.*s, as %.*s heard\n", (int)record->id.len, record->id.at,
+           (int)record->place.len, record->place.at, (int)record->server.len, record->server.at);
     event_base_loopbreak(ctx);
 }
 

@@ -33,7 +33,8 @@ static bool get_attribute(const char *at, const char *end, const char *name, dou
 {
     size_t len = strlen(name);
     for (; at + len + 2 < end; at++)
-        if (at[-1] <= ' ' && strncmp(at, name, len) == 0 && at[len] == '=' && (at[len + 1] == '"' || at[len + 1] == '\'')) {
+        if (at[-1] <= ' ' && strncmp(at, name, len) == 0 && at[len] == '=' &&
+            (at[len + 1] == '"' || at[len + 1] == '\'')) {
             char *stop;
             *ret = strtod(at + len + 2, &stop);
             return stop > at + len + 2;
@@ -63,8 +64,8 @@ static void on_reported(void *ctx, int err, const struct herd_client_reply *repl
     if (err < 0)
         printf("not reported: %s\n", herd_strerror(err));
     else
-        printf("%.*s took %.*s\n", (int)reply->record.server.len, reply->record.server.at, (int)reply->record.place.len,
-               reply->record.place.at);
+        printf("%.*s took %.*s\n", (int)reply->record.server.len, reply->record.server.at,
+               (int)reply->record.place.len, reply->record.place.at);
     fflush(stdout);
 }
 
@@ -95,7 +96,8 @@ static void on_interval(evutil_socket_t fd, short what, void *arg)
                                  on_reported, tracker);
     } else {
         tracker->asked = true;
-        err = herd_client_whatsat(tracker->client, herd_span_of(tracker->id), herd_span_of("10"), 2, on_places, tracker);
+        err = herd_client_whatsat(tracker->client, herd_span_of(tracker->id), herd_span_of("10"), 2, on_places,
+                                  tracker);
     }
     if (err < 0) {
         fprintf(stderr, "%s: %s\n", tracker->id, herd_strerror(err));

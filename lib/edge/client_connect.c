@@ -165,8 +165,8 @@ static void resolve_host(struct herd_client *client, const char *host, const cha
     struct evutil_addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = EVUTIL_AI_NUMERICSERV};
     struct herd_client_resolve *resolve = calloc(1, sizeof *resolve);
     if (!client->dns)
-        client->dns = evdns_base_new(client->base,
-                                     EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+        client->dns =
+            evdns_base_new(client->base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     if (!resolve || !client->dns) {
         free(resolve);
         herd_client_lost(client, "cannot resolve names");

@@ -2,7 +2,8 @@
 /*
  * The inside of a client, shared by the files that make it:
  *
- *     client.c          its life, requests, deadlines
+ *     client.c          its life, ends of requests, deadlines
+ *     client_ask.c      requests made from what the program asks
  *     client_connect.c  which server, connecting, leaving it for the next
  *     client_reply.c    bytes from the server into ends of requests
  */

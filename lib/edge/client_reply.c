@@ -128,6 +128,7 @@ static bool take_one(struct herd_client *client, struct evbuffer *input)
 
 void herd_client_take(struct herd_client *client)
 {
-    while (!client->freed && client->state == HERD_CLIENT_UP && take_one(client, bufferevent_get_input(client->bev)))
+    while (!client->freed && client->state == HERD_CLIENT_UP &&
+           take_one(client, bufferevent_get_input(client->bev)))
         ;
 }

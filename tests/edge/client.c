@@ -56,8 +56,9 @@ static void test_arguments(void **state)
         const char *id, *place, *time;
         int err;
     } reports[] = {
-        {"", KIWI, "1", HERD_E_SYNTAX},        {"a b", KIWI, "1", HERD_E_SYNTAX}, {"a\n", KIWI, "1", HERD_E_SYNTAX},
-        {"a", "34-118", "1", HERD_E_SYNTAX},   {"a", "+91-118", "1", HERD_E_RANGE}, {"a", KIWI, "-1", HERD_E_SYNTAX},
+        {"", KIWI, "1", HERD_E_SYNTAX},          {"a b", KIWI, "1", HERD_E_SYNTAX},
+        {"a\n", KIWI, "1", HERD_E_SYNTAX},       {"a", "34-118", "1", HERD_E_SYNTAX},
+        {"a", "+91-118", "1", HERD_E_RANGE},     {"a", KIWI, "-1", HERD_E_SYNTAX},
         {"a", KIWI, "9223372037", HERD_E_RANGE},
     };
     for (size_t i = 0; i < sizeof reports / sizeof *reports; i++)
@@ -68,7 +69,8 @@ static void test_arguments(void **state)
         const char *radius;
         unsigned bound;
         int err;
-    } questions[] = {{"50.1", 1, HERD_E_RANGE}, {"-1", 1, HERD_E_SYNTAX}, {"", 1, HERD_E_SYNTAX}, {"50", 21, HERD_E_RANGE}};
+    } questions[] = {
+        {"50.1", 1, HERD_E_RANGE}, {"-1", 1, HERD_E_SYNTAX}, {"", 1, HERD_E_SYNTAX}, {"50", 21, HERD_E_RANGE}};
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
         assert_int_equal(herd_client_whatsat(w->client, herd_span_of("a"), herd_span_of(questions[i].radius),
                                              questions[i].bound, on_done, w),
@@ -145,9 +147,11 @@ static void test_late_reply(void **state)
     struct world *w = *state;
     w->addresses[0] = fake_open(w, &w->fakes[0]);
     connect_client(w, 1, (struct herd_client_options){.timeout_ms = 60});
-    assert_int_equal(herd_client_report(w->client, herd_span_of("a"), herd_span_of("+1+1"), herd_span_of("1"), on_done, w), 0);
+    assert_int_equal(
+        herd_client_report(w->client, herd_span_of("a"), herd_span_of("+1+1"), herd_span_of("1"), on_done, w), 0);
     run(w, 1);
-    assert_int_equal(herd_client_report(w->client, herd_span_of("b"), herd_span_of("+2+2"), herd_span_of("2"), on_done, w), 0);
+    assert_int_equal(
+        herd_client_report(w->client, herd_span_of("b"), herd_span_of("+2+2"), herd_span_of("2"), on_done, w), 0);
     static const char late[] = "AT X +0.1 a +1+1 1\nAT X +0.1 b +2+2 2\n";
     assert_int_equal(w->fakes[0].count, 1);
     bufferevent_write(w->fakes[0].bevs[0], late, strlen(late));
@@ -260,9 +264,10 @@ static void test_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_order),       TEST(test_question), TEST(test_arguments),   TEST(test_place),
-        TEST(test_fail_over),   TEST(test_silent_and_lying), TEST(test_timeout),  TEST(test_late_reply),
-        TEST(test_unreachable), TEST(test_comes_back), TEST(test_refused),    TEST(test_reply_too_long),
+        TEST(test_order),       TEST(test_question),   TEST(test_arguments),
+        TEST(test_place),       TEST(test_fail_over),  TEST(test_silent_and_lying),
+        TEST(test_timeout),     TEST(test_late_reply), TEST(test_unreachable),
+        TEST(test_comes_back),  TEST(test_refused),    TEST(test_reply_too_long),
         TEST(test_free_inside), TEST(test_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

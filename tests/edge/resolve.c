@@ -25,11 +25,12 @@ static void test_free_server_while_resolving(void **state)
     struct world *w = *state;
     struct herd_config_fault fault;
     herd_config_free(w->config);
-    assert_int_equal(herd_config_parse(&w->config,
-                                       herd_span_of("{\"servers\": {\"A\": {\"port\": 1}, \"B\": {\"host\": "
-                                                    "\"no-such-host.invalid\", \"port\": 2}}, \"links\": [[\"A\", \"B\"]]}"),
-                                       &fault),
-                     0);
+    assert_int_equal(
+        herd_config_parse(&w->config,
+                          herd_span_of("{\"servers\": {\"A\": {\"port\": 1}, \"B\": {\"host\": "
+                                       "\"no-such-host.invalid\", \"port\": 2}}, \"links\": [[\"A\", \"B\"]]}"),
+                          &fault),
+        0);
     const struct herd_server_options options = {.name = "A", .config = w->config, .dont_listen = true};
     for (int turns = 0; turns < 3; turns++) {
         assert_int_equal(herd_server_new(&w->server, w->base, &options, &fault), 0);

@@ -39,9 +39,9 @@ static struct herd_turn say(struct talk *talk, const char *more)
 {
     struct herd_turn turn;
     assert_int_equal(herd_buf_add_text(&talk->in, more), 0);
-    assert_int_equal(herd_session_input(talk->session, (struct herd_span){talk->in.at, talk->in.len}, now, &talk->out,
-                                        &turn),
-                     0);
+    assert_int_equal(
+        herd_session_input(talk->session, (struct herd_span){talk->in.at, talk->in.len}, now, &talk->out, &turn),
+        0);
     memmove(talk->in.at, talk->in.at + turn.consumed, talk->in.len - turn.consumed);
     talk->in.len -= turn.consumed;
     return turn;
@@ -148,7 +148,8 @@ static void test_end_and_too_long(void **state)
     static char line[70000];
     memset(line, 'x', sizeof line);
     assert_int_equal(herd_session_open(talk->node, &talk->session, NULL, now), 0);
-    assert_int_equal(herd_session_input(talk->session, (struct herd_span){line, sizeof line}, now, &talk->out, &turn), 0);
+    assert_int_equal(
+        herd_session_input(talk->session, (struct herd_span){line, sizeof line}, now, &talk->out, &turn), 0);
     assert_true(turn.close);
     assert_int_equal(talk->out.len, 2 + 256 + 1);
     assert_false(herd_node_effect(talk->node, &effect));
