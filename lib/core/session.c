@@ -123,6 +123,14 @@ static int reply_invalid(struct herd_session *session, struct herd_span line, st
     return herd_format_invalid(herd_session_replies(session, out), line);
 }
 
+/* The end of what the protocol knows. */
+static int no_command(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+{
+    if (session->node->options.commands && !session->finishing)
+        return herd_command_offer(session, job);
+    return reply_invalid(session, job->line, out);
+}
+
 static int client_command(struct herd_session *session, const struct herd_job *job, bool first,
                           struct herd_buf *out)
 {
@@ -133,8 +141,8 @@ static int client_command(struct herd_session *session, const struct herd_job *j
     case HERD_HELLO:
         if (first)
             return herd_peer_hello(session, &job->command, out);
-        return reply_invalid(session, job->line, out);
-    default: return reply_invalid(session, job->line, out);
+        return no_command(session, job, out);
+    default: return no_command(session, job, out);
     }
 }
 
@@ -212,7 +220,8 @@ static int take_line(struct herd_session *session, const struct herd_job *job, s
 static bool waits(const struct herd_session *session)
 {
     const struct herd_node_options *o = &session->node->options;
-    return session->ticket_count >= o->lookups_per_client_max || session->owed_bytes >= o->owed_max_bytes;
+    return session->offered || session->ticket_count >= o->lookups_per_client_max ||
+           session->owed_bytes >= o->owed_max_bytes;
 }
 
 static size_t line_max(const struct herd_session *session)
