@@ -241,6 +241,8 @@ void herd_conn_drained(struct herd_conn *conn)
 static bool carry_out(struct herd_conn *conn, const struct herd_turn *turn)
 {
     struct herd_server *server = conn->server;
+    if (server->journal && server->out.len > 0 && !conn->link)
+        herd_journal_write(server->journal, herd_clock()); /* what is acknowledged is in the file */
     herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
     if (!conn->closed && turn->close)
         herd_conn_finish(conn, NULL);

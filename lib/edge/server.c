@@ -227,6 +227,24 @@ static int make_node(struct herd_server *server)
     return server->options.hooks.update ? herd_watch_open(server->node, &server->watch) : 0;
 }
 
+static int open_journal(struct herd_server *server, struct herd_config_fault *reterr_fault)
+{
+    struct herd_buf path = {0};
+    if (!server->config->journal)
+        return 0;
+    int err = herd_journal_path(server->config->journal, server->options.name, &path);
+    const struct herd_journal_options options = {
+        .node = server->node,
+        .log = server->log,
+        .path = path.at,
+        .sync_ns = ms(server->limits->journal_sync_ms),
+    };
+    err = err < 0 ? fault(reterr_fault, err, herd_strerror(err), NULL)
+                  : herd_journal_open(&server->journal, &options, herd_clock(), reterr_fault);
+    herd_buf_fini(&path);
+    return err;
+}
+
 static int make_events(struct herd_server *server)
 {
     server->flush_event = event_new(server->base, -1, 0, herd_flush_event, server);
@@ -275,6 +293,8 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
             err = herd_places_new(&server->places, base, server->config, server->log, reterr_fault);
             server->places_ours = err >= 0;
         }
+        if (err >= 0)
+            err = open_journal(server, reterr_fault);
         if (err >= 0 && !server->options.dont_listen)
             err = herd_listener_open(server, reterr_fault);
     }
@@ -310,6 +330,7 @@ void herd_server_free(struct herd_server *server)
     if (server->places_ours)
         herd_places_free(server->places);
     herd_watch_close(server->watch);
+    herd_journal_close(server->journal, herd_clock());
     herd_node_free(server->node);
     if (server->dns)
         evdns_base_free(server->dns, 0);

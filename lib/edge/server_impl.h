@@ -18,6 +18,7 @@
 
 #include "../core/list.h"
 #include "clock.h"
+#include "journal.h"
 
 #include <herd/server.h>
 
@@ -96,6 +97,7 @@ struct herd_server {
     struct herd_list conns, unsent;
     struct herd_list dead; /* closed connections, freed when no callback can be on the stack */
     struct herd_watch *watch;
+    struct herd_journal *journal; /* NULL: none */
     bool in_effects;
     size_t client_count;
     struct herd_addresses addresses;

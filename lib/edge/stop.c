@@ -43,6 +43,8 @@ static void tell(struct herd_server *server)
         return;
     server->stopped_told = true;
     evtimer_del(server->stop_event);
+    if (server->journal)
+        herd_journal_flush(server->journal, herd_clock());
     herd_log_event(server->log, HERD_LOG_INFO, "stopped", NULL, 0);
     herd_log_flush(server->log);
     if (server->options.hooks.stopped)
