@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EXIT_RUNNING = 1, EXIT_USAGE = 2 };
+enum { EXIT_RUNNING = 1, EXIT_USAGE = 2, SIGNALS = 3 };
 
 /* How long SIGTERM waits for what is still owed; a second signal waits no longer. */
 #define STOP_PATIENCE_MS 5000
@@ -43,6 +43,7 @@ struct program {
     struct herd_server *server;
     struct herd_logfile *logfile;
     struct herd_log *log;
+    struct event *signals[SIGNALS];
     bool stopping;
 };
 
@@ -105,6 +106,17 @@ static struct herd_config *read_config(const char *path)
     return NULL;
 }
 
+static bool name_known(const struct herd_config *config, const char *name)
+{
+    if (herd_config_find(config, herd_span_of(name)) >= 0)
+        return true;
+    fprintf(stderr, "herd-server: no server \"%s\" in the configuration; there is:", name);
+    for (size_t i = 0; i < config->server_count; i++)
+        fprintf(stderr, " %s", config->servers[i].name);
+    fputc('\n', stderr);
+    return false;
+}
+
 static int print_config(const struct herd_config *config)
 {
     struct herd_buf text = {0};
@@ -150,23 +162,17 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ct
     herd_server_reload(program->server);
 }
 
-static int loop(struct program *program)
+/* Before the server is made: a signal that comes meanwhile is kept until the loop runs. */
+static int catch_signals(struct program *program)
 {
-    struct event *signals[] = {
-        evsignal_new(program->base, SIGTERM, on_stop_signal, program),
-        evsignal_new(program->base, SIGINT, on_stop_signal, program),
-        evsignal_new(program->base, SIGHUP, on_reload_signal, program),
-    };
-    int err = 0;
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (!signals[i] || event_add(signals[i], NULL) < 0)
-            err = HERD_E_NOMEM;
-    if (err == 0 && event_base_dispatch(program->base) < 0)
-        err = HERD_E_IO;
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (signals[i])
-            event_free(signals[i]);
-    return err;
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    for (int i = 0; i < SIGNALS; i++) {
+        event_callback_fn act = numbers[i] == SIGHUP ? on_reload_signal : on_stop_signal;
+        program->signals[i] = evsignal_new(program->base, numbers[i], act, program);
+        if (!program->signals[i] || event_add(program->signals[i], NULL) < 0)
+            return HERD_E_NOMEM;
+    }
+    return 0;
 }
 
 static int open_log(struct program *program, const struct options *options, const struct herd_config *config)
@@ -199,17 +205,10 @@ static int run(const struct options *options, const struct herd_config *config)
     int status = EXIT_RUNNING;
 
     signal(SIGPIPE, SIG_IGN);
-    if (herd_config_find(config, herd_span_of(options->name)) < 0) {
-        fprintf(stderr, "herd-server: no server \"%s\" in the configuration; there is:", options->name);
-        for (size_t i = 0; i < config->server_count; i++)
-            fprintf(stderr, " %s", config->servers[i].name);
-        fputc('\n', stderr);
-        return EXIT_USAGE;
-    }
     if (open_log(&program, options, config) < 0)
         goto out;
     program.base = event_base_new();
-    if (!program.base) {
+    if (!program.base || catch_signals(&program) < 0) {
         fputs("herd-server: cannot make an event loop\n", stderr);
         goto out;
     }
@@ -225,9 +224,8 @@ static int run(const struct options *options, const struct herd_config *config)
         status = err == HERD_E_ADDRESS || err == HERD_E_NOMEM ? EXIT_RUNNING : EXIT_USAGE;
         goto out;
     }
-    err = loop(&program);
-    if (err < 0)
-        fprintf(stderr, "herd-server: %s\n", herd_strerror(err));
+    if (event_base_dispatch(program.base) < 0)
+        fprintf(stderr, "herd-server: %s\n", herd_strerror(HERD_E_IO));
     else
         status = EXIT_SUCCESS;
 
@@ -235,6 +233,9 @@ out:
     herd_server_free(program.server);
     herd_log_free(program.log);
     herd_logfile_close(program.logfile);
+    for (int i = 0; i < SIGNALS; i++)
+        if (program.signals[i])
+            event_free(program.signals[i]);
     if (program.base)
         event_base_free(program.base);
     libevent_global_shutdown();
@@ -250,7 +251,9 @@ int main(int argc, char **argv)
     struct herd_config *config = read_config(options.config);
     if (!config)
         return EXIT_USAGE;
-    if (options.print_config)
+    if (options.name && !name_known(config, options.name))
+        status = EXIT_USAGE;
+    else if (options.print_config)
         status = print_config(config);
     else if (options.check)
         status = EXIT_SUCCESS;

@@ -94,6 +94,10 @@ HERD_API int herd_session_input(struct herd_session *session, struct herd_span b
 HERD_API int herd_session_end(struct herd_session *session, struct herd_span rest, struct herd_now now,
                               struct herd_buf *out, struct herd_turn *ret_turn);
 
+/* Nothing is read from this client until it takes its replies: its idle time and the deadline of its line
+ * stand still until the next herd_session_input. */
+HERD_API void herd_session_hold(struct herd_session *session);
+
 HERD_API void *herd_session_user(const struct herd_session *session);
 /* The neighbour at the other end of an established link, or -1. */
 HERD_API int herd_session_peer(const struct herd_session *session);

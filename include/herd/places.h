@@ -8,6 +8,12 @@
  * asks always gets an answer: JSON in the shape of Google's (legacy) Nearby Search, cut to the bound,
  * runs of LF made one, no LF at the end; a failure is an object of that shape with empty `results`, a
  * `status` and an `error_message`.
+ *
+ * A provider has its time for a question, waiting for a place included; then, or when it fails, the next one
+ * of the chain is asked. After failures in a row it is left alone for a while (a Retry-After decides for
+ * how long), and one question tries it before the others follow. No proxy is used, not even from the
+ * environment; names are asked of the servers in /etc/resolv.conf and of /etc/hosts. A program with
+ * providers behind HTTP has to ignore SIGPIPE.
  */
 #ifndef HERD_PLACES_H
 #define HERD_PLACES_H
@@ -43,7 +49,7 @@ HERD_API void herd_lookup_fail(struct herd_lookup *lookup, const char *status, c
 
 /* A provider brought by the embedding program. All functions run on the server's loop. */
 struct herd_provider {
-    const char *name; /* for the log; borrowed for the places object's life */
+    const char *name; /* for the log and for `origin` */
     void *ctx;
     /* Begins a look-up. `query` is borrowed until the look-up ends. It must end with exactly one of the
      * two functions above, at once or later, unless cancelled first. */
@@ -65,15 +71,19 @@ struct herd_places;
 HERD_API int herd_places_new(struct herd_places **ret_places, struct event_base *base,
                              const struct herd_config *config, struct herd_log *log,
                              struct herd_config_fault *reterr_fault);
-/* Puts a provider of the program's own in front of the chain; `provider` is copied. HERD_E_NOMEM. */
+/* Puts a provider of the program's own in front of the chain; `provider` and its name are copied. It has five
+ * seconds a question. HERD_E_NOMEM. */
 HERD_API int herd_places_prepend(struct herd_places *places, const struct herd_provider *provider);
-/* Cancels every look-up without answering, then frees. */
+/* Cancels every look-up without answering, then frees. Not from inside an answer. If a host name was being
+ * resolved, a little is freed by the loop's next turn. */
 HERD_API void herd_places_free(struct herd_places *places);
-/* Every provider reads its data again (SIGHUP). What fails is logged and keeps its old data. */
+/* Every provider reads its data again (SIGHUP): keys at once, files in a thread of their own while the old
+ * points go on answering. What fails is logged and keeps its old data. */
 HERD_API void herd_places_reload(struct herd_places *places);
 
-/* The answer: `json` borrowed for the call, final, never empty. `origin` names the provider. Runs from
- * inside herd_places_ask when the answer is there at once (then *ret_ask is set to NULL). */
+/* The answer: `json` borrowed for the call, final, never empty. `origin` names the provider, "none" where no
+ * provider gave it. Runs from inside herd_places_ask when the answer is there at once (then *ret_ask is
+ * NULL). May ask and cancel, not free. */
 typedef void herd_places_answer(void *ctx, struct herd_span json, const char *origin);
 
 /* One question under way, for cancelling. */

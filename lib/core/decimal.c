@@ -3,27 +3,42 @@
 #include "decimal.h"
 
 #define WHOLE_MAX UINT64_C(1000000000000000000)
+#define AT_ONCE 16 /* digits that herd_read_digits reads at most */
 
-const char *herd_decimal_scan(const char *at, const char *end, struct herd_decimal *ret)
+/* More than sixteen digits: the value as far as it matters. */
+static const char *scan_long(const char *p, const char *limit, uint64_t *io_whole)
 {
-    const char *p = at;
-    uint64_t whole = 0;
-    while (p < end && herd_is_digit(*p)) {
+    uint64_t whole = *io_whole;
+    while (p < limit && herd_is_digit(*p)) {
         if (whole < WHOLE_MAX)
             whole = whole * 10 + (uint64_t)(*p - '0');
         p++;
     }
-    if (p == at)
+    *io_whole = whole < WHOLE_MAX ? whole : UINT64_MAX;
+    return p;
+}
+
+const char *herd_decimal_scan(const char *at, const char *end, const char *limit, struct herd_decimal *ret)
+{
+    if (at == end)
         return NULL;
-    ret->whole = whole < WHOLE_MAX ? whole : UINT64_MAX;
+    unsigned n = herd_read_digits(at, limit, &ret->whole);
+    if (n == 0)
+        return NULL;
+    const char *p = at + n;
+    if (n == AT_ONCE)
+        p = scan_long(p, limit, &ret->whole);
     ret->frac = NULL;
     ret->frac_len = 0;
+    ret->frac_value = 0;
     if (p < end && *p == '.') {
-        const char *frac = ++p;
-        while (p < end && herd_is_digit(*p))
-            p++;
-        if (p == frac)
+        const char *frac = p + 1;
+        n = frac < end ? herd_read_digits(frac, limit, &ret->frac_value) : 0;
+        if (n == 0)
             return NULL;
+        p = frac + n;
+        while (n == AT_ONCE && p < limit && herd_is_digit(*p))
+            p++;
         ret->frac = frac;
         ret->frac_len = (size_t)(p - frac);
     }

@@ -3,24 +3,23 @@
 #ifndef HERD_CORE_DECIMAL_H
 #define HERD_CORE_DECIMAL_H
 
+#include "digits.h"
+
 #include <herd/types.h>
 
 struct herd_decimal {
-    uint64_t whole;      /* the part before the point, or UINT64_MAX when it is larger than 10^18 */
-    const char *frac;    /* first digit behind the point; NULL without a point */
+    uint64_t whole;   /* the part before the point, or UINT64_MAX when it is larger than 10^18 */
+    const char *frac; /* first digit behind the point; NULL without a point */
     size_t frac_len;
+    uint64_t frac_value; /* of the first sixteen digits behind the point, or of all if they are fewer */
 };
 
 /* Reads the longest decimal that starts at `at`; returns where it ends, NULL if there is none or the
- * point has no digit behind it. */
-const char *herd_decimal_scan(const char *at, const char *end, struct herd_decimal *ret);
+ * point has no digit behind it. Behind `end` there may be anything that is no part of a decimal, and
+ * memory may be read up to `limit` (digits.h); limit == end is always right. */
+const char *herd_decimal_scan(const char *at, const char *end, const char *limit, struct herd_decimal *ret);
 
 /* Whether any digit of a run is not 0. */
 bool herd_digits_any(const char *at, size_t len);
-
-static inline bool herd_is_digit(char c)
-{
-    return (unsigned char)(c - '0') < 10;
-}
 
 #endif

@@ -13,13 +13,14 @@ static inline bool herd_is_space(char c)
     return c == ' ' || (unsigned char)(c - '\t') < 5;
 }
 
-/* The first white space at or behind `p`, or `end`. Eight bytes at a time: a word without a byte below
- * 0x21 has no white space. The lowest flagged byte is exact (a borrow only spoils higher ones), but may
- * be a control byte that is no white space. */
-static inline const char *herd_field_end(const char *p, const char *end)
+/* The first white space at or behind `p`, or `end`; memory may be read up to `limit`, and between `end`
+ * and `limit` white space comes first. Eight bytes at a time: a word without a byte below 0x21 has no
+ * white space. The lowest flagged byte is exact (a borrow only spoils higher ones), but may be a control
+ * byte that is no white space. */
+static inline const char *herd_field_end(const char *p, const char *end, const char *limit)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    while (end - p >= 8) {
+    while (p < end && limit - p >= 8) {
         uint64_t word;
         memcpy(&word, p, 8);
         uint64_t low = (word - ones * 0x21) & ~word & (ones * 0x80);
@@ -49,8 +50,8 @@ static inline const char *herd_space_end(const char *p, const char *end)
     return p;
 }
 
-/* Cuts `line` into at most `max` fields. Returns how many there are, max + 1 when there are more. */
-static inline size_t herd_fields(struct herd_span line, struct herd_span *fields, size_t max)
+/* `limit` as above. Cuts `line` into at most `max` fields. Returns how many there are, max + 1 when there are more. */
+static inline size_t herd_fields(struct herd_span line, const char *limit, struct herd_span *fields, size_t max)
 {
     size_t n = 0;
     if (line.len == 0)
@@ -60,7 +61,7 @@ static inline size_t herd_fields(struct herd_span line, struct herd_span *fields
     while (p < end) {
         if (n == max)
             return max + 1;
-        const char *stop = herd_field_end(p, end);
+        const char *stop = herd_field_end(p, end, limit);
         fields[n].at = p;
         fields[n].len = (size_t)(stop - p);
         n++;

@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /* ISO 6709 decimal degrees. */
 #include "decimal.h"
-
-#include <herd/geo.h>
+#include "read.h"
 
 #define LAT_MAX_DEG 90
 #define LON_MAX_DEG 180
 
 /* One signed half: where it ends, or NULL with *ret_err. Syntax is decided before range, so that a
  * place is out of range only if all of it is well formed. */
-static const char *scan_half(const char *at, const char *end, uint64_t max_deg, bool *io_out_of_range)
+static const char *scan_half(const char *at, const char *end, const char *limit, uint64_t max_deg,
+                             bool *io_out_of_range)
 {
     struct herd_decimal number;
     if (at == end || (*at != '+' && *at != '-'))
         return NULL;
-    const char *stop = herd_decimal_scan(at + 1, end, &number);
+    const char *stop = herd_decimal_scan(at + 1, end, limit, &number);
     if (stop && (number.whole > max_deg ||
                  (number.whole == max_deg && herd_digits_any(number.frac, number.frac_len))))
         *io_out_of_range = true;
     return stop;
 }
 
-int herd_place_parse(struct herd_span text, struct herd_place *ret_place)
+int herd_place_read(struct herd_span text, const char *limit, struct herd_place *ret_place)
 {
     const char *end = text.len ? text.at + text.len : text.at; /* an empty span may have no address */
     bool out_of_range = false;
-    const char *middle = scan_half(text.at, end, LAT_MAX_DEG, &out_of_range);
+    const char *middle = scan_half(text.at, end, limit, LAT_MAX_DEG, &out_of_range);
     if (!middle)
         return HERD_E_SYNTAX;
-    const char *stop = scan_half(middle, end, LON_MAX_DEG, &out_of_range);
+    const char *stop = scan_half(middle, end, limit, LON_MAX_DEG, &out_of_range);
     if (!stop || stop != end)
         return HERD_E_SYNTAX;
     if (out_of_range)
@@ -36,6 +36,11 @@ int herd_place_parse(struct herd_span text, struct herd_place *ret_place)
     ret_place->lat = (struct herd_span){text.at, (size_t)(middle - text.at)};
     ret_place->lon = (struct herd_span){middle, (size_t)(end - middle)};
     return 0;
+}
+
+int herd_place_parse(struct herd_span text, struct herd_place *ret_place)
+{
+    return herd_place_read(text, text.len ? text.at + text.len : text.at, ret_place);
 }
 
 double herd_place_degrees(struct herd_span half)

@@ -56,17 +56,35 @@ static inline uint64_t herd_fold(uint64_t a, uint64_t b)
 #endif
 }
 
-#define HERD_HASH_STEP UINT64_C(0x9e3779b97f4a7c15)  /* 2^64 / golden ratio, odd */
-#define HERD_HASH_LAST UINT64_C(0xd1342543de82ef95)
+#define HERD_HASH_A UINT64_C(0x9e3779b97f4a7c15) /* 2^64 / golden ratio */
+#define HERD_HASH_B UINT64_C(0xd1342543de82ef95)
+#define HERD_HASH_C UINT64_C(0xaf251af3b0f025b5)
 
+static inline uint64_t herd_hash_block(uint64_t h, uint64_t first, uint64_t second)
+{
+    return herd_fold(h ^ first, HERD_HASH_A ^ second) + HERD_HASH_B;
+}
+
+/* Sixteen bytes at a time; the last block is the last sixteen bytes, even if some were read before. Fewer
+ * than sixteen bytes are one block with zeros behind them. */
 static inline uint64_t herd_hash(uint64_t seed, const void *bytes, size_t len)
 {
     const unsigned char *p = bytes;
-    uint64_t h = seed ^ (uint64_t)len * HERD_HASH_STEP;
-    for (; len >= 8; p += 8, len -= 8)
-        h = herd_fold(h ^ herd_load_le64(p), HERD_HASH_STEP) + HERD_HASH_LAST;
-    h = herd_fold(h ^ herd_load_tail(p, len), HERD_HASH_STEP);
-    return herd_fold(h ^ HERD_HASH_LAST, HERD_HASH_LAST);
+    uint64_t h = seed ^ (uint64_t)len * HERD_HASH_C;
+    if (len < 16) {
+        uint64_t first = len < 8 ? herd_load_tail(p, len) : herd_load_le64(p);
+        uint64_t second = len > 8 ? herd_load_le64(p + len - 8) >> (8 * (16 - len)) : 0;
+        h = herd_hash_block(h, first, second);
+    } else {
+        for (const unsigned char *last = p + len - 16;; p += 16) {
+            if (p > last)
+                p = last;
+            h = herd_hash_block(h, herd_load_le64(p), herd_load_le64(p + 8));
+            if (p == last)
+                break;
+        }
+    }
+    return herd_fold(h ^ HERD_HASH_C, HERD_HASH_B);
 }
 
 #endif

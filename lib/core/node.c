@@ -39,7 +39,7 @@ static void fill_defaults(struct herd_node_options *o)
 /* Copies this node's name and its neighbours' into one piece of memory. */
 static int copy_names(struct herd_node *node, const struct herd_node_options *options)
 {
-    size_t total = options->name.len;
+    size_t total = options->name.len + 4;
     if (!herd_name_valid(options->name))
         return HERD_E_ARG;
     for (size_t i = 0; i < options->peer_count; i++) {
@@ -56,9 +56,12 @@ static int copy_names(struct herd_node *node, const struct herd_node_options *op
         return HERD_E_NOMEM;
 
     char *at = node->names;
-    node->name = (struct herd_span){at, options->name.len};
-    memcpy(at, options->name.at, options->name.len);
-    at += options->name.len;
+    memcpy(at, "AT ", 3);
+    memcpy(at + 3, options->name.at, options->name.len);
+    at[3 + options->name.len] = ' ';
+    node->name = (struct herd_span){at + 3, options->name.len};
+    node->at_name = (struct herd_span){at, options->name.len + 4};
+    at += options->name.len + 4;
     node->peer_count = options->peer_count;
     for (size_t i = 0; i < options->peer_count; i++) {
         node->peers[i].name = (struct herd_span){at, options->peers[i].len};

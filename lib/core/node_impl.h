@@ -105,7 +105,7 @@ struct herd_ticket_place {
 
 struct herd_node {
     struct herd_node_options options; /* defaults filled in; name and peers not used from here */
-    struct herd_span name;
+    struct herd_span name, at_name; /* "Riley" and "AT Riley " */
     struct herd_store *store;
     struct herd_changes changes;
     struct herd_peer *peers;
@@ -144,7 +144,7 @@ struct herd_job {
     struct herd_command command;
     struct herd_span line;
     size_t end; /* offset behind the line in the bytes given */
-    uint64_t hash;
+    uint64_t hash, id_hash; /* in the table; in digests */
     uint32_t guess;
 };
 int herd_report_take(struct herd_session *session, const struct herd_job *job, struct herd_buf *replies);

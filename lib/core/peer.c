@@ -23,8 +23,8 @@ int herd_peer_find(const struct herd_node *node, struct herd_span name)
 
 uint64_t herd_node_random(struct herd_node *node, uint64_t bound)
 {
-    node->random += HERD_HASH_STEP;
-    return herd_fold(node->random, HERD_HASH_LAST ^ node->random >> 29) % bound;
+    node->random += HERD_HASH_A;
+    return herd_fold(node->random, HERD_HASH_B ^ node->random >> 29) % bound;
 }
 
 /* Half of the back-off at least, all of it at most, and twice as long next time. The larger name waits a
@@ -124,6 +124,10 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     }
     if (peer->dialled == session) {
         peer->dialled = NULL;
+        peer->dial_asked = false;
+    }
+    if (herd_list_linked(&peer->dial.link)) {
+        herd_list_remove(&peer->dial.link); /* nobody has begun to dial */
         peer->dial_asked = false;
     }
     herd_session_untime(session);

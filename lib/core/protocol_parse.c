@@ -2,10 +2,7 @@
 /* Lines into commands. */
 #include "decimal.h"
 #include "fields.h"
-
-#include <herd/geo.h>
-#include <herd/protocol.h>
-#include <herd/stamp.h>
+#include "read.h"
 
 #include <string.h>
 
@@ -44,7 +41,7 @@ static bool radius_valid(struct herd_span text)
 {
     struct herd_decimal number;
     const char *end = text.at + text.len;
-    if (herd_decimal_scan(text.at, end, &number) != end)
+    if (herd_decimal_scan(text.at, end, end, &number) != end)
         return false;
     return number.whole < RADIUS_MAX_KM ||
            (number.whole == RADIUS_MAX_KM && !herd_digits_any(number.frac, number.frac_len));
@@ -55,7 +52,7 @@ static bool parse_count(struct herd_span text, unsigned max, unsigned *ret)
 {
     struct herd_decimal number;
     const char *end = text.at + text.len;
-    if (herd_decimal_scan(text.at, end, &number) != end || number.frac || number.whole > max)
+    if (herd_decimal_scan(text.at, end, end, &number) != end || number.frac || number.whole > max)
         return false;
     *ret = (unsigned)number.whole;
     return true;
@@ -94,24 +91,24 @@ bool herd_name_valid(struct herd_span name)
     return true;
 }
 
-static enum herd_verb parse_report(const struct herd_span *fields, struct herd_command *ret)
+static enum herd_verb parse_report(const struct herd_span *fields, const char *limit, struct herd_command *ret)
 {
     struct herd_place place;
     ret->id = fields[0];
     ret->place = fields[1];
     ret->time = fields[2];
-    if (herd_place_parse(ret->place, &place) < 0 || herd_stamp_parse(ret->time, &ret->time_ns) < 0)
+    if (herd_place_read(ret->place, limit, &place) < 0 || herd_stamp_read(ret->time, limit, &ret->time_ns) < 0)
         return HERD_INVALID;
     return HERD_IAMAT;
 }
 
-static enum herd_verb parse_at(const struct herd_span *fields, struct herd_command *ret)
+static enum herd_verb parse_at(const struct herd_span *fields, const char *limit, struct herd_command *ret)
 {
     ret->server = fields[0];
     ret->diff = fields[1];
     if (!herd_name_valid(ret->server) || !herd_diff_valid(ret->diff))
         return HERD_INVALID;
-    return parse_report(fields + 2, ret) == HERD_IAMAT ? HERD_AT : HERD_INVALID;
+    return parse_report(fields + 2, limit, ret) == HERD_IAMAT ? HERD_AT : HERD_INVALID;
 }
 
 static enum herd_verb parse_whatsat(const struct herd_span *fields, struct herd_command *ret)
@@ -133,17 +130,17 @@ static enum herd_verb parse_hello(const struct herd_span *fields, struct herd_co
     return HERD_HELLO;
 }
 
-static enum herd_verb parse(struct herd_span line, struct herd_command *ret)
+static enum herd_verb parse(struct herd_span line, const char *limit, struct herd_command *ret)
 {
     struct herd_span fields[FIELDS_MAX];
-    size_t count = herd_fields(line, fields, FIELDS_MAX);
+    size_t count = herd_fields(line, limit, fields, FIELDS_MAX);
 
     if (count == 0)
         return HERD_BLANK;
     if (count == 4 && IS(fields[0], "IAMAT"))
-        return parse_report(fields + 1, ret);
+        return parse_report(fields + 1, limit, ret);
     if (count == 6 && IS(fields[0], "AT"))
-        return parse_at(fields + 1, ret);
+        return parse_at(fields + 1, limit, ret);
     if (count == 4 && IS(fields[0], "WHATSAT"))
         return parse_whatsat(fields + 1, ret);
     if (count == 5 && IS(fields[0], "HELLO"))
@@ -168,8 +165,14 @@ static enum herd_verb parse(struct herd_span line, struct herd_command *ret)
     return HERD_INVALID;
 }
 
+enum herd_verb herd_command_read(struct herd_span line, const char *limit, struct herd_command *ret_command)
+{
+    if (!herd_report_read(line, limit, ret_command))
+        ret_command->verb = parse(line, limit, ret_command);
+    return ret_command->verb;
+}
+
 enum herd_verb herd_command_parse(struct herd_span line, struct herd_command *ret_command)
 {
-    ret_command->verb = parse(line, ret_command);
-    return ret_command->verb;
+    return herd_command_read(line, line.len ? line.at + line.len : line.at, ret_command);
 }

@@ -2,16 +2,35 @@
 /* Records in memory: drafts, cells, and their hash. */
 #include "record.h"
 
+#include "copy.h"
 #include "hash.h"
+#include "print.h"
 
 #include <stdlib.h>
+
+/* How many decimals a stamp has, or HERD_TIME_VERBATIM if its value would not give its text back. */
+static uint32_t count_decimals(struct herd_span time)
+{
+    const char *point = time.len > 10 && time.at[time.len - 10] == '.' ? time.at + time.len - 10
+                                                                        : memchr(time.at, '.', time.len);
+    size_t whole = point ? (size_t)(point - time.at) : time.len;
+    size_t decimals = point ? time.len - whole - 1 : 0;
+    if (whole == 0 || (whole > 1 && time.at[0] == '0') || decimals > 9 || (point && decimals == 0))
+        return HERD_TIME_VERBATIM;
+    return (uint32_t)decimals;
+}
 
 int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, const struct herd_record *record,
                     uint16_t server)
 {
-    size_t text_len = record->diff.len + record->place.len + record->time.len;
-    if (record->id.len > UINT32_MAX / 2 || text_len > UINT32_MAX / 2)
+    if (record->id.len > UINT32_MAX / 2 || record->diff.len > UINT32_MAX / 8 ||
+        record->place.len > UINT32_MAX / 8 || record->time.len > UINT32_MAX / 8)
         return HERD_E_LIMIT;
+    uint32_t decimals = count_decimals(record->time);
+    struct herd_span time = record->time;
+    if (decimals != HERD_TIME_VERBATIM)
+        time.len = 0;
+    size_t text_len = record->diff.len + record->place.len + time.len;
 
     /* text, its zero padding, then the body and the slack that packing may write */
     scratch->len = 0;
@@ -21,23 +40,24 @@ int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, cons
         return err;
     char *text = scratch->at;
     char *end = text;
-    memcpy(end, record->diff.at, record->diff.len);
+    herd_copy(end, record->diff.at, record->diff.len);
     end += record->diff.len;
-    memcpy(end, record->place.at, record->place.len);
+    herd_copy(end, record->place.at, record->place.len);
     end += record->place.len;
-    memcpy(end, record->time.at, record->time.len);
-    end += record->time.len;
+    if (time.len)
+        memcpy(end, time.at, time.len);
+    end += time.len;
     memset(end, 0, HERD_PACK_SLACK);
 
     unsigned char *body = (unsigned char *)end + HERD_PACK_SLACK;
-    memcpy(body, record->id.at, record->id.len);
+    herd_copy(body, record->id.at, record->id.len);
     herd_pack(body + record->id.len, text, text_len);
 
     *ret_draft = (struct herd_draft){
-        .time_ns = record->time_ns,
+        .record = record,
         .server = server,
         .shape = {(uint32_t)record->id.len, (uint32_t)record->diff.len, (uint32_t)record->place.len,
-                  (uint32_t)record->time.len},
+                  (uint32_t)time.len, decimals},
         .body = body,
     };
     return 0;
@@ -51,11 +71,12 @@ int herd_cell_write(struct herd_cell *cell, const struct herd_draft *draft)
     size_t len = herd_shape_body(shape);
 
     if (herd_shape_fits(shape)) {
-        memcpy(cell->body, draft->body, len);
+        herd_copy(cell->body, draft->body, len);
         cell->id_len = (uint8_t)shape->id;
         cell->diff_len = (uint8_t)shape->diff;
         cell->place_len = (uint8_t)shape->place;
-        cell->time_len = (uint8_t)shape->time;
+        cell->time_len = (uint8_t)(shape->decimals == HERD_TIME_VERBATIM ? shape->time
+                                                                         : HERD_TIME_MARK | shape->decimals);
         free(old);
     } else {
         struct herd_body_apart *apart = malloc(sizeof *apart + len + HERD_PACK_SLACK);
@@ -68,7 +89,7 @@ int herd_cell_write(struct herd_cell *cell, const struct herd_draft *draft)
         cell->id_len = HERD_BODY_APART;
         free(old);
     }
-    cell->time_ns = draft->time_ns;
+    cell->time_ns = draft->record->time_ns;
     cell->server = draft->server;
     return 0;
 }
@@ -81,26 +102,46 @@ void herd_cell_clear(struct herd_cell *cell)
     cell->id_len = 0;
 }
 
+#define STAMP_MAX 20 /* ten digits, a point, nine decimals */
+
+/* The text of a stamp that was not kept. */
+static size_t put_stamp(char *out, int64_t time_ns, uint32_t decimals)
+{
+    char *p = herd_put_number(out, (uint64_t)time_ns / 1000000000);
+    if (decimals == 0)
+        return (size_t)(p - out);
+    char frac[9];
+    herd_put9(frac, (uint32_t)((uint64_t)time_ns % 1000000000));
+    *p = '.';
+    memcpy(p + 1, frac, decimals);
+    return (size_t)(p + 1 + decimals - out);
+}
+
 int herd_cell_texts(const struct herd_cell *cell, struct herd_buf *scratch, struct herd_record *ret_texts)
 {
     struct herd_shape shape = herd_cell_shape(cell);
     size_t text_len = herd_shape_text(&shape);
     scratch->len = 0;
-    int err = herd_buf_reserve(scratch, text_len + HERD_PACK_SLACK);
+    int err = herd_buf_reserve(scratch, text_len + HERD_PACK_SLACK + STAMP_MAX);
     if (err < 0)
         return err;
     herd_unpack(scratch->at, herd_cell_body(cell) + shape.id, text_len);
+    char *time = scratch->at + shape.diff + shape.place;
     ret_texts->diff = (struct herd_span){scratch->at, shape.diff};
     ret_texts->place = (struct herd_span){scratch->at + shape.diff, shape.place};
-    ret_texts->time = (struct herd_span){scratch->at + shape.diff + shape.place, shape.time};
+    ret_texts->time = (struct herd_span){time, shape.decimals == HERD_TIME_VERBATIM
+                                                   ? shape.time
+                                                   : put_stamp(time, cell->time_ns, shape.decimals)};
     return 0;
 }
 
-uint64_t herd_body_hash(const unsigned char *body, const struct herd_shape *shape, uint64_t server_hash)
+uint64_t herd_body_hash(const unsigned char *body, const struct herd_shape *shape, int64_t time_ns,
+                        uint64_t server_hash)
 {
     /* All lengths are part of the record: "1" "23" is not "12" "3", and where packed text ends, "1.5" and
      * "1.50" differ in nothing else. */
-    uint64_t seed = herd_fold(server_hash ^ ((uint64_t)shape->diff << 32 | shape->place), HERD_HASH_STEP);
-    seed = herd_fold(seed ^ ((uint64_t)shape->time << 32 | shape->id), HERD_HASH_LAST);
-    return herd_hash(seed, body, herd_shape_body(shape));
+    uint64_t seed = herd_fold(server_hash ^ ((uint64_t)shape->diff << 32 | shape->place), HERD_HASH_A);
+    seed = herd_fold(seed ^ ((uint64_t)shape->time << 36 | (uint64_t)shape->decimals << 32 | shape->id),
+                     HERD_HASH_B);
+    return herd_hash(seed ^ (uint64_t)time_ns, body, herd_shape_body(shape));
 }

@@ -5,7 +5,8 @@
  *     0        8    10  11 12 13 14                                      64
  *     | time_ns | srv | id di pl ti | id bytes | diff place time, packed  |
  *
- * A record that does not fit has its body (the id and the packed text, laid out the same way) on the
+ * A time stamp as nearly everybody writes it (no leading zeros, at most nine decimals) is given back
+ * exactly by time_ns and the number of its decimals: its text is not kept. A record that does not fit has its body (the id and the packed text, laid out the same way) on the
  * heap, and id_len says HERD_BODY_APART. The body is the same on every machine: digests hash it.
  */
 #ifndef HERD_CORE_RECORD_H
@@ -28,9 +29,15 @@ struct herd_cell {
 };
 _Static_assert(sizeof(struct herd_cell) == 64, "a record is one cache line");
 
-/* The lengths of the four texts; everything else about a body follows from them. */
+/* `decimals` of a time stamp whose text is kept; in `time_len` of a cell the others are marked by a bit. */
+#define HERD_TIME_VERBATIM 10
+#define HERD_TIME_MARK 128
+
+/* The lengths of what is in a body; everything else about it follows from them. */
 struct herd_shape {
-    uint32_t id, diff, place, time;
+    uint32_t id, diff, place;
+    uint32_t time;     /* 0 unless the stamp is verbatim */
+    uint32_t decimals; /* 0..9, or HERD_TIME_VERBATIM */
 };
 
 struct herd_body_apart {
@@ -40,7 +47,7 @@ struct herd_body_apart {
 
 /* A record ready to be stored: where it is now, and what it will be. */
 struct herd_draft {
-    int64_t time_ns;
+    const struct herd_record *record; /* borrowed: the texts */
     uint16_t server;
     struct herd_shape shape;
     const unsigned char *body;
@@ -58,7 +65,7 @@ static inline size_t herd_shape_body(const struct herd_shape *s)
 
 static inline bool herd_shape_fits(const struct herd_shape *s)
 {
-    return herd_shape_body(s) <= HERD_BODY_INLINE_MAX && s->id < HERD_BODY_APART;
+    return herd_shape_body(s) <= HERD_BODY_INLINE_MAX && s->id < HERD_BODY_APART && s->time < HERD_TIME_MARK;
 }
 
 static inline bool herd_cell_empty(const struct herd_cell *cell)
@@ -77,7 +84,14 @@ static inline struct herd_shape herd_cell_shape(const struct herd_cell *cell)
 {
     if (cell->id_len == HERD_BODY_APART)
         return herd_cell_apart(cell)->shape;
-    return (struct herd_shape){cell->id_len, cell->diff_len, cell->place_len, cell->time_len};
+    bool verbatim = cell->time_len < HERD_TIME_MARK;
+    return (struct herd_shape){
+        .id = cell->id_len,
+        .diff = cell->diff_len,
+        .place = cell->place_len,
+        .time = verbatim ? cell->time_len : 0,
+        .decimals = verbatim ? HERD_TIME_VERBATIM : cell->time_len & (HERD_TIME_MARK - 1u),
+    };
 }
 
 static inline const unsigned char *herd_cell_body(const struct herd_cell *cell)
@@ -94,7 +108,8 @@ static inline struct herd_span herd_cell_id(const struct herd_cell *cell)
     return (struct herd_span){(const char *)cell->body, cell->id_len};
 }
 
-/* Lays out a record in `scratch` (kept by the caller between calls); *ret_draft points into it.
+/* Lays out a record in `scratch` (kept by the caller between calls); *ret_draft points into it and at
+ * the record.
  * HERD_E_NOMEM; HERD_E_LIMIT for a text beyond 4 GiB. */
 int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, const struct herd_record *record,
                     uint16_t server);
@@ -108,6 +123,7 @@ void herd_cell_clear(struct herd_cell *cell);
 int herd_cell_texts(const struct herd_cell *cell, struct herd_buf *scratch, struct herd_record *ret_texts);
 
 /* The hash of a record for digests; `server_hash` stands for the name of the accepting server. */
-uint64_t herd_body_hash(const unsigned char *body, const struct herd_shape *shape, uint64_t server_hash);
+uint64_t herd_body_hash(const unsigned char *body, const struct herd_shape *shape, int64_t time_ns,
+                        uint64_t server_hash);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Updates: a client's report, and what a neighbour knows. Both end in the store and the change stream. */
+#include "copy.h"
 #include "node_impl.h"
 
 #include <herd/stamp.h>
@@ -33,19 +34,16 @@ static int accept(struct herd_node *node, const struct herd_job *job, const stru
 static int order_report(struct herd_node *node, const struct herd_draft *draft, uint32_t slot, int *ret_order)
 {
     const struct herd_cell *cell = herd_store_cell(node->store, slot);
-    if (draft->time_ns < cell->time_ns) {
+    if (draft->record->time_ns < cell->time_ns) {
         *ret_order = -1;
         return 0;
     }
-    if (draft->time_ns == cell->time_ns) {
+    if (draft->record->time_ns == cell->time_ns) {
         struct herd_record old;
         int err = herd_cell_texts(cell, &node->store->texts, &old);
         if (err < 0)
             return err;
-        const char *text = node->store->draft.at + draft->shape.diff;
-        struct herd_span place = {text, draft->shape.place};
-        struct herd_span time = {text + draft->shape.place, draft->shape.time};
-        if (herd_span_equal(place, old.place) && herd_span_equal(time, old.time)) {
+        if (herd_span_equal(draft->record->place, old.place) && herd_span_equal(draft->record->time, old.time)) {
             *ret_order = 0;
             return 0;
         }
@@ -73,6 +71,30 @@ static int refuse(struct herd_session *session, const struct herd_job *job, cons
     if (why && worth_saying(++node->refused_count))
         herd_notice(node, why, job->command.id);
     return herd_format_invalid(replies, job->line);
+}
+
+/* The AT line for a report. As a rule id, place and time stand in it as they came, one space apart. */
+static int reply(struct herd_node *node, const struct herd_record *record, struct herd_buf *out)
+{
+    const char *id = record->id.at, *place = record->place.at, *time = record->time.at;
+    if (id + record->id.len + 1 != place || place + record->place.len + 1 != time || place[-1] != ' ' ||
+        time[-1] != ' ')
+        return herd_format_at(out, record->server, record->diff, record->id, record->place, record->time);
+    size_t as_came = (size_t)(time + record->time.len - id);
+    size_t len = node->at_name.len + record->diff.len + 1 + as_came + 1;
+    int err = herd_buf_reserve(out, len);
+    if (err < 0)
+        return err;
+    char *p = out->at + out->len;
+    herd_copy(p, node->at_name.at, node->at_name.len);
+    p += node->at_name.len;
+    herd_copy(p, record->diff.at, record->diff.len);
+    p += record->diff.len;
+    *p++ = ' ';
+    herd_copy(p, id, as_came);
+    p[as_came] = '\n';
+    out->len += len;
+    return 0;
 }
 
 int herd_report_take(struct herd_session *session, const struct herd_job *job, struct herd_buf *replies)
@@ -109,7 +131,7 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
     } else {
         node->counts.reports_old++;
     }
-    return herd_format_at(replies, record.server, record.diff, record.id, record.place, record.time);
+    return reply(node, &record, replies);
 }
 
 void herd_report_learn(struct herd_session *session, const struct herd_job *job)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection: bytes into lines, lines to whoever handles them. */
 #include "node_impl.h"
+#include "read.h"
 
 #include <stdlib.h>
 
@@ -68,6 +69,11 @@ void herd_session_untime(struct herd_session *session)
 {
     herd_list_remove(&session->idle);
     herd_list_remove(&session->line);
+}
+
+void herd_session_hold(struct herd_session *session)
+{
+    herd_session_untime(session);
 }
 
 void herd_session_close(struct herd_session *session)
@@ -220,6 +226,7 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
                          struct herd_job jobs[BATCH], enum herd_scan *ret_scan)
 {
     struct herd_store *store = session->node->store;
+    const char *limit = io_rest->at + io_rest->len;
     size_t n = 0;
     *ret_scan = HERD_LINE;
     while (n < BATCH) {
@@ -228,10 +235,12 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
         if (*ret_scan != HERD_LINE)
             break;
         job->end = (size_t)(io_rest->at - start);
-        enum herd_verb verb = herd_command_parse(job->line, &job->command);
+        enum herd_verb verb = herd_command_read(job->line, limit, &job->command);
         if (verb == HERD_IAMAT || verb == HERD_AT) {
             job->hash = herd_store_hash(store, job->command.id);
+            job->id_hash = herd_store_id_hash(store, job->command.id);
             herd_index_prefetch(&store->index, job->hash);
+            __builtin_prefetch(&store->digest.leaves[herd_digest_leaf(&store->digest, job->id_hash)], 1);
         }
         n++;
         if (verb == HERD_HELLO)
@@ -243,7 +252,7 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
             continue;
         job->guess = herd_index_guess(&store->index, job->hash);
         if (job->guess != HERD_NO_SLOT)
-            __builtin_prefetch(herd_store_cell(store, job->guess));
+            __builtin_prefetch(herd_store_cell(store, job->guess), 1);
     }
     return n;
 }
@@ -358,8 +367,9 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
     size_t left = rest.len - ret_turn->consumed;
     if (ret_turn->paused && left > 0)
         return 0;
-    if (left > 0 && !session->finishing) {
-        /* The end of input ends the last line too. */
+    if (left > 0 && !session->finishing && session->role == HERD_ROLE_CLIENT) {
+        /* The end of input ends a client's last line too. A neighbour's was cut off: what is there of it may
+         * look whole, with a shorter time. */
         struct herd_span last = {rest.at + ret_turn->consumed, left};
         struct herd_job job = {.line = last, .end = rest.len, .guess = HERD_NO_SLOT};
         enum herd_verb verb = herd_command_parse(last, &job.command);

@@ -44,7 +44,11 @@ uint64_t herd_siphash(const uint64_t key[2], const void *bytes, size_t len)
     size_t left = len;
     for (; left >= 8; p += 8, left -= 8)
         take(&s, herd_load_le64(p));
-    take(&s, herd_load_tail(p, left) | (uint64_t)len << 56);
+    /* The last 1..7 bytes, read together with those before them where there are any. */
+    uint64_t tail = left == 0 ? 0
+                    : len < 8 ? herd_load_tail(p, left)
+                              : herd_load_le64(p + left - 8) >> (8 * (8 - left));
+    take(&s, tail | (uint64_t)len << 56);
     s.v2 ^= 0xff;
     round_once(&s);
     round_once(&s);

@@ -1,38 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /* Time stamps and clock differences. */
 #include "decimal.h"
-
-#include <herd/stamp.h>
+#include "print.h"
+#include "read.h"
 
 #include <string.h>
 
-#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_S 1000000000
 #define STAMP_DECIMALS 9
 
-int herd_stamp_parse(struct herd_span text, int64_t *ret_ns)
+int herd_stamp_read(struct herd_span text, const char *limit, int64_t *ret_ns)
 {
+    static const uint32_t power[] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
     const char *end = text.len ? text.at + text.len : text.at; /* an empty span may have no address */
     struct herd_decimal number;
-    if (text.len == 0 || herd_decimal_scan(text.at, end, &number) != end)
+    if (text.len == 0 || herd_decimal_scan(text.at, end, limit, &number) != end)
         return HERD_E_SYNTAX;
     if (number.whole > (uint64_t)(INT64_MAX / NS_PER_S))
         return HERD_E_RANGE;
 
-    size_t used = number.frac_len < STAMP_DECIMALS ? number.frac_len : STAMP_DECIMALS;
-    int64_t frac_ns = 0;
-    for (size_t i = 0; i < used; i++)
-        frac_ns = frac_ns * 10 + (number.frac[i] - '0');
-    for (size_t i = used; i < STAMP_DECIMALS; i++)
-        frac_ns *= 10;
-
+    int64_t frac_ns;
+    if (number.frac_len <= STAMP_DECIMALS) {
+        frac_ns = (int64_t)(number.frac_value * power[number.frac_len]);
+    } else {
+        frac_ns = 0;
+        for (size_t i = 0; i < STAMP_DECIMALS; i++)
+            frac_ns = frac_ns * 10 + (number.frac[i] - '0');
+    }
     int64_t whole_ns = (int64_t)number.whole * NS_PER_S;
     if (frac_ns > INT64_MAX - whole_ns)
         return HERD_E_RANGE;
-    if (frac_ns == INT64_MAX - whole_ns && number.frac_len > used &&
-        herd_digits_any(number.frac + used, number.frac_len - used))
+    if (frac_ns == INT64_MAX - whole_ns && number.frac_len > STAMP_DECIMALS &&
+        herd_digits_any(number.frac + STAMP_DECIMALS, number.frac_len - STAMP_DECIMALS))
         return HERD_E_RANGE;
     *ret_ns = whole_ns + frac_ns;
     return 0;
+}
+
+int herd_stamp_parse(struct herd_span text, int64_t *ret_ns)
+{
+    return herd_stamp_read(text, text.len ? text.at + text.len : text.at, ret_ns);
 }
 
 /* Splits a valid stamp into its whole digits without leading zeros and its decimals without trailing
@@ -68,21 +75,12 @@ int herd_stamp_compare(struct herd_span a, struct herd_span b)
 
 size_t herd_diff_format(int64_t diff_ns, char out[HERD_DIFF_MAX])
 {
-    uint64_t rest = diff_ns < 0 ? 0 - (uint64_t)diff_ns : (uint64_t)diff_ns;
-    char digits[20];
-    size_t n = 0;
-    while (n < STAMP_DECIMALS + 1 || rest > 0) {
-        digits[n++] = (char)('0' + rest % 10);
-        rest /= 10;
-    }
-    char *p = out;
-    *p++ = diff_ns < 0 ? '-' : '+';
-    while (n > 0) {
-        *p++ = digits[--n];
-        if (n == STAMP_DECIMALS)
-            *p++ = '.';
-    }
-    return (size_t)(p - out);
+    uint64_t ns = diff_ns < 0 ? 0 - (uint64_t)diff_ns : (uint64_t)diff_ns;
+    out[0] = diff_ns < 0 ? '-' : '+';
+    char *p = herd_put_number(out + 1, ns / NS_PER_S);
+    *p++ = '.';
+    herd_put9(p, (uint32_t)(ns % NS_PER_S));
+    return (size_t)(p + STAMP_DECIMALS - out);
 }
 
 bool herd_diff_valid(struct herd_span text)
@@ -91,5 +89,5 @@ bool herd_diff_valid(struct herd_span text)
     const char *end = text.len ? text.at + text.len : text.at;
     if (text.len < 2 || (text.at[0] != '+' && text.at[0] != '-'))
         return false;
-    return herd_decimal_scan(text.at + 1, end, &number) == end;
+    return herd_decimal_scan(text.at + 1, end, end, &number) == end;
 }

@@ -64,22 +64,16 @@ static int order_texts(struct herd_store *store, const struct herd_cell *cell, c
     int err = herd_cell_texts(cell, &store->texts, &old);
     if (err < 0)
         return err;
-    /* The draft's texts stand in order in front of its body: see herd_draft_make. */
-    const char *text = store->draft.at;
-    struct herd_span diff = {text, draft->shape.diff};
-    struct herd_span place = {text + draft->shape.diff, draft->shape.place};
-    struct herd_span time = {text + draft->shape.diff + draft->shape.place, draft->shape.time};
-
-    int order = herd_stamp_compare(time, old.time);
+    int order = herd_stamp_compare(draft->record->time, old.time);
     if (!order)
         order = herd_span_compare(herd_names_text(&store->names, draft->server),
                                   herd_names_text(&store->names, cell->server));
     if (!order)
-        order = herd_span_compare(diff, old.diff);
+        order = herd_span_compare(draft->record->diff, old.diff);
     if (!order)
-        order = herd_span_compare(place, old.place);
+        order = herd_span_compare(draft->record->place, old.place);
     if (!order)
-        order = herd_span_compare(time, old.time);
+        order = herd_span_compare(draft->record->time, old.time);
     *ret_order = order;
     return 0;
 }
@@ -87,8 +81,8 @@ static int order_texts(struct herd_store *store, const struct herd_cell *cell, c
 int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_draft *draft, int *ret_order)
 {
     const struct herd_cell *cell = herd_store_cell(store, slot);
-    if (draft->time_ns != cell->time_ns) {
-        *ret_order = draft->time_ns < cell->time_ns ? -1 : 1;
+    if (draft->record->time_ns != cell->time_ns) {
+        *ret_order = draft->record->time_ns < cell->time_ns ? -1 : 1;
         return 0;
     }
     /* A copy that came round another way is the common case: most lines between servers are. */
@@ -104,12 +98,13 @@ int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_
 static uint64_t cell_hash(const struct herd_store *store, const struct herd_cell *cell)
 {
     struct herd_shape shape = herd_cell_shape(cell);
-    return herd_body_hash(herd_cell_body(cell), &shape, store->names.list[cell->server].hash);
+    return herd_body_hash(herd_cell_body(cell), &shape, cell->time_ns, store->names.list[cell->server].hash);
 }
 
 static uint64_t draft_hash(const struct herd_store *store, const struct herd_draft *draft)
 {
-    return herd_body_hash(draft->body, &draft->shape, store->names.list[draft->server].hash);
+    return herd_body_hash(draft->body, &draft->shape, draft->record->time_ns,
+                          store->names.list[draft->server].hash);
 }
 
 static struct herd_span draft_id(const struct herd_draft *draft)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The AT line of a slot, written in one go. */
+#include "copy.h"
 #include "store_impl.h"
 
 static char *put(char *p, const void *bytes, size_t len)
 {
-    memcpy(p, bytes, len);
+    herd_copy(p, bytes, len);
     p[len] = ' ';
     return p + len + 1;
 }

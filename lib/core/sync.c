@@ -237,7 +237,7 @@ static struct herd_span next_field(struct herd_span *io_rest)
 {
     const char *end = io_rest->at + io_rest->len;
     const char *at = herd_space_end(io_rest->at, end);
-    const char *stop = herd_field_end(at, end);
+    const char *stop = herd_field_end(at, end, end);
     *io_rest = (struct herd_span){stop, (size_t)(end - stop)};
     return (struct herd_span){at, (size_t)(stop - at)};
 }
@@ -264,7 +264,7 @@ static bool get_count(struct herd_span text, uint64_t *ret)
 {
     struct herd_decimal number;
     const char *end = text.at + text.len;
-    if (herd_decimal_scan(text.at, end, &number) != end || number.frac)
+    if (herd_decimal_scan(text.at, end, end, &number) != end || number.frac)
         return false;
     *ret = number.whole;
     return true;

@@ -255,6 +255,8 @@ static bool carry_out(struct herd_conn *conn, const struct herd_turn *turn)
 static void pause(struct herd_conn *conn, bool session_waits)
 {
     conn->paused = session_waits || too_much_unsent(conn);
+    if (conn->paused && !session_waits)
+        herd_session_hold(conn->session);
     herd_transport_read(conn, !conn->paused && !conn->eof);
 }
 
@@ -265,12 +267,24 @@ static void log_received(struct herd_conn *conn, struct herd_span bytes)
         herd_log_lines(log, "received", herd_conn_who(conn), bytes);
 }
 
+/* Beyond clients_max only an introduction is listened to. */
+static bool turned_away(struct herd_conn *conn, struct herd_span bytes)
+{
+    static const char hello[] = "HELLO ";
+    size_t len = bytes.len < sizeof hello - 1 ? bytes.len : sizeof hello - 1;
+    if (!conn->over || memcmp(bytes.at, hello, len) == 0)
+        return false;
+    herd_listener_refused(conn->server, "clients_max");
+    herd_conn_close(conn, "clients_max");
+    return true;
+}
+
 size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_server *server = conn->server;
     size_t used = 0;
     struct herd_turn turn;
-    if (!conn->session)
+    if (!conn->session || turned_away(conn, bytes))
         return bytes.len; /* closing: nobody listens */
     conn->busy = true;
     do {
@@ -288,6 +302,10 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
         used += turn.consumed;
         if (!carry_out(conn, &turn)) {
             used = bytes.len;
+            break;
+        }
+        if (conn->over && used > 0) {
+            herd_conn_close(conn, "clients_max"); /* it said HELLO and is no neighbour */
             break;
         }
         /* A look-up that held commands up may have been answered on the spot. */
@@ -334,6 +352,20 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
     return used;
 }
 
+void herd_conn_end(struct herd_conn *conn)
+{
+    struct herd_server *server = conn->server;
+    struct herd_turn turn;
+    server->out.len = 0;
+    int err = herd_session_end(conn->session, (struct herd_span){"", 0}, herd_clock(), &server->out, &turn);
+    if (err < 0)
+        herd_conn_close(conn, herd_strerror(err));
+    else if (turn.close)
+        herd_conn_finish(conn, NULL);
+    else
+        herd_transport_read(conn, false);
+}
+
 void herd_conn_resume(struct herd_conn *conn)
 {
     if (conn->closed || conn->closing || !conn->paused) {
@@ -348,6 +380,10 @@ void herd_conn_resume(struct herd_conn *conn)
         return;
     conn->paused = false;
     herd_transport_again(conn);
-    if (!conn->closed && !conn->closing && !conn->paused)
+    if (conn->closed || conn->closing || conn->paused)
+        return;
+    if (conn->server->stopping && !conn->link && !conn->eof)
+        herd_conn_end(conn);
+    else
         herd_transport_read(conn, !conn->eof);
 }

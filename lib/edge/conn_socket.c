@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* An unfinished line's memory up to this size is kept for the next one. */
@@ -173,6 +174,12 @@ static void on_write(evutil_socket_t fd, short what, void *arg)
 size_t herd_socket_unsent(const struct herd_conn *conn)
 {
     return conn->queue ? evbuffer_get_length(conn->queue) : 0;
+}
+
+bool herd_socket_taken(const struct herd_conn *conn)
+{
+    int untaken = 0;
+    return ioctl(conn->fd, TIOCOUTQ, &untaken) < 0 || untaken == 0;
 }
 
 void herd_socket_shutdown(struct herd_conn *conn)

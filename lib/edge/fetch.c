@@ -149,11 +149,11 @@ static CURLcode set_options(struct herd_fetch_call *call)
     CURL *e = call->easy;
     const struct herd_fetch_site *site = call->site;
     CURLcode bad = CURLE_OK;
-#define SET(option, value)                                          \
-    do {                                                            \
+#define SET(option, value)                                           \
+    do {                                                             \
         CURLcode set = curl_easy_setopt(e, CURLOPT_##option, value); \
-        if (set != CURLE_OK)                                        \
-            bad = set;                                              \
+        if (set != CURLE_OK)                                         \
+            bad = set;                                               \
     } while (0)
     SET(URL, call->url.at);
     SET(PRIVATE, (void *)call);
@@ -213,8 +213,8 @@ static int copy_request(struct herd_fetch_call *call, const struct herd_fetch_re
     return 0;
 }
 
-int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_request *request,
-                     herd_fetch_done *done, void *ctx, struct herd_fetch_call **ret_call)
+int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_request *request, herd_fetch_done *done,
+                     void *ctx, struct herd_fetch_call **ret_call)
 {
     struct herd_fetch *fetch = site->fetch;
     struct herd_fetch_call *call = calloc(1, sizeof *call);

@@ -35,13 +35,13 @@ struct herd_fetch_request {
     struct herd_span body;      /* POST if at is not NULL; copied */
     const char *const *headers; /* "Name: value"; copied, and wiped when done */
     size_t header_count;
-    int64_t timeout_ms;         /* from now to the end, resolving included */
-    size_t body_max_bytes;      /* of the reply, decoded */
+    int64_t timeout_ms;    /* from now to the end, resolving included */
+    size_t body_max_bytes; /* of the reply, decoded */
 };
 
 struct herd_fetch_result {
-    int err;             /* 0: an HTTP reply came, whatever its status; HERD_E_TIMEOUT, _ADDRESS, _LIMIT, _IO, _NOMEM */
-    const char *why;     /* for err: static, never holds a URL */
+    int err;         /* 0: an HTTP reply came, whatever its status; HERD_E_TIMEOUT, _ADDRESS, _LIMIT, _IO, _NOMEM */
+    const char *why; /* for err: static, never holds a URL */
     long http_status;
     struct herd_span body;
     int64_t retry_after_s; /* from Retry-After; 0: none */
@@ -52,8 +52,8 @@ struct herd_fetch_result {
 typedef void herd_fetch_done(void *ctx, const struct herd_fetch_result *result);
 
 /* HERD_E_NOMEM, HERD_E_ARG. */
-int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_request *request,
-                     herd_fetch_done *done, void *ctx, struct herd_fetch_call **ret_call);
+int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_request *request, herd_fetch_done *done,
+                     void *ctx, struct herd_fetch_call **ret_call);
 /* `done` will not run; NULL is fine. */
 void herd_fetch_cancel(struct herd_fetch_call *call);
 

@@ -79,7 +79,8 @@ static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *userp, void *
         curl_multi_assign(fetch->multi, fd, NULL);
         return 0;
     }
-    short wanted = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+    short wanted =
+        (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
     event = event_new(fetch->base, fd, wanted, on_socket, fetch);
     if (event && event_add(event, NULL) < 0) {
         event_free(event);
@@ -111,7 +112,8 @@ int herd_fetch_multi_open(struct herd_fetch *fetch)
     curl_multi_setopt(fetch->multi, CURLMOPT_SOCKETDATA, fetch);
     curl_multi_setopt(fetch->multi, CURLMOPT_TIMERFUNCTION, timer_cb);
     curl_multi_setopt(fetch->multi, CURLMOPT_TIMERDATA, fetch);
-    curl_multi_setopt(fetch->multi, CURLMOPT_MAXCONNECTS, 32L);
+    /* Above what is in flight as a rule, or connections are closed that the next request needs. */
+    curl_multi_setopt(fetch->multi, CURLMOPT_MAXCONNECTS, 128L);
     return 0;
 }
 

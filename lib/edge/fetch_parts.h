@@ -9,7 +9,7 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 
-#define HERD_FETCH_POOL 16 /* idle easy handles kept */
+#define HERD_FETCH_POOL 64 /* idle easy handles kept */
 
 struct evdns_base;
 struct evdns_getaddrinfo_request;
@@ -48,8 +48,8 @@ struct herd_fetch_site {
     struct herd_fetch *fetch;
     char *host, *origin, *ca_file;
     uint16_t port;
-    bool fixed;            /* an address, or localhost: nothing to resolve */
-    char *addresses;       /* "host:port:address,address" for libcurl; NULL: unknown or not needed */
+    bool fixed;      /* an address, or localhost: nothing to resolve */
+    char *addresses; /* "host:port:address,address" for libcurl; NULL: unknown or not needed */
     int64_t fresh_until_ms;
     struct herd_fetch_resolve *resolve;
 };

@@ -262,7 +262,8 @@ void herd_fetch_site_resolve(struct herd_fetch_site *site)
     resolve->dns = dns;
     dns->pending++;
     site->resolve = resolve;
-    struct evdns_getaddrinfo_request *request = evdns_getaddrinfo(dns->base, site->host, NULL, &hints, resolved, resolve);
+    struct evdns_getaddrinfo_request *request =
+        evdns_getaddrinfo(dns->base, site->host, NULL, &hints, resolved, resolve);
     /* Names in /etc/hosts are answered before the call returns, and then there is no request. */
     if (!resolve->running)
         free(resolve);

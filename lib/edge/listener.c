@@ -31,15 +31,27 @@ static void get_address(const struct sockaddr *from, uint64_t ret_address[2], ui
 }
 
 /* Warned of at 1, 2, 4, 8, ... refusals: a stranger can cause them. */
-static void refuse(struct herd_server *server, int fd, const char *why)
+void herd_listener_refused(struct herd_server *server, const char *why)
 {
     uint64_t count = ++server->refused_count;
-    close(fd);
     if ((count & (count - 1)) == 0) {
         struct herd_log_field fields[] = {herd_log_text("why", why), herd_log_int("count", (int64_t)count)};
         herd_log_time(server->log, herd_clock().wall_ns);
         herd_log_event(server->log, HERD_LOG_WARN, "connection_refused", fields, 2);
     }
+}
+
+static void refuse(struct herd_server *server, int fd, const char *why)
+{
+    close(fd);
+    herd_listener_refused(server, why);
+}
+
+/* Two connections a neighbour beyond the clients: both ends dial. */
+static bool has_room(const struct herd_server *server)
+{
+    return server->client_count <
+           (size_t)server->limits->clients_max + 2 * herd_node_peer_count(server->node);
 }
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
@@ -78,15 +90,19 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
         herd_conn_close(conn, "out_of_memory");
         return;
     }
-    /* At the limit nobody more is taken in; they wait in the kernel's queue until someone leaves. */
-    if (server->client_count >= (size_t)server->limits->clients_max)
-        evconnlistener_disable(server->listener);
+    /* Full of clients, there still is room for neighbours: whoever comes now has to introduce itself. */
+    if (server->client_count > (size_t)server->limits->clients_max) {
+        conn->over = true;
+        conn->progress_ns = herd_clock().steady_ns + server->limits->peer_hello_ms * 1000000;
+        herd_list_append(&server->unsent, &conn->unsent);
+    }
+    if (!has_room(server))
+        evconnlistener_disable(server->listener); /* the others wait in the kernel's queue */
 }
 
 void herd_listener_resume(struct herd_server *server)
 {
-    if (server->listener && !server->stopping && !evtimer_pending(server->accept_again, NULL) &&
-        server->client_count < (size_t)server->limits->clients_max)
+    if (server->listener && !server->stopping && !evtimer_pending(server->accept_again, NULL) && has_room(server))
         evconnlistener_enable(server->listener);
 }
 
@@ -114,7 +130,7 @@ static void on_accept_again(evutil_socket_t fd, short what, void *arg)
     struct herd_server *server = arg;
     if (server->reserve_fd < 0)
         server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (server->listener && !server->stopping && server->client_count < (size_t)server->limits->clients_max)
+    if (server->listener && !server->stopping && has_room(server))
         evconnlistener_enable(server->listener);
 }
 

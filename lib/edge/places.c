@@ -84,15 +84,16 @@ static void flight_free(struct herd_lookup *flight)
 void places_finish(struct herd_lookup *flight, const char *origin)
 {
     /* Said when there is no memory even for saying something better. */
-    static const char last_resort[] = "{\n   \"error_message\" : \"out of memory\",\n   \"html_attributions\" : [],\n"
-                                      "   \"results\" : [],\n   \"status\" : \"UNKNOWN_ERROR\"\n}";
+    static const char last_resort[] =
+        "{\n   \"error_message\" : \"out of memory\",\n   \"html_attributions\" : [],\n"
+        "   \"results\" : [],\n   \"status\" : \"UNKNOWN_ERROR\"\n}";
     struct herd_places *places = flight->places;
     flight->state = PLACES_FINISHED;
     flight_unlist(flight); /* from here on an equal question begins a new flight */
     if (!flight->json.len)
         (void)herd_answer_failure(&flight->json, flight->status, herd_span_of(flight->why));
-    struct herd_span json = flight->json.len ? (struct herd_span){flight->json.at, flight->json.len}
-                                             : herd_span_of(last_resort);
+    struct herd_span json =
+        flight->json.len ? (struct herd_span){flight->json.at, flight->json.len} : herd_span_of(last_resort);
     /* An answer may cancel other asks of this flight, so the list is read anew each time. */
     while (flight->asks) {
         struct herd_places_ask *ask = flight->asks;
@@ -108,8 +109,8 @@ void places_finish(struct herd_lookup *flight, const char *origin)
     places_pump(places);
 }
 
-int herd_places_ask(struct herd_places *places, const struct herd_places_query *query,
-                    herd_places_answer *answer, void *ctx, struct herd_places_ask **ret_ask)
+int herd_places_ask(struct herd_places *places, const struct herd_places_query *query, herd_places_answer *answer,
+                    void *ctx, struct herd_places_ask **ret_ask)
 {
     struct herd_places_ask *ask = calloc(1, sizeof *ask);
     if (!ask)

@@ -98,8 +98,11 @@ void places_cache_put(struct places_cache *cache, const struct herd_places_query
         parts[i].at = to;
         to += parts[i].len;
     }
-    *entry = (struct entry){.query = *query, .hash = places_query_hash(query), .until_ms = now_ms + cache->keep_ms,
-                            .json = parts[3], .bytes = bytes};
+    *entry = (struct entry){.query = *query,
+                            .hash = places_query_hash(query),
+                            .until_ms = now_ms + cache->keep_ms,
+                            .json = parts[3],
+                            .bytes = bytes};
     entry->query.lat = parts[0];
     entry->query.lon = parts[1];
     entry->query.radius = parts[2];

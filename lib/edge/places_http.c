@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Providers behind HTTP: a look-up becomes a request, a reply an answer. What to send and what a reply
  * means is known in lib/places; here is when, how often and with which key. */
-#include "places_parts.h"
+#include "places_http.h"
 
 #include "../places/google.h"
 
@@ -14,22 +14,9 @@
 #define ATTEMPTS_MAX 3
 /* Google's own clients wait half a second and half as long again each time, give or take. */
 #define RETRY_FIRST_MS 500
+#define FETCH_LATER_MS 1000
 /* What Overpass means by 429 without saying for how long: a slot of this address is free again. */
 #define OVERPASS_REST_MS 30000
-
-enum http_kind { HTTP_GOOGLE_LEGACY, HTTP_GOOGLE_NEW, HTTP_OVERPASS };
-
-struct http_provider {
-    enum http_kind kind;
-    struct herd_places *places;
-    struct herd_fetch_site *site;
-    char *url, *fields, *filter, *key_file, *key_env, *label;
-    struct herd_buf key;    /* ends with NUL */
-    struct herd_buf header; /* "X-Goog-Api-Key: ...", ends with NUL */
-    struct herd_buf mask;   /* "X-Goog-FieldMask: ...", ends with NUL */
-    int64_t timeout_ms;
-    struct http_job *jobs;
-};
 
 struct http_job {
     struct http_job *prev, *next;
@@ -78,6 +65,8 @@ static bool holds_key(const struct http_provider *provider, struct herd_span tex
     return false;
 }
 
+static void on_retry(evutil_socket_t fd, short what, void *ctx);
+
 static bool try_again(struct http_job *job)
 {
     if (job->attempts >= ATTEMPTS_MAX)
@@ -91,16 +80,18 @@ static bool try_again(struct http_job *job)
     if (herd_fetch_now_ms() + wait_ms >= job->deadline_ms)
         return false;
     struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
-    return event_add(job->retry, &wait) == 0;
+    if (!job->retry)
+        job->retry = evtimer_new(job->provider->places->base, on_retry, job);
+    return job->retry && event_add(job->retry, &wait) == 0;
 }
 
 static void judge(struct http_job *job, const struct herd_fetch_result *result, struct herd_buf *out,
-                  struct herd_judgement *ret_judgement)
+                  struct herd_judgement *ret_judgement, struct herd_answer_shape *ret_shape)
 {
     struct herd_reply reply = {result->http_status, result->body};
     int err = 0;
     switch (job->provider->kind) {
-    case HTTP_GOOGLE_LEGACY: herd_google_legacy_judge(&reply, ret_judgement); break;
+    case HTTP_GOOGLE_LEGACY: herd_google_legacy_judge(&reply, ret_judgement, ret_shape); break;
     case HTTP_GOOGLE_NEW: err = herd_google_new_judge(&reply, job->query, out, ret_judgement); break;
     case HTTP_OVERPASS: err = herd_overpass_judge(&reply, job->query, out, ret_judgement); break;
     }
@@ -113,13 +104,14 @@ static void on_reply(void *ctx, const struct herd_fetch_result *result)
     struct http_job *job = ctx;
     struct http_provider *provider = job->provider;
     struct herd_judgement judgement;
+    struct herd_answer_shape shape;
     struct herd_buf translated = {0};
     job->call = NULL;
     if (result->err < 0)
         herd_judgement_fail(&judgement, "UNKNOWN_ERROR", result->err != HERD_E_NOMEM, "%s: %s", provider->label,
                             result->why);
     else
-        judge(job, result, &translated, &judgement);
+        judge(job, result, &translated, &judgement, &shape);
     struct herd_span answer = translated.len ? (struct herd_span){translated.at, translated.len} : result->body;
     /* No provider should echo the key; if one does, nobody else sees it. */
     if (holds_key(provider, answer) || holds_key(provider, herd_span_of(judgement.why)))
@@ -128,9 +120,14 @@ static void on_reply(void *ctx, const struct herd_fetch_result *result)
     if (judgement.verdict == HERD_REPLY_ANSWER) {
         struct herd_lookup *lookup = job->lookup;
         job_free(job);
-        herd_lookup_answer(lookup, answer);
+        if (translated.len) /* ours: valid, and within the bound */
+            places_lookup_answer_final(lookup, answer);
+        else
+            places_lookup_answer_shaped(lookup, answer, &shape);
     } else if (!(judgement.retry && result->retry_after_s == 0 && try_again(job))) {
-        struct places_failure failure = {.status = judgement.status, .why = judgement.why, .blame = judgement.blame,
+        struct places_failure failure = {.status = judgement.status,
+                                         .why = judgement.why,
+                                         .blame = judgement.blame,
                                          .rest_ms = judgement.blame ? result->retry_after_s * 1000 : 0};
         if (provider->kind == HTTP_OVERPASS && result->http_status == 429 && !failure.rest_ms)
             failure.rest_ms = OVERPASS_REST_MS;
@@ -175,12 +172,13 @@ static void send_request(struct http_job *job)
     const char *headers[6];
     struct herd_buf url = {0}, body = {0};
     struct herd_fetch_request request = {
-        .timeout_ms = job->deadline_ms - herd_fetch_now_ms(),
+        /* The chain watches the time; this is for the case that it cannot. */
+        .timeout_ms = job->deadline_ms - herd_fetch_now_ms() + FETCH_LATER_MS,
         .body_max_bytes = provider->places->reply_max_bytes,
         .headers = headers,
     };
-    if (request.timeout_ms < 1)
-        request.timeout_ms = 1;
+    if (request.timeout_ms < FETCH_LATER_MS)
+        request.timeout_ms = FETCH_LATER_MS;
     job->attempts++;
     int err = make_request(job, &url, &body, headers, &request.header_count);
     if (err == 0) {
@@ -202,12 +200,11 @@ static void on_retry(evutil_socket_t fd, short what, void *ctx)
     send_request(ctx);
 }
 
-static void http_start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query)
+void places_http_start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query)
 {
     struct http_provider *provider = ctx;
     struct http_job *job = calloc(1, sizeof *job);
-    if (!job || !(job->retry = evtimer_new(provider->places->base, on_retry, job))) {
-        free(job);
+    if (!job) {
         places_lookup_fail(lookup, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
         return;
     }
@@ -222,7 +219,7 @@ static void http_start(void *ctx, struct herd_lookup *lookup, const struct herd_
     send_request(job);
 }
 
-static void http_cancel(void *ctx, struct herd_lookup *lookup)
+void places_http_cancel(void *ctx, struct herd_lookup *lookup)
 {
     struct http_provider *provider = ctx;
     for (struct http_job *job = provider->jobs; job; job = job->next)
@@ -232,115 +229,8 @@ static void http_cancel(void *ctx, struct herd_lookup *lookup)
         }
 }
 
-/* Reads the key and the header made of it; what was there before stays on failure. */
-static int load_key(struct http_provider *provider, struct herd_config_fault *reterr_fault)
+void places_http_stop(struct http_provider *provider)
 {
-    struct herd_config_provider from = {.kind = provider->label, .key_file = provider->key_file,
-                                        .key_env = provider->key_env};
-    struct herd_buf key = {0}, header = {0};
-    int err = places_key_read(&key, &from, reterr_fault);
-    if (err == 0 && (herd_buf_reserve(&header, key.len + 32) < 0 ||
-                     herd_buf_add_text(&header, "X-Goog-Api-Key: ") < 0 ||
-                     herd_buf_add(&header, key.at, key.len) < 0))
-        err = places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
-    if (err < 0) {
-        places_key_wipe(&key);
-        places_key_wipe(&header);
-        return err;
-    }
-    places_key_wipe(&provider->key);
-    places_key_wipe(&provider->header);
-    provider->key = key;
-    provider->header = header;
-    return 0;
-}
-
-static int http_reload(void *ctx)
-{
-    struct http_provider *provider = ctx;
-    struct herd_config_fault fault;
-    if (provider->kind == HTTP_OVERPASS)
-        return 0;
-    int err = load_key(provider, &fault);
-    if (err < 0) {
-        struct herd_log_field fields[] = {herd_log_text("provider", provider->label), herd_log_text("why", fault.what)};
-        herd_log_event(provider->places->log, HERD_LOG_WARN, "places_key_kept", fields, 2);
-    }
-    return err;
-}
-
-static void http_free(void *ctx)
-{
-    struct http_provider *provider = ctx;
-    if (!provider)
-        return;
     while (provider->jobs)
         job_free(provider->jobs);
-    places_key_wipe(&provider->key);
-    places_key_wipe(&provider->header);
-    herd_buf_fini(&provider->mask);
-    free(provider->url);
-    free(provider->fields);
-    free(provider->filter);
-    free(provider->key_file);
-    free(provider->key_env);
-    free(provider->label);
-    free(provider);
-}
-
-static bool copy_text(char **ret_copy, const char *text)
-{
-    *ret_copy = text ? strdup(text) : NULL;
-    return !text || *ret_copy;
-}
-
-static int fill(struct http_provider *provider, const struct herd_config_provider *config,
-                struct herd_config_fault *reterr_fault)
-{
-    static const char *const urls[] = {HERD_GOOGLE_LEGACY_URL, HERD_GOOGLE_NEW_URL, HERD_OVERPASS_URL};
-    const char *url = config->url ? config->url : urls[provider->kind], *why;
-    if (!copy_text(&provider->url, url) || !copy_text(&provider->label, config->kind) ||
-        !copy_text(&provider->filter, config->filter ? config->filter : HERD_OVERPASS_FILTER) ||
-        !copy_text(&provider->key_file, config->key_file) || !copy_text(&provider->key_env, config->key_env) ||
-        herd_buf_add_text(&provider->mask, "X-Goog-FieldMask: ") < 0 ||
-        herd_buf_add_text(&provider->mask, herd_google_new_fields(config->fields)) < 0 ||
-        herd_buf_add(&provider->mask, "", 1) < 0)
-        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
-    if (strpbrk(provider->mask.at, "\r\n"))
-        return places_fault(reterr_fault, HERD_E_SYNTAX, "provider %s: a field mask has no line ends", config->kind);
-    int err = provider->kind == HTTP_OVERPASS ? 0 : load_key(provider, reterr_fault);
-    if (err < 0)
-        return err;
-    struct herd_places *places = provider->places;
-    if (!places->fetch && herd_fetch_new(&places->fetch, places->base) < 0)
-        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
-    err = herd_fetch_site_new(places->fetch, &provider->site, url, config->ca_file, &why);
-    if (err < 0)
-        return places_fault(reterr_fault, err, "provider %s: url: %s", config->kind, why);
-    return 0;
-}
-
-int places_http_new(struct herd_provider *ret_provider, struct herd_places *places,
-                    const struct herd_config_provider *config, struct herd_config_fault *reterr_fault)
-{
-    static const char *const kinds[] = {"google-legacy", "google-new", "overpass"};
-    size_t kind = 0;
-    while (kind < 3 && strcmp(config->kind, kinds[kind]) != 0)
-        kind++;
-    if (kind == 3)
-        return places_fault(reterr_fault, HERD_E_UNSUPPORTED, "unknown provider %s", config->kind);
-    struct http_provider *provider = calloc(1, sizeof *provider);
-    if (!provider)
-        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
-    provider->kind = (enum http_kind)kind;
-    provider->places = places;
-    provider->timeout_ms = config->timeout_ms > 0 ? config->timeout_ms : 5000;
-    int err = fill(provider, config, reterr_fault);
-    if (err < 0) {
-        http_free(provider);
-        return err;
-    }
-    *ret_provider = (struct herd_provider){.ctx = provider, .start = http_start, .cancel = http_cancel,
-                                           .reload = http_reload, .free = http_free};
-    return 0;
 }

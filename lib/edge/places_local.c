@@ -49,7 +49,7 @@ static void local_start(void *ctx, struct herd_lookup *lookup, const struct herd
         places_lookup_fail(lookup, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
         return;
     }
-    places_lookup_answer_final(lookup, (struct herd_span){local->answer.at, local->answer.len}, "OK");
+    places_lookup_answer_final(lookup, (struct herd_span){local->answer.at, local->answer.len});
 }
 
 static void *load_thread(void *ctx)
@@ -180,7 +180,7 @@ int places_local_new(struct herd_provider *ret_provider, struct herd_places *pla
         local_free(local);
         return err;
     }
-    *ret_provider = (struct herd_provider){.ctx = local, .start = local_start, .reload = local_reload,
-                                           .free = local_free};
+    *ret_provider =
+        (struct herd_provider){.ctx = local, .start = local_start, .reload = local_reload, .free = local_free};
     return 0;
 }

@@ -4,8 +4,10 @@
  *
  *   places.c         asks and flights: equal questions share one flight, every asker is answered
  *   places_chain.c   a flight's way along the providers: queue, deadline, breaker, cache
+ *   places_lookup.c  how a look-up at a provider ends
+ *   places_breaker.c providers that are left alone
  *   places_cache.c   answers that may be kept
- *   places_http.c    providers behind HTTP
+ *   places_http.c    providers behind HTTP; places_http_new.c sets them up
  *   places_local.c   providers in memory
  *   places_key.c     API keys
  */
@@ -21,21 +23,22 @@
 #define PLACES_TABLE 256 /* buckets of flights; a power of two */
 
 struct places_cache;
+struct herd_answer_shape;
 
 /* When a provider fails again and again it is left alone for a while, then one question tries it. */
 struct places_breaker {
-    unsigned failures;      /* in a row */
-    int64_t closed_until_ms; /* no question before */
-    int64_t rest_ms;        /* the last rest; grows */
+    unsigned failures;         /* in a row */
+    int64_t closed_until_ms;   /* no question before */
+    int64_t rest_ms;           /* the last rest; grows */
     char status[24], why[224]; /* of the last failure, for those who ask meanwhile */
 };
 
 struct places_slot {
     struct herd_provider provider;
-    char *name;             /* owned; provider.name points here */
+    char *name; /* owned; provider.name points here */
     int64_t timeout_ms;
     size_t in_flight_max, in_flight;
-    bool instant;           /* start always ends the look-up */
+    bool instant; /* start always ends the look-up */
     struct places_breaker breaker;
     struct places_cache *cache; /* NULL: not allowed */
     struct herd_lookup *waiting, **waiting_end;
@@ -45,8 +48,8 @@ struct places_slot {
 struct places_failure {
     const char *status;
     const char *why;
-    bool blame;              /* the provider is unwell, not the question */
-    int64_t rest_ms;         /* leave it alone for so long (Retry-After); 0: as the breaker thinks fit */
+    bool blame;                /* the provider is unwell, not the question */
+    int64_t rest_ms;           /* leave it alone for so long (Retry-After); 0: as the breaker thinks fit */
     struct herd_span verbatim; /* the provider's own words in the legacy shape; at == NULL: none */
 };
 
@@ -69,13 +72,13 @@ struct herd_lookup {
     struct herd_places_query query; /* texts behind the struct */
     uint64_t hash;
     enum places_state state;
-    bool starting;    /* inside provider.start: what ends there goes on when it returns */
-    bool failed;      /* ENDED: how */
+    bool starting; /* inside provider.start: what ends there goes on when it returns */
+    bool failed;   /* ENDED: how */
     bool blame;
-    size_t slot;      /* the provider it is at */
+    size_t slot; /* the provider it is at */
     struct event deadline;
     bool deadline_set;
-    int64_t began_ns; /* at this provider */
+    int64_t began_ns;     /* at this provider */
     struct herd_buf json; /* the answer, or the best that is known */
     char status[24], why[224];
     int64_t rest_ms;
@@ -98,11 +101,22 @@ void places_finish(struct herd_lookup *flight, const char *origin);
 /* places_chain.c */
 void places_drive(struct herd_lookup *flight);
 void places_pump(struct herd_places *places);
-void places_abandon(struct herd_lookup *flight); /* nobody wants it any more: off the providers and queues */
-/* Ends a look-up with an answer that is valid, in shape and cut already (built-in providers only). */
-void places_lookup_answer_final(struct herd_lookup *lookup, struct herd_span json, const char *status);
-void places_lookup_fail(struct herd_lookup *lookup, const struct places_failure *failure);
 int64_t places_now_ns(void);
+void places_abandon(struct herd_lookup *flight); /* nobody wants it any more: off the providers and queues */
+
+/* places_breaker.c */
+bool places_breaker_allows(const struct places_slot *slot);
+void places_breaker_success(struct herd_places *places, struct places_slot *slot);
+void places_breaker_failure(struct places_slot *slot, const struct herd_lookup *flight);
+
+/* places_lookup.c */
+void places_set_failure(struct herd_lookup *flight, const char *status, const char *why);
+/* Ends a look-up with an answer that lib/places wrote: valid, in shape and within the bound. */
+void places_lookup_answer_final(struct herd_lookup *lookup, struct herd_span json);
+/* Ends a look-up with an answer whose shape is known; it is cut here. */
+void places_lookup_answer_shaped(struct herd_lookup *lookup, struct herd_span json,
+                                 const struct herd_answer_shape *shape);
+void places_lookup_fail(struct herd_lookup *lookup, const struct places_failure *failure);
 
 /* places_cache.c; HERD_E_NOMEM. */
 int places_cache_new(struct places_cache **ret_cache, int64_t keep_ms, size_t bytes_max);

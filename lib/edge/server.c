@@ -27,6 +27,10 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
     struct herd_conn *conn = herd_session_user(effect->session);
     conn->peer = (int)effect->peer;
     conn->link = true;
+    if (conn->over) {
+        conn->over = false;
+        herd_list_remove(&conn->unsent);
+    }
     if (conn->counted) {
         conn->counted = false; /* a neighbour is no client */
         server->client_count--;
@@ -48,10 +52,18 @@ static void peer_down(struct herd_server *server, const struct herd_effect *effe
         server->options.hooks.peer(server->options.hooks.ctx, effect->detail, false);
 }
 
+/* Two servers that dial each other at once agree on one connection: no reason to warn anybody. */
+static bool is_agreement(const struct herd_effect *effect)
+{
+    return strcmp(effect->text, "peer_linked_already") == 0 ||
+           (strcmp(effect->text, "peer_refuses_us") == 0 &&
+            herd_span_equal(effect->detail, herd_span_of("peer_linked_already")));
+}
+
 static void notice(struct herd_server *server, const struct herd_effect *effect)
 {
     struct herd_log_field field = herd_log_span("detail", effect->detail);
-    herd_log_event(server->log, HERD_LOG_WARN, effect->text, &field, 1);
+    herd_log_event(server->log, is_agreement(effect) ? HERD_LOG_DEBUG : HERD_LOG_WARN, effect->text, &field, 1);
 }
 
 static void carry_out(struct herd_server *server, const struct herd_effect *effect)
@@ -114,7 +126,10 @@ static void close_stalled(struct herd_server *server)
         struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, unsent);
         next = at->next;
         size_t unsent = herd_transport_unsent(conn);
-        if (conn->lingering) {
+        if (conn->over) {
+            if (now_ns >= conn->progress_ns)
+                herd_conn_close(conn, "clients_max");
+        } else if (conn->lingering) {
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "lingered");
         } else if (unsent != conn->unsent_seen) {

@@ -56,6 +56,7 @@ struct herd_conn {
     bool closing;             /* the protocol is done; bytes may still be unsent */
     bool lingering;           /* all is sent; waiting for the other side to have read it */
     bool counted;             /* is one of clients_max */
+    bool over;                /* beyond clients_max: has until progress_ns to prove a neighbour */
     bool busy;                /* its input is being taken right now */
     bool again;               /* resumed meanwhile */
     bool closed;              /* waits in `dead` until the end of the turn */
@@ -157,6 +158,8 @@ void herd_conn_drained(struct herd_conn *conn);
 /* Sends bytes of the session and logs them; look at `closed` afterwards. */
 void herd_conn_send(struct herd_conn *conn, struct herd_span bytes);
 void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes);
+/* The server stops: to the session it is as if its client had said all it wanted to. */
+void herd_conn_end(struct herd_conn *conn);
 /* What held its commands up may be gone: they go on. */
 void herd_conn_resume(struct herd_conn *conn);
 /* "client=127.0.0.1:5000" or "peer=Jaquez", for the log; borrowed until the next call. */
@@ -169,6 +172,7 @@ void herd_socket_again(struct herd_conn *conn);
 void herd_socket_read(struct herd_conn *conn, bool enable);
 int herd_socket_send(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_socket_unsent(const struct herd_conn *conn);
+bool herd_socket_taken(const struct herd_conn *conn);
 void herd_socket_shutdown(struct herd_conn *conn);
 int herd_bev_attach(struct herd_conn *conn, struct bufferevent *bev);
 void herd_bev_again(struct herd_conn *conn);
@@ -179,6 +183,9 @@ size_t herd_transport_unsent(const struct herd_conn *conn);
 void herd_transport_read(struct herd_conn *conn, bool enable);
 /* Gives bytes that are kept to the session once more. */
 void herd_transport_again(struct herd_conn *conn);
+/* Whether the other side has all that was sent: until then closing may lose it, for a byte from there that
+ * finds the connection gone makes the kernel forget the rest. */
+bool herd_transport_taken(const struct herd_conn *conn);
 /* Tells the other side that nothing more comes. */
 void herd_transport_shutdown(struct herd_conn *conn);
 
@@ -186,6 +193,7 @@ void herd_transport_shutdown(struct herd_conn *conn);
 int herd_listener_open(struct herd_server *server, struct herd_config_fault *reterr_fault);
 void herd_listener_close(struct herd_server *server);
 void herd_listener_resume(struct herd_server *server);
+void herd_listener_refused(struct herd_server *server, const char *why);
 
 /* ---- dial.c ---- */
 void herd_dial_start(struct herd_server *server, size_t peer);

@@ -2,6 +2,8 @@
 /* Ending gracefully: nobody new, what was asked is answered, what is known is passed on. */
 #include "server_impl.h"
 
+#define TAKEN_POLL_US 10000
+
 void herd_server_stop(struct herd_server *server, int64_t patience_ms)
 {
     if (server->stopping)
@@ -14,22 +16,13 @@ void herd_server_stop(struct herd_server *server, int64_t patience_ms)
     for (size_t i = 0; i < herd_node_peer_count(server->node); i++)
         herd_dial_cancel(&server->dials[i]);
 
-    /* To the session it is as if its client had said all it wanted to. */
+    /* One that has commands waiting ends when these are answered: see herd_conn_resume. */
     struct herd_list *next;
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = next) {
         struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, all);
         next = at->next;
-        if (!conn->session || conn->link)
-            continue;
-        struct herd_turn turn;
-        server->out.len = 0;
-        int err = herd_session_end(conn->session, (struct herd_span){"", 0}, now, &server->out, &turn);
-        if (err < 0)
-            herd_conn_close(conn, herd_strerror(err));
-        else if (turn.close)
-            herd_conn_finish(conn, NULL);
-        else
-            herd_transport_read(conn, false);
+        if (conn->session && !conn->link && !conn->paused)
+            herd_conn_end(conn);
     }
     struct timeval patience = {patience_ms / 1000, patience_ms % 1000 * 1000};
     if (evtimer_add(server->stop_event, &patience) < 0)
@@ -57,15 +50,36 @@ static void close_all(struct herd_server *server)
         herd_conn_close(HERD_ITEM(server->conns.next, struct herd_conn, all), NULL);
 }
 
+/* A link is when it has nothing to say, a client when its side has all that we said. */
+static bool settled(const struct herd_conn *conn)
+{
+    if (!conn->link)
+        return conn->lingering && herd_transport_taken(conn);
+    return herd_transport_unsent(conn) == 0 && !(conn->session && herd_session_wants(conn->session));
+}
+
+/* Clients first: what they still say is passed on. Then each neighbour hears that nothing more comes, and
+ * ends the connection when it has read all; ended by us, it might lose what it has not read yet. */
 void herd_stop_check(struct herd_server *server)
 {
+    struct herd_list *next;
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = at->next) {
         const struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, all);
-        bool quiet_link = conn->link && !(conn->session && herd_session_wants(conn->session)) &&
-                          herd_transport_unsent(conn) == 0;
-        if (!quiet_link && !conn->lingering)
-            return;
+        if (settled(conn))
+            continue;
+        if (conn->lingering) /* nobody tells us when it is taken */
+            event_add(server->again_event, &(struct timeval){0, TAKEN_POLL_US});
+        return;
     }
+    for (struct herd_list *at = server->conns.next; at != &server->conns; at = next) {
+        struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, all);
+        next = at->next;
+        if (conn->link)
+            herd_conn_finish(conn, NULL);
+    }
+    for (struct herd_list *at = server->conns.next; at != &server->conns; at = at->next)
+        if (HERD_ITEM(at, struct herd_conn, all)->link)
+            return;
     close_all(server);
     tell(server);
 }

@@ -48,6 +48,11 @@ size_t herd_transport_unsent(const struct herd_conn *conn)
     return evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
 
+bool herd_transport_taken(const struct herd_conn *conn)
+{
+    return conn->bev || herd_socket_taken(conn);
+}
+
 void herd_transport_shutdown(struct herd_conn *conn)
 {
     if (!conn->bev) {

@@ -31,10 +31,10 @@ int herd_answer_failure(struct herd_buf *out, const char *status, struct herd_sp
 /* One place to be written. All members are the insides of JSON strings, or JSON values where said;
  * empty ones are left out (an empty `types` or `attributions` is written as an empty array). */
 struct herd_answer_place {
-    struct herd_span lat, lng;     /* numbers */
-    struct herd_span viewport[4];  /* numbers: north-east lat, lng, south-west lat, lng; all or none */
+    struct herd_span lat, lng;    /* numbers */
+    struct herd_span viewport[4]; /* numbers: north-east lat, lng, south-west lat, lng; all or none */
     struct herd_span name, place_id, vicinity, business_status, icon;
-    struct herd_span types;        /* the inside of an array */
+    struct herd_span types;                                             /* the inside of an array */
     struct herd_span open_now, price_level, rating, user_ratings_total; /* values */
     struct herd_span compound_code, global_code;
 };

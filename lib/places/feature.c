@@ -42,8 +42,10 @@ static int position(const struct feature *f, struct herd_span coordinates, struc
         herd_raw_kind(lon) != '0' || herd_raw_kind(lat) != '0')
         return refuse(f, HERD_E_SYNTAX, "coordinates of a Point are [longitude, latitude], two numbers", at);
     int64_t lon_e7, lat_e7;
-    bool lon_out = herd_decimal_e7(lon, &lon_e7) < 0 || lon_e7 > 180 * (int64_t)HERD_E7 || lon_e7 < -180 * (int64_t)HERD_E7;
-    bool lat_out = herd_decimal_e7(lat, &lat_e7) < 0 || lat_e7 > 90 * (int64_t)HERD_E7 || lat_e7 < -90 * (int64_t)HERD_E7;
+    bool lon_out =
+        herd_decimal_e7(lon, &lon_e7) < 0 || lon_e7 > 180 * (int64_t)HERD_E7 || lon_e7 < -180 * (int64_t)HERD_E7;
+    bool lat_out =
+        herd_decimal_e7(lat, &lat_e7) < 0 || lat_e7 > 90 * (int64_t)HERD_E7 || lat_e7 < -90 * (int64_t)HERD_E7;
     if (lat_out && !lon_out)
         return refuse(f, HERD_E_RANGE, "latitude beyond 90: GeoJSON has the longitude first", at);
     if (lon_out || lat_out)
@@ -71,7 +73,7 @@ static struct herd_span first_text(struct herd_span object, const char *const *n
 
 static struct herd_span kind_of(struct herd_span properties)
 {
-    static const char *const names[] = {"category", "amenity", "shop", "tourism", "leisure",
+    static const char *const names[] = {"category", "amenity", "shop",  "tourism", "leisure",
                                         "office",   "fclass",  "class", NULL};
     struct herd_span kind = first_text(properties, names), categories;
     if (!kind.len && herd_raw_get(properties, "categories", &categories))
@@ -93,9 +95,9 @@ static int types(struct herd_buf *scratch, struct herd_span properties, struct h
                 err = herd_buf_add(scratch, element.at, element.len);
         return err;
     }
-    if (kind.len && ((err = herd_buf_add_text(scratch, "\"")) < 0 ||
-                     (err = herd_buf_add(scratch, kind.at, kind.len)) < 0 ||
-                     (err = herd_buf_add_text(scratch, "\", ")) < 0))
+    if (kind.len &&
+        ((err = herd_buf_add_text(scratch, "\"")) < 0 || (err = herd_buf_add(scratch, kind.at, kind.len)) < 0 ||
+         (err = herd_buf_add_text(scratch, "\", ")) < 0))
         return err;
     return herd_buf_add_text(scratch, "\"point_of_interest\", \"establishment\"");
 }
@@ -143,11 +145,11 @@ int herd_feature_add(struct herd_points_reader *reader, struct herd_span text,
     if (herd_raw_check(text, &bad) < 0)
         return refuse(&f, HERD_E_SYNTAX, bad.what, bad.offset);
     if (!herd_raw_get(text, "type", &type) || !herd_raw_is(type, "Feature"))
-        return refuse(&f, HERD_E_SYNTAX, "not a GeoJSON Feature: \"type\" says something else", offset_of(&f, type));
+        return refuse(&f, HERD_E_SYNTAX, "not a GeoJSON Feature: \"type\" says something else",
+                      offset_of(&f, type));
     (void)herd_raw_get(text, "geometry", &geometry);
     (void)herd_raw_get(text, "properties", &properties);
-    if (herd_raw_kind(geometry) != '{' || !herd_raw_get(geometry, "type", &type) ||
-        !herd_raw_is(type, "Point")) {
+    if (herd_raw_kind(geometry) != '{' || !herd_raw_get(geometry, "type", &type) || !herd_raw_is(type, "Point")) {
         reader->skipped++;
         return 0;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The larger places of the world, compiled in: GeoNames (geonames.org), CC BY 4.0. */
-#include "raw.h"
 #include "points.h"
+#include "raw.h"
 
 #include <string.h>
 
@@ -26,7 +26,8 @@ struct herd_span herd_country_name(struct herd_span code)
 }
 
 /* One city at *io_at, as embed.py wrote it; `io_id` counts on. */
-static int add_city(struct herd_points *points, const unsigned char **io_at, uint32_t *io_id, struct herd_buf *scratch)
+static int add_city(struct herd_points *points, const unsigned char **io_at, uint32_t *io_id,
+                    struct herd_buf *scratch)
 {
     const unsigned char *at = *io_at;
     uint32_t delta = 0;

@@ -42,8 +42,7 @@ static int between(struct herd_points_reader *r, char c, bool *ret_keep, struct 
     case ' ':
     case '\t':
     case '\r':
-    case '\n':
-        return 0;
+    case '\n': return 0;
     case ',':
         if (!r->comma_next)
             break;
@@ -60,8 +59,7 @@ static int between(struct herd_points_reader *r, char c, bool *ret_keep, struct 
             break;
         *ret_keep = true;
         return 0;
-    default:
-        break;
+    default: break;
     }
     return herd_reader_fault(r, reterr_fault, HERD_E_SYNTAX, "expected %s",
                              r->comma_next ? "a comma or the end of \"features\"" : "a feature");
@@ -164,8 +162,7 @@ int herd_geojson_read(struct herd_points_reader *r, struct herd_span bytes, stru
                     err = end_text(r, reterr_fault);
             }
             break;
-        default:
-            break;
+        default: break;
         }
     }
     if (err == 0 && from < end && (r->depth || r->in_string))

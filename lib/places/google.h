@@ -36,15 +36,17 @@ struct herd_judgement {
 
 /* Fills a judgement that failed. `why` formatted. */
 HERD_PRINTF(4, 5)
-void herd_judgement_fail(struct herd_judgement *ret_judgement, const char *status, bool blame, const char *why, ...);
+void herd_judgement_fail(struct herd_judgement *ret_judgement, const char *status, bool blame, const char *why,
+                         ...);
 /* The judgement of an HTTP status other than 200, the same for all providers; `name` for the sentence. */
 void herd_judgement_http(struct herd_judgement *ret_judgement, const char *name, long http_status);
 
 /* The URL with the key: HERD_E_NOMEM. Whoever holds it wipes it. */
 int herd_google_legacy_url(struct herd_buf *out, const char *url, const struct herd_places_query *query,
                            struct herd_span key);
-/* An answer is the body itself; nothing is appended to anything. */
-void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement);
+/* An answer is the body itself; *ret_shape says where its parts are, for cutting (also of a `verbatim` one). */
+void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement,
+                              struct herd_answer_shape *ret_shape);
 
 /* The field mask for "pro" (or NULL), "enterprise", or a mask of the user's own. */
 const char *herd_google_new_fields(const char *fields);
@@ -59,7 +61,7 @@ int herd_google_new_judge(const struct herd_reply *reply, const struct herd_plac
 /* The POST body (application/x-www-form-urlencoded). `timeout_s` is what the server may spend. HERD_E_NOMEM. */
 int herd_overpass_body(struct herd_buf *out, const struct herd_places_query *query, const char *filter,
                        unsigned timeout_s);
-int herd_overpass_judge(const struct herd_reply *reply, const struct herd_places_query *query,
-                        struct herd_buf *out, struct herd_judgement *ret_judgement);
+int herd_overpass_judge(const struct herd_reply *reply, const struct herd_places_query *query, struct herd_buf *out,
+                        struct herd_judgement *ret_judgement);
 
 #endif

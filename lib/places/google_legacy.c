@@ -12,8 +12,8 @@ static int add_query_text(struct herd_buf *out, struct herd_span text)
     static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.at[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                     (c && strchr("-._~", c));
+        bool plain =
+            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("-._~", c));
         char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
         int err = plain ? herd_buf_add(out, &text.at[i], 1) : herd_buf_add(out, escaped, 3);
         if (err < 0)
@@ -40,15 +40,16 @@ int herd_google_legacy_url(struct herd_buf *out, const char *url, const struct h
 /* The static twin of a status Google sent; NULL where it is none of an error. */
 static const char *error_status(struct herd_span status)
 {
-    static const char *const known[] = {"INVALID_REQUEST", "OVER_QUERY_LIMIT", "REQUEST_DENIED", "UNKNOWN_ERROR",
-                                        "OVER_DAILY_LIMIT", "NOT_FOUND"};
+    static const char *const known[] = {"INVALID_REQUEST", "OVER_QUERY_LIMIT", "REQUEST_DENIED",
+                                        "UNKNOWN_ERROR",   "OVER_DAILY_LIMIT", "NOT_FOUND"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (herd_span_equal(status, herd_span_of(known[i])))
             return known[i];
     return NULL;
 }
 
-void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement)
+void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement,
+                              struct herd_answer_shape *ret_shape)
 {
     static const char name[] = "Google Nearby Search";
     if (reply->http_status != 200) {
@@ -61,6 +62,7 @@ void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgem
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, "%s sent no valid answer: %s", name, why);
         return;
     }
+    *ret_shape = shape;
     const char *error = error_status(shape.status);
     bool good = herd_span_equal(shape.status, herd_span_of("OK")) ||
                 herd_span_equal(shape.status, herd_span_of("ZERO_RESULTS"));

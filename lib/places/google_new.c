@@ -12,9 +12,9 @@
 #define NAME "Google Places"
 
 /* Everything here is billed as Pro; one field more and every request costs as Enterprise. */
-#define PRO_FIELDS                                                                                 \
-    "places.id,places.displayName,places.location,places.viewport,places.types,"                   \
-    "places.shortFormattedAddress,places.businessStatus,places.plusCode,places.iconMaskBaseUri,"   \
+#define PRO_FIELDS                                                                               \
+    "places.id,places.displayName,places.location,places.viewport,places.types,"                 \
+    "places.shortFormattedAddress,places.businessStatus,places.plusCode,places.iconMaskBaseUri," \
     "places.attributions"
 #define ENTERPRISE_FIELDS \
     PRO_FIELDS ",places.rating,places.userRatingCount,places.priceLevel,places.currentOpeningHours.openNow"
@@ -48,8 +48,10 @@ static void judge_error(const struct herd_reply *reply, struct herd_judgement *r
 {
     static const struct {
         const char *code, *status;
-    } codes[] = {{"INVALID_ARGUMENT", "INVALID_REQUEST"},    {"RESOURCE_EXHAUSTED", "OVER_QUERY_LIMIT"},
-                 {"PERMISSION_DENIED", "REQUEST_DENIED"},    {"UNAUTHENTICATED", "REQUEST_DENIED"},
+    } codes[] = {{"INVALID_ARGUMENT", "INVALID_REQUEST"},
+                 {"RESOURCE_EXHAUSTED", "OVER_QUERY_LIMIT"},
+                 {"PERMISSION_DENIED", "REQUEST_DENIED"},
+                 {"UNAUTHENTICATED", "REQUEST_DENIED"},
                  {"FAILED_PRECONDITION", "REQUEST_DENIED"}};
     struct herd_raw_fault fault;
     herd_judgement_http(ret_judgement, NAME, reply->http_status);
@@ -69,7 +71,8 @@ static void judge_error(const struct herd_reply *reply, struct herd_judgement *r
             /* A bad key is reported as a bad argument. */
             bool key = i == 0 && message.len >= 7 && memcmp(message.at, "API key", 7) == 0;
             herd_judgement_fail(ret_judgement, key ? "REQUEST_DENIED" : codes[i].status, i != 0 || key,
-                                NAME " answered %s: %.*s", codes[i].code, message_len, message.at ? message.at : "");
+                                NAME " answered %s: %.*s", codes[i].code, message_len,
+                                message.at ? message.at : "");
             ret_judgement->retry = retry;
             return;
         }

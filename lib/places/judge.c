@@ -16,12 +16,12 @@ void herd_judgement_fail(struct herd_judgement *ret_judgement, const char *statu
 
 void herd_judgement_http(struct herd_judgement *ret_judgement, const char *name, long http_status)
 {
-    const char *status = http_status == 429                           ? "OVER_QUERY_LIMIT"
-                         : http_status == 401 || http_status == 403   ? "REQUEST_DENIED"
-                         : http_status == 400 || http_status == 414   ? "INVALID_REQUEST"
-                                                                      : "UNKNOWN_ERROR";
+    const char *status = http_status == 429                         ? "OVER_QUERY_LIMIT"
+                         : http_status == 401 || http_status == 403 ? "REQUEST_DENIED"
+                         : http_status == 400 || http_status == 414 ? "INVALID_REQUEST"
+                                                                    : "UNKNOWN_ERROR";
     /* A wrong question says nothing about the provider's health. */
-    herd_judgement_fail(ret_judgement, status, http_status != 400 && http_status != 414,
-                        "%s answered HTTP %ld", name, http_status);
+    herd_judgement_fail(ret_judgement, status, http_status != 400 && http_status != 414, "%s answered HTTP %ld",
+                        name, http_status);
     ret_judgement->retry = http_status == 500 || http_status == 503 || http_status == 504;
 }

@@ -30,8 +30,8 @@ struct search {
     const struct herd_points_entry *at;
     double lat_deg, lon_deg, cos_lat;
     int64_t lat_e7, lon_e7;
-    double limit;              /* haversine: farther points are of no use */
-    int64_t dlat_e7, dlon_e7;  /* the box outside of which everything is beyond the limit */
+    double limit;             /* haversine: farther points are of no use */
+    int64_t dlat_e7, dlon_e7; /* the box outside of which everything is beyond the limit */
     struct herd_points_hit *hits;
     size_t count, cap;
 };
@@ -66,7 +66,8 @@ static void take(struct search *s, size_t i)
         dlon = 3600000000 - dlon;
     if (dlon > s->dlon_e7)
         return;
-    struct herd_points_hit hit = {haversine(s->lat_deg, s->cos_lat, s->lon_deg, e->lat_e7 / 1e7, e->lon_e7 / 1e7), i};
+    struct herd_points_hit hit = {haversine(s->lat_deg, s->cos_lat, s->lon_deg, e->lat_e7 / 1e7, e->lon_e7 / 1e7),
+                                  i};
     if (hit.haversine > s->limit || (s->count == s->cap && !before(&hit, &s->hits[s->count - 1])))
         return;
     size_t to = s->count < s->cap ? s->count++ : s->cap - 1;
@@ -107,9 +108,14 @@ size_t herd_points_nearest(const struct herd_points *points, double lat_deg, dou
 {
     if (!points->sealed || !cap || !(radius_m >= 0) || !(fabs(lat_deg) <= 90) || !(fabs(lon_deg) <= 180))
         return 0;
-    struct search s = {.at = points->at, .lat_deg = lat_deg, .lon_deg = lon_deg, .cos_lat = cos(lat_deg * RAD),
-                       .lat_e7 = llround(lat_deg * 1e7), .lon_e7 = llround(lon_deg * 1e7),
-                       .hits = ret_hits, .cap = cap};
+    struct search s = {.at = points->at,
+                       .lat_deg = lat_deg,
+                       .lon_deg = lon_deg,
+                       .cos_lat = cos(lat_deg * RAD),
+                       .lat_e7 = llround(lat_deg * 1e7),
+                       .lon_e7 = llround(lon_deg * 1e7),
+                       .hits = ret_hits,
+                       .cap = cap};
     double half = radius_m / (2 * EARTH_MEAN_RADIUS_M);
     double sine = half < 1.5707963267948966 ? sin(half) : 1;
     shrink_box(&s, sine * sine);

@@ -53,7 +53,8 @@ int herd_points_answer(const struct herd_points *points, const struct herd_place
     size_t begin = out->len;
     size_t cap = query->bound < HERD_POINTS_HITS_MAX ? query->bound : HERD_POINTS_HITS_MAX;
     /* One is looked for even where none is wanted: the status tells whether there is any. */
-    size_t found = herd_points_nearest(points, query->lat_deg, query->lon_deg, query->radius_m, hits, cap ? cap : 1);
+    size_t found =
+        herd_points_nearest(points, query->lat_deg, query->lon_deg, query->radius_m, hits, cap ? cap : 1);
     struct herd_buf scratch = {0};
     struct herd_answer_writer w;
     herd_answer_begin(&w, out, (struct herd_span){points->attributions.at, points->attributions.len});

@@ -7,8 +7,8 @@
  */
 #include "decimal.h"
 #include "google.h"
-#include "raw.h"
 #include "points.h"
+#include "raw.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 #define NAME         "Overpass"
 #define ELEMENTS_MAX 400
-#define ATTRIBUTION                                                                                     \
+#define ATTRIBUTION \
     "\"Places: <a href=\\\"https://www.openstreetmap.org/copyright\\\">OpenStreetMap contributors</a>, ODbL\""
 
 static int add_form(struct herd_buf *out, const char *text)
@@ -24,8 +24,7 @@ static int add_form(struct herd_buf *out, const char *text)
     static const char hex[] = "0123456789ABCDEF";
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                     strchr("-._", c);
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || strchr("-._", c);
         char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
         int err = plain ? herd_buf_add(out, text, 1) : herd_buf_add(out, escaped, 3);
         if (err < 0)
@@ -63,9 +62,8 @@ static bool read_element(struct herd_span value, const struct herd_places_query 
         place = center;
     int64_t lat_e7, lon_e7;
     if (!herd_raw_get(value, "tags", &e.tags) || !herd_raw_text(e.tags, "name").len ||
-        !herd_raw_get(place, "lat", &e.lat) || !herd_raw_get(place, "lon", &e.lon) ||
-        herd_raw_kind(e.lat) != '0' || herd_raw_kind(e.lon) != '0' || herd_decimal_e7(e.lat, &lat_e7) < 0 ||
-        herd_decimal_e7(e.lon, &lon_e7) < 0)
+        !herd_raw_get(place, "lat", &e.lat) || !herd_raw_get(place, "lon", &e.lon) || herd_raw_kind(e.lat) != '0' ||
+        herd_raw_kind(e.lon) != '0' || herd_decimal_e7(e.lat, &lat_e7) < 0 || herd_decimal_e7(e.lon, &lon_e7) < 0)
         return false;
     e.haversine = herd_points_haversine(query->lat_deg, query->lon_deg, (double)lat_e7 / 1e7, (double)lon_e7 / 1e7);
     *ret_element = e;
@@ -147,8 +145,8 @@ static int translate(struct herd_span elements, const struct herd_places_query *
     return err;
 }
 
-int herd_overpass_judge(const struct herd_reply *reply, const struct herd_places_query *query,
-                        struct herd_buf *out, struct herd_judgement *ret_judgement)
+int herd_overpass_judge(const struct herd_reply *reply, const struct herd_places_query *query, struct herd_buf *out,
+                        struct herd_judgement *ret_judgement)
 {
     struct herd_raw_fault fault;
     struct herd_span body, elements;

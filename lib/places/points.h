@@ -85,8 +85,8 @@ int herd_points_load(struct herd_points **ret_points, const char *path, const at
                      size_t *ret_skipped, struct herd_config_fault *reterr_fault);
 
 /* What the licence of GeoNames' data asks for, as an element of `html_attributions`. */
-#define HERD_GEONAMES_ATTRIBUTION                                                                    \
-    "\"Places: <a href=\\\"https://www.geonames.org/\\\">GeoNames</a>, "                               \
+#define HERD_GEONAMES_ATTRIBUTION                                        \
+    "\"Places: <a href=\\\"https://www.geonames.org/\\\">GeoNames</a>, " \
     "<a href=\\\"https://creativecommons.org/licenses/by/4.0/\\\">CC BY 4.0</a>\""
 
 /* The places compiled in, sealed. HERD_E_NOMEM. */

@@ -50,6 +50,9 @@ struct herd_span herd_raw_text(struct herd_span object, const char *name);
 /* Appends bytes as the inside of a JSON string: escaped where needed; what is not UTF-8 becomes
  * U+FFFD. HERD_E_NOMEM. */
 int herd_raw_escape(struct herd_buf *out, struct herd_span bytes);
+/* The first byte of a string's inside that is not an ordinary ASCII character: a quote, a backslash, a control
+ * character, or the start of something longer. `end` where there is none. */
+const char *herd_raw_plain_end(const char *at, const char *end);
 /* Length of the UTF-8 sequence at the start of the bytes, 0 where there is none. */
 size_t herd_utf8_len(struct herd_span bytes);
 

@@ -13,9 +13,9 @@ static const char *skip_space(const char *at, const char *end)
 
 static const char *string_end(const char *at, const char *end)
 {
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\' && at + 1 < end)
-            at++;
+    at++;
+    while ((at = herd_raw_plain_end(at, end)) < end && *at != '"')
+        at += *at == '\\' && at + 1 < end ? 2 : 1;
     return at < end ? at + 1 : end;
 }
 
@@ -25,9 +25,7 @@ static const char *value_end(const char *at, const char *end)
     unsigned depth = 0;
     while (at < end) {
         switch (*at) {
-        case '"':
-            at = string_end(at, end);
-            break;
+        case '"': at = string_end(at, end); break;
         case '{':
         case '[':
             depth++;
@@ -44,9 +42,7 @@ static const char *value_end(const char *at, const char *end)
         case ' ':
         case '\n':
         case '\r':
-        case '\t':
-            at++;
-            continue;
+        case '\t': at++; continue;
         default:
             while (at < end && !strchr(",:]} \n\r\t", *at))
                 at++;

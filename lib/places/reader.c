@@ -72,7 +72,8 @@ static enum herd_points_format format_of(const char *at, size_t len)
     return len && (*at == '{' || *at == 0x1e) ? HERD_POINTS_GEOJSON : HERD_POINTS_TSV;
 }
 
-static int begin(struct herd_points_reader **ret_reader, struct herd_points **ret_points, const char *at, size_t len)
+static int begin(struct herd_points_reader **ret_reader, struct herd_points **ret_points, const char *at,
+                 size_t len)
 {
     enum herd_points_format format = format_of(at, len);
     bool table = format == HERD_POINTS_TSV;

@@ -11,17 +11,17 @@
 struct herd_points_reader {
     enum herd_points_format format;
     struct herd_points *points;
-    unsigned line;         /* of the byte that comes next, from 1 */
+    unsigned line; /* of the byte that comes next, from 1 */
     size_t skipped;
     struct herd_buf carry; /* of the item that is not whole yet */
     struct herd_buf scratch;
     /* GeoJSON only, see geojson.c */
-    unsigned item_line;    /* where the item begins */
-    unsigned depth;        /* open brackets, the whole text's */
+    unsigned item_line; /* where the item begins */
+    unsigned depth;     /* open brackets, the whole text's */
     bool in_string, escaped, features, key_next, comma_next, any, closing;
-    size_t key_at;         /* in carry: where the latest string at depth 1 begins */
-    size_t item_at;        /* in carry: where the feature begins */
-    size_t texts;          /* top-level values read */
+    size_t key_at;  /* in carry: where the latest string at depth 1 begins */
+    size_t item_at; /* in carry: where the feature begins */
+    size_t texts;   /* top-level values read */
 };
 
 /* Fills the fault with the reader's line. Returns `err`. */
@@ -29,7 +29,8 @@ HERD_PRINTF(4, 5)
 int herd_reader_fault(const struct herd_points_reader *reader, struct herd_config_fault *reterr_fault, int err,
                       const char *what, ...);
 
-int herd_tsv_read(struct herd_points_reader *reader, struct herd_span bytes, struct herd_config_fault *reterr_fault);
+int herd_tsv_read(struct herd_points_reader *reader, struct herd_span bytes,
+                  struct herd_config_fault *reterr_fault);
 int herd_tsv_end(struct herd_points_reader *reader, struct herd_config_fault *reterr_fault);
 int herd_geojson_read(struct herd_points_reader *reader, struct herd_span bytes,
                       struct herd_config_fault *reterr_fault);

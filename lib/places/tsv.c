@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* GeoNames' tables: 19 columns parted by TAB, no quoting, one place a line, UTF-8. */
 #include "decimal.h"
-#include "raw.h"
 #include "points.h"
+#include "raw.h"
 #include "reader.h"
 
 #include <string.h>
@@ -40,7 +40,8 @@ static int coordinate(struct herd_points_reader *reader, struct herd_span text, 
     return 0;
 }
 
-static int add_line(struct herd_points_reader *reader, struct herd_span line, struct herd_config_fault *reterr_fault)
+static int add_line(struct herd_points_reader *reader, struct herd_span line,
+                    struct herd_config_fault *reterr_fault)
 {
     struct herd_span column[TSV_COLUMNS] = {{NULL, 0}};
     size_t count = 0;
@@ -121,6 +122,7 @@ int herd_tsv_read(struct herd_points_reader *reader, struct herd_span bytes, str
 
 int herd_tsv_end(struct herd_points_reader *reader, struct herd_config_fault *reterr_fault)
 {
-    return reader->carry.len ? add_line(reader, (struct herd_span){reader->carry.at, reader->carry.len}, reterr_fault)
-                             : 0;
+    return reader->carry.len
+               ? add_line(reader, (struct herd_span){reader->carry.at, reader->carry.len}, reterr_fault)
+               : 0;
 }

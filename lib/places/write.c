@@ -67,7 +67,8 @@ static void geometry(struct herd_answer_writer *w, bool *io_first, const struct 
     corner(w, "{\n            \"location\" : ", place->lat, place->lng, "            ");
     if (place->viewport[0].len) {
         const struct herd_span *v = place->viewport;
-        corner(w, ",\n            \"viewport\" : {\n               \"northeast\" : ", v[0], v[1], "               ");
+        corner(w, ",\n            \"viewport\" : {\n               \"northeast\" : ", v[0], v[1],
+               "               ");
         corner(w, ",\n               \"southwest\" : ", v[2], v[3], "               ");
         put(w, "\n            }");
     }

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct herd_answer_shape shape;
     struct herd_judgement judgement;
     char why[100];
-    herd_google_legacy_judge(&(struct herd_reply){200, json}, &judgement);
+    herd_google_legacy_judge(&(struct herd_reply){200, json}, &judgement, &shape);
     if (herd_answer_read(json, &shape, why, sizeof why) < 0) {
         check(why[0] && judgement.verdict == HERD_REPLY_FAILED);
         return 0;

@@ -259,6 +259,48 @@ static void test_pauses_at_lookups(void **state)
     end(&f);
 }
 
+/* Lines that were looked at before the pause are all found again behind it. */
+static void test_pause_forgets_what_was_read_ahead(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, &(struct herd_node_options){.lookups_per_client_max = 1});
+    say(&f, KIWI "WHATSAT kiwi 1 1\nx\ny\nan unfinished line");
+    assert_true(f.turn.paused);
+    f.out.len = 0;
+    answer(&f, 0, "1");
+    f.out.len = 0;
+    say(&f, "");
+    heard(&f, "? x\n? y\n");
+    say(&f, "\n");
+    heard(&f, "? an unfinished line\n");
+    end(&f);
+}
+
+/* A number whose place was given to another look-up means nothing to that one. */
+static void test_old_tickets_are_strangers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct herd_session *session;
+    begin(&f, NULL);
+    say(&f, KIWI);
+    for (size_t i = 0; i < 60; i++) {
+        say(&f, "WHATSAT kiwi 1 1\n");
+        f.out.len = 0;
+        for (size_t old = 0; old < i; old++) {
+            assert_int_equal(herd_node_answer(f.node, f.tickets[old], herd_span_of("old"), f.now, &f.out, &session), 0);
+            assert_null(session);
+        }
+        heard(&f, "");
+        answer(&f, i, "new");
+        heard(&f, AT_KIWI "new\n\n");
+    }
+    assert_int_equal(herd_node_answer(f.node, UINT64_MAX, herd_span_of("old"), f.now, &f.out, &session), 0);
+    assert_null(session);
+    end(&f);
+}
+
 static void test_pauses_at_owed_bytes(void **state)
 {
     (void)state;
@@ -720,6 +762,8 @@ int main(void)
         cmocka_unit_test(test_order_behind_a_lookup),
         cmocka_unit_test(test_lookup_is_of_its_moment),
         cmocka_unit_test(test_pauses_at_lookups),
+        cmocka_unit_test(test_pause_forgets_what_was_read_ahead),
+        cmocka_unit_test(test_old_tickets_are_strangers),
         cmocka_unit_test(test_pauses_at_owed_bytes),
         cmocka_unit_test(test_other_clients_never_wait),
         cmocka_unit_test(test_cancel_on_close),

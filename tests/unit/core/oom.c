@@ -206,6 +206,51 @@ static void test_a_refused_report_changes_nothing(void **state)
     }
 }
 
+static size_t lines_of(const struct herd_buf *out)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i + 3 <= out->len; i++)
+        lines += memcmp(out->at + i, "AT ", 3) == 0;
+    return lines;
+}
+
+/* A link that could not be filled is owed what it was not told: nothing is told twice, nothing is lost. */
+static void test_fill(void **state)
+{
+    (void)state;
+    bool failed = true;
+    for (size_t fail = 1; failed; fail++) {
+        struct herd_span peer = {"b", 1};
+        struct herd_node_options options = {.name = {"a", 1}, .peers = &peer, .peer_count = 1};
+        struct herd_node *node;
+        struct herd_session *client, *link;
+        struct herd_turn turn;
+        struct herd_buf out = {0}, said = {0};
+        struct herd_now now = {INT64_C(1621464828000000000), 0};
+        assert_int_equal(herd_node_new(&node, &options), 0);
+        assert_int_equal(herd_session_open(node, &client, NULL, now), 0);
+        assert_int_equal(herd_session_open(node, &link, NULL, now), 0);
+        assert_int_equal(herd_session_input(link, herd_span_of("HELLO 1 b a 1\n"), now, &out, &turn), 0);
+        for (int i = 0; i < 40; i++) {
+            char line[64];
+            snprintf(line, sizeof line, "IAMAT client%d +1.5-2.5 3.5\n", i);
+            assert_int_equal(herd_session_input(client, herd_span_of(line), now, &out, &turn), 0);
+        }
+        wire_inside++;
+        alloc_plan = (struct alloc_plan){.armed = true, .fail = fail};
+        int err = herd_session_fill(link, 65536, now, &said);
+        alloc_plan.armed = false;
+        wire_inside--;
+        failed = err < 0;
+        assert_int_equal(herd_session_wants(link), failed);
+        assert_int_equal(herd_session_fill(link, 65536, now, &said), 0);
+        assert_int_equal(lines_of(&said), 40);
+        herd_buf_fini(&out);
+        herd_buf_fini(&said);
+        herd_node_free(node);
+    }
+}
+
 /* The store by itself: what failed changed nothing, digest included, and works the next time. */
 static void test_store(void **state)
 {
@@ -251,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_each_fails_once),
         cmocka_unit_test(test_all_fail_from_one_on),
         cmocka_unit_test(test_a_refused_report_changes_nothing),
+        cmocka_unit_test(test_fill),
         cmocka_unit_test(test_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

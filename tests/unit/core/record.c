@@ -7,6 +7,8 @@
 #include "hash.h"
 #include "record.h"
 
+#include <herd/stamp.h>
+
 #include <stdio.h>
 
 static struct herd_cell empty_cell(void)
@@ -22,6 +24,19 @@ static char *digits(char *text, size_t len)
     for (size_t i = 0; i < len; i++)
         text[i] = "0123456789+-."[(i * 7 + len) % 13];
     return text;
+}
+
+/* A stamp of `len` characters, of all kinds: with leading zeros or without, few decimals or many. */
+static struct herd_span stamp(char *text, size_t len, unsigned kind)
+{
+    for (size_t i = 0; i < len; i++)
+        text[i] = (char)('1' + (i * 7 + len) % 9);
+    if (kind % 3 == 0)
+        text[0] = '0';
+    size_t whole = len > 11 ? 1 + kind % 9 : len / 2;
+    if (len > 2)
+        text[whole] = '.';
+    return (struct herd_span){text, len};
 }
 
 static void check_cell(const struct herd_cell *cell, const struct herd_record *record, uint16_t server)
@@ -55,20 +70,21 @@ static void test_sizes(void **state)
     for (size_t i = 0; i < 65536; i++)
         id[i] = (char)(i * 31);
     uint64_t seed = 4;
-    struct herd_record neighbour = {{"x", 1}, {"+1", 2}, {"neighbour", 9}, {"+1+2", 4}, {"3.4", 3}, 34};
+    struct herd_record neighbour = {{"x", 1}, {"+1", 2}, {"neighbour", 9}, {"+1+2", 4}, {"3.4", 3}, 3400000000};
     struct herd_draft draft;
     assert_int_equal(herd_draft_make(&draft, &scratch, &neighbour, 9), 0);
     assert_int_equal(herd_cell_write(&room.cell[1], &draft), 0);
     bool inline_seen = false, apart_seen = false;
     for (int i = 0; i < 4000; i++) {
-        struct herd_record record = {.time_ns = (int64_t)rnd(&seed)};
+        struct herd_record record = {0};
         record.id = (struct herd_span){id, ids[rnd_below(&seed, 13)]};
         size_t len = texts[rnd_below(&seed, i % 50 ? 14 : 15)];
         record.diff = (struct herd_span){digits(a, len), len};
         len = texts[rnd_below(&seed, 8)];
         record.place = (struct herd_span){digits(b, len), len};
         len = texts[rnd_below(&seed, 8)];
-        record.time = (struct herd_span){digits(c, len), len};
+        record.time = stamp(c, len, (unsigned)rnd_below(&seed, 100));
+        assert_int_equal(herd_stamp_parse(record.time, &record.time_ns), 0);
         assert_int_equal(herd_draft_make(&draft, &scratch, &record, (uint16_t)i), 0);
         assert_int_equal(herd_cell_write(&room.cell[0], &draft), 0);
         check_cell(&room.cell[0], &record, (uint16_t)i);
@@ -109,8 +125,9 @@ static uint64_t hash_of(const char *id, const char *diff, const char *place, con
     struct herd_draft draft;
     struct herd_record record = {{"", 0}, herd_span_of(diff), herd_span_of(id), herd_span_of(place),
                                  herd_span_of(time), 0};
+    assert_int_equal(herd_stamp_parse(record.time, &record.time_ns), 0);
     assert_int_equal(herd_draft_make(&draft, &scratch, &record, 0), 0);
-    uint64_t hash = herd_body_hash(draft.body, &draft.shape, server);
+    uint64_t hash = herd_body_hash(draft.body, &draft.shape, record.time_ns, server);
     herd_buf_fini(&scratch);
     return hash;
 }

@@ -86,13 +86,19 @@ static uint64_t slow_word(const unsigned char *p, size_t len)
 /* The definition, said once more. */
 static uint64_t slow_hash(uint64_t seed, const unsigned char *p, size_t len)
 {
-    const uint64_t step = UINT64_C(0x9e3779b97f4a7c15), last = UINT64_C(0xd1342543de82ef95);
-    uint64_t h = seed ^ len * step;
-    size_t at = 0;
-    for (; len - at >= 8; at += 8)
-        h = slow_fold(h ^ slow_word(p + at, 8), step) + last;
-    h = slow_fold(h ^ slow_word(p + at, len - at), step);
-    return slow_fold(h ^ last, last);
+    const uint64_t a = UINT64_C(0x9e3779b97f4a7c15), b = UINT64_C(0xd1342543de82ef95),
+                   c = UINT64_C(0xaf251af3b0f025b5);
+    uint64_t h = seed ^ len * c;
+    if (len < 16) {
+        size_t first = len < 8 ? len : 8;
+        h = slow_fold(h ^ slow_word(p, first), a ^ slow_word(p + first, len - first)) + b;
+    }
+    for (size_t at = 0; len >= 16 && at < len; at += 16) {
+        if (at > len - 16)
+            at = len - 16;
+        h = slow_fold(h ^ slow_word(p + at, 8), a ^ slow_word(p + at + 8, 8)) + b;
+    }
+    return slow_fold(h ^ c, b);
 }
 
 static void test_digest_hash(void **state)

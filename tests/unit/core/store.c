@@ -65,7 +65,8 @@ static void check_digest(struct herd_store *store)
             continue;
         struct herd_shape shape = herd_cell_shape(cell);
         struct herd_span name = herd_names_text(&store->names, cell->server);
-        total += herd_body_hash(herd_cell_body(cell), &shape, herd_hash(store->digest_key, name.at, name.len));
+        total += herd_body_hash(herd_cell_body(cell), &shape, cell->time_ns,
+                                herd_hash(store->digest_key, name.at, name.len));
         count++;
     }
     assert_true(herd_store_digest(store) == total);

@@ -53,7 +53,8 @@ static void test_judge(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct herd_judgement j;
-        herd_google_legacy_judge(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)}, &j);
+        struct herd_answer_shape shape;
+        herd_google_legacy_judge(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)}, &j, &shape);
         if (!rows[i].status) {
             assert_int_equal(j.verdict, HERD_REPLY_ANSWER);
             continue;

@@ -84,7 +84,7 @@ static void test_every_bound(void **state)
             herd_buf_fini(&want);
         }
         struct herd_judgement judgement;
-        herd_google_legacy_judge(&(struct herd_reply){200, json}, &judgement);
+        herd_google_legacy_judge(&(struct herd_reply){200, json}, &judgement, &shape);
         assert_int_equal(judgement.verdict, HERD_REPLY_ANSWER);
         herd_buf_fini(&text);
     }
@@ -109,7 +109,8 @@ static void test_over_the_limit(void **state)
     (void)state;
     struct herd_buf text = load("OverQueryLimitResponse.json");
     struct herd_judgement judgement;
-    herd_google_legacy_judge(&(struct herd_reply){200, {text.at, text.len}}, &judgement);
+    struct herd_answer_shape shape;
+    herd_google_legacy_judge(&(struct herd_reply){200, {text.at, text.len}}, &judgement, &shape);
     assert_int_equal(judgement.verdict, HERD_REPLY_FAILED);
     assert_string_equal(judgement.status, "OVER_QUERY_LIMIT");
     assert_true(judgement.blame);

@@ -1,0 +1,464 @@
+# SPDX-License-Identifier: MIT
+"""The program: options, configuration, exit codes, signals, the log."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+from herd import AT, PROGRAM, Client, Event, HerdTest, free_port, main, run, wait_for
+from places_stub import PlacesStub
+
+
+class Options(HerdTest):
+    """What is said and with which exit code, without a server running."""
+
+    def setUp(self):
+        super().setUp()
+        self.dir = self.directory()
+
+    def program(self, *args, **options):
+        result = run(*args, cwd=self.dir, **options)
+        self.assertNotIn(b"Sanitizer", result.stderr)
+        self.assertNotIn(b"runtime error", result.stderr)
+        return result
+
+    def config(self, text):
+        path = os.path.join(self.dir, "herd.json")
+        with open(path, "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def test_help_and_version(self):
+        for option in ("--help", "-h"):
+            result = self.program(option)
+            self.assertEqual((result.returncode, result.stderr), (0, b""))
+            for word in (b"--config", b"--log", b"--check", b"--print-config", b"--help", b"--version", b"NAME"):
+                self.assertIn(word, result.stdout)
+        for option in ("--version", "-V"):
+            result = self.program(option)
+            self.assertEqual((result.returncode, result.stderr), (0, b""))
+            self.assertRegex(result.stdout, rb"\Aherd-server \d+\.\d+\.\d+ \(.*libevent.*\)\n\Z")
+
+    def test_usage_errors(self):
+        for args, word in (([], b"NAME"), (["--no-such-option"], b"no-such-option"), (["Riley", "Jaquez"], b"Jaquez"),
+                           (["-c"], b"requires an argument"), (["-x", "Riley"], b"x"),
+                           (["--config"], b"requires an argument"), (["--check=1"], b"check")):
+            with self.subTest(args=args):
+                result = self.program(*args)
+                self.assertEqual((result.returncode, result.stdout), (2, b""))
+                self.assertIn(word, result.stderr)
+        self.assertEqual(os.listdir(self.dir), [])
+
+    def test_unknown_name(self):
+        result = self.program("Nobody")
+        self.assertEqual(result.returncode, 2)
+        for name in (b"Nobody", b"Riley", b"Jaquez", b"Juzang", b"Campbell", b"Bernard"):
+            self.assertIn(name, result.stderr)
+        self.assertEqual(os.listdir(self.dir), [])
+        self.assertEqual(self.program("riley").returncode, 2)
+
+    def test_check(self):
+        result = self.program("--check")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))
+        self.assertEqual(self.program("--check", "-c", self.config("{}")).returncode, 0)
+        self.assertEqual(self.program("--check", "Riley").returncode, 0)
+        self.assertEqual(os.listdir(self.dir), ["herd.json"])
+
+    def test_check_looks_at_the_name_too(self):
+        result = self.program("--check", "Nobody")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(b"Nobody", result.stderr)
+
+    def test_print_config_is_read_again(self):
+        default = self.program("--print-config")
+        self.assertEqual((default.returncode, default.stderr), (0, b""))
+        herd = json.loads(default.stdout)
+        self.assertEqual({name: server["port"] for name, server in herd["servers"].items()},
+                         {"Riley": 12000, "Jaquez": 12001, "Juzang": 12002, "Campbell": 12003, "Bernard": 12004})
+        self.assertEqual({frozenset(link) for link in herd["links"]},
+                         {frozenset(link) for link in (("Riley", "Jaquez"), ("Riley", "Juzang"), ("Bernard", "Jaquez"),
+                                                       ("Bernard", "Juzang"), ("Bernard", "Campbell"),
+                                                       ("Juzang", "Campbell"))})
+        for text in (default.stdout, b'{"servers": {"A": {"port": 1, "host": "::1", "plain": true}, "B.x-y_z": '
+                     b'{"port": 65535}}, "links": [["A", "B.x-y_z"]], "log": {"level": "debug", "traffic": false}, '
+                     b'"limits": {"client_idle_ms": 0, "records_max": 7}, "places": [{"provider": "google-new", '
+                     b'"key_env": "K"}, {"provider": "file", "file": "/a \\"b\\\\ \\u00e9"}, {"provider": "embedded"}]}'):
+            once = self.program("--print-config", "-c", self.config(text))
+            self.assertEqual((once.returncode, once.stderr), (0, b""))
+            twice = self.program("--print-config", "-c", self.config(once.stdout))
+            self.assertEqual(twice.stdout, once.stdout)
+        printed = json.loads(once.stdout)
+        self.assertEqual(printed["limits"]["records_max"], 7)
+        self.assertEqual(printed["places"][1]["file"], '/a "b\\ \u00e9')
+        self.assertEqual(printed["servers"]["A"], {"host": "::1", "port": 1, "plain": True})
+
+    def test_configuration_errors_say_where_and_what(self):
+        for text, line, column, words in (
+                ('', 1, 1, []),
+                ('{', 1, 2, []),
+                ('{"servers": {}}', 1, 13, ["servers"]),
+                ('{\n "serverz": {}}', 2, 2, ["serverz", "unknown"]),
+                ('{"servers": {"A": {"port": 0}}}', 1, 28, ["servers.A.port", "0"]),
+                ('{"servers": {"A": {"port": 65536}}}', 1, 28, ["servers.A.port", "65536"]),
+                ('{"servers": {"A": {"port": "x"}}}', 1, 28, ["servers.A.port", "x"]),
+                ('{"servers": {"A": {"port": 1.5}}}', 1, 28, ["servers.A.port", "1.5"]),
+                ('{"servers": {"A": {}}}', 1, 19, ["servers.A", "port"]),
+                ('{"servers": {"A": {"port": 1, "prot": 2}}}', 1, 31, ["servers.A.prot", "unknown"]),
+                ('{"servers": {"A B": {"port": 1}}}', 1, 14, ["A B"]),
+                ('{"servers": {"A": {"port": 1}, "B": {"port": 1}}}', 1, 46, ["same host and port", "A"]),
+                ('{"servers": {"A": {"port": 1}},\n "links": [["A", "B"]]}', 2, 18, ["links[0][1]", "B"]),
+                ('{"servers": {"A": {"port": 1}},\n "links": [["A", "A"]]}', 2, 18, ["links[0]", "A"]),
+                ('{"links": [["Riley", "Jaquez"], ["Jaquez", "Riley"]]}', 1, 33, ["links[1]", "links[0]"]),
+                ('{"links": [["Riley"]]}', 1, 12, ["links[0]", "pair"]),
+                ('{"log": {"level": "loud"}}', 1, 19, ["log.level", "loud"]),
+                ('{"log": {"traffic": 1}}', 1, 21, ["log.traffic", "true"]),
+                ('{"limits": {"no_such": 1}}', 1, 13, ["limits.no_such"]),
+                ('{"limits": {"records_max": 0}}', 1, 28, ["limits.records_max", "0"]),
+                ('{"limits": {"records_max": 99999999999999999999}}', 1, 28, ["records_max", "99999999999999999999"]),
+                ('{"limits": {"redial_max_ms": 1}}', 1, 30, ["redial_max_ms", "redial_min_ms"]),
+                ('{"places": {"provider": "gogle"}}', 1, 25, ["places.provider", "gogle"]),
+                ('{"places": {"provider": "google-new", "url": "http://example.com/"}}', 1, None, ["places.url", "https"]),
+                ('{"limits": {"records_max": 1, "records_max": 2}}', 1, None, ["records_max"]),
+                ('[]', 1, 1, []), ('null', 1, 1, []), ('{} x', 1, 4, []), ('{"log": {}},', 1, 12, []),
+                ('{"log": NaN}', 1, 9, []), ("{'log': {}}", 1, 2, []), ('\ufeff{}', 1, 1, []),
+                ('{"log": {"level": "\\ud800"}}', 1, None, []), ('[' * 100000, 1, None, [])):
+            with self.subTest(text=text[:60]):
+                path = self.config(text)
+                for args in (["--check", "-c", path], ["-c", path, "Riley"], ["--print-config", "-c", path]):
+                    result = self.program(*args)
+                    self.assertEqual((result.returncode, result.stdout), (2, b""))
+                    match = re.match(re.escape(path) + r":(\d+):(\d+): (.+)\n\Z", result.stderr.decode())
+                    self.assertTrue(match, result.stderr)
+                    self.assertEqual(int(match[1]), line, result.stderr)
+                    if column:
+                        self.assertEqual(int(match[2]), column, result.stderr)
+                    for word in words:
+                        self.assertIn(word, match[3])
+        self.assertEqual(os.listdir(self.dir), ["herd.json"])
+
+    def test_configuration_files_that_cannot_be_read(self):
+        for path in (os.path.join(self.dir, "missing.json"), self.dir):
+            result = self.program("--check", "-c", path)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(path.encode(), result.stderr)
+            self.assertRegex(result.stderr, rb"No such file|Is a directory")
+
+    def test_hostile_configuration_bytes_do_not_reach_the_terminal(self):
+        result = self.program("--check", "-c", self.config(b'{"servers": {"A\\u001b[31m": {"port": 1}}}'))
+        self.assertEqual(result.returncode, 2)
+        self.assertNotIn(b"\x1b", result.stderr)
+        result = self.program("--check", "-c", self.config(b'{"log": {"level": "\x1b[31m\xff"}}'))
+        self.assertEqual(result.returncode, 2)
+        self.assertNotIn(b"\x1b", result.stderr)
+
+    def test_port_in_use_is_a_clear_error(self):
+        with socket.create_server(("127.0.0.1", free_port())) as taken:
+            port = taken.getsockname()[1]
+            path = self.config(json.dumps({"servers": {"A": {"port": port}}}))
+            result = self.program("-c", path, "A")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, rb"127\.0\.0\.1 port %d: Address already in use" % port)
+
+    def test_a_host_that_is_not_ours(self):
+        path = self.config(json.dumps({"servers": {"A": {"port": free_port(), "host": "192.0.2.1"}}}))
+        result = self.program("-c", path, "A")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"192.0.2.1", result.stderr)
+
+    def test_a_log_that_cannot_be_written(self):
+        path = self.config(json.dumps({"servers": {"A": {"port": free_port()}}}))
+        result = self.program("-c", path, "-l", os.path.join(self.dir, "no", "A.log"), "A")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, rb"A\.log: No such file")
+
+    def test_a_provider_without_its_key(self):
+        for places, word in (({"provider": "google-legacy"}, b"key"),
+                             ({"provider": "google-legacy", "key_env": "HERD_TEST_UNSET"}, b"HERD_TEST_UNSET"),
+                             ({"provider": "google-new", "key_file": "/no/such/key"}, b"key"),
+                             ({"provider": "file", "file": "/no/such/places"}, b"places")):
+            with self.subTest(places=places):
+                path = self.config(json.dumps({"servers": {"A": {"port": free_port()}}, "places": places}))
+                result = self.program("-c", path, "-l", "-", "A")
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertIn(word, result.stderr)
+
+
+class Addresses(HerdTest):
+    """Where it listens."""
+
+    def test_ipv6_and_names(self):
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            self.skipTest("no IPv6 here")
+        herd = self.herd(["A", "B"], [("A", "B")])
+        herd.config["servers"]["A"]["host"] = "::1"
+        herd.config["servers"]["B"]["host"] = "localhost"
+        herd.write()
+        for server in herd:
+            server.start()
+        herd.wait_linked()
+        with socket.create_connection(("::1", herd["A"].port), 30) as connection:
+            connection.sendall(b"IAMAT x +1-1 5\n")
+            line = connection.makefile("rb").readline()
+        self.assertRegex(line, AT)
+        self.assertTrue(herd["A"].wait_event("received", line="IAMAT x +1-1 5")["client"].startswith("[::1]:"))
+        herd["B"].wait_event("received", line=line.decode()[:-1], peer="A")
+
+
+class Signals(HerdTest):
+    """SIGTERM, SIGINT, SIGHUP."""
+
+    def test_term_and_int_end_an_idle_server(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number=number):
+                server = self.one()
+                server.signal(number)
+                self.assertEqual(server.wait(), 0)
+                self.assertEqual([e.name for e in server.events()][-1], "stopped")
+                self.assertEqual(server.events("signal")[0]["signal"], str(int(number)))
+
+    def test_term_at_once_after_the_start(self):
+        """From the moment it says that it listens, a signal ends it in good order."""
+        for _ in range(20):
+            server = self.one()
+            self.assertEqual(server.stop(), 0)
+
+    def test_clients_connected_do_not_hold_the_end_up_for_long(self):
+        server = self.one()
+        clients = [server.client() for _ in range(20)]
+        for n, client in enumerate(clients):
+            client.ask(b"x\n")
+            if n % 2:
+                client.send(b"IAMAT unfinished ")
+        began = time.monotonic()
+        self.assertEqual(server.stop(), 0)
+        self.assertLess(time.monotonic() - began, 4)
+        for n, client in enumerate(clients):
+            self.assertEqual(client.closed_by_server(), b"")
+
+    def test_owed_answers_arrive(self):
+        """Look-ups under way, commands behind them, and commands that wait for their turn: all that was read
+        is answered; then the connection ends in good order, and the server with it."""
+        stub = PlacesStub(self)
+        stub.mode = "hold"
+        server = self.one(places=stub.provider(), env=stub.env, limits={"lookups_per_client_max": 2})
+        client = server.client()
+        client.send(b"IAMAT a +1-1 5\n" + b"WHATSAT a 10 1\nx\nWHATSAT a 11 1\ny\nWHATSAT a 12 1\nz\n")
+        at = client.line()
+        stub.wait_requests(2)
+        server.signal(signal.SIGTERM)
+        server.wait_event("stopping")
+        with self.assertRaises(ConnectionRefusedError):
+            Client(server.port)
+        self.assertTrue(client.silent())
+        began = time.monotonic()
+        stub.release()
+        for n, reply in enumerate((b"? x\n", b"? y\n", b"? z\n")):
+            self.assertEqual(client.answer()[0], at)
+            self.assertEqual(client.line(), reply)
+        self.assertEqual(client.rest(), b"")
+        client.close()
+        self.assertEqual(server.wait(), 0)
+        self.assertLess(time.monotonic() - began, 4)
+
+    def test_a_large_answer_arrives_though_its_client_is_slow(self):
+        server = self.one(log={"level": "info", "traffic": False})
+        client = server.client(receive_buffer=4096)
+        client.send(b"IAMAT a +34.07-118.44 5\n" + b"WHATSAT a 50 20\n" * 100)
+        client.line()
+        client.answer()
+        server.signal(signal.SIGTERM)
+        for _ in range(99):
+            client.answer()
+        self.assertEqual(client.rest(), b"")
+        client.close()
+        self.assertEqual(server.wait(), 0)
+
+    def test_commands_that_had_arrived_are_answered(self):
+        """Even those the server had no time to read yet."""
+        server = self.one()
+        client = server.client()
+        client.ask(b"x\n")
+        server.pause()
+        client.send(b"IAMAT late +1-1 5\n")
+        server.signal(signal.SIGTERM)
+        server.resume()
+        self.assertRegex(client.line(), AT)
+        self.assertEqual(client.rest(), b"")
+        self.assertEqual(server.wait(), 0)
+
+    def test_twice_is_at_once(self):
+        stub = PlacesStub(self)
+        stub.mode = "hang"
+        server = self.one(places=stub.provider(timeout_ms=60000), env=stub.env)
+        client = server.client()
+        client.send(b"IAMAT a +1-1 5\nWHATSAT a 10 1\n")
+        client.line()
+        stub.wait_requests(1)
+        began = time.monotonic()
+        server.signal(signal.SIGTERM)
+        server.wait_event("stopping")
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0)
+        self.assertLess(time.monotonic() - began, 4)
+
+    def test_patience_has_an_end(self):
+        """A provider that never answers holds the end up for the patience only, and its client is answered
+        or let go."""
+        stub = PlacesStub(self)
+        stub.mode = "hang"
+        server = self.one(places=stub.provider(timeout_ms=60000), env=stub.env)
+        client = server.client()
+        client.send(b"IAMAT a +1-1 5\nWHATSAT a 10 1\n")
+        client.line()
+        stub.wait_requests(1)
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0)
+        client.closed_by_server()
+
+    def test_hup_reopens_the_log(self):
+        server = self.one()
+        server.ask(b"before\n")
+        server.wait_event("received", line="before")
+        old = server.log_path + ".1"
+        os.rename(server.log_path, old)
+        server.log_start = 0
+        server.signal(signal.SIGHUP)
+        wait_for(lambda: os.path.exists(server.log_path), "a new log")
+        server.ask(b"after\n")
+        server.wait_event("received", line="after")
+        with open(old) as file:
+            text = file.read()
+        self.assertIn('"before"', text)
+        self.assertNotIn('"after"', text)
+        self.assertEqual(server.events("received", line="before"), [])
+
+    def test_hup_when_the_log_cannot_be_reopened_keeps_the_old_one(self):
+        herd = self.herd(["Riley"])
+        server = herd["Riley"]
+        directory = os.path.join(herd.dir, "logs")
+        os.mkdir(directory)
+        server.log_path = os.path.join(directory, "Riley.log")
+        server.start()
+        os.rename(directory, directory + "-moved")
+        server.log_path = os.path.join(directory + "-moved", "Riley.log")
+        server.signal(signal.SIGHUP)
+        server.wait_event("log_reopen_failed")
+        self.assertEqual(server.ask(b"x\n"), b"? x\n")
+        server.wait_event("received", line="x")
+
+
+class Log(HerdTest):
+    """What an operator reads."""
+
+    def test_default_file_is_name_log(self):
+        herd = self.herd(["Riley"])
+        elsewhere = self.directory()
+        process = subprocess.Popen([PROGRAM, "-c", herd.config_path, "Riley"], cwd=elsewhere)
+        try:
+            path = os.path.join(elsewhere, "Riley.log")
+            wait_for(lambda: os.path.exists(path) and os.path.getsize(path), "Riley.log")
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(30), 0)
+
+    def test_dash_is_standard_error(self):
+        herd = self.herd(["Riley"])
+        server = herd["Riley"]
+        server.may_speak = True
+        server.start(wait=False, args=("-l", "-"))
+        wait_for(lambda: " listening " in server.stderr(), "a line on standard error")
+        server.stop()
+        for line in server.stderr().splitlines():
+            Event(line)
+
+    def test_traffic_and_connections(self):
+        herd = self.herd(["A", "B"], [("A", "B")], log={"level": "info"}).start()
+        line = herd["A"].ask(b"IAMAT x +1-1 5\n").decode()[:-1]
+        client = herd["A"].events("received", line="IAMAT x +1-1 5") or \
+            [herd["A"].wait_event("received", line="IAMAT x +1-1 5")]
+        self.assertRegex(client[0]["client"], r"\A127\.0\.0\.1:\d+\Z")
+        herd["A"].wait_event("sent", line=line, client=client[0]["client"])
+        herd["A"].wait_event("sent", line=line, peer="B")
+        herd["B"].wait_event("received", line=line, peer="A")
+        herd["B"].kill()
+        herd["A"].wait_event("peer_down", peer="B")
+        with herd["A"].client() as asker:
+            asker.whatsat(b"x")
+        lookup = herd["A"].wait_event("lookup", provider="embedded")
+        self.assertGreaterEqual(int(lookup["duration_us"]), 0)
+
+    def test_traffic_off(self):
+        herd = self.herd(["A", "B"], [("A", "B")], log={"level": "info", "traffic": False}).start()
+        line = herd["A"].ask(b"IAMAT secret +1-1 5\n")
+        herd.wait_everywhere(b"secret", line)
+        herd.stop()
+        for server in herd:
+            self.assertEqual(server.events("received") + server.events("sent"), [])
+            self.assertTrue(server.events("peer_up"))
+
+    def test_levels(self):
+        herd = self.herd(["A"], log={"level": "warn"})
+        herd["A"].start(wait=False)
+
+        def answers():
+            try:
+                return herd["A"].ask(b"x\n")
+            except ConnectionRefusedError:
+                return None
+        wait_for(answers, "A listens")
+        herd["A"].client().send(b"HELLO 1 X A 0\n")
+        herd["A"].wait_event("peer_name_unknown")
+        herd["A"].stop()
+        self.assertEqual({event.level for event in herd["A"].events()}, {"warn"})
+
+    def test_up_to_date_within_a_second(self):
+        server = self.one()
+        server.ask(b"mark\n")
+        began = time.monotonic()
+        server.wait_event("received", line="mark")
+        self.assertLess(time.monotonic() - began, 1.5)
+
+    def test_long_and_hostile_lines_are_capped_and_escaped(self):
+        server = self.one()
+        server.ask(b"A" * 60000 + b"\n")
+        server.ask(b'"\\\t\x1b]0;x\x07\x7f\x80\xe2\x80\xae 2026 error fake=1\n')
+        events = wait_for(lambda: server.events("received")[1:] and server.events("received"), "two lines")
+        self.assertLess(len(events[0].text), 2000)
+        self.assertTrue(events[0]["line"].endswith("..."))
+        self.assertEqual(events[1]["line"],
+                         '\\"\\\\\\x09\\x1b]0;x\\x07\\x7f\\x80\\xe2\\x80\\xae 2026 error fake=1')
+
+    def test_a_full_disk_costs_lines_not_service(self):
+        herd = self.herd(["Riley"])
+        server = herd["Riley"]
+        server.start(wait=False, args=("-l", "/dev/full"))
+
+        def answers():
+            try:
+                return server.ask(b"x\n")
+            except ConnectionRefusedError:
+                return None
+        wait_for(answers, "it listens")
+        with server.client() as client:
+            client.send(b"y\n" * 20000)
+            self.assertEqual(len(client.lines(20000)), 20000)
+        self.assertEqual(server.stop(), 0)
+
+    def test_time_stamps_are_now_and_never_go_back_far(self):
+        server = self.one()
+        for _ in range(20):
+            server.ask(b"x\n")
+        server.stop()
+        stamps = [e.text[:27] for e in server.events()]
+        self.assertEqual(stamps, sorted(stamps))
+        now = time.strftime("%Y-%m-%dT%H:", time.gmtime())
+        self.assertTrue(stamps[-1].startswith(now) or stamps[0][:10] <= now[:10])
+
+
+if __name__ == "__main__":
+    main()
