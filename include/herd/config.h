@@ -71,6 +71,7 @@ struct herd_config_provider {
     X(peer_buffer_bytes, 65536, 4096, 16777216, "flooding fills a link only while less than this is unsent")   \
     X(peer_ping_ms, 5000, 50, 3600000, "ping a silent neighbour this often; dead after three missed")          \
     X(peer_hello_ms, 5000, 50, 3600000, "time for a new link to introduce itself")                             \
+    X(plain_lines_max, 1, 1, 1000000, "AT lines on one connection to a plain neighbour")                       \
     X(redial_min_ms, 50, 1, 60000, "first wait before dialling a neighbour again, with jitter")                \
     X(redial_max_ms, 3000, 1, 3600000, "longest wait between dials")                                           \
     X(digest_ms, 60000, 100, 86400000, "compare root digests on an idle link this often")                      \

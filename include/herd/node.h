@@ -37,6 +37,7 @@ struct herd_node_options {
     struct herd_span name;         /* this server; copied */
     const struct herd_span *peers; /* its neighbours; names copied */
     size_t peer_count;
+    const bool *peers_plain; /* which of them are plain: see below; NULL: none. Copied */
     uint64_t seed[2];    /* random: table key, jitter, and the incarnation that tells a restart */
     uint64_t digest_key; /* the same on every node of the herd; zero is fine */
 
@@ -45,6 +46,7 @@ struct herd_node_options {
     size_t records_max;           /* 1000000; new ids are refused beyond, twice this from neighbours */
     size_t lookups_per_client_max; /* 4; later commands of that client wait */
     size_t owed_max_bytes;        /* 65536 of replies waiting behind a look-up; then commands wait */
+    size_t plain_lines_max;       /* 1; AT lines on one connection to a plain neighbour */
     int64_t client_idle_ns;       /* 300 s; negative: never */
     int64_t line_deadline_ns;     /* 10 s for a line to become whole; negative: no bound */
     int64_t ping_ns;              /* 5 s */
@@ -97,6 +99,19 @@ HERD_API int herd_session_end(struct herd_session *session, struct herd_span res
 /* Nothing is read from this client until it takes its replies: its idle time and the deadline of its line
  * stand still until the next herd_session_input. */
 HERD_API void herd_session_hold(struct herd_session *session);
+
+/* A plain neighbour is a foreign server that speaks the class protocol: six-field AT lines, a connection
+ * for each message, no introduction. DIAL asks for such a connection too; herd_session_dialled appends the
+ * lines, and a CLOSE effect follows at once: send them, say that no more comes, ignore what is answered.
+ * PEER_UP and PEER_DOWN say, without a session, that it could be reached or not.
+ *
+ * For a client that connects from an address of a plain neighbour, before any input: its AT lines are taken
+ * like a neighbour's. `peer` is that neighbour, or -1 if it may be one of several. Anybody who connects from
+ * there can do the same. */
+HERD_API void herd_session_allow_plain(struct herd_session *session, int peer);
+HERD_API bool herd_node_peer_plain(const struct herd_node *node, size_t peer);
+/* Whether a plain neighbour that can be reached has not been told everything yet. */
+HERD_API bool herd_node_owes(const struct herd_node *node);
 
 HERD_API void *herd_session_user(const struct herd_session *session);
 /* The neighbour at the other end of an established link, or -1. */

@@ -105,6 +105,8 @@ static void on_resolved(int code, struct evutil_addrinfo *found, void *arg)
     dial->resolving = NULL;
     if (code == EVUTIL_EAI_CANCEL)
         return;
+    if (code == 0)
+        herd_plain_found(dial->server, dial->peer, found);
     if (code != 0 || !found)
         failed(dial, evutil_gai_strerror(code));
     else
@@ -123,6 +125,8 @@ void herd_dial_start(struct herd_server *server, size_t peer)
                                     .ai_flags = EVUTIL_AI_NUMERICHOST | EVUTIL_AI_NUMERICSERV};
     struct evutil_addrinfo *found = NULL;
     herd_dial_cancel(dial);
+    if (!herd_plain_may_dial(server, peer))
+        return;
     if (evutil_getaddrinfo(to->host, port, &hints, &found) == 0) {
         connect_to(dial, found->ai_addr, (socklen_t)found->ai_addrlen);
         evutil_freeaddrinfo(found);
