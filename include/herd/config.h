@@ -76,7 +76,7 @@ struct herd_config_provider {
     X(redial_max_ms, 3000, 1, 3600000, "longest wait between dials")                                           \
     X(digest_ms, 60000, 100, 86400000, "compare root digests on an idle link this often")                      \
     X(future_ms, 300000, 0, 1000000000000, "a report this far ahead of the clock is warned of or refused")     \
-    X(expire_ms, 0, 0, 1000000000000, "forget a client this long after its report was accepted; 0: never")     \
+    X(expire_ms, 0, 0, 1000000000000, "forget a client this long after its last report; 0: never; same herd-wide") \
     X(journal_sync_ms, 1000, 0, 3600000, "longest time the journal is written but not synced; 0: never synced")     \
     X(close_after_reply, 0, 0, 1, "1: close a connection after its first reply")                               \
     X(future_refuse, 0, 0, 1, "1: refuse a report from the future instead of warning")

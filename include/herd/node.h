@@ -55,6 +55,8 @@ struct herd_node_options {
     int64_t redial_max_ns;        /* 3 s */
     int64_t digest_ns;            /* 60 s, give or take a fifth: idle links compare digests this often */
     int64_t future_ns;            /* 300 s */
+    int64_t expire_ns;            /* 0: never; else so long after its report a client is forgotten: expiry.c.
+                                     The same on every node of the herd */
     bool future_refuse;           /* false: a report from the future is warned of; true: refused */
     bool close_after_reply;       /* close a client after its first reply */
 };

@@ -99,6 +99,8 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     herd_list_init(&node->idle);
     herd_list_init(&node->lines);
     herd_list_init(&node->plains);
+    node->forget_before_ns = INT64_MIN;
+    node->sweep_at = UINT32_MAX;
     herd_list_init(&node->wishes);
     herd_list_init(&node->notices_free);
     for (size_t i = 0; i < HERD_NOTICES; i++)
@@ -188,7 +190,7 @@ static int64_t min_ns(int64_t a, int64_t b)
 int64_t herd_node_next_ns(const struct herd_node *node)
 {
     const struct herd_node_options *o = &node->options;
-    int64_t next = INT64_MAX;
+    int64_t next = herd_expiry_next_ns(node);
     if (o->client_idle_ns > 0 && !herd_list_empty(&node->idle))
         next = HERD_ITEM(node->idle.next, struct herd_session, idle)->heard_ns + o->client_idle_ns;
     if (o->line_deadline_ns > 0 && !herd_list_empty(&node->lines))
@@ -247,6 +249,7 @@ void herd_node_tick(struct herd_node *node, struct herd_now now)
     if (node->options.line_deadline_ns > 0)
         close_unfinished(node);
     close_plain(node);
+    herd_expiry_tick(node);
     for (size_t i = 0; i < node->peer_count; i++)
         herd_peer_tick(node, &node->peers[i]);
 }

@@ -9,6 +9,7 @@
  *     peer.c      neighbours: introduction, which connection survives, keep-alive, dialling
  *     flood.c     what a link has to say
  *     plain.c     neighbours that speak the class protocol
+ *     expiry.c    forgetting clients that were silent for long
  *     sync.c      comparing states when a link comes up
  *     effect.c    the queue of wishes
  */
@@ -129,6 +130,8 @@ struct herd_node {
     struct herd_node_counts counts;
     struct herd_buf entries; /* scratch: the entries of a LIST */
     uint64_t future_count, refused_count;
+    int64_t forget_before_ns; /* what was accepted before is held by nobody */
+    uint32_t sweep_at;        /* the next slot to look at; UINT32_MAX: done until the next edge */
     uint16_t own_name; /* number of `name` in the store */
 };
 
@@ -159,6 +162,17 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
 /* ---- flood.c ---- */
 /* Appends the newest value of the next record that is due: 1, or 0 if none is. HERD_E_NOMEM. */
 int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out);
+
+/* ---- expiry.c ---- */
+/* Whether clients no longer see a record, and whether no node holds it any more. */
+bool herd_expired(const struct herd_node *node, const struct herd_record *record);
+bool herd_forgotten(const struct herd_node *node, const struct herd_record *record);
+/* Looks where between two edges node->now is. */
+void herd_expiry_clock(struct herd_node *node);
+void herd_expiry_tick(struct herd_node *node);
+int64_t herd_expiry_next_ns(const struct herd_node *node);
+/* How long until neighbours have forgotten the same; 0: they have. */
+int64_t herd_expiry_unsettled_ns(const struct herd_node *node);
 
 /* ---- plain.c ---- */
 /* A connection to a plain neighbour was made: says what is due and is done. HERD_E_NOMEM: nothing said. */

@@ -52,6 +52,10 @@ static bool read_line(struct herd_replay *replay, struct herd_span bytes, struct
 static int take_record(struct herd_node *node, struct herd_replay *replay, const struct line *line)
 {
     struct herd_store *store = node->store;
+    if (herd_forgotten(node, &line->record)) {
+        replay->forgotten++;
+        return 0;
+    }
     uint32_t slot = herd_store_find(store, line->hash, HERD_NO_SLOT, line->record.id);
     if (slot == HERD_NO_SLOT && store->count / 2 >= node->options.records_max) {
         replay->refused++;
@@ -110,6 +114,7 @@ int herd_replay_take(struct herd_node *node, struct herd_replay *replay, struct 
     struct line lines[BATCH];
     struct herd_span rest = bytes;
     node->now = now;
+    herd_expiry_clock(node);
     *ret_consumed = 0;
     for (;;) {
         if (replay->skipping && !skip(replay, &rest))

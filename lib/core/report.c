@@ -152,6 +152,8 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
     node->counts.at_received++;
     if (from)
         from->at_lines++;
+    if (herd_forgotten(node, &record))
+        return;
 
     /* What cannot be taken in ends the link: when it is up again, the neighbour tells it once more. */
     uint32_t slot = herd_store_find(store, job->hash, job->guess, command->id);

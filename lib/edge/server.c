@@ -234,6 +234,7 @@ static int make_node(struct herd_server *server)
         .redial_max_ns = ms(l->redial_max_ms),
         .digest_ns = ms(l->digest_ms),
         .future_ns = ms_or_never(l->future_ms),
+        .expire_ns = ms(l->expire_ms),
         .future_refuse = l->future_refuse != 0,
         .close_after_reply = l->close_after_reply != 0,
     };
