@@ -41,8 +41,13 @@ static void schedule_dial(struct herd_node *node, struct herd_peer *peer)
     peer->dial_asked = false;
 }
 
+/* A link that did not last says nothing of the next one: only one that did makes the waits short again.
+ * So two servers that cannot agree (one takes longer lines than the other, say) do not go round at full
+ * speed for ever. */
 static void link_down(struct herd_node *node, struct herd_peer *peer, const char *why)
 {
+    if (node->now.steady_ns - peer->up_ns >= node->options.redial_max_ns)
+        peer->backoff_ns = node->options.redial_min_ns;
     herd_changes_leave(&node->changes, &peer->reader);
     herd_sync_end(peer);
     peer->session = NULL;
@@ -140,7 +145,7 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     peer->we_dialled = we_dialled;
     peer->heard_ns = peer->pinged_ns = node->now.steady_ns;
     peer->pings_missed = 0;
-    peer->backoff_ns = node->options.redial_min_ns;
+    peer->up_ns = node->now.steady_ns;
     herd_sync_begin(node, peer);
     herd_wish_make(node, &peer->up, HERD_EFFECT_PEER_UP);
     return 0;

@@ -102,7 +102,8 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
     struct herd_node *node = session->node;
     const struct herd_command *command = &job->command;
     char diff[HERD_DIFF_MAX];
-    size_t diff_len = herd_diff_format(node->now.wall_ns - command->time_ns, diff);
+    int64_t wall_ns = node->now.wall_ns > 0 ? node->now.wall_ns : 0; /* a clock before 1970 is no clock */
+    size_t diff_len = herd_diff_format(wall_ns - command->time_ns, diff);
     struct herd_record record = {
         .server = node->name,
         .diff = {diff, diff_len},
