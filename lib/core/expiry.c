@@ -24,8 +24,8 @@
 #define NS_PER_S INT64_C(1000000000)
 #define GRACE_NS (300 * NS_PER_S)
 #define EDGE_NS (300 * NS_PER_S)
-/* A sweep looks at so many slots a tick. */
-#define SLOTS_A_TICK 4096
+/* A sweep looks at about so many records a tick. */
+#define RECORDS_A_TICK 4096
 /* The clock may be set: the way to the next edge is measured anew at least so often. */
 #define LOOK_NS (60 * NS_PER_S)
 
@@ -74,19 +74,20 @@ void herd_expiry_clock(struct herd_node *node)
 
 static bool sweeping(const struct herd_node *node)
 {
-    return node->sweep_at < node->store->slots;
+    return node->sweep_at != UINT32_MAX;
+}
+
+static bool goes(const void *ctx, const struct herd_record *record)
+{
+    return herd_forgotten(ctx, record);
 }
 
 void herd_expiry_tick(struct herd_node *node)
 {
-    struct herd_record record;
     if (node->options.expire_ns <= 0)
         return;
     herd_expiry_clock(node);
-    for (int i = 0; i < SLOTS_A_TICK && sweeping(node); i++, node->sweep_at++)
-        if (herd_store_at(node->store, node->sweep_at, &record) && herd_forgotten(node, &record))
-            herd_store_remove(node->store, node->sweep_at);
-    if (!sweeping(node))
+    if (sweeping(node) && !herd_store_sweep(node->store, &node->sweep_at, RECORDS_A_TICK, goes, node))
         node->sweep_at = UINT32_MAX;
 }
 

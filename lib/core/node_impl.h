@@ -131,7 +131,7 @@ struct herd_node {
     struct herd_buf entries; /* scratch: the entries of a LIST */
     uint64_t future_count, refused_count;
     int64_t forget_before_ns; /* what was accepted before is held by nobody */
-    uint32_t sweep_at;        /* the next slot to look at; UINT32_MAX: done until the next edge */
+    uint32_t sweep_at;        /* the next leaf to look at; UINT32_MAX: done until the next edge */
     uint16_t own_name; /* number of `name` in the store */
 };
 
