@@ -175,6 +175,9 @@ HERD_API int64_t herd_node_next_ns(const struct herd_node *node);
 HERD_API void herd_node_tick(struct herd_node *node, struct herd_now now);
 /* A DIAL came to nothing: it is tried again later. */
 HERD_API void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now);
+/* A DIAL could not even be begun (no descriptor, no port, no memory), which says nothing about the
+ * neighbour: likewise, but a plain one is not told everything again. */
+HERD_API void herd_node_dial_later(struct herd_node *node, size_t peer, struct herd_now now);
 
 /* ---- the stream of accepted updates ---- */
 

@@ -202,12 +202,16 @@ void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
     }
 }
 
-void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now)
+void herd_node_dial_later(struct herd_node *node, size_t peer, struct herd_now now)
 {
     node->now = now;
-    if (peer >= node->peer_count || node->peers[peer].dialled)
-        return;
-    if (node->peers[peer].plain)
+    if (peer < node->peer_count && !node->peers[peer].dialled)
+        schedule_dial(node, &node->peers[peer]);
+}
+
+void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now)
+{
+    if (peer < node->peer_count && node->peers[peer].plain)
         herd_plain_failed(node, &node->peers[peer]);
-    schedule_dial(node, &node->peers[peer]);
+    herd_node_dial_later(node, peer, now);
 }
