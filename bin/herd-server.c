@@ -228,6 +228,7 @@ static int run(const struct options *options, const struct herd_config *config)
     int status = EXIT_RUNNING, unused_sockets;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
     if (open_log(&program, options, config) < 0)
         goto out;
     program.base = event_base_new();

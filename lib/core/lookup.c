@@ -83,6 +83,10 @@ int herd_lookup_begin(struct herd_session *session, const struct herd_job *job, 
     }
     if (!herd_store_at(node->store, slot, &record))
         return HERD_E_NOMEM;
+    if (herd_expired(node, &record)) {
+        node->counts.invalid++;
+        return herd_format_invalid(herd_session_replies(session, out), job->line);
+    }
 
     struct herd_ticket *ticket = calloc(1, sizeof *ticket);
     if (!ticket)

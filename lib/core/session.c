@@ -50,18 +50,21 @@ int herd_session_dialled(struct herd_node *node, struct herd_session **ret_sessi
         herd_node_dial_failed(node, peer, now);
         return HERD_E_NOMEM;
     }
-    int err = herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, p->name, node->incarnation);
+    int err = p->plain ? herd_plain_say(session, p, out)
+                       : herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, p->name, node->incarnation);
     if (err < 0) {
         herd_session_close(session);
         herd_node_dial_failed(node, peer, now);
         return err;
     }
+    *ret_session = session;
+    if (p->plain)
+        return 0;
     session->role = HERD_ROLE_DIALLED;
     session->peer = (int32_t)peer;
     p->dialled = session;
     p->dial_asked = true;
     p->dialled_ns = now.steady_ns;
-    *ret_session = session;
     return 0;
 }
 
@@ -142,7 +145,10 @@ static int client_command(struct herd_session *session, const struct herd_job *j
         if (first)
             return herd_peer_hello(session, &job->command, out);
         return no_command(session, job, out);
-    default: return no_command(session, job, out);
+    default:
+        if (session->plain && herd_plain_take(session, job))
+            return 0;
+        return no_command(session, job, out);
     }
 }
 
@@ -353,9 +359,10 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
         bytes.at = ""; /* it may have no address */
     node->now = now;
     session->heard_ns = now.steady_ns;
-    if (session->role == HERD_ROLE_CLIENT && node->idle.prev != &session->idle) {
+    struct herd_list *idle = session->plain_spoke ? &node->plains : &node->idle;
+    if (session->role == HERD_ROLE_CLIENT && idle->prev != &session->idle) {
         herd_list_remove(&session->idle);
-        herd_list_append(&node->idle, &session->idle);
+        herd_list_append(idle, &session->idle);
     } else if (session->role == HERD_ROLE_LINK) {
         node->peers[session->peer].heard_ns = now.steady_ns;
         node->peers[session->peer].pings_missed = 0;

@@ -36,7 +36,8 @@ void herd_dial_cancel(struct herd_dial *dial)
     dial->fd = -1;
 }
 
-static void failed(struct herd_dial *dial, const char *why)
+/* `at_home`: it was not the other side that failed. */
+static void end_dial(struct herd_dial *dial, const char *why, bool at_home)
 {
     struct herd_server *server = dial->server;
     struct herd_now now = herd_clock();
@@ -47,8 +48,21 @@ static void failed(struct herd_dial *dial, const char *why)
     };
     herd_log_time(server->log, now.wall_ns);
     herd_log_event(server->log, HERD_LOG_DEBUG, "dial_failed", fields, 2);
-    herd_node_dial_failed(server->node, dial->peer, now);
+    if (at_home)
+        herd_node_dial_later(server->node, dial->peer, now);
+    else
+        herd_node_dial_failed(server->node, dial->peer, now);
     herd_server_turn(server);
+}
+
+static void failed(struct herd_dial *dial, const char *why)
+{
+    end_dial(dial, why, false);
+}
+
+static void failed_at_home(struct herd_dial *dial, const char *why)
+{
+    end_dial(dial, why, true);
 }
 
 static void connected(struct herd_dial *dial)
@@ -57,7 +71,7 @@ static void connected(struct herd_dial *dial)
     int fd = dial->fd, on = 1, lowat = NOTSENT_LOWAT;
     struct herd_conn *conn = herd_conn_new(server);
     if (!conn) {
-        failed(dial, "out of memory");
+        failed_at_home(dial, "out of memory");
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -65,14 +79,14 @@ static void connected(struct herd_dial *dial)
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
     if (herd_socket_attach(conn, fd) < 0) {
         herd_conn_close(conn, NULL);
-        failed(dial, "out of memory");
+        failed_at_home(dial, "out of memory");
         return;
     }
     dial->fd = -1; /* the connection's now */
     herd_dial_cancel(dial);
     if (herd_conn_begin_link(conn, dial->peer) < 0) {
         herd_conn_close(conn, "out_of_memory");
-        failed(dial, "out of memory");
+        failed_at_home(dial, "out of memory");
     }
 }
 
@@ -95,17 +109,17 @@ static void connect_to(struct herd_dial *dial, const struct sockaddr *to, sockle
     int64_t patience_ms = server->limits->peer_hello_ms;
     dial->fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (dial->fd < 0) {
-        failed(dial, strerror(errno));
+        failed_at_home(dial, strerror(errno));
         return;
     }
     if (connect(dial->fd, to, len) < 0 && errno != EINPROGRESS && errno != EINTR) {
-        failed(dial, strerror(errno));
+        end_dial(dial, strerror(errno), errno == EADDRNOTAVAIL); /* all our ports are in use */
         return;
     }
     struct timeval patience = {patience_ms / 1000, patience_ms % 1000 * 1000};
     dial->event = event_new(server->base, dial->fd, EV_WRITE, on_connect, dial);
     if (!dial->event || event_add(dial->event, &patience) < 0)
-        failed(dial, "out of memory");
+        failed_at_home(dial, "out of memory");
 }
 
 static void on_resolved(int code, struct evutil_addrinfo *found, void *arg)
@@ -115,6 +129,8 @@ static void on_resolved(int code, struct evutil_addrinfo *found, void *arg)
     free(resolve);
     if (dial) {
         dial->resolving = NULL;
+        if (code == 0)
+            herd_plain_found(dial->server, dial->peer, found);
         if (code != 0 || !found)
             failed(dial, evutil_gai_strerror(code));
         else
@@ -134,6 +150,8 @@ void herd_dial_start(struct herd_server *server, size_t peer)
                                     .ai_flags = EVUTIL_AI_NUMERICHOST | EVUTIL_AI_NUMERICSERV};
     struct evutil_addrinfo *found = NULL;
     herd_dial_cancel(dial);
+    if (!herd_plain_may_dial(server, peer))
+        return;
     if (evutil_getaddrinfo(to->host, port, &hints, &found) == 0) {
         connect_to(dial, found->ai_addr, (socklen_t)found->ai_addrlen);
         evutil_freeaddrinfo(found);

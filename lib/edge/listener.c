@@ -14,9 +14,10 @@
 #define BACKLOG 1024
 #define ACCEPT_PAUSE_US 100000
 
-static void get_address(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port)
+void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port)
 {
     unsigned char bytes[16] = {0};
+    *ret_port = 0;
     if (from->sa_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
         bytes[10] = bytes[11] = 0xff; /* IPv4-mapped */
@@ -62,7 +63,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     struct herd_server *server = arg;
     uint64_t address[2];
     uint16_t port = 0;
-    get_address(from, address, &port);
+    herd_address_of(from, address, &port);
     int err = herd_addresses_take(&server->addresses, address, server->limits->clients_per_address_max);
     if (err < 0) {
         refuse(server, fd, err == HERD_E_LIMIT ? "clients_per_address_max" : "out_of_memory");
@@ -90,6 +91,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
         herd_conn_close(conn, "out_of_memory");
         return;
     }
+    herd_plain_admit(conn);
     /* Full of clients, there still is room for neighbours: whoever comes now has to introduce itself. */
     if (server->client_count > (size_t)server->limits->clients_max) {
         conn->over = true;
@@ -197,7 +199,7 @@ int herd_listener_open(struct herd_server *server, struct herd_config_fault *ret
     socklen_t bound_len = sizeof bound;
     uint64_t address[2];
     if (getsockname(evconnlistener_get_fd(server->listener), (struct sockaddr *)&bound, &bound_len) == 0)
-        get_address((struct sockaddr *)&bound, address, &server->port);
+        herd_address_of((struct sockaddr *)&bound, address, &server->port);
     return 0;
 }
 
