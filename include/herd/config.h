@@ -71,11 +71,13 @@ struct herd_config_provider {
     X(peer_buffer_bytes, 65536, 4096, 16777216, "flooding fills a link only while less than this is unsent")   \
     X(peer_ping_ms, 5000, 50, 3600000, "ping a silent neighbour this often; dead after three missed")          \
     X(peer_hello_ms, 5000, 50, 3600000, "time for a new link to introduce itself")                             \
+    X(plain_lines_max, 1, 1, 1000000, "AT lines on one connection to a plain neighbour")                       \
     X(redial_min_ms, 50, 1, 60000, "first wait before dialling a neighbour again, with jitter")                \
     X(redial_max_ms, 3000, 1, 3600000, "longest wait between dials")                                           \
     X(digest_ms, 60000, 100, 86400000, "compare root digests on an idle link this often")                      \
     X(future_ms, 300000, 0, 1000000000000, "a report this far ahead of the clock is warned of or refused")     \
-    X(expire_ms, 0, 0, 1000000000000, "forget a client this long after its report was accepted; 0: never")     \
+    X(expire_ms, 0, 0, 1000000000000, "forget a client this long after its last report; 0: never; same herd-wide") \
+    X(journal_sync_ms, 1000, 0, 3600000, "longest time the journal is written but not synced; 0: never synced")     \
     X(close_after_reply, 0, 0, 1, "1: close a connection after its first reply")                               \
     X(future_refuse, 0, 0, 1, "1: refuse a report from the future instead of warning")
 
@@ -97,7 +99,7 @@ struct herd_config {
     size_t provider_count;
     enum herd_log_level log_level;
     bool log_traffic;
-    char *journal; /* NULL: none */
+    char *journal; /* a file; "{name}" in it stands for the name of the server. NULL: none */
     struct herd_limits limits;
 };
 

@@ -37,6 +37,7 @@ struct herd_node_options {
     struct herd_span name;         /* this server; copied */
     const struct herd_span *peers; /* its neighbours; names copied */
     size_t peer_count;
+    const bool *peers_plain; /* which of them are plain: see below; NULL: none. Copied */
     uint64_t seed[2];    /* random: table key, jitter, and the incarnation that tells a restart */
     uint64_t digest_key; /* the same on every node of the herd; zero is fine */
 
@@ -45,6 +46,7 @@ struct herd_node_options {
     size_t records_max;           /* 1000000; new ids are refused beyond, twice this from neighbours */
     size_t lookups_per_client_max; /* 4; later commands of that client wait */
     size_t owed_max_bytes;        /* 65536 of replies waiting behind a look-up; then commands wait */
+    size_t plain_lines_max;       /* 1; AT lines on one connection to a plain neighbour */
     int64_t client_idle_ns;       /* 300 s; negative: never */
     int64_t line_deadline_ns;     /* 10 s for a line to become whole; negative: no bound */
     int64_t ping_ns;              /* 5 s */
@@ -53,8 +55,11 @@ struct herd_node_options {
     int64_t redial_max_ns;        /* 3 s */
     int64_t digest_ns;            /* 60 s, give or take a fifth: idle links compare digests this often */
     int64_t future_ns;            /* 300 s */
+    int64_t expire_ns;            /* 0: never; else so long after its report a client is forgotten: expiry.c.
+                                     The same on every node of the herd */
     bool future_refuse;           /* false: a report from the future is warned of; true: refused */
     bool close_after_reply;       /* close a client after its first reply */
+    bool commands;                /* offer a client's line that is no command as COMMAND, before "? " */
 };
 
 /* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice. */
@@ -98,6 +103,19 @@ HERD_API int herd_session_end(struct herd_session *session, struct herd_span res
  * stand still until the next herd_session_input. */
 HERD_API void herd_session_hold(struct herd_session *session);
 
+/* A plain neighbour is a foreign server that speaks the class protocol: six-field AT lines, a connection
+ * for each message, no introduction. DIAL asks for such a connection too; herd_session_dialled appends the
+ * lines, and a CLOSE effect follows at once: send them, say that no more comes, ignore what is answered.
+ * PEER_UP and PEER_DOWN say, without a session, that it could be reached or not.
+ *
+ * For a client that connects from an address of a plain neighbour, before any input: its AT lines are taken
+ * like a neighbour's. `peer` is that neighbour, or -1 if it may be one of several. Anybody who connects from
+ * there can do the same. */
+HERD_API void herd_session_allow_plain(struct herd_session *session, int peer);
+HERD_API bool herd_node_peer_plain(const struct herd_node *node, size_t peer);
+/* Whether a plain neighbour that can be reached has not been told everything yet. */
+HERD_API bool herd_node_owes(const struct herd_node *node);
+
 HERD_API void *herd_session_user(const struct herd_session *session);
 /* The neighbour at the other end of an established link, or -1. */
 HERD_API int herd_session_peer(const struct herd_session *session);
@@ -125,6 +143,9 @@ enum herd_effect_kind {
     HERD_EFFECT_PEER_UP,  /* a link is established */
     HERD_EFFECT_PEER_DOWN, /* a link is gone */
     HERD_EFFECT_NOTICE,   /* something an operator should know: `text`, `detail` */
+    HERD_EFFECT_COMMAND,  /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
+                             then herd_node_reply, at once or later (CANCEL comes for it too); until then
+                             this client's later commands wait */
 };
 
 /* Which members are set depends on the kind; spans and texts are borrowed until the next call. */
@@ -150,6 +171,10 @@ HERD_API void herd_ticket_user(struct herd_node *node, uint64_t ticket, void *us
  * or NULL if the ticket is no longer wanted. HERD_E_NOMEM: close that session. */
 HERD_API int herd_node_answer(struct herd_node *node, uint64_t ticket, struct herd_span json, struct herd_now now,
                               struct herd_buf *out, struct herd_session **ret_session);
+/* The reply to a COMMAND, whole lines each with its LF, perhaps none; or NULL: nobody knows the command,
+ * "? " and the line are sent. Otherwise as above. */
+HERD_API int herd_node_reply(struct herd_node *node, uint64_t ticket, const struct herd_span *reply, struct herd_now now,
+                             struct herd_buf *out, struct herd_session **ret_session);
 
 /* ---- time ---- */
 
@@ -158,6 +183,9 @@ HERD_API int64_t herd_node_next_ns(const struct herd_node *node);
 HERD_API void herd_node_tick(struct herd_node *node, struct herd_now now);
 /* A DIAL came to nothing: it is tried again later. */
 HERD_API void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now);
+/* A DIAL could not even be begun (no descriptor, no port, no memory), which says nothing about the
+ * neighbour: likewise, but a plain one is not told everything again. */
+HERD_API void herd_node_dial_later(struct herd_node *node, size_t peer, struct herd_now now);
 
 /* ---- the stream of accepted updates ---- */
 

@@ -20,8 +20,7 @@ static int say(bool *io_due, const char *line, struct herd_buf *out)
     return err;
 }
 
-/* Appends the newest value of the next record that is due: 1, or 0 if none is. HERD_E_NOMEM. */
-static int say_record(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
+int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
 {
     for (;;) {
         uint32_t slot = herd_reader_take(&node->changes, &peer->reader);
@@ -55,7 +54,7 @@ int herd_session_fill(struct herd_session *session, size_t room, struct herd_now
     size_t start = out->len;
     while (err >= 0 && out->len - start < room) {
         int said = herd_sync_say(node, peer, out);
-        err = said < 0 ? said : say_record(node, peer, out);
+        err = said < 0 ? said : herd_flood_record(node, peer, out);
         if (err == 0 && said == 0)
             break;
     }

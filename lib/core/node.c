@@ -26,6 +26,7 @@ static void fill_defaults(struct herd_node_options *o)
     fill_size(&o->records_max, 1000000);
     fill_size(&o->lookups_per_client_max, 4);
     fill_size(&o->owed_max_bytes, 65536);
+    fill_size(&o->plain_lines_max, 1);
     fill_time(&o->client_idle_ns, 300 * NS_PER_S);
     fill_time(&o->line_deadline_ns, 10 * NS_PER_S);
     fill_time(&o->ping_ns, 5 * NS_PER_S);
@@ -73,6 +74,22 @@ static int copy_names(struct herd_node *node, const struct herd_node_options *op
     return 0;
 }
 
+/* The dirty sets of plain neighbours, which have no link to come up. HERD_E_NOMEM. */
+static int join_plain(struct herd_node *node, const bool *peers_plain)
+{
+    for (size_t i = 0; peers_plain && i < node->peer_count; i++) {
+        struct herd_peer *peer = &node->peers[i];
+        if (!peers_plain[i])
+            continue;
+        int err = herd_changes_join(&node->changes, &peer->reader);
+        if (err < 0)
+            return err;
+        peer->plain = peer->behind = true;
+        peer->next_dial_ns = 0;
+    }
+    return 0;
+}
+
 int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *options)
 {
     struct herd_node *node = calloc(1, sizeof *node);
@@ -81,6 +98,9 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     herd_list_init(&node->sessions);
     herd_list_init(&node->idle);
     herd_list_init(&node->lines);
+    herd_list_init(&node->plains);
+    node->forget_before_ns = INT64_MIN;
+    node->sweep_at = UINT32_MAX;
     herd_list_init(&node->wishes);
     herd_list_init(&node->notices_free);
     for (size_t i = 0; i < HERD_NOTICES; i++)
@@ -100,6 +120,8 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
         err = herd_store_new(&node->store, &store_options);
     if (err >= 0)
         err = herd_changes_init(&node->changes, RING_SIZE);
+    if (err >= 0)
+        err = join_plain(node, options->peers_plain);
     if (err >= 0)
         err = herd_names_intern(&node->store->names, node->name);
     if (err < 0) {
@@ -121,6 +143,8 @@ void herd_node_free(struct herd_node *node)
         herd_ticket_free(node->tickets[i].ticket); /* cancelled, the effect never taken */
     free(node->tickets);
     herd_buf_fini(&node->entries);
+    for (size_t i = 0; i < node->peer_count; i++)
+        herd_changes_leave(&node->changes, &node->peers[i].reader);
     herd_changes_fini(&node->changes);
     herd_store_free(node->store);
     free(node->peers);
@@ -166,12 +190,14 @@ static int64_t min_ns(int64_t a, int64_t b)
 int64_t herd_node_next_ns(const struct herd_node *node)
 {
     const struct herd_node_options *o = &node->options;
-    int64_t next = INT64_MAX;
+    int64_t next = herd_expiry_next_ns(node);
     if (o->client_idle_ns > 0 && !herd_list_empty(&node->idle))
         next = HERD_ITEM(node->idle.next, struct herd_session, idle)->heard_ns + o->client_idle_ns;
     if (o->line_deadline_ns > 0 && !herd_list_empty(&node->lines))
         next = min_ns(next, HERD_ITEM(node->lines.next, struct herd_session, line)->line_ns +
                                 o->line_deadline_ns);
+    if (!herd_list_empty(&node->plains))
+        next = min_ns(next, HERD_ITEM(node->plains.next, struct herd_session, idle)->heard_ns + o->hello_ns);
     for (size_t i = 0; i < node->peer_count; i++)
         next = min_ns(next, herd_peer_next_ns(node, &node->peers[i]));
     return next;
@@ -194,6 +220,17 @@ static void close_idle(struct herd_node *node)
     }
 }
 
+/* Plain neighbours say what they have to say at once; not all of them hang up. */
+static void close_plain(struct herd_node *node)
+{
+    while (!herd_list_empty(&node->plains)) {
+        struct herd_session *session = HERD_ITEM(node->plains.next, struct herd_session, idle);
+        if (session->heard_ns + node->options.hello_ns > node->now.steady_ns)
+            return;
+        herd_session_kill(session, "idle");
+    }
+}
+
 static void close_unfinished(struct herd_node *node)
 {
     while (!herd_list_empty(&node->lines)) {
@@ -211,6 +248,8 @@ void herd_node_tick(struct herd_node *node, struct herd_now now)
         close_idle(node);
     if (node->options.line_deadline_ns > 0)
         close_unfinished(node);
+    close_plain(node);
+    herd_expiry_tick(node);
     for (size_t i = 0; i < node->peer_count; i++)
         herd_peer_tick(node, &node->peers[i]);
 }

@@ -8,6 +8,8 @@
  *     lookup.c    WHATSAT: tickets, and replies kept in order behind them
  *     peer.c      neighbours: introduction, which connection survives, keep-alive, dialling
  *     flood.c     what a link has to say
+ *     plain.c     neighbours that speak the class protocol
+ *     expiry.c    forgetting clients that were silent for long
  *     sync.c      comparing states when a link comes up
  *     effect.c    the queue of wishes
  */
@@ -63,10 +65,13 @@ struct herd_session {
     size_t seen;       /* bytes of an unfinished line already searched */
     size_t owed_bytes; /* in `behind` of all tickets */
     uint32_t ticket_count;
-    int32_t peer; /* -1: none */
+    int32_t peer; /* -1: none; of a client: the plain neighbour it may be */
     uint8_t role;
     bool finishing; /* takes no more commands; closes when nothing is owed */
     bool spoken;    /* had a line already */
+    bool offered;   /* a COMMAND is to be answered before the next line is taken */
+    bool plain;     /* comes from where a plain neighbour may be: its AT lines are taken */
+    bool plain_spoke; /* one was: it waits in `plains`, not in `idle` */
 };
 
 struct herd_peer {
@@ -78,6 +83,8 @@ struct herd_peer {
     struct herd_sync sync;
     uint64_t at_lines;            /* AT lines both ways on this link */
     uint64_t incarnation;         /* of the other side of the link */
+    bool plain;  /* speaks the class protocol; its reader is joined always */
+    bool behind; /* plain: could not be reached, and is sent everything when it can */
     bool we_dialled;
     bool dial_asked; /* a DIAL effect is out, or `dialled` is set */
     bool ping_due, pong_due;
@@ -112,6 +119,7 @@ struct herd_node {
     size_t peer_count;
     char *names; /* memory of all names */
     struct herd_list sessions, idle, lines;
+    struct herd_list plains; /* like idle: those that brought an AT line and forgot to leave */
     struct herd_list wishes;
     struct herd_list notices_free;
     struct herd_notice notices[HERD_NOTICES];
@@ -123,6 +131,8 @@ struct herd_node {
     struct herd_node_counts counts;
     struct herd_buf entries; /* scratch: the entries of a LIST */
     uint64_t future_count, refused_count;
+    int64_t forget_before_ns; /* what was accepted before is held by nobody */
+    uint32_t sweep_at;        /* the next leaf to look at; UINT32_MAX: done until the next edge */
     uint16_t own_name; /* number of `name` in the store */
 };
 
@@ -150,8 +160,34 @@ struct herd_job {
 int herd_report_take(struct herd_session *session, const struct herd_job *job, struct herd_buf *replies);
 void herd_report_learn(struct herd_session *session, const struct herd_job *job);
 
+/* ---- flood.c ---- */
+/* Appends the newest value of the next record that is due: 1, or 0 if none is. HERD_E_NOMEM. */
+int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out);
+
+/* ---- expiry.c ---- */
+/* Whether clients no longer see a record, and whether no node holds it any more. */
+bool herd_expired(const struct herd_node *node, const struct herd_record *record);
+bool herd_forgotten(const struct herd_node *node, const struct herd_record *record);
+/* Looks where between two edges node->now is. */
+void herd_expiry_clock(struct herd_node *node);
+void herd_expiry_tick(struct herd_node *node);
+int64_t herd_expiry_next_ns(const struct herd_node *node);
+/* How long until neighbours have forgotten the same; 0: they have. */
+int64_t herd_expiry_unsettled_ns(const struct herd_node *node);
+
+/* ---- plain.c ---- */
+/* A connection to a plain neighbour was made: says what is due and is done. HERD_E_NOMEM: nothing said. */
+int herd_plain_say(struct herd_session *session, struct herd_peer *peer, struct herd_buf *out);
+/* A line that is no client's, on a session that may be a plain neighbour's. False: then it is invalid. */
+bool herd_plain_take(struct herd_session *session, const struct herd_job *job);
+void herd_plain_failed(struct herd_node *node, struct herd_peer *peer);
+void herd_plain_tick(struct herd_node *node, struct herd_peer *peer);
+int64_t herd_plain_next_ns(const struct herd_node *node, const struct herd_peer *peer);
+
 /* ---- lookup.c ---- */
 int herd_lookup_begin(struct herd_session *session, const struct herd_job *job, struct herd_buf *out);
+/* A line that the protocol does not know becomes a COMMAND effect; its reply keeps its place. */
+int herd_command_offer(struct herd_session *session, const struct herd_job *job);
 void herd_lookup_abandon(struct herd_session *session);
 void herd_ticket_free(struct herd_ticket *ticket);
 /* Frees a ticket and its number. */

@@ -110,6 +110,8 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     struct herd_node *node = session->node;
     bool we_dialled = session->role == HERD_ROLE_DIALLED;
     int number = herd_peer_find(node, command->from);
+    if (number >= 0 && node->peers[number].plain)
+        return refuse(session, "peer_is_plain", command->from, out);
     if (command->version != HERD_PROTOCOL_VERSION)
         return refuse(session, "peer_version_unknown", command->from, out);
     if (!herd_span_equal(command->to, node->name))
@@ -159,6 +161,8 @@ static int64_t next_ping_ns(const struct herd_node *node, const struct herd_peer
 int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *peer)
 {
     int64_t next = INT64_MAX;
+    if (peer->plain)
+        return herd_plain_next_ns(node, peer);
     if (peer->session) {
         int64_t check_ns = herd_sync_next_ns(node, peer);
         next = next_ping_ns(node, peer);
@@ -175,6 +179,10 @@ int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *
 void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
 {
     int64_t now_ns = node->now.steady_ns;
+    if (peer->plain) {
+        herd_plain_tick(node, peer);
+        return;
+    }
     if (peer->dialled && now_ns >= peer->dialled_ns + node->options.hello_ns)
         herd_session_kill(peer->dialled, "no_introduction");
     if (peer->session && now_ns >= next_ping_ns(node, peer)) {
@@ -194,9 +202,16 @@ void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
     }
 }
 
-void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now)
+void herd_node_dial_later(struct herd_node *node, size_t peer, struct herd_now now)
 {
     node->now = now;
     if (peer < node->peer_count && !node->peers[peer].dialled)
         schedule_dial(node, &node->peers[peer]);
+}
+
+void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now)
+{
+    if (peer < node->peer_count && node->peers[peer].plain)
+        herd_plain_failed(node, &node->peers[peer]);
+    herd_node_dial_later(node, peer, now);
 }

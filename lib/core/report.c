@@ -139,7 +139,8 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
 {
     struct herd_node *node = session->node;
     struct herd_store *store = node->store;
-    struct herd_reader *reader = &node->peers[session->peer].reader;
+    /* A plain neighbour may be any of several: then nobody is left out. */
+    struct herd_peer *from = session->peer >= 0 ? &node->peers[session->peer] : NULL;
     const struct herd_command *command = &job->command;
     struct herd_record record = {
         .server = command->server,
@@ -150,7 +151,10 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         .time_ns = command->time_ns,
     };
     node->counts.at_received++;
-    node->peers[session->peer].at_lines++;
+    if (from)
+        from->at_lines++;
+    if (herd_forgotten(node, &record))
+        return;
 
     /* What cannot be taken in ends the link: when it is up again, the neighbour tells it once more. */
     uint32_t slot = herd_store_find(store, job->hash, job->guess, command->id);
@@ -170,13 +174,13 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         return;
     }
     if (order > 0) {
-        if (accept(node, job, &draft, slot, reader) < 0) {
+        if (accept(node, job, &draft, slot, from ? &from->reader : NULL) < 0) {
             herd_session_kill(session, "out_of_memory");
             return;
         }
         node->counts.at_new++;
     }
     /* The neighbour has what we have or newer: it need not be told. */
-    if (order >= 0 && slot != HERD_NO_SLOT)
-        herd_reader_clear(reader, slot);
+    if (order >= 0 && slot != HERD_NO_SLOT && from)
+        herd_reader_clear(&from->reader, slot);
 }

@@ -50,18 +50,21 @@ int herd_session_dialled(struct herd_node *node, struct herd_session **ret_sessi
         herd_node_dial_failed(node, peer, now);
         return HERD_E_NOMEM;
     }
-    int err = herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, p->name, node->incarnation);
+    int err = p->plain ? herd_plain_say(session, p, out)
+                       : herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, p->name, node->incarnation);
     if (err < 0) {
         herd_session_close(session);
         herd_node_dial_failed(node, peer, now);
         return err;
     }
+    *ret_session = session;
+    if (p->plain)
+        return 0;
     session->role = HERD_ROLE_DIALLED;
     session->peer = (int32_t)peer;
     p->dialled = session;
     p->dial_asked = true;
     p->dialled_ns = now.steady_ns;
-    *ret_session = session;
     return 0;
 }
 
@@ -123,6 +126,14 @@ static int reply_invalid(struct herd_session *session, struct herd_span line, st
     return herd_format_invalid(herd_session_replies(session, out), line);
 }
 
+/* The end of what the protocol knows. */
+static int no_command(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+{
+    if (session->node->options.commands && !session->finishing)
+        return herd_command_offer(session, job);
+    return reply_invalid(session, job->line, out);
+}
+
 static int client_command(struct herd_session *session, const struct herd_job *job, bool first,
                           struct herd_buf *out)
 {
@@ -133,8 +144,11 @@ static int client_command(struct herd_session *session, const struct herd_job *j
     case HERD_HELLO:
         if (first)
             return herd_peer_hello(session, &job->command, out);
-        return reply_invalid(session, job->line, out);
-    default: return reply_invalid(session, job->line, out);
+        return no_command(session, job, out);
+    default:
+        if (session->plain && herd_plain_take(session, job))
+            return 0;
+        return no_command(session, job, out);
     }
 }
 
@@ -212,7 +226,8 @@ static int take_line(struct herd_session *session, const struct herd_job *job, s
 static bool waits(const struct herd_session *session)
 {
     const struct herd_node_options *o = &session->node->options;
-    return session->ticket_count >= o->lookups_per_client_max || session->owed_bytes >= o->owed_max_bytes;
+    return session->offered || session->ticket_count >= o->lookups_per_client_max ||
+           session->owed_bytes >= o->owed_max_bytes;
 }
 
 static size_t line_max(const struct herd_session *session)
@@ -340,11 +355,14 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
                        struct herd_buf *out, struct herd_turn *ret_turn)
 {
     struct herd_node *node = session->node;
+    if (bytes.len == 0)
+        bytes.at = ""; /* it may have no address */
     node->now = now;
     session->heard_ns = now.steady_ns;
-    if (session->role == HERD_ROLE_CLIENT && node->idle.prev != &session->idle) {
+    struct herd_list *idle = session->plain_spoke ? &node->plains : &node->idle;
+    if (session->role == HERD_ROLE_CLIENT && idle->prev != &session->idle) {
         herd_list_remove(&session->idle);
-        herd_list_append(&node->idle, &session->idle);
+        herd_list_append(idle, &session->idle);
     } else if (session->role == HERD_ROLE_LINK) {
         node->peers[session->peer].heard_ns = now.steady_ns;
         node->peers[session->peer].pings_missed = 0;

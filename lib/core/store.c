@@ -280,22 +280,24 @@ bool herd_store_get(struct herd_store *store, struct herd_span id, struct herd_r
     return slot != HERD_NO_SLOT && herd_store_at(store, slot, ret_record);
 }
 
-void herd_store_remove(struct herd_store *store, uint32_t slot)
+void herd_store_drop(struct herd_store *store, uint32_t slot, uint64_t id_hash)
 {
-    if (slot >= store->slots)
-        return;
     struct herd_cell *cell = herd_store_cell(store, slot);
-    if (herd_cell_empty(cell))
-        return;
-    struct herd_span id = herd_cell_id(cell);
-    uint64_t id_hash = herd_store_id_hash(store, id);
     herd_digest_add(&store->digest, id_hash, 0 - cell_hash(store, cell));
-    unlink_slot(store, id_hash, slot);
-    herd_index_remove(&store->index, herd_store_hash(store, id), slot);
+    herd_index_remove(&store->index, herd_store_hash(store, herd_cell_id(cell)), slot);
     herd_cell_clear(cell);
     cell->time_ns = store->free_slot;
     store->free_slot = slot;
     store->count--;
+}
+
+void herd_store_remove(struct herd_store *store, uint32_t slot)
+{
+    if (slot >= store->slots || herd_cell_empty(herd_store_cell(store, slot)))
+        return;
+    uint64_t id_hash = herd_store_id_hash(store, herd_cell_id(herd_store_cell(store, slot)));
+    unlink_slot(store, id_hash, slot);
+    herd_store_drop(store, slot, id_hash);
 }
 
 size_t herd_store_count(const struct herd_store *store)

@@ -73,4 +73,13 @@ int herd_store_replace(struct herd_store *store, uint32_t slot, const struct her
 int herd_store_insert(struct herd_store *store, uint64_t hash, const struct herd_draft *draft,
                       uint32_t *ret_slot);
 
+/* Forgets the record in a slot that no leaf's list holds any more. */
+void herd_store_drop(struct herd_store *store, uint32_t slot, uint64_t id_hash);
+
+/* Removes the records that go, leaf by leaf from *io_leaf on, until about `budget` were looked at. Each
+ * list is walked once, whatever ids somebody chose to make it long. False: all leaves are done. */
+typedef bool herd_store_goes(const void *ctx, const struct herd_record *record);
+bool herd_store_sweep(struct herd_store *store, uint32_t *io_leaf, size_t budget, herd_store_goes *goes,
+                      const void *ctx);
+
 #endif

@@ -459,6 +459,11 @@ void herd_sync_tick(struct herd_node *node, struct herd_peer *peer)
     struct herd_sync *sync = &peer->sync;
     if (!leads(node, peer) || node->now.steady_ns < sync->next_check_ns)
         return;
+    int64_t unsettled_ns = herd_expiry_unsettled_ns(node);
+    if (unsettled_ns > 0) {
+        sync->next_check_ns = node->now.steady_ns + unsettled_ns;
+        return;
+    }
     schedule_check(node, peer);
     if (sync->root_sent || herd_sync_wants(peer))
         return; /* one is under way */

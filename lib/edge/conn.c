@@ -9,6 +9,7 @@
 
 /* How long the other side has to read our last words before the connection is closed under it. */
 #define LINGER_NS INT64_C(2000000000)
+#define LINGER_PLAIN_NS INT64_C(200000000) /* plain neighbours say nothing that matters, and may never hang up */
 
 struct herd_conn *herd_conn_new(struct herd_server *server)
 {
@@ -37,6 +38,8 @@ int herd_conn_begin_link(struct herd_conn *conn, size_t peer)
     int err = herd_session_dialled(server->node, &conn->session, conn, peer, herd_clock(), &server->out);
     if (err < 0)
         return err;
+    if (herd_node_peer_plain(server->node, peer))
+        herd_plain_opened(conn);
     herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
     herd_server_turn(server);
     return 0;
@@ -104,6 +107,7 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
     conn->closed = true;
     if (why)
         log_conn(conn, HERD_LOG_DEBUG, "closed", why);
+    bool all_sent = herd_transport_unsent(conn) == 0;
     leave_session(conn);
     herd_transport_close(conn);
     herd_list_remove(&conn->unsent);
@@ -112,6 +116,8 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
         herd_addresses_give(&server->addresses, conn->address);
         herd_listener_resume(server);
     }
+    if (conn->plain)
+        herd_plain_closed(conn, all_sent);
     herd_list_remove(&conn->all);
     herd_list_append(&server->dead, &conn->all);
     herd_server_turn(server);
@@ -135,7 +141,7 @@ static void linger_or_close(struct herd_conn *conn)
         return;
     }
     conn->lingering = true;
-    conn->progress_ns = herd_clock().steady_ns + LINGER_NS;
+    conn->progress_ns = herd_clock().steady_ns + (conn->plain ? LINGER_PLAIN_NS : LINGER_NS);
     if (!herd_list_linked(&conn->unsent))
         herd_list_append(&conn->server->unsent, &conn->unsent);
     herd_transport_shutdown(conn);
@@ -241,6 +247,8 @@ void herd_conn_drained(struct herd_conn *conn)
 static bool carry_out(struct herd_conn *conn, const struct herd_turn *turn)
 {
     struct herd_server *server = conn->server;
+    if (server->journal && server->out.len > 0 && !conn->link)
+        herd_journal_write(server->journal, herd_clock()); /* what is acknowledged is in the file */
     herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
     if (!conn->closed && turn->close)
         herd_conn_finish(conn, NULL);
@@ -319,6 +327,8 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
     struct herd_server *server = conn->server;
     size_t used = 0;
     struct herd_turn turn;
+    if (!rest.at)
+        rest.at = ""; /* nothing was kept */
     conn->eof = true;
     herd_transport_read(conn, false);
     if (!conn->session) {

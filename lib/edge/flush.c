@@ -44,6 +44,8 @@ static bool tell_watcher(struct herd_server *server)
 static void set_clock(struct herd_server *server)
 {
     int64_t next_ns = herd_node_next_ns(server->node);
+    if (server->journal && herd_journal_next_ns(server->journal) < next_ns)
+        next_ns = herd_journal_next_ns(server->journal);
     if (next_ns >= server->tick_ns)
         return; /* rings early at worst, and is set anew then */
     int64_t wait_ns = next_ns - herd_clock().steady_ns;
@@ -60,6 +62,8 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct herd_server *server = arg;
     bool more = false;
+    if (server->journal)
+        herd_journal_turn(server->journal, herd_clock());
     for (size_t i = 0; i < herd_node_peer_count(server->node); i++)
         if (server->links[i])
             more |= fill(server, server->links[i]);

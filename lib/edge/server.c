@@ -14,14 +14,20 @@
 
 /* ---- effects ---- */
 
-static void log_peer(struct herd_server *server, const char *event, struct herd_span name, const char *why)
+static void tell_peer(struct herd_server *server, struct herd_span name, bool up, const char *why)
 {
     struct herd_log_field fields[] = {herd_log_span("peer", name), herd_log_text("why", why ? why : "")};
-    herd_log_event(server->log, HERD_LOG_INFO, event, fields, why ? 2 : 1);
+    herd_log_event(server->log, HERD_LOG_INFO, up ? "peer_up" : "peer_down", fields, why ? 2 : 1);
+    if (server->options.hooks.peer)
+        server->options.hooks.peer(server->options.hooks.ctx, name, up);
 }
 
 static void peer_up(struct herd_server *server, const struct herd_effect *effect)
 {
+    if (herd_node_peer_plain(server->node, effect->peer)) {
+        tell_peer(server, effect->detail, true, NULL); /* without a link */
+        return;
+    }
     if (!effect->session)
         return; /* up and down again before anybody looked */
     struct herd_conn *conn = herd_session_user(effect->session);
@@ -38,18 +44,14 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
         herd_listener_resume(server);
     }
     server->links[effect->peer] = conn;
-    log_peer(server, "peer_up", effect->detail, NULL);
-    if (server->options.hooks.peer)
-        server->options.hooks.peer(server->options.hooks.ctx, effect->detail, true);
+    tell_peer(server, effect->detail, true, NULL);
 }
 
 static void peer_down(struct herd_server *server, const struct herd_effect *effect)
 {
     if (!effect->session)
         server->links[effect->peer] = NULL;
-    log_peer(server, "peer_down", effect->detail, effect->text);
-    if (server->options.hooks.peer)
-        server->options.hooks.peer(server->options.hooks.ctx, effect->detail, false);
+    tell_peer(server, effect->detail, false, effect->text);
 }
 
 /* Two servers that dial each other at once agree on one connection: no reason to warn anybody. */
@@ -71,8 +73,9 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
     switch (effect->kind) {
     case HERD_EFFECT_LOOKUP: herd_lookups_ask(server, effect); break;
     case HERD_EFFECT_CANCEL: herd_lookups_cancel(effect); break;
+    case HERD_EFFECT_COMMAND: herd_lookups_command(server, effect); break;
     case HERD_EFFECT_DIAL:
-        if (!server->stopping && !server->options.dont_dial)
+        if ((!server->stopping || herd_node_peer_plain(server->node, effect->peer)) && !server->options.dont_dial)
             herd_dial_start(server, effect->peer);
         break;
     case HERD_EFFECT_CLOSE: herd_conn_finish(herd_session_user(effect->session), effect->text); break;
@@ -162,13 +165,15 @@ static int fault(struct herd_config_fault *reterr_fault, int err, const char *wh
 }
 
 /* The neighbours of this server, as names for the node. */
-static int find_peers(struct herd_server *server, struct herd_span **ret_names, size_t *ret_count)
+static int find_peers(struct herd_server *server, struct herd_span **ret_names, bool **ret_plain, size_t *ret_count)
 {
     const struct herd_config *config = server->config;
     struct herd_span *names = calloc(config->link_count + 1, sizeof *names);
+    bool *plain = calloc(config->link_count + 1, sizeof *plain);
     server->peer_servers = calloc(config->link_count + 1, sizeof *server->peer_servers);
-    if (!names || !server->peer_servers) {
+    if (!names || !plain || !server->peer_servers) {
         free(names);
+        free(plain);
         return HERD_E_NOMEM;
     }
     size_t count = 0;
@@ -178,9 +183,12 @@ static int find_peers(struct herd_server *server, struct herd_span **ret_names, 
             continue;
         size_t other = link->a == server->self ? link->b : link->a;
         names[count] = herd_span_of(config->servers[other].name);
+        /* One that is plain itself has plain neighbours only. */
+        plain[count] = config->servers[other].plain || config->servers[server->self].plain;
         server->peer_servers[count++] = other;
     }
     *ret_names = names;
+    *ret_plain = plain;
     *ret_count = count;
     return 0;
 }
@@ -201,21 +209,24 @@ static int make_node(struct herd_server *server)
     const struct herd_limits *l = server->limits;
     uint64_t seed[2];
     struct herd_span *peers;
+    bool *plain;
     size_t peer_count;
     if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         return HERD_E_IO;
-    int err = find_peers(server, &peers, &peer_count);
+    int err = find_peers(server, &peers, &plain, &peer_count);
     if (err < 0)
         return err;
     struct herd_node_options options = {
         .name = herd_span_of(server->config->servers[server->self].name),
         .peers = peers,
         .peer_count = peer_count,
+        .peers_plain = plain,
         .seed = {seed[0], seed[1]},
         .line_max_bytes = (size_t)l->line_max_bytes,
         .records_max = (size_t)l->records_max,
         .lookups_per_client_max = (size_t)l->lookups_per_client_max,
         .owed_max_bytes = (size_t)l->output_pause_bytes,
+        .plain_lines_max = (size_t)l->plain_lines_max,
         .client_idle_ns = ms_or_never(l->client_idle_ms),
         .line_deadline_ns = ms_or_never(l->line_deadline_ms),
         .ping_ns = ms(l->peer_ping_ms),
@@ -224,11 +235,14 @@ static int make_node(struct herd_server *server)
         .redial_max_ns = ms(l->redial_max_ms),
         .digest_ns = ms(l->digest_ms),
         .future_ns = ms_or_never(l->future_ms),
+        .expire_ns = ms(l->expire_ms),
         .future_refuse = l->future_refuse != 0,
         .close_after_reply = l->close_after_reply != 0,
+        .commands = server->options.hooks.command != NULL,
     };
     err = herd_node_new(&server->node, &options);
     free(peers);
+    free(plain);
     if (err < 0)
         return err;
     server->links = calloc(peer_count + 1, sizeof(struct herd_conn *));
@@ -237,9 +251,30 @@ static int make_node(struct herd_server *server)
         return HERD_E_NOMEM;
     for (size_t i = 0; i < peer_count; i++)
         server->dials[i] = (struct herd_dial){.server = server, .peer = i, .fd = -1};
+    err = herd_plain_open(server);
+    if (err < 0)
+        return err;
     server->addresses.key[0] = seed[1];
     server->addresses.key[1] = seed[0];
     return server->options.hooks.update ? herd_watch_open(server->node, &server->watch) : 0;
+}
+
+static int open_journal(struct herd_server *server, struct herd_config_fault *reterr_fault)
+{
+    struct herd_buf path = {0};
+    if (!server->config->journal)
+        return 0;
+    int err = herd_journal_path(server->config->journal, server->options.name, &path);
+    const struct herd_journal_options options = {
+        .node = server->node,
+        .log = server->log,
+        .path = path.at,
+        .sync_ns = ms(server->limits->journal_sync_ms),
+    };
+    err = err < 0 ? fault(reterr_fault, err, herd_strerror(err), NULL)
+                  : herd_journal_open(&server->journal, &options, herd_clock(), reterr_fault);
+    herd_buf_fini(&path);
+    return err;
 }
 
 static int make_events(struct herd_server *server)
@@ -290,6 +325,8 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
             err = herd_places_new(&server->places, base, server->config, server->log, reterr_fault);
             server->places_ours = err >= 0;
         }
+        if (err >= 0)
+            err = open_journal(server, reterr_fault);
         if (err >= 0 && !server->options.dont_listen)
             err = herd_listener_open(server, reterr_fault);
     }
@@ -325,6 +362,7 @@ void herd_server_free(struct herd_server *server)
     if (server->places_ours)
         herd_places_free(server->places);
     herd_watch_close(server->watch);
+    herd_journal_close(server->journal, herd_clock());
     herd_node_free(server->node);
     if (server->dns)
         evdns_base_free(server->dns, 0);
@@ -341,6 +379,7 @@ void herd_server_free(struct herd_server *server)
     free(server->peer_servers);
     free(server->links);
     free(server->dials);
+    free(server->plains);
     free(server);
 }
 

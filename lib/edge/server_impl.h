@@ -9,6 +9,7 @@
  *     listener.c   accepting, and what to do when descriptors run out
  *     dial.c       connecting to neighbours
  *     flush.c      the end of a turn: what links have to say, watchers, timers
+ *     plain.c      neighbours that speak the class protocol
  *     lookups.c    from WHATSAT to places and back
  *     stop.c       ending gracefully
  *     addresses.c  how many connections each address has
@@ -18,6 +19,7 @@
 
 #include "../core/list.h"
 #include "clock.h"
+#include "journal.h"
 
 #include <herd/server.h>
 
@@ -50,6 +52,7 @@ struct herd_conn {
     int64_t progress_ns;      /* when bytes last left while some waited; while lingering: the deadline */
     int peer;                 /* the neighbour this is dialled to, or -1 */
     bool link;                /* established */
+    bool plain;               /* takes a message to a plain neighbour */
     bool eof;                 /* the other side sends no more */
     bool paused;              /* commands wait for a look-up, or replies for room */
     bool closing;             /* the protocol is done; bytes may still be unsent */
@@ -65,9 +68,19 @@ struct herd_conn {
 struct herd_dial {
     struct herd_server *server;
     struct event *event;
-    struct evdns_getaddrinfo_request *resolving;
+    struct herd_dial_resolve *resolving;
     int fd;
     size_t peer;
+};
+
+#define HERD_PLAIN_ADDRESSES 8
+
+/* Of a neighbour that is plain; zero for the others. */
+struct herd_plain {
+    uint64_t addresses[HERD_PLAIN_ADDRESSES][2]; /* where it may connect from */
+    size_t address_count;
+    size_t open;  /* connections to it */
+    bool waiting; /* a dial waits for one of them to close */
 };
 
 struct herd_address_count {
@@ -94,9 +107,11 @@ struct herd_server {
     size_t *peer_servers;    /* node's peer number -> server of the configuration */
     struct herd_conn **links; /* node's peer number -> its connection, while up */
     struct herd_dial *dials;  /* one a peer */
+    struct herd_plain *plains; /* likewise */
     struct herd_list conns, unsent;
     struct herd_list dead; /* closed connections, freed when no callback can be on the stack */
     struct herd_watch *watch;
+    struct herd_journal *journal; /* NULL: none */
     bool in_effects;
     size_t client_count;
     struct herd_addresses addresses;
@@ -125,6 +140,8 @@ void herd_server_turn(struct herd_server *server);
 /* ---- lookups.c ---- */
 void herd_lookups_ask(struct herd_server *server, const struct herd_effect *effect);
 void herd_lookups_cancel(const struct herd_effect *effect);
+/* Lets the program answer what the protocol does not know. */
+void herd_lookups_command(struct herd_server *server, const struct herd_effect *effect);
 
 /* ---- stop.c ---- */
 /* Whether nothing is owed to anybody any more: then it closes links and says so. */
@@ -192,6 +209,22 @@ int herd_listener_open(struct herd_server *server, struct herd_config_fault *ret
 void herd_listener_close(struct herd_server *server);
 void herd_listener_resume(struct herd_server *server);
 void herd_listener_refused(struct herd_server *server, const char *why);
+
+/* The key of an address in tables, and its port. Zero for what is no IP address. */
+void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port);
+
+/* ---- plain.c ---- */
+/* HERD_E_NOMEM. */
+int herd_plain_open(struct herd_server *server);
+/* A neighbour's addresses became known; nothing is done for one that is not plain. */
+struct evutil_addrinfo;
+void herd_plain_found(struct herd_server *server, size_t peer, const struct evutil_addrinfo *found);
+/* A client was accepted: tells its session if it may be a plain neighbour. */
+void herd_plain_admit(struct herd_conn *conn);
+/* Whether to dial now; if not, it is dialled when a connection closes. */
+bool herd_plain_may_dial(struct herd_server *server, size_t peer);
+void herd_plain_opened(struct herd_conn *conn);
+void herd_plain_closed(struct herd_conn *conn, bool all_sent);
 
 /* ---- dial.c ---- */
 void herd_dial_start(struct herd_server *server, size_t peer);

@@ -14,7 +14,8 @@ void herd_server_stop(struct herd_server *server, int64_t patience_ms)
     herd_log_event(server->log, HERD_LOG_INFO, "stopping", NULL, 0);
     herd_listener_close(server);
     for (size_t i = 0; i < herd_node_peer_count(server->node); i++)
-        herd_dial_cancel(&server->dials[i]);
+        if (!herd_node_peer_plain(server->node, i))
+            herd_dial_cancel(&server->dials[i]);
 
     /* One that has commands waiting ends when these are answered: see herd_conn_resume. */
     struct herd_list *next;
@@ -36,6 +37,8 @@ static void tell(struct herd_server *server)
         return;
     server->stopped_told = true;
     evtimer_del(server->stop_event);
+    if (server->journal)
+        herd_journal_flush(server->journal, herd_clock());
     herd_log_event(server->log, HERD_LOG_INFO, "stopped", NULL, 0);
     herd_log_flush(server->log);
     if (server->options.hooks.stopped)
@@ -61,6 +64,8 @@ static bool settled(const struct herd_conn *conn)
 void herd_stop_check(struct herd_server *server)
 {
     struct herd_list *next;
+    if (herd_node_owes(server->node))
+        return; /* messages to plain neighbours are on their way, or patience ends */
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = at->next) {
         const struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, all);
         if (settled(conn))

@@ -111,6 +111,8 @@ static void draw(struct world *w)
     struct rng *r = &w->faults;
     w->calm = rng_one_in(r, 10);
     w->watch = rng_one_in(r, 4);
+    for (int i = 0; i < w->count; i++)
+        w->nodes[i].journals = rng_one_in(r, 3);
     w->ops_left = (uint32_t)rng_in(r, 5, rng_one_in(r, 4) ? 200 : 60);
     w->faults_left = w->calm ? 0 : (uint32_t)rng_in(r, 0, rng_one_in(r, 4) ? 60 : 20);
     int64_t length = rng_in(r, 1, rng_one_in(r, 4) ? 20000 : 1500) * MS;

@@ -473,6 +473,7 @@ void world_turn(struct world *w, int node)
             fill(w, node, herd_session_user(link));
     }
     effects(w, node);
+    disk_turn(w, node);
     if (n->watch && rng_one_in(&w->checks, 4))
         world_watch(w, node);
     int64_t next = herd_node_next_ns(n->node);
@@ -514,6 +515,7 @@ bool world_start(struct world *w, int node)
         sim_fail(w, "no watcher");
     if (w->verbose)
         sim_say(w, "%s starts", n->name);
+    disk_open(w, node);
     world_event(w, w->now, EV_TICK, (uint32_t)node, 0, n->starts);
     return true;
 }
@@ -533,6 +535,7 @@ void world_crash(struct world *w, int node, bool told)
             close_end(w, end);
         }
     }
+    disk_crash(w, node);
     herd_watch_close(n->watch);
     n->watch = NULL;
     n->sent += herd_node_counts(n->node).at_sent;
@@ -606,6 +609,7 @@ void world_free(struct world *w)
         free(n->has);
         free(n->watched);
         free(n->slots);
+        herd_buf_fini(&n->journal);
     }
     for (uint32_t i = 0; i < w->conn_top; i++)
         for (int k = 0; w->conns[i].used && k < 2; k++)

@@ -6,6 +6,7 @@
  *               with the library
  *     world.c   events in the order of time; bytes from node to node; effects carried out
  *     load.c    clients: what they say, and what they must be answered
+ *     disk.c    journals, of nodes that keep one
  *     faults.c  misfortune, and its end
  *     check.c   what must be true at any moment, and at the end
  *     run.c     one seed from beginning to end
@@ -17,6 +18,8 @@
 #define SIM_WORLD_H
 
 #include "rng.h"
+
+#include "scribe.h"
 
 #include <herd/node.h>
 
@@ -106,6 +109,10 @@ struct sim_node {
     int64_t tick_at;
     uint64_t oom_one_in;
     uint32_t starts;
+    bool journals;
+    struct herd_scribe scribe;
+    struct herd_buf journal; /* a file: outlives the node */
+    size_t synced;           /* of it, safe from a crash */
     int32_t *has;     /* by key: the version it must hold */
     int32_t *watched; /* by key: the newest its watcher saw; NO_VERSION - 1: it changed unseen by model */
     uint32_t *slots;  /* by key: where the store keeps it, once known */
@@ -133,7 +140,7 @@ struct event {
 };
 
 struct figures {
-    uint64_t seeds, updates, lines, links, crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes;
+    uint64_t seeds, updates, lines, links, crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays;
     double virtual_s;
 };
 
@@ -209,6 +216,13 @@ bool world_start(struct world *w, int node);
 void world_crash(struct world *w, int node, bool told);
 void world_wake(struct world *w, struct end *end);
 void world_free(struct world *w);
+
+/* ---- disk.c: what a node wrote down outlives it ---- */
+void disk_open(struct world *w, int node);
+void disk_turn(struct world *w, int node);
+/* The node dies: what was not synced may be lost, from any byte on. */
+void disk_crash(struct world *w, int node);
+
 static inline struct end *other_end(struct end *end)
 {
     return &end->conn->end[end == &end->conn->end[0]];

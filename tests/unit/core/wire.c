@@ -57,10 +57,15 @@ int wire_start(struct wire *w, int node)
     struct wire_node *n = &w->nodes[node];
     struct herd_span peers[WIRE_NODES];
     struct herd_node_options options = n->options;
+    bool plain[WIRE_NODES];
     options.peers = peers;
-    for (int i = 0; i < w->count; i++)
-        if (w->edge[node][i])
-            peers[options.peer_count++] = herd_span_of(w->nodes[i].name);
+    options.peers_plain = plain;
+    for (int i = 0; i < w->count; i++) {
+        if (!w->edge[node][i])
+            continue;
+        plain[options.peer_count] = n->plain || w->nodes[i].plain;
+        peers[options.peer_count++] = herd_span_of(w->nodes[i].name);
+    }
     options.name = herd_span_of(n->name);
     options.seed[0] = ++n->seed; /* a restart is another incarnation */
     options.seed[1] = (uint64_t)node + 1;
@@ -73,6 +78,12 @@ int wire_start(struct wire *w, int node)
 }
 
 /* ---- connections ---- */
+
+/* What time a node thinks it is. */
+static struct herd_now wire_now(const struct wire *w, int node)
+{
+    return (struct herd_now){w->now.wall_ns + w->nodes[node].skew_ns, w->now.steady_ns};
+}
 
 static struct wire_conn *connect_ends(struct wire *w, int a, int b)
 {
@@ -111,7 +122,7 @@ struct wire_end *wire_client(struct wire *w, int node)
 {
     struct wire_conn *conn = connect_ends(w, -1, node);
     wire_inside++;
-    int err = herd_session_open(w->nodes[node].node, &conn->end[1].session, &conn->end[1], w->now);
+    int err = herd_session_open(w->nodes[node].node, &conn->end[1].session, &conn->end[1], wire_now(w, node));
     wire_inside--;
     if (err < 0)
         wire_close(&conn->end[1]);
@@ -130,6 +141,19 @@ void wire_say(struct wire *w, struct wire_end *from, const char *text)
     wire_run(w);
 }
 
+/* One address for all: whose it is is known where there is but one plain neighbour. */
+static void allow_plain(struct wire *w, int to, int from, struct herd_session *session)
+{
+    struct herd_node *node = w->nodes[to].node;
+    int plain = 0, number = -1;
+    for (size_t p = 0; p < herd_node_peer_count(node); p++) {
+        plain += herd_node_peer_plain(node, p);
+        if (herd_span_equal(herd_node_peer_name(node, p), herd_span_of(w->nodes[from].name)))
+            number = (int)p;
+    }
+    herd_session_allow_plain(session, plain == 1 ? number : -1);
+}
+
 static void dial(struct wire *w, int from, size_t peer)
 {
     struct herd_node *node = w->nodes[from].node;
@@ -139,13 +163,15 @@ static void dial(struct wire *w, int from, size_t peer)
         to++;
     w->dials++;
     if (w->cut[from][to] || !w->nodes[to].node) {
-        herd_node_dial_failed(node, peer, w->now);
+        herd_node_dial_failed(node, peer, wire_now(w, from));
         return;
     }
     struct wire_conn *conn = connect_ends(w, from, to);
     wire_inside++;
-    int err = herd_session_dialled(node, &conn->end[0].session, &conn->end[0], peer, w->now, &w->out);
-    int other_err = herd_session_open(w->nodes[to].node, &conn->end[1].session, &conn->end[1], w->now);
+    int err = herd_session_dialled(node, &conn->end[0].session, &conn->end[0], peer, wire_now(w, from), &w->out);
+    int other_err = herd_session_open(w->nodes[to].node, &conn->end[1].session, &conn->end[1], wire_now(w, to));
+    if (other_err >= 0 && (w->nodes[from].plain || w->nodes[to].plain))
+        allow_plain(w, to, from, conn->end[1].session);
     wire_inside--;
     if (err < 0) {
         w->failures++;
@@ -168,7 +194,7 @@ static void answer(struct wire *w, int node, uint64_t ticket)
 {
     struct herd_session *session;
     wire_inside++;
-    int err = herd_node_answer(w->nodes[node].node, ticket, herd_span_of(w->answer), w->now, &w->out, &session);
+    int err = herd_node_answer(w->nodes[node].node, ticket, herd_span_of(w->answer), wire_now(w, node), &w->out, &session);
     wire_inside--;
     if (!session) {
         must(w->out.len == 0);
@@ -198,6 +224,7 @@ static bool carry_out(struct wire *w, int i)
             w->lookups[w->lookup_count++] = (struct wire_lookup){i, effect.ticket};
         break;
     case HERD_EFFECT_CANCEL: w->cancels++; break;
+    case HERD_EFFECT_COMMAND: break; /* not asked for */
     case HERD_EFFECT_DIAL: dial(w, i, effect.peer); break;
     case HERD_EFFECT_CLOSE: wire_close(herd_session_user(effect.session)); break;
     case HERD_EFFECT_PEER_UP: w->ups++; break;
@@ -233,8 +260,8 @@ static bool deliver(struct wire_end *end)
     bool last = end->eof && end->given == end->in.len;
     struct herd_turn turn = {0};
     wire_inside++;
-    int err = last ? herd_session_end(end->session, bytes, w->now, &w->out, &turn)
-                   : herd_session_input(end->session, bytes, w->now, &w->out, &turn);
+    int err = last ? herd_session_end(end->session, bytes, wire_now(w, end->node), &w->out, &turn)
+                   : herd_session_input(end->session, bytes, wire_now(w, end->node), &w->out, &turn);
     wire_inside--;
     if (err < 0) {
         w->failures++;
@@ -272,7 +299,7 @@ static bool fill(struct wire_end *end)
     if (!end->session || end->other->in.len >= w->room || !herd_session_wants(end->session))
         return false;
     wire_inside++;
-    int err = herd_session_fill(end->session, w->room, w->now, &w->out);
+    int err = herd_session_fill(end->session, w->room, wire_now(w, end->node), &w->out);
     wire_inside--;
     w->failures += err < 0;
     if (w->out.len)
@@ -325,7 +352,7 @@ void wire_advance(struct wire *w, int64_t ns)
         if (!w->nodes[i].node)
             continue;
         wire_inside++;
-        herd_node_tick(w->nodes[i].node, w->now);
+        herd_node_tick(w->nodes[i].node, wire_now(w, i));
         wire_inside--;
     }
     wire_run(w);
@@ -354,7 +381,8 @@ void wire_settle(struct wire *w)
         bool missing = false;
         for (int a = 0; a < w->count; a++)
             for (int b = 0; b < a; b++)
-                if (w->edge[a][b] && !w->cut[a][b] && w->nodes[a].node && w->nodes[b].node)
+                if (w->edge[a][b] && !w->cut[a][b] && w->nodes[a].node && w->nodes[b].node &&
+                    !w->nodes[a].plain && !w->nodes[b].plain)
                     missing |= !wire_linked(w, a, b);
         if (!missing && i > 0)
             return;

@@ -46,6 +46,8 @@ struct wire_node {
     char name[16];
     struct herd_node *node; /* NULL: crashed */
     uint64_t seed;
+    int64_t skew_ns; /* how far its wall clock is ahead */
+    bool plain;      /* its neighbours take it for one that speaks the class protocol, and it them */
     struct herd_node_options options; /* what wire_start gives it besides names and seed */
 };
 

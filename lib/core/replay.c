@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines of a journal into the store, parsed and looked up many at a time, so that cache misses overlap. */
+#include "replay.h"
+
+#include "node_impl.h"
+#include "scribe.h"
+
+#define BATCH 32
+
+struct line {
+    struct herd_command command;
+    struct herd_record record;
+    uint64_t hash;
+    size_t end; /* behind its LF, in the bytes given */
+    bool report;
+};
+
+static bool begins_with(struct herd_span text, const char *word)
+{
+    size_t len = strlen(word);
+    return text.len >= len && memcmp(text.at, word, len) == 0;
+}
+
+/* Checks and parses a line. Whether it is a record. */
+static bool read_line(struct herd_replay *replay, struct herd_span bytes, struct line *ret_line)
+{
+    struct herd_span text;
+    ret_line->report = false;
+    if (!herd_checksum_check(bytes, &text)) {
+        replay->corrupt++;
+        return false;
+    }
+    struct herd_command *command = &ret_line->command;
+    if (herd_command_parse(text, command) == HERD_AT) {
+        ret_line->record = (struct herd_record){command->server, command->diff,  command->id,
+                                                command->place,  command->time, command->time_ns};
+        ret_line->report = true;
+        replay->lines++;
+        return true;
+    }
+    if (herd_span_equal(text, herd_span_of(HERD_JOURNAL_VERSION))) {
+        replay->begun = true;
+        replay->lines++;
+    } else if (begins_with(text, "JOURNAL ")) {
+        replay->begun = replay->unknown = true;
+    } else {
+        replay->corrupt++;
+    }
+    return false;
+}
+
+static int take_record(struct herd_node *node, struct herd_replay *replay, const struct line *line)
+{
+    struct herd_store *store = node->store;
+    if (herd_forgotten(node, &line->record)) {
+        replay->forgotten++;
+        return 0;
+    }
+    uint32_t slot = herd_store_find(store, line->hash, HERD_NO_SLOT, line->record.id);
+    if (slot == HERD_NO_SLOT && store->count / 2 >= node->options.records_max) {
+        replay->refused++;
+        return 0;
+    }
+    enum herd_put verdict;
+    int err = herd_changes_reserve(&node->changes, store->slots + 1);
+    if (err >= 0)
+        err = herd_store_put(store, &line->record, &verdict, &slot);
+    if (err == HERD_E_LIMIT) {
+        replay->refused++;
+        return 0;
+    }
+    if (err >= 0)
+        replay->records += verdict == HERD_PUT_NEW || verdict == HERD_PUT_NEWER;
+    return err;
+}
+
+/* Reads up to BATCH lines and brings what they will touch into the cache. */
+static size_t read_batch(struct herd_node *node, struct herd_replay *replay, struct herd_span *io_rest,
+                         const char *start, struct line lines[BATCH])
+{
+    struct herd_store *store = node->store;
+    struct herd_span line;
+    size_t n = 0, seen = 0;
+    while (n < BATCH && herd_line_next(io_rest, &seen, HERD_REPLAY_LINE_MAX, &line) == HERD_LINE) {
+        lines[n].end = (size_t)(io_rest->at - start);
+        if (read_line(replay, line, &lines[n])) {
+            lines[n].hash = herd_store_hash(store, lines[n].record.id);
+            herd_index_prefetch(&store->index, lines[n].hash);
+        }
+        n++;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t guess = lines[i].report ? herd_index_guess(&store->index, lines[i].hash) : HERD_NO_SLOT;
+        if (guess != HERD_NO_SLOT)
+            __builtin_prefetch(herd_store_cell(store, guess));
+    }
+    return n;
+}
+
+/* The end of a line too long is looked for: true if it is found, and *io_rest begins behind it. */
+static bool skip(struct herd_replay *replay, struct herd_span *io_rest)
+{
+    const char *lf = io_rest->len ? memchr(io_rest->at, '\n', io_rest->len) : NULL;
+    size_t len = lf ? (size_t)(lf - io_rest->at) + 1 : io_rest->len;
+    io_rest->at += len;
+    io_rest->len -= len;
+    replay->skipping = !lf;
+    return lf != NULL;
+}
+
+int herd_replay_take(struct herd_node *node, struct herd_replay *replay, struct herd_span bytes,
+                     struct herd_now now, size_t *ret_consumed)
+{
+    struct line lines[BATCH];
+    struct herd_span rest = bytes;
+    node->now = now;
+    herd_expiry_clock(node);
+    *ret_consumed = 0;
+    for (;;) {
+        if (replay->skipping && !skip(replay, &rest))
+            break;
+        size_t n = read_batch(node, replay, &rest, bytes.at, lines);
+        for (size_t i = 0; i < n; i++) {
+            int err = lines[i].report ? take_record(node, replay, &lines[i]) : 0;
+            if (err < 0)
+                return err;
+            *ret_consumed = lines[i].end;
+        }
+        if (n > 0)
+            continue;
+        if (rest.len <= HERD_REPLAY_LINE_MAX)
+            break;
+        replay->corrupt++;
+        replay->skipping = true;
+    }
+    *ret_consumed = bytes.len - rest.len;
+    return 0;
+}
+
+int herd_replay_tail(struct herd_node *node, struct herd_replay *replay, struct herd_span tail,
+                     struct herd_now now)
+{
+    struct herd_span text;
+    struct line line;
+    node->now = now;
+    if (tail.len == 0 || replay->skipping || !herd_checksum_check(tail, &text))
+        return 0;
+    if (read_line(replay, tail, &line)) {
+        line.hash = herd_store_hash(node->store, line.record.id);
+        int err = take_record(node, replay, &line);
+        if (err < 0)
+            return err;
+    }
+    return 1;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* A journal's life, and its turn. */
+#include "journal_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void herd_journal_complain(struct herd_journal *journal, const char *event, int error, uint64_t *io_count)
+{
+    uint64_t count = ++*io_count;
+    if ((count & (count - 1)) != 0)
+        return;
+    struct herd_log_field fields[] = {
+        herd_log_text("why", strerror(error)),
+        herd_log_int("count", (int64_t)count),
+    };
+    herd_log_event(journal->log, HERD_LOG_ERROR, event, fields, 2);
+}
+
+int herd_journal_path(const char *text, const char *name, struct herd_buf *out)
+{
+    static const char mark[] = "{name}";
+    int err = 0;
+    for (const char *found; err >= 0 && (found = strstr(text, mark)); text = found + sizeof mark - 1) {
+        err = herd_buf_add(out, text, (size_t)(found - text));
+        if (err >= 0)
+            err = herd_buf_add_text(out, name);
+    }
+    if (err >= 0)
+        err = herd_buf_add_text(out, text);
+    return err < 0 ? err : herd_buf_add(out, "", 1);
+}
+
+/* The names of the file, of the one that will replace it, and of the folder of both. */
+static int make_paths(struct herd_journal *journal, const char *path)
+{
+    /* Renaming over a symbolic link would replace the link. */
+    char *real = realpath(path, NULL);
+    journal->path = real ? real : strdup(path);
+    if (!journal->path)
+        return HERD_E_NOMEM;
+    size_t len = strlen(journal->path);
+    journal->path_new = malloc(len + sizeof ".new");
+    journal->folder = strdup(journal->path);
+    if (!journal->path_new || !journal->folder)
+        return HERD_E_NOMEM;
+    memcpy(journal->path_new, journal->path, len);
+    memcpy(journal->path_new + len, ".new", sizeof ".new");
+    char *slash = strrchr(journal->folder, '/');
+    if (!slash)
+        strcpy(journal->folder, *journal->folder ? "." : "");
+    else
+        slash[slash == journal->folder] = '\0';
+    return 0;
+}
+
+static void release(struct herd_journal *journal)
+{
+    herd_syncer_fini(&journal->syncer);
+    herd_syncer_fini(&journal->fresh_syncer);
+    if (journal->file.fd >= 0)
+        close(journal->file.fd);
+    if (journal->folder_fd >= 0)
+        close(journal->folder_fd);
+    herd_scribe_close(&journal->scribe);
+    herd_buf_fini(&journal->buf);
+    free(journal->path);
+    free(journal->path_new);
+    free(journal->folder);
+    free(journal);
+}
+
+int herd_journal_open(struct herd_journal **ret_journal, const struct herd_journal_options *options,
+                      struct herd_now now, struct herd_config_fault *reterr_fault)
+{
+    struct herd_journal *journal = calloc(1, sizeof *journal);
+    if (!journal)
+        return herd_journal_fault(reterr_fault, HERD_E_NOMEM, options->path, herd_strerror(HERD_E_NOMEM));
+    journal->node = options->node;
+    journal->log = options->log;
+    journal->sync_ns = options->sync_ns;
+    journal->compact_lines = options->compact_lines;
+    journal->file = journal->fresh = (struct herd_journal_file){.fd = -1, .unsynced_ns = INT64_MAX};
+    journal->folder_fd = -1;
+    journal->syncing_ns = INT64_MAX;
+    journal->retry_ns = journal->compact_next_ns = 0;
+    herd_syncer_init(&journal->syncer);
+    herd_syncer_init(&journal->fresh_syncer);
+
+    int err = make_paths(journal, options->path);
+    if (err >= 0) {
+        err = herd_journal_read(journal, now, reterr_fault);
+        if (err < 0)
+            goto out;
+        err = herd_scribe_open(&journal->scribe, journal->node);
+    }
+    if (err < 0)
+        herd_journal_fault(reterr_fault, err, options->path, herd_strerror(err));
+out:
+    if (err < 0)
+        release(journal);
+    else
+        *ret_journal = journal;
+    return err;
+}
+
+void herd_journal_write(struct herd_journal *journal, struct herd_now now)
+{
+    if (herd_scribe_due(&journal->scribe))
+        herd_journal_append_due(journal, now);
+}
+
+void herd_journal_turn(struct herd_journal *journal, struct herd_now now)
+{
+    herd_journal_write(journal, now);
+    herd_journal_sync(journal, now);
+    herd_journal_compact(journal, now);
+}
+
+int64_t herd_journal_next_ns(const struct herd_journal *journal)
+{
+    int64_t next = INT64_MAX;
+    if (herd_scribe_due(&journal->scribe))
+        next = journal->retry_ns;
+    if (journal->syncing_ns != INT64_MAX) {
+        next = journal->look_ns < next ? journal->look_ns : next;
+    } else if (journal->sync_ns > 0 && journal->file.unsynced_ns != INT64_MAX) {
+        int64_t sync_ns = journal->file.unsynced_ns + journal->sync_ns;
+        next = sync_ns < next ? sync_ns : next;
+    }
+    if (journal->compaction != HERD_COMPACTION_NONE || herd_journal_compact_due(journal))
+        next = journal->compact_next_ns < next ? journal->compact_next_ns : next;
+    return next;
+}
+
+void herd_journal_flush(struct herd_journal *journal, struct herd_now now)
+{
+    int error;
+    while (herd_journal_append_due(journal, now))
+        continue;
+    if (herd_syncer_wait(&journal->syncer, &error) == HERD_SYNCER_DONE && error)
+        herd_journal_complain(journal, "journal_sync_failed", error, &journal->sync_failures);
+    journal->syncing_ns = INT64_MAX;
+    if (journal->sync_ns > 0 && journal->file.unsynced_ns != INT64_MAX) {
+        journal->file.unsynced_ns = INT64_MAX;
+        herd_syncer_begin(&journal->syncer, journal->file.fd);
+        if (herd_syncer_wait(&journal->syncer, &error) == HERD_SYNCER_DONE && error)
+            herd_journal_complain(journal, "journal_sync_failed", error, &journal->sync_failures);
+    }
+}
+
+void herd_journal_close(struct herd_journal *journal, struct herd_now now)
+{
+    if (!journal)
+        return;
+    journal->retry_ns = 0; /* one more attempt, whatever came before */
+    herd_journal_flush(journal, now);
+    if (herd_scribe_due(&journal->scribe)) {
+        struct herd_log_field field = herd_log_int("records", (int64_t)journal->scribe.reader.pending);
+        herd_log_event(journal->log, HERD_LOG_ERROR, "journal_incomplete", &field, 1);
+    }
+    herd_journal_compact_abandon(journal);
+    release(journal);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing the journal anew, a slice a turn:
+ *
+ *     COPY         FILE.new: every slot, one after the other; FILE and FILE.new both take what changes
+ *     SYNC         FILE.new is on its way to the disk; both still take what changes
+ *     rename       FILE.new is FILE
+ *     SYNC_FOLDER  the name too is on its way to the disk
+ *
+ * Whatever happens before the rename, FILE is whole and FILE.new is removed at the next start.
+ */
+#include "journal_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* So much is copied at once, and so often: a disk of ordinary speed keeps up, and the loop has its time. */
+#define SLICE_BYTES HERD_JOURNAL_BATCH_BYTES
+#define SLICE_EVERY_NS INT64_C(2000000)
+#define RETRY_NS INT64_C(10000000000)
+#define LINES_MIN 65536
+
+void herd_journal_compact_abandon(struct herd_journal *journal)
+{
+    int error;
+    if (journal->fresh.fd < 0)
+        return;
+    herd_syncer_wait(&journal->fresh_syncer, &error);
+    close(journal->fresh.fd);
+    journal->fresh.fd = -1;
+    unlink(journal->path_new);
+    journal->compaction = HERD_COMPACTION_NONE;
+    journal->compact_next_ns = 0;
+}
+
+static void fail(struct herd_journal *journal, int error, struct herd_now now)
+{
+    herd_journal_complain(journal, "journal_compaction_failed", error, &journal->compact_failures);
+    herd_journal_compact_abandon(journal);
+    journal->compact_next_ns = now.steady_ns + RETRY_NS;
+}
+
+bool herd_journal_compact_due(const struct herd_journal *journal)
+{
+    uint64_t least = journal->compact_lines ? journal->compact_lines : LINES_MIN;
+    return journal->rewrite || (journal->file.lines >= least &&
+                                journal->file.lines / 2 > herd_store_count(herd_node_store(journal->node)));
+}
+
+static int begin(struct herd_journal *journal, struct herd_now now)
+{
+    unlink(journal->path_new);
+    int fd = open(journal->path_new, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    journal->fresh = (struct herd_journal_file){.fd = fd, .lines = 1, .unsynced_ns = INT64_MAX};
+    journal->compaction = HERD_COMPACTION_COPY;
+    journal->copy_at = 0;
+    journal->copy_end = herd_store_slots(herd_node_store(journal->node));
+    journal->compact_next_ns = now.steady_ns;
+    journal->buf.len = 0;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno;
+    if (herd_scribe_begin(&journal->buf) < 0)
+        return ENOMEM;
+    return herd_journal_append(&journal->fresh, (struct herd_span){journal->buf.at, journal->buf.len});
+}
+
+static int copy(struct herd_journal *journal, struct herd_now now)
+{
+    journal->buf.len = 0;
+    int lines = herd_scribe_copy(&journal->scribe, &journal->copy_at, journal->copy_end, SLICE_BYTES, &journal->buf);
+    int error = lines < 0 ? ENOMEM
+                          : herd_journal_append(&journal->fresh, (struct herd_span){journal->buf.at, journal->buf.len});
+    if (error)
+        return error;
+    journal->fresh.lines += (uint64_t)lines;
+    journal->compact_next_ns = now.steady_ns + SLICE_EVERY_NS;
+    if (journal->copy_at == journal->copy_end) {
+        journal->compaction = HERD_COMPACTION_SYNC;
+        journal->fresh.unsynced_ns = INT64_MAX; /* from here on it is what this sync may miss */
+        herd_syncer_begin(&journal->fresh_syncer, journal->fresh.fd);
+    }
+    return 0;
+}
+
+/* The new file is on the disk: it takes the old one's place. */
+static int replace(struct herd_journal *journal, struct herd_now now)
+{
+    int error;
+    if (rename(journal->path_new, journal->path) < 0)
+        return errno;
+    herd_syncer_wait(&journal->syncer, &error); /* of the old file: it does not matter any more */
+    close(journal->file.fd);
+    struct herd_log_field fields[] = {
+        herd_log_int("lines_before", (int64_t)journal->file.lines),
+        herd_log_int("lines", (int64_t)journal->fresh.lines),
+        herd_log_int("bytes", (int64_t)journal->fresh.size),
+    };
+    herd_log_event(journal->log, HERD_LOG_INFO, "journal_compacted", fields, 3);
+    journal->file = journal->fresh;
+    journal->fresh.fd = -1;
+    journal->syncing_ns = INT64_MAX;
+    journal->rewrite = false;
+    journal->compaction = HERD_COMPACTION_SYNC_FOLDER;
+    journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
+    journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (journal->folder_fd >= 0)
+        herd_syncer_begin(&journal->fresh_syncer, journal->folder_fd);
+    return 0;
+}
+
+static int step(struct herd_journal *journal, struct herd_now now)
+{
+    int error = 0;
+    switch (journal->compaction) {
+    case HERD_COMPACTION_NONE: return herd_journal_compact_due(journal) ? begin(journal, now) : 0;
+    case HERD_COMPACTION_COPY: return copy(journal, now);
+    case HERD_COMPACTION_SYNC:
+        journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
+        if (herd_syncer_poll(&journal->fresh_syncer, &error) == HERD_SYNCER_BUSY)
+            return 0;
+        return error ? error : replace(journal, now);
+    default:
+        journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
+        if (herd_syncer_poll(&journal->fresh_syncer, &error) == HERD_SYNCER_BUSY)
+            return 0;
+        if (journal->folder_fd >= 0)
+            close(journal->folder_fd);
+        journal->folder_fd = -1;
+        journal->compaction = HERD_COMPACTION_NONE;
+        journal->compact_next_ns = 0;
+        if (error)
+            herd_journal_complain(journal, "journal_sync_failed", error, &journal->sync_failures);
+        return 0;
+    }
+}
+
+void herd_journal_compact(struct herd_journal *journal, struct herd_now now)
+{
+    if (now.steady_ns < journal->compact_next_ns)
+        return;
+    int error = step(journal, now);
+    if (error)
+        fail(journal, error, now);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* Clients that are forgotten: when, by whom, and that nothing brings them back or rings the alarm. */
+#include "cm.h"
+
+#include "wire.h"
+
+#include "../../../lib/core/replay.h"
+#include "../../../lib/core/scribe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define S INT64_C(1000000000)
+#define TTL (60 * S)
+
+static struct wire *open_herd(const char *names, const char *edges, const int64_t *skews)
+{
+    struct wire *w = wire_new(names, edges);
+    w->now.wall_ns = INT64_C(5400000) * 300 * S; /* at an edge */
+    for (int i = 0; i < w->count; i++) {
+        w->nodes[i].options.expire_ns = TTL;
+        w->nodes[i].skew_ns = skews ? skews[i] : 0;
+        assert_int_equal(wire_start(w, i), 0);
+    }
+    wire_settle(w);
+    return w;
+}
+
+static void report(struct wire *w, int node, const char *id, int64_t time_ns)
+{
+    char line[64];
+    struct wire_end *client = wire_client(w, node);
+    snprintf(line, sizeof line, "IAMAT %s +1+1 %lld.%09lld\n", id, (long long)(time_ns / S), (long long)(time_ns % S));
+    wire_say(w, client, line);
+    assert_memory_equal(client->in.at, "AT ", 3);
+    wire_close(client);
+}
+
+static bool visible(struct wire *w, int node, const char *id)
+{
+    char line[64];
+    struct wire_end *client = wire_client(w, node);
+    snprintf(line, sizeof line, "WHATSAT %s 1 1\n", id);
+    wire_say(w, client, line);
+    bool found = client->in.at[0] == 'A';
+    wire_close(client);
+    return found;
+}
+
+static size_t held(struct wire *w, int node)
+{
+    return herd_store_count(herd_node_store(w->nodes[node].node));
+}
+
+static uint64_t alarms(struct wire *w)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < w->count; i++)
+        if (w->nodes[i].node)
+            sum += herd_node_counts(w->nodes[i].node).repairs;
+    return sum;
+}
+
+static void pass(struct wire *w, int64_t seconds)
+{
+    for (int64_t i = 0; i < seconds; i++)
+        wire_advance(w, S);
+}
+
+static void test_life(void **state)
+{
+    (void)state;
+    struct wire *w = open_herd("a b", "a-b", NULL);
+    report(w, 0, "k", w->now.wall_ns);
+    report(w, 0, "old", 5 * S); /* what counts is when it was taken in, not what the client says */
+    report(w, 0, "ahead", w->now.wall_ns + 200 * S);
+    wire_advance(w, TTL);
+    assert_true(visible(w, 0, "k") && visible(w, 1, "k") && visible(w, 1, "old") && visible(w, 1, "ahead"));
+    wire_advance(w, 1);
+    assert_false(visible(w, 0, "k") || visible(w, 1, "k") || visible(w, 1, "old") || visible(w, 1, "ahead"));
+    pass(w, 535); /* grace, and the next edge: at 600 s */
+    assert_int_equal(held(w, 0), 3);
+    assert_int_equal(held(w, 1), 3);
+    report(w, 1, "k", w->now.wall_ns); /* back in time */
+    pass(w, 10);
+    assert_int_equal(held(w, 0), 1);
+    assert_int_equal(held(w, 1), 1);
+    assert_true(visible(w, 0, "k"));
+    report(w, 1, "old", 6 * S); /* and as if it had never been */
+    pass(w, 1);
+    assert_true(visible(w, 0, "old"));
+    assert_true(wire_agree(w));
+    wire_free(w);
+}
+
+static void test_off(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new("a", "");
+    assert_int_equal(wire_start(w, 0), 0);
+    report(w, 0, "k", w->now.wall_ns);
+    wire_advance(w, 1000000 * S);
+    assert_true(visible(w, 0, "k"));
+    wire_free(w);
+}
+
+/* Copies of what is forgotten are refused, from neighbours and from the journal. */
+static void test_refused(void **state)
+{
+    (void)state;
+    struct wire *w = open_herd("a b", "a-b", NULL);
+    long long edge_s = w->now.wall_ns / S, before_s = edge_s - 360;
+    struct wire_end *b = wire_client(w, 0);
+    wire_crash(w, 1);
+    struct {
+        long long time;
+        const char *diff;
+        bool taken;
+    } rows[] = {
+        {before_s, "+0", true}, {before_s - 1, "+0.999999999", false}, {before_s - 1, "+1", true},
+        {before_s - 1, "+1.0000000001", true}, {before_s + 100, "-100", true}, {before_s + 100, "-100.000000001", false},
+        {5, "+0.5", false}, {5, "+99999999999999999999999", true}, {9223372036, "+9223372036", true},
+        {before_s + 7, "-99999999999999999999999", false}, {9223372036, "-9223372036", false},
+    };
+    wire_say(w, b, "HELLO 1 b a 77\n");
+    struct herd_buf journal = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char line[128];
+        snprintf(line, sizeof line, "AT b %s id%zu +1+1 %lld\n", rows[i].diff, i, rows[i].time);
+        wire_say(w, b, line);
+        count += rows[i].taken;
+        assert_int_equal(held(w, 0), count);
+        size_t start = journal.len;
+        herd_buf_add_text(&journal, line);
+        assert_int_equal(herd_checksum_add(&journal, start), 0);
+    }
+    struct herd_node_options options = {.name = {"c", 1}, .expire_ns = TTL};
+    struct herd_node *node;
+    struct herd_replay replay = {0};
+    size_t consumed;
+    assert_int_equal(herd_node_new(&node, &options), 0);
+    assert_int_equal(herd_replay_take(node, &replay, (struct herd_span){journal.at, journal.len}, w->now, &consumed), 0);
+    assert_int_equal(replay.forgotten, sizeof rows / sizeof *rows - count);
+    assert_true(herd_store_digest(herd_node_store(node)) == herd_store_digest(herd_node_store(w->nodes[0].node)));
+    herd_node_free(node);
+    herd_buf_fini(&journal);
+    wire_free(w);
+}
+
+/* A busy herd with clocks that differ, links that come and go, servers that restart: for hours nothing is
+ * held for ever, nothing comes back, and no alarm rings. */
+static void test_hours(void **state)
+{
+    (void)state;
+    static const int64_t skews[] = {0, 70 * S, -3 * S, 40 * S};
+    struct wire *w = open_herd("a b c d", "a-b b-c c-d d-a", skews);
+    unsigned random = 1;
+    for (int step = 0; step < 4 * 3600; step++) {
+        char id[16];
+        random = random * 1664525 + 1013904223;
+        if (step % 3 == 0 && step < 2 * 3600) {
+            snprintf(id, sizeof id, "id%u", (random >> 8) % 5000);
+            int node = (int)(random >> 4 & 3);
+            if (w->nodes[node].node)
+                report(w, node, id, w->now.wall_ns);
+        }
+        if (step % 613 == 0)
+            wire_cut(w, 0, 1);
+        if (step % 613 == 400)
+            wire_mend(w, 0, 1);
+        if (step % 1999 == 1000)
+            wire_crash(w, 2);
+        if (step % 1999 == 1050)
+            assert_int_equal(wire_start(w, 2), 0);
+        wire_advance(w, S);
+    }
+    assert_int_equal(alarms(w), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(held(w, i), 0);
+    wire_free(w);
+}
+
+/* One that was cut off for long has forgotten what the others have, and more. */
+static void test_return(void **state)
+{
+    (void)state;
+    static const int64_t skews[] = {0, 200 * S};
+    for (int64_t away = 0; away < 1000; away += 37) {
+        struct wire *w = open_herd("a b", "a-b", skews);
+        report(w, 0, "k", w->now.wall_ns);
+        report(w, 1, "l", w->now.wall_ns);
+        wire_cut(w, 0, 1);
+        pass(w, away);
+        report(w, 0, "m", w->now.wall_ns);
+        wire_mend(w, 0, 1);
+        pass(w, 1300);
+        assert_int_equal(held(w, 0), 0);
+        assert_int_equal(held(w, 1), 0);
+        wire_free(w);
+    }
+}
+
+static void test_slices(void **state)
+{
+    (void)state;
+    struct wire *w = open_herd("a", "", NULL);
+    for (int i = 0; i < 10000; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "id%d", i);
+        report(w, 0, id, w->now.wall_ns);
+    }
+    pass(w, 599);
+    assert_int_equal(held(w, 0), 10000);
+    wire_advance(w, S);
+    size_t left = held(w, 0);
+    assert_in_range(left, 5500, 7500);
+    for (int slices = 1; left > 0; slices++) {
+        assert_in_range(slices, 1, 5);
+        assert_true(herd_node_next_ns(w->nodes[0].node) <= w->now.steady_ns);
+        wire_advance(w, 0);
+        assert_true(held(w, 0) < left);
+        left = held(w, 0);
+    }
+    wire_advance(w, 0);
+    assert_int_equal(held(w, 0), 0);
+    assert_true(herd_node_next_ns(w->nodes[0].node) > w->now.steady_ns);
+    wire_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_life),  cmocka_unit_test(test_off),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_hours), cmocka_unit_test(test_return), cmocka_unit_test(test_slices),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

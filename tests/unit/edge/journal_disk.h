@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A disk that fails as told. A program that includes this is linked with
+ * -Wl,--wrap=write,--wrap=fdatasync,--wrap=rename,--wrap=ftruncate,--wrap=open.
+ */
+#ifndef TEST_JOURNAL_DISK_H
+#define TEST_JOURNAL_DISK_H
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static struct disk {
+    long room;     /* bytes that writes still take; negative: any number */
+    size_t at_once; /* a write takes no more than this; 0: all */
+    int full_error; /* what a write says when there is no room */
+    unsigned interrupts; /* writes that are interrupted first */
+    int rename_error, truncate_error, open_error;
+} disk;
+static atomic_int disk_sync_error;
+static atomic_int disk_syncs;
+
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __real_ftruncate(int fd, off_t len);
+int __wrap_ftruncate(int fd, off_t len);
+int __wrap_ftruncate64(int fd, off_t len);
+int __real_ftruncate64(int fd, off_t len);
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+
+static void disk_reset(void)
+{
+    disk = (struct disk){.room = -1, .full_error = ENOSPC};
+    disk_sync_error = 0;
+}
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+    if (disk.interrupts > 0) {
+        disk.interrupts--;
+        errno = EINTR;
+        return -1;
+    }
+    if (disk.at_once && len > disk.at_once)
+        len = disk.at_once;
+    if (disk.room >= 0 && len > (size_t)disk.room)
+        len = (size_t)disk.room;
+    if (len == 0) {
+        errno = disk.full_error;
+        return disk.full_error ? -1 : 0;
+    }
+    if (disk.room >= 0)
+        disk.room -= (long)len;
+    return __real_write(fd, bytes, len);
+}
+
+int __wrap_fdatasync(int fd)
+{
+    (void)fd;
+    disk_syncs++;
+    int error = disk_sync_error;
+    if (error)
+        errno = error;
+    return error ? -1 : 0; /* the real one has nothing to add but time */
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+    if (disk.rename_error) {
+        errno = disk.rename_error;
+        return -1;
+    }
+    return __real_rename(from, to);
+}
+
+static int cut(int fd, off_t len)
+{
+    if (disk.truncate_error) {
+        errno = disk.truncate_error;
+        return -1;
+    }
+    return __real_ftruncate64(fd, len);
+}
+
+int __wrap_ftruncate(int fd, off_t len)
+{
+    return cut(fd, len);
+}
+
+int __wrap_ftruncate64(int fd, off_t len)
+{
+    return cut(fd, len);
+}
+
+static int open_any(const char *path, int flags, va_list args)
+{
+    if (disk.open_error) {
+        errno = disk.open_error;
+        return -1;
+    }
+    return __real_open64(path, flags, va_arg(args, unsigned));
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    int fd = open_any(path, flags, args);
+    va_end(args);
+    return fd;
+}
+
+int __wrap_open64(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    int fd = open_any(path, flags, args);
+    va_end(args);
+    return fd;
+}
+
+#endif
