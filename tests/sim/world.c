@@ -511,11 +511,13 @@ bool world_start(struct world *w, int node)
     n->held = 0;
     n->tick_at = 0;
     n->paused_until = 0;
-    if (w->watch && rng_one_in(&w->topology, 2) && herd_watch_open(n->node, &n->watch) < 0)
-        sim_fail(w, "no watcher");
     if (w->verbose)
         sim_say(w, "%s starts", n->name);
     disk_open(w, node);
+    if (w->watch && rng_one_in(&w->topology, 2) && herd_watch_open(n->node, &n->watch) < 0)
+        sim_fail(w, "no watcher");
+    for (uint32_t key = 0; key < w->model.key_count; key++)
+        n->watched[key] = n->has[key]; /* what was read back is no news */
     world_event(w, w->now, EV_TICK, (uint32_t)node, 0, n->starts);
     return true;
 }
