@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* herd-server: one server of a herd, from the command line. Public headers only. */
+#include "service.h"
+
 #include <herd/herd.h>
 
 #include <errno.h>
@@ -45,6 +47,7 @@ struct program {
     struct herd_log *log;
     struct event *signals[SIGNALS];
     bool stopping;
+    struct event *watchdog;
 };
 
 /* The options, or an exit status: -1 to go on. */
@@ -146,6 +149,7 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *ctx)
     if (program->stopping)
         event_base_loopbreak(program->base);
     program->stopping = true;
+    service_notify("STOPPING=1");
     herd_server_stop(program->server, STOP_PATIENCE_MS);
 }
 
@@ -175,6 +179,25 @@ static int catch_signals(struct program *program)
     return 0;
 }
 
+/* From the loop itself: a program whose loop hangs says nothing. */
+static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    (void)ctx;
+    service_notify("WATCHDOG=1");
+}
+
+static int feed_watchdog(struct program *program)
+{
+    int64_t half_us = service_watchdog_us() / 2;
+    struct timeval interval = {half_us / 1000000, half_us % 1000000};
+    if (half_us == 0)
+        return 0;
+    program->watchdog = event_new(program->base, -1, EV_PERSIST, on_watchdog, NULL);
+    return program->watchdog && event_add(program->watchdog, &interval) == 0 ? 0 : HERD_E_NOMEM;
+}
+
 static int open_log(struct program *program, const struct options *options, const struct herd_config *config)
 {
     char path[HERD_NAME_MAX + sizeof ".log"];
@@ -202,14 +225,14 @@ static int run(const struct options *options, const struct herd_config *config)
 {
     struct program program = {0};
     struct herd_config_fault fault = {0};
-    int status = EXIT_RUNNING;
+    int status = EXIT_RUNNING, unused_sockets;
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
     if (open_log(&program, options, config) < 0)
         goto out;
     program.base = event_base_new();
-    if (!program.base || catch_signals(&program) < 0) {
+    if (!program.base || catch_signals(&program) < 0 || feed_watchdog(&program) < 0) {
         fputs("herd-server: cannot make an event loop\n", stderr);
         goto out;
     }
@@ -218,13 +241,19 @@ static int run(const struct options *options, const struct herd_config *config)
         .config = config,
         .log = program.log,
         .hooks = {.ctx = &program, .stopped = on_stopped},
+        .listen_fd = service_listen_fd(&unused_sockets),
     };
+    if (unused_sockets > 0) {
+        fprintf(stderr, "herd-server: expected one socket to listen on, got %d more\n", unused_sockets);
+        goto out;
+    }
     int err = herd_server_new(&program.server, program.base, &server_options, &fault);
     if (err < 0) {
         complain(NULL, &fault);
         status = err == HERD_E_ADDRESS || err == HERD_E_NOMEM ? EXIT_RUNNING : EXIT_USAGE;
         goto out;
     }
+    service_notify("READY=1");
     if (event_base_dispatch(program.base) < 0)
         fprintf(stderr, "herd-server: %s\n", herd_strerror(HERD_E_IO));
     else
@@ -237,6 +266,8 @@ out:
     for (int i = 0; i < SIGNALS; i++)
         if (program.signals[i])
             event_free(program.signals[i]);
+    if (program.watchdog)
+        event_free(program.watchdog);
     if (program.base)
         event_base_free(program.base);
     libevent_global_shutdown();

@@ -12,10 +12,12 @@
  *     config.h     a herd described in JSON
  *     places.h     what is near a point: providers
  *     server.h     a node on a libevent loop
+ *     client.h     a client of a herd, on a libevent loop
  */
 #ifndef HERD_HERD_H
 #define HERD_HERD_H
 
+#include <herd/client.h>
 #include <herd/config.h>
 #include <herd/geo.h>
 #include <herd/log.h>

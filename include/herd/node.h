@@ -59,6 +59,7 @@ struct herd_node_options {
                                      The same on every node of the herd */
     bool future_refuse;           /* false: a report from the future is warned of; true: refused */
     bool close_after_reply;       /* close a client after its first reply */
+    bool commands;                /* offer a client's line that is no command as COMMAND, before "? " */
 };
 
 /* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice. */
@@ -142,6 +143,9 @@ enum herd_effect_kind {
     HERD_EFFECT_PEER_UP,  /* a link is established */
     HERD_EFFECT_PEER_DOWN, /* a link is gone */
     HERD_EFFECT_NOTICE,   /* something an operator should know: `text`, `detail` */
+    HERD_EFFECT_COMMAND,  /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
+                             then herd_node_reply, at once or later (CANCEL comes for it too); until then
+                             this client's later commands wait */
 };
 
 /* Which members are set depends on the kind; spans and texts are borrowed until the next call. */
@@ -167,6 +171,10 @@ HERD_API void herd_ticket_user(struct herd_node *node, uint64_t ticket, void *us
  * or NULL if the ticket is no longer wanted. HERD_E_NOMEM: close that session. */
 HERD_API int herd_node_answer(struct herd_node *node, uint64_t ticket, struct herd_span json, struct herd_now now,
                               struct herd_buf *out, struct herd_session **ret_session);
+/* The reply to a COMMAND, whole lines each with its LF, perhaps none; or NULL: nobody knows the command,
+ * "? " and the line are sent. Otherwise as above. */
+HERD_API int herd_node_reply(struct herd_node *node, uint64_t ticket, const struct herd_span *reply, struct herd_now now,
+                             struct herd_buf *out, struct herd_session **ret_session);
 
 /* ---- time ---- */
 

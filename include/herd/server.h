@@ -47,6 +47,10 @@ struct herd_server_hooks {
     void (*update)(void *ctx, const struct herd_record *record);
     /* The link to a neighbour came up or went down. */
     void (*peer)(void *ctx, struct herd_span name, bool up);
+    /* A client said something that is no command of the protocol; `line` is borrowed for the call, its LF not
+     * included. True: appended to `io_reply` are whole lines, each with its LF, that are sent as they are, in
+     * the order of the commands; none is fine. False: it is answered with "? " as ever. */
+    bool (*command)(void *ctx, struct herd_span line, struct herd_buf *io_reply);
     /* herd_server_stop has finished: nothing is owed to anybody. */
     void (*stopped)(void *ctx);
 };
@@ -57,12 +61,15 @@ struct herd_server_options {
     struct herd_log *log;             /* borrowed likewise; NULL: silent */
     struct herd_places *places;       /* borrowed likewise; NULL: made from the configuration */
     struct herd_server_hooks hooks;   /* copied */
+    int listen_fd;                    /* a listening stream socket made elsewhere (systemd, inetd), in place of one
+                                         on the configured host and port; on success the server owns it, on
+                                         failure it remains the caller's. Zero: none */
     bool dont_listen;                 /* sessions come from herd_server_adopt_* alone */
     bool dont_dial;
 };
 
 /* Makes a server; it serves as soon as the loop runs. `options` is copied, `base` borrowed for the
- * server's life. HERD_E_NOMEM; HERD_E_NOTFOUND (no server of this name), HERD_E_ADDRESS (cannot listen),
+ * server's life. HERD_E_NOMEM; HERD_E_NOTFOUND (no server of this name), HERD_E_ADDRESS (cannot listen, listen_fd is no listening socket),
  * and what herd_places_new says, each with a sentence in *reterr_fault. */
 HERD_API int herd_server_new(struct herd_server **ret_server, struct event_base *base,
                              const struct herd_server_options *options,

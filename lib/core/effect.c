@@ -54,6 +54,13 @@ bool herd_node_effect(struct herd_node *node, struct herd_effect *ret_effect)
 
     switch (wish->kind) {
     case HERD_EFFECT_LOOKUP: show_lookup(HERD_ITEM(wish, struct herd_ticket, wish), ret_effect); break;
+    case HERD_EFFECT_COMMAND: {
+        const struct herd_ticket *ticket = HERD_ITEM(wish, struct herd_ticket, wish);
+        ret_effect->session = ticket->session;
+        ret_effect->ticket = ticket->id;
+        ret_effect->detail = (struct herd_span){ticket->texts.len ? ticket->texts.at : "", ticket->texts.len};
+        break;
+    }
     case HERD_EFFECT_CANCEL: {
         struct herd_ticket *ticket = HERD_ITEM(wish, struct herd_ticket, wish);
         ret_effect->ticket = ticket->id;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * WHATSAT, and replies kept in the order of their commands.
+ * WHATSAT and other commands that are answered later, and replies kept in the order of their commands.
  *
  *     session -> [ ticket 1 | behind: AT.. AT.. ] -> [ ticket 2 | behind: ?.. ]
  *
@@ -159,26 +159,29 @@ static int release(struct herd_session *session, struct herd_buf *out)
     return 0;
 }
 
-int herd_node_answer(struct herd_node *node, uint64_t ticket_id, struct herd_span json, struct herd_now now,
-                     struct herd_buf *out, struct herd_session **ret_session)
+/* The ticket that an answer is for, and its session; NULL: nobody wants it any more. */
+static struct herd_ticket *take_answer(struct herd_node *node, uint64_t ticket_id, struct herd_now now,
+                                       struct herd_session **ret_session)
 {
     struct herd_ticket *ticket = find(node, ticket_id);
     node->now = now;
     *ret_session = NULL;
     if (!ticket || ticket->answered)
-        return 0;
-    struct herd_session *session = ticket->session;
-    if (!session) {
+        return NULL;
+    if (!ticket->session) {
         herd_ticket_leave(node, ticket);
-        return 0;
+        return NULL;
     }
-    *ret_session = session;
+    *ret_session = ticket->session;
     ticket->answered = true;
-    int err = herd_buf_add(&ticket->answer, json.at, json.len);
-    if (err >= 0)
-        err = herd_buf_add(&ticket->answer, "\n\n", 2);
-    if (err >= 0)
-        err = release(session, out);
+    return ticket;
+}
+
+/* The answer of a ticket of this session is complete. */
+static int pass_on(struct herd_session *session, struct herd_now now, struct herd_buf *out)
+{
+    struct herd_node *node = session->node;
+    int err = release(session, out);
     if (err < 0)
         return err;
     session->heard_ns = now.steady_ns;
@@ -187,4 +190,56 @@ int herd_node_answer(struct herd_node *node, uint64_t ticket_id, struct herd_spa
     if (session->finishing && session->ticket_count == 0)
         herd_session_kill(session, "done");
     return 0;
+}
+
+int herd_node_answer(struct herd_node *node, uint64_t ticket_id, struct herd_span json, struct herd_now now,
+                     struct herd_buf *out, struct herd_session **ret_session)
+{
+    struct herd_ticket *ticket = take_answer(node, ticket_id, now, ret_session);
+    if (!ticket)
+        return 0;
+    int err = herd_buf_add(&ticket->answer, json.at, json.len);
+    if (err >= 0)
+        err = herd_buf_add(&ticket->answer, "\n\n", 2);
+    return err < 0 ? err : pass_on(*ret_session, now, out);
+}
+
+/* ---- commands that the protocol does not know ---- */
+
+int herd_command_offer(struct herd_session *session, const struct herd_job *job)
+{
+    struct herd_node *node = session->node;
+    struct herd_ticket *ticket = calloc(1, sizeof *ticket);
+    if (!ticket)
+        return HERD_E_NOMEM;
+    int err = herd_buf_add(&ticket->texts, job->line.at, job->line.len);
+    if (err >= 0)
+        err = enter(node, ticket);
+    if (err < 0) {
+        herd_ticket_free(ticket);
+        return err;
+    }
+    ticket->session = session;
+    herd_list_append(&session->tickets, &ticket->of_session);
+    session->ticket_count++;
+    session->offered = true; /* later commands may depend on what this one does */
+    herd_wish_make(node, &ticket->wish, HERD_EFFECT_COMMAND);
+    return 0;
+}
+
+int herd_node_reply(struct herd_node *node, uint64_t ticket_id, const struct herd_span *reply, struct herd_now now,
+                    struct herd_buf *out, struct herd_session **ret_session)
+{
+    struct herd_ticket *ticket = take_answer(node, ticket_id, now, ret_session);
+    int err;
+    if (!ticket)
+        return 0;
+    (*ret_session)->offered = false;
+    if (reply) {
+        err = herd_buf_add(&ticket->answer, reply->at, reply->len);
+    } else {
+        node->counts.invalid++;
+        err = herd_format_invalid(&ticket->answer, (struct herd_span){ticket->texts.at, ticket->texts.len});
+    }
+    return err < 0 ? err : pass_on(*ret_session, now, out);
 }

@@ -69,6 +69,7 @@ struct herd_session {
     uint8_t role;
     bool finishing; /* takes no more commands; closes when nothing is owed */
     bool spoken;    /* had a line already */
+    bool offered;   /* a COMMAND is to be answered before the next line is taken */
     bool plain;     /* comes from where a plain neighbour may be: its AT lines are taken */
     bool plain_spoke; /* one was: it waits in `plains`, not in `idle` */
 };
@@ -185,6 +186,8 @@ int64_t herd_plain_next_ns(const struct herd_node *node, const struct herd_peer 
 
 /* ---- lookup.c ---- */
 int herd_lookup_begin(struct herd_session *session, const struct herd_job *job, struct herd_buf *out);
+/* A line that the protocol does not know becomes a COMMAND effect; its reply keeps its place. */
+int herd_command_offer(struct herd_session *session, const struct herd_job *job);
 void herd_lookup_abandon(struct herd_session *session);
 void herd_ticket_free(struct herd_ticket *ticket);
 /* Frees a ticket and its number. */

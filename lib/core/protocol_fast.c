@@ -125,8 +125,10 @@ static inline bool read_at(const char *p, const char *end, const char *limit, st
 
 bool herd_report_read(struct herd_span line, const char *limit, struct herd_command *ret)
 {
+    if (line.len < 8) /* it may have no address */
+        return false;
     const char *p = line.at, *end = p + line.len;
-    if (line.len < 8 || limit - end < SLACK)
+    if (limit - end < SLACK)
         return false;
     if (memcmp(p, "IAMAT ", 6) == 0) {
         ret->verb = HERD_IAMAT;

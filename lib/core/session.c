@@ -126,6 +126,14 @@ static int reply_invalid(struct herd_session *session, struct herd_span line, st
     return herd_format_invalid(herd_session_replies(session, out), line);
 }
 
+/* The end of what the protocol knows. */
+static int no_command(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+{
+    if (session->node->options.commands && !session->finishing)
+        return herd_command_offer(session, job);
+    return reply_invalid(session, job->line, out);
+}
+
 static int client_command(struct herd_session *session, const struct herd_job *job, bool first,
                           struct herd_buf *out)
 {
@@ -136,11 +144,11 @@ static int client_command(struct herd_session *session, const struct herd_job *j
     case HERD_HELLO:
         if (first)
             return herd_peer_hello(session, &job->command, out);
-        return reply_invalid(session, job->line, out);
+        return no_command(session, job, out);
     default:
         if (session->plain && herd_plain_take(session, job))
             return 0;
-        return reply_invalid(session, job->line, out);
+        return no_command(session, job, out);
     }
 }
 
@@ -218,7 +226,8 @@ static int take_line(struct herd_session *session, const struct herd_job *job, s
 static bool waits(const struct herd_session *session)
 {
     const struct herd_node_options *o = &session->node->options;
-    return session->ticket_count >= o->lookups_per_client_max || session->owed_bytes >= o->owed_max_bytes;
+    return session->offered || session->ticket_count >= o->lookups_per_client_max ||
+           session->owed_bytes >= o->owed_max_bytes;
 }
 
 static size_t line_max(const struct herd_session *session)
@@ -346,6 +355,8 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
                        struct herd_buf *out, struct herd_turn *ret_turn)
 {
     struct herd_node *node = session->node;
+    if (bytes.len == 0)
+        bytes.at = ""; /* it may have no address */
     node->now = now;
     session->heard_ns = now.steady_ns;
     struct herd_list *idle = session->plain_spoke ? &node->plains : &node->idle;

@@ -327,6 +327,8 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
     struct herd_server *server = conn->server;
     size_t used = 0;
     struct herd_turn turn;
+    if (!rest.at)
+        rest.at = ""; /* nothing was kept */
     conn->eof = true;
     herd_transport_read(conn, false);
     if (!conn->session) {

@@ -71,6 +71,8 @@ static void keep(struct herd_conn *conn, struct herd_span left)
 /* Gives the kept bytes and those behind them to the session. */
 static void feed(struct herd_conn *conn, struct herd_span bytes)
 {
+    if (bytes.len == 0)
+        bytes.at = ""; /* nothing kept has no address */
     size_t used = conn->eof ? herd_conn_eof(conn, bytes) : herd_conn_input(conn, bytes);
     if (!conn->closed)
         keep(conn, (struct herd_span){bytes.at + used, bytes.len - used});

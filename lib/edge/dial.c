@@ -8,16 +8,25 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* The kernel may hold so much that it has not sent: more would only make values old. */
 #define NOTSENT_LOWAT (128 * 1024)
 
+/* Outlives a dial that was cancelled, and even its server: the resolver calls back in any case. */
+struct herd_dial_resolve {
+    struct herd_dial *dial; /* NULL: cancelled */
+    struct evdns_getaddrinfo_request *request;
+};
+
 void herd_dial_cancel(struct herd_dial *dial)
 {
-    if (dial->resolving)
-        evdns_getaddrinfo_cancel(dial->resolving);
+    if (dial->resolving) {
+        dial->resolving->dial = NULL;
+        evdns_getaddrinfo_cancel(dial->resolving->request);
+    }
     if (dial->event)
         event_free(dial->event);
     if (dial->fd >= 0)
@@ -115,16 +124,18 @@ static void connect_to(struct herd_dial *dial, const struct sockaddr *to, sockle
 
 static void on_resolved(int code, struct evutil_addrinfo *found, void *arg)
 {
-    struct herd_dial *dial = arg;
-    dial->resolving = NULL;
-    if (code == EVUTIL_EAI_CANCEL)
-        return;
-    if (code == 0)
-        herd_plain_found(dial->server, dial->peer, found);
-    if (code != 0 || !found)
-        failed(dial, evutil_gai_strerror(code));
-    else
-        connect_to(dial, found->ai_addr, (socklen_t)found->ai_addrlen);
+    struct herd_dial_resolve *resolve = arg;
+    struct herd_dial *dial = resolve->dial;
+    free(resolve);
+    if (dial) {
+        dial->resolving = NULL;
+        if (code == 0)
+            herd_plain_found(dial->server, dial->peer, found);
+        if (code != 0 || !found)
+            failed(dial, evutil_gai_strerror(code));
+        else
+            connect_to(dial, found->ai_addr, (socklen_t)found->ai_addrlen);
+    }
     if (found)
         evutil_freeaddrinfo(found);
 }
@@ -154,9 +165,16 @@ void herd_dial_start(struct herd_server *server, size_t peer)
         return;
     }
     hints.ai_flags = EVUTIL_AI_NUMERICSERV;
-    /* May call on_resolved before it returns; then there is nothing to cancel. */
+    struct herd_dial_resolve *resolve = calloc(1, sizeof *resolve);
+    if (!resolve) {
+        failed(dial, "out of memory");
+        return;
+    }
+    resolve->dial = dial;
+    dial->resolving = resolve;
+    /* May call on_resolved before it returns: then it gives NULL, and `resolve` is gone. */
     struct evdns_getaddrinfo_request *request =
-        evdns_getaddrinfo(server->dns, to->host, port, &hints, on_resolved, dial);
+        evdns_getaddrinfo(server->dns, to->host, port, &hints, on_resolved, resolve);
     if (request)
-        dial->resolving = request;
+        resolve->request = request;
 }

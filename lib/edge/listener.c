@@ -143,24 +143,53 @@ static int fail(struct herd_config_fault *fault, const char *host, unsigned port
     return HERD_E_ADDRESS;
 }
 
+/* On a socket that somebody else made; it stays theirs if this fails. */
+static struct evconnlistener *listen_on(struct herd_server *server, int fd)
+{
+    int listening = 0;
+    socklen_t len = sizeof listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0)
+        return NULL;
+    if (!listening) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (evutil_make_socket_nonblocking(fd) < 0 || evutil_make_socket_closeonexec(fd) < 0)
+        return NULL;
+    return evconnlistener_new(server->base, on_accept, server, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+}
+
+static struct evconnlistener *listen_on_address(struct herd_server *server, const struct addrinfo *to)
+{
+    return evconnlistener_new_bind(server->base, on_accept, server,
+                                   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, BACKLOG,
+                                   to->ai_addr, (int)to->ai_addrlen);
+}
+
 int herd_listener_open(struct herd_server *server, struct herd_config_fault *reterr_fault)
 {
     const struct herd_config_server *self = &server->config->servers[server->self];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
+    int given = server->options.listen_fd;
     char port[8];
     snprintf(port, sizeof port, "%u", (unsigned)self->port);
-    int code = getaddrinfo(self->host, port, &hints, &found);
+    int code = given ? 0 : getaddrinfo(self->host, port, &hints, &found);
     if (code != 0)
         return fail(reterr_fault, self->host, self->port, gai_strerror(code));
 
     server->accept_again = evtimer_new(server->base, on_accept_again, server);
     errno = ENOMEM;
     if (server->accept_again)
-        server->listener = evconnlistener_new_bind(
-            server->base, on_accept, server, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
-            BACKLOG, found->ai_addr, (int)found->ai_addrlen);
+        server->listener = given ? listen_on(server, given) : listen_on_address(server, found);
     int error = errno;
-    freeaddrinfo(found);
+    if (found)
+        freeaddrinfo(found);
+    if (!server->listener && given) {
+        reterr_fault->line = reterr_fault->column = 0;
+        snprintf(reterr_fault->what, sizeof reterr_fault->what, "cannot listen on the inherited socket %d: %s", given,
+                 strerror(error));
+        return HERD_E_ADDRESS;
+    }
     if (!server->listener)
         return fail(reterr_fault, self->host, self->port, strerror(error));
     evconnlistener_set_error_cb(server->listener, on_accept_error);

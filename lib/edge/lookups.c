@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From a WHATSAT to the places around its client, and back to the session that asked. */
+/* From a WHATSAT to the places around its client, and back to the session that asked; likewise from a command
+ * that only the program knows to its reply. */
 #include "../places/query.h"
 #include "server_impl.h"
 
@@ -21,13 +22,9 @@ static const struct herd_span no_memory_json = {
            "   \"error_message\" : \"out of memory\"\n}") -
         1};
 
-static void answer(struct herd_server *server, uint64_t ticket, struct herd_span json)
+/* Sends what an answer released. */
+static void pass_on(struct herd_server *server, struct herd_session *session, int err)
 {
-    struct herd_session *session;
-    struct herd_now now = herd_clock();
-    server->out.len = 0;
-    herd_log_time(server->log, now.wall_ns);
-    int err = herd_node_answer(server->node, ticket, json, now, &server->out, &session);
     if (!session)
         return;
     struct herd_conn *conn = herd_session_user(session);
@@ -39,6 +36,16 @@ static void answer(struct herd_server *server, uint64_t ticket, struct herd_span
     }
     herd_server_effects(server);
     herd_server_turn(server);
+}
+
+static void answer(struct herd_server *server, uint64_t ticket, struct herd_span json)
+{
+    struct herd_session *session;
+    struct herd_now now = herd_clock();
+    server->out.len = 0;
+    herd_log_time(server->log, now.wall_ns);
+    int err = herd_node_answer(server->node, ticket, json, now, &server->out, &session);
+    pass_on(server, session, err);
 }
 
 static void on_answer(void *ctx, struct herd_span json, const char *origin)
@@ -86,4 +93,17 @@ void herd_lookups_cancel(const struct herd_effect *effect)
         return;
     herd_places_cancel(asking->ask);
     free(asking);
+}
+
+void herd_lookups_command(struct herd_server *server, const struct herd_effect *effect)
+{
+    const struct herd_server_hooks *hooks = &server->options.hooks;
+    struct herd_session *session;
+    struct herd_buf reply = {0};
+    bool known = hooks->command(hooks->ctx, effect->detail, &reply);
+    struct herd_span bytes = {reply.len ? reply.at : "", reply.len};
+    server->out.len = 0;
+    int err = herd_node_reply(server->node, effect->ticket, known ? &bytes : NULL, herd_clock(), &server->out, &session);
+    herd_buf_fini(&reply);
+    pass_on(server, session, err);
 }

@@ -73,6 +73,7 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
     switch (effect->kind) {
     case HERD_EFFECT_LOOKUP: herd_lookups_ask(server, effect); break;
     case HERD_EFFECT_CANCEL: herd_lookups_cancel(effect); break;
+    case HERD_EFFECT_COMMAND: herd_lookups_command(server, effect); break;
     case HERD_EFFECT_DIAL:
         if ((!server->stopping || herd_node_peer_plain(server->node, effect->peer)) && !server->options.dont_dial)
             herd_dial_start(server, effect->peer);
@@ -237,6 +238,7 @@ static int make_node(struct herd_server *server)
         .expire_ns = ms(l->expire_ms),
         .future_refuse = l->future_refuse != 0,
         .close_after_reply = l->close_after_reply != 0,
+        .commands = server->options.hooks.command != NULL,
     };
     err = herd_node_new(&server->node, &options);
     free(peers);

@@ -68,7 +68,7 @@ struct herd_conn {
 struct herd_dial {
     struct herd_server *server;
     struct event *event;
-    struct evdns_getaddrinfo_request *resolving;
+    struct herd_dial_resolve *resolving;
     int fd;
     size_t peer;
 };
@@ -140,6 +140,8 @@ void herd_server_turn(struct herd_server *server);
 /* ---- lookups.c ---- */
 void herd_lookups_ask(struct herd_server *server, const struct herd_effect *effect);
 void herd_lookups_cancel(const struct herd_effect *effect);
+/* Lets the program answer what the protocol does not know. */
+void herd_lookups_command(struct herd_server *server, const struct herd_effect *effect);
 
 /* ---- stop.c ---- */
 /* Whether nothing is owed to anybody any more: then it closes links and says so. */

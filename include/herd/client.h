@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client of a herd: reports locations and asks what is near one, on the caller's event_base.
+ *
+ *     const struct herd_client_address servers[] = {{"127.0.0.1", 12000}, {"127.0.0.1", 12004}};
+ *     const struct herd_client_options options = {.servers = servers, .server_count = 2};
+ *     struct herd_client *client;
+ *     herd_client_new(&client, base, &options);
+ *     herd_client_report(client, herd_span_of("kiwi"), herd_span_of("+34.068930-118.445127"),
+ *                        herd_span_of(""), on_reply, NULL);
+ *     event_base_dispatch(base);
+ *
+ * Requests go out in order on one connection, without waiting for each other; replies come back in that
+ * order. A connection is made when there is something to ask. A server that cannot be reached, closes, is
+ * silent for too long or answers nonsense is left for the next of the list, and what it did not answer is
+ * asked again there: a report that is taken twice counts once, so nothing is lost and nothing doubled. When
+ * no server of the list is of use, the client waits (from retry_min_ms, doubling to retry_max_ms, with
+ * jitter) and begins again. Every request ends in one call of its function, at the latest after timeout_ms.
+ *
+ * SIGPIPE must be ignored by the program. Everything here is called from the loop's thread. From inside the
+ * functions it calls, a client may be given new requests, and may be freed.
+ */
+#ifndef HERD_CLIENT_H
+#define HERD_CLIENT_H
+
+#include <herd/store.h>
+#include <herd/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct event_base;
+struct herd_client;
+
+struct herd_client_address {
+    const char *host; /* a name, or an IPv4 or IPv6 address without brackets */
+    uint16_t port;
+};
+
+struct herd_client_options {
+    const struct herd_client_address *servers; /* tried in this order, round and round; copied */
+    size_t server_count;
+    /* Bounds; zero means the default. */
+    int64_t connect_ms;      /* 3000: to resolve, to connect */
+    int64_t reply_ms;        /* 10000: a server that lets the oldest request wait longer is left */
+    int64_t timeout_ms;      /* 30000: from the request to its end, whatever happens */
+    int64_t retry_min_ms;    /* 100: first wait when no server is of use */
+    int64_t retry_max_ms;    /* 5000: longest wait */
+    size_t requests_max;     /* 1024: requests that have not ended */
+    size_t reply_max_bytes;  /* 2097152: the longest reply */
+    void *ctx;               /* handed to the two below, which may be NULL */
+    /* Connected to the server at this place of the list. */
+    void (*up)(void *ctx, size_t server);
+    /* The connection, or the attempt to make one, is over. `why` is a static sentence. */
+    void (*down)(void *ctx, size_t server, const char *why);
+};
+
+/* `options` is copied, `base` borrowed for the client's life. Nothing is connected yet.
+ * HERD_E_NOMEM; HERD_E_ARG: no server, a server without host or port, or a negative bound. */
+HERD_API int herd_client_new(struct herd_client **ret_client, struct event_base *base,
+                             const struct herd_client_options *options);
+
+/* Closes the connection and forgets what was asked: functions of open requests are not called. NULL is
+ * fine. */
+HERD_API void herd_client_free(struct herd_client *client);
+
+/* What came of a request. */
+struct herd_client_reply {
+    struct herd_record record; /* the AT line: the server that took the report, its clock difference, ... */
+    struct herd_span json;     /* WHATSAT: the places; a report has none */
+    size_t server;             /* which of the list replied */
+};
+
+/* Ends a request. `err` is 0, and then `reply` holds the answer, borrowed for the call; else `reply` is NULL:
+ *
+ *     HERD_E_TIMEOUT   no reply within timeout_ms; a report may have been taken all the same
+ *     HERD_E_NOTFOUND  WHATSAT: the server does not know the id
+ *     HERD_E_ACCESS    a report: the server refuses it (a new client where it has room for no more, or a
+ *                      time too far in the future)
+ *     HERD_E_LIMIT     the line is longer than the server takes, or its reply longer than reply_max_bytes
+ *     HERD_E_NOMEM     no memory for the reply
+ */
+typedef void herd_client_done(void *ctx, int err, const struct herd_client_reply *reply);
+
+/* Reports where `id` is (ISO 6709, `+34.068930-118.445127`) and when it was there (POSIX seconds; an empty
+ * `time` is the time of the call, by this machine's clock). Spans are copied. `done` may be NULL. The errors of the call itself, after which `done` is not called:
+ * HERD_E_SYNTAX: the id is empty or holds white space, or place or time are not in form.
+ * HERD_E_RANGE: place or time are out of range. HERD_E_LIMIT: requests_max are open. HERD_E_NOMEM. */
+HERD_API int herd_client_report(struct herd_client *client, struct herd_span id, struct herd_span place,
+                                struct herd_span time, herd_client_done *done, void *ctx);
+
+/* Asks what is within `radius_km` ("10", "0.5": 0 to 50) of `id`, at most `bound` (0 to 20) places. Errors as
+ * above; HERD_E_SYNTAX and HERD_E_RANGE for the radius too, HERD_E_RANGE for the bound. */
+HERD_API int herd_client_whatsat(struct herd_client *client, struct herd_span id, struct herd_span radius_km,
+                                 unsigned bound, herd_client_done *done, void *ctx);
+
+/* How many requests have not ended. */
+HERD_API size_t herd_client_pending(const struct herd_client *client);
+
+/* Bytes that herd_client_place writes at most, NUL included. */
+#define HERD_CLIENT_PLACE_MAX 48
+
+/* Writes degrees as a place with nine decimals, NUL-terminated, for programs that have numbers.
+ * HERD_E_RANGE: |lat_deg| > 90, |lon_deg| > 180, or not a number; nothing is written. */
+HERD_API int herd_client_place(char out[HERD_CLIENT_PLACE_MAX], double lat_deg, double lon_deg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* What a program asks of a client, checked before it is sent, and made into lines. */
+#include "client_impl.h"
+
+#include <herd/geo.h>
+#include <herd/protocol.h>
+#include <herd/stamp.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  INT64_C(1000000000)
+#define STAMP_MAX 24
+
+/* Puts a request behind the others; its line is finished by `format_err`. */
+static int add(struct herd_client *client, struct herd_request *request, int format_err)
+{
+    bool first = herd_list_empty(&client->requests);
+    int64_t now_ns = herd_clock().steady_ns;
+    if (format_err >= 0 && client->state == HERD_CLIENT_UP &&
+        bufferevent_write(client->bev, request->line.at, request->line.len) < 0)
+        format_err = HERD_E_NOMEM;
+    if (format_err < 0) {
+        herd_buf_fini(&request->line);
+        free(request);
+        return format_err;
+    }
+    request->deadline_ns = now_ns + client->options.timeout_ms * NS_PER_MS;
+    herd_list_append(&client->requests, &request->link);
+    client->pending++;
+    if (client->state == HERD_CLIENT_UP && first)
+        client->turn_ns = now_ns;
+    if (client->state == HERD_CLIENT_IDLE)
+        herd_client_wake(client);
+    else
+        herd_client_arm(client);
+    return 0;
+}
+
+static int make(struct herd_client *client, struct herd_request **ret_request, bool question,
+                herd_client_done *done, void *ctx)
+{
+    if (client->pending >= client->options.requests_max)
+        return HERD_E_LIMIT;
+    *ret_request = calloc(1, sizeof **ret_request);
+    if (!*ret_request)
+        return HERD_E_NOMEM;
+    (*ret_request)->question = question;
+    (*ret_request)->done = done;
+    (*ret_request)->ctx = ctx;
+    return 0;
+}
+
+static bool id_valid(struct herd_span id)
+{
+    for (size_t i = 0; i < id.len; i++)
+        if (id.at[i] == ' ' || (id.at[i] >= '\t' && id.at[i] <= '\r'))
+            return false;
+    return id.len > 0;
+}
+
+static struct herd_span time_of_call(char text[STAMP_MAX])
+{
+    int64_t now_ns = herd_clock().wall_ns;
+    int len =
+        snprintf(text, STAMP_MAX, "%lld.%09lld", (long long)(now_ns / NS_PER_S), (long long)(now_ns % NS_PER_S));
+    return (struct herd_span){text, (size_t)len};
+}
+
+int herd_client_report(struct herd_client *client, struct herd_span id, struct herd_span place,
+                       struct herd_span time, herd_client_done *done, void *ctx)
+{
+    struct herd_request *request;
+    struct herd_place parsed;
+    int64_t time_ns;
+    char now[STAMP_MAX];
+    if (time.len == 0)
+        time = time_of_call(now);
+    int err = id_valid(id) ? herd_place_parse(place, &parsed) : HERD_E_SYNTAX;
+    if (err >= 0)
+        err = herd_stamp_parse(time, &time_ns);
+    if (err >= 0)
+        err = make(client, &request, false, done, ctx);
+    if (err < 0)
+        return err;
+    return add(client, request, herd_format_iamat(&request->line, id, place, time));
+}
+
+/* A radius is a decimal like a stamp is, and at most 50. */
+static int check_radius(struct herd_span radius_km)
+{
+    int64_t value;
+    int err = herd_stamp_parse(radius_km, &value);
+    if (err >= 0 && herd_stamp_compare(radius_km, herd_span_of("50")) > 0)
+        err = HERD_E_RANGE;
+    return err;
+}
+
+int herd_client_whatsat(struct herd_client *client, struct herd_span id, struct herd_span radius_km, unsigned bound,
+                        herd_client_done *done, void *ctx)
+{
+    struct herd_request *request;
+    int err = id_valid(id) ? check_radius(radius_km) : HERD_E_SYNTAX;
+    if (err >= 0 && bound > 20)
+        err = HERD_E_RANGE;
+    if (err >= 0)
+        err = make(client, &request, true, done, ctx);
+    if (err < 0)
+        return err;
+    return add(client, request, herd_format_whatsat(&request->line, id, radius_km, bound));
+}
+
+size_t herd_client_pending(const struct herd_client *client)
+{
+    return client->pending;
+}
+
+int herd_client_place(char out[HERD_CLIENT_PLACE_MAX], double lat_deg, double lon_deg)
+{
+    if (!(fabs(lat_deg) <= 90) || !(fabs(lon_deg) <= 180))
+        return HERD_E_RANGE;
+    /* Whole numbers, because printf's decimal point depends on the locale. */
+    long long lat = llround(fabs(lat_deg) * 1e9), lon = llround(fabs(lon_deg) * 1e9);
+    snprintf(out, HERD_CLIENT_PLACE_MAX, "%c%02lld.%09lld%c%03lld.%09lld", lat_deg < 0 ? '-' : '+',
+             lat / 1000000000, lat % 1000000000, lon_deg < 0 ? '-' : '+', lon / 1000000000, lon % 1000000000);
+    return 0;
+}

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Man pages, completions and Doxygen against each other and the code: each page is well formed, its examples
+compile, check or run, and what the program can do is in all of them.
+
+usage: man.py SOURCE_ROOT HERD_SERVER
+"""
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+root, server = sys.argv[1], os.path.abspath(sys.argv[2])
+work = tempfile.mkdtemp(prefix="herd-man-")
+PAGES = ["bin/herd-server.1", "bin/herd.json.5", "lib/herd-protocol.7", "lib/libherd.3"]
+# What scdoc makes of every page, whoever wrote it.
+OF_SCDOC = r"input text line longer|skipping paragraph macro|lower case character in document title"
+missing = []
+
+
+def read(path):
+    return open(os.path.join(root, path), encoding="utf-8").read()
+
+
+def run(*args, **more):
+    return subprocess.run(list(args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, **more)
+
+
+source = {page: read(page + ".scd") for page in PAGES}
+examples = {page: re.findall(r"^```\n(.*?)^```", text, re.M | re.S) for page, text in source.items()}
+
+# ---- form ----
+if shutil.which("scdoc"):
+    for page, text in source.items():
+        done = run("scdoc", input=text)
+        assert done.returncode == 0, (page, done.stdout)
+        if shutil.which("mandoc"):
+            path = os.path.join(work, os.path.basename(page))
+            open(path, "w").write(done.stdout)
+            faults = [line for line in run("mandoc", "-Tlint", path).stdout.splitlines() if not re.search(OF_SCDOC, line)]
+            assert not faults, (page, faults)
+        elif "mandoc" not in missing:
+            missing.append("mandoc")
+else:
+    missing.append("scdoc")
+
+# ---- herd-server(1) and the completions: every option of --help, and no other ----
+options = re.findall(r"^  (?:(-\w), |    )(--[\w-]+)", run(server, "--help").stdout, re.M)
+assert len(options) == 6, options
+page = source["bin/herd-server.1"]
+for short, long in options:
+    name = re.escape(short + ", " + long if short else long)
+    assert re.search(r"^\*%s\*" % name, page, re.M), (short, long)
+assert len(re.findall(r"^\*-", page, re.M)) == len(options)
+bash = read("bin/completions/herd-server.bash")
+words = re.search(r"compgen -W '(.*?)'", bash).group(1).split()
+assert sorted(words) == sorted(word for pair in options for word in pair if word), words
+zsh, fish = read("bin/completions/_herd-server"), read("bin/completions/herd-server.fish")
+for short, long in options:
+    assert long in zsh and (not short or short in zsh), long
+    assert re.search(r"^complete .*%s-l %s\b" % ("-s %s " % short[1] if short else "", long[2:]), fish, re.M), long
+open(os.path.join(work, "herd.json"), "w").write('{"servers": {"Alpha": {"port": 1}, "Beta": {"port": 2}}}')
+done = run("bash", "-c", bash + """
+for words in "herd-server --pr" "herd-server R" "herd-server -c herd.json " "herd-server --config herd.json B"; do
+    read -ra COMP_WORDS <<<"$words"
+    [[ $words == *" " ]] && COMP_WORDS+=("")
+    COMP_WORDS[0]=$1 COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMPREPLY=()
+    _herd_server
+    echo "${COMPREPLY[@]}"
+done""", "bash", server, cwd=work)
+assert done.stdout.splitlines() == ["--print-config", "Riley", "Alpha Beta", "Beta"], done.stdout
+for shell, path in [("zsh", "bin/completions/_herd-server"), ("fish", "bin/completions/herd-server.fish")]:
+    if shutil.which(shell):
+        done = run(shell, "-n", os.path.join(root, path))
+        assert done.returncode == 0 and not done.stdout, done.stdout
+    else:
+        missing.append(shell)
+
+# ---- herd.json(5) ----
+page = source["bin/herd.json.5"]
+limits = re.findall(r'X\((\w+), (\d+), (\d+), (\d+), "([^"]*)"\)', read("include/herd/config.h"))
+found = re.findall(r"^\*(\w+)\* \((\d+); (\d+) to (\d+)\)\n\t(.*)\.$", page, re.M)
+assert found == [(n, d, l, g, w[0].upper() + w[1:]) for n, d, l, g, w in limits], [a for a in zip(found, limits) if a[0][:4] != a[1][:4]]
+members = set(re.findall(r"(?m)^\| `(?:places\.|log\.|servers\.NAME\.)?(\w+)` \|", read("README.md"))) - {n for n, *_ in limits}
+for member in members:
+    assert re.search(r"^\t?(?:\*\w+\*, )?\*%s\*" % member, page, re.M), "herd.json(5) does not explain " + member
+for example in examples["bin/herd.json.5"]:
+    open(os.path.join(work, "check.json"), "w").write(example)
+    done = run(server, "--check", "--config", os.path.join(work, "check.json"))
+    assert done.returncode == 0, (example, done.stdout)
+assert len(examples["bin/herd.json.5"]) == 2
+
+# ---- libherd(3) ----
+program, = examples["lib/libherd.3"]
+compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+done = run(compiler, "-x", "c", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-D_DEFAULT_SOURCE", "-I", os.path.join(root, "include"),
+           *run("pkg-config", "--cflags", "libevent_core").stdout.split(), "-", input=program)
+assert done.returncode == 0, done.stdout
+headers = set(re.findall(r"<herd/(\w+\.h)>", source["lib/libherd.3"]))
+assert headers == set(os.listdir(os.path.join(root, "include/herd"))) - {"meson.build"}, headers
+
+# ---- herd-server(1) and herd-protocol(7): what they show happens ----
+rotate = examples["bin/herd-server.1"][0]
+assert rotate in read("examples/systemd/herd.logrotate")
+commands = examples["bin/herd-server.1"][1] + examples["bin/herd-server.1"][2]
+for word in re.findall(r"(?<!\S)--?\w[\w-]*", "\n".join(l for l in commands.splitlines() if l.startswith("herd-server"))):
+    assert any(word in pair for pair in options), word
+talk = examples["lib/herd-protocol.7"][0].splitlines()
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    port = listener.getsockname()[1]
+open(os.path.join(work, "one.json"), "w").write(json.dumps({"servers": {"Riley": {"port": port}}}))
+process = subprocess.Popen([server, "-c", "one.json", "Riley"], cwd=work)
+try:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            client = socket.create_connection(("127.0.0.1", port), timeout=30)
+            break
+        except OSError:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+    said = [line for line in talk if not line.startswith("> ")]
+    line = re.search(r"^echo '(.*)'", commands, re.M).group(1)
+    client.sendall(("\n".join(said + [line]) + "\n").encode())
+    client.shutdown(socket.SHUT_WR)
+    heard = b"".join(iter(lambda: client.recv(65536), b"")).decode().splitlines()
+finally:
+    process.kill()
+    process.wait()
+anyone = lambda text: re.sub(r" [+-]\d+\.\d{9} ", " DIFF ", text)
+assert [anyone(l) for l in heard[:-1]] == [anyone(l[2:]) for l in talk if l.startswith("> ")], heard
+assert heard[-1].startswith("AT Riley "), heard
+
+# ---- the headers ----
+if shutil.which("doxygen"):
+    done = run("doxygen", "-", cwd=root, input=read("include/Doxyfile") + "\nOUTPUT_DIRECTORY = %s\n" % work)
+    assert done.returncode == 0 and not done.stdout.strip(), done.stdout
+    text = open(os.path.join(work, "html/server_8h.html"), encoding="utf-8").read()
+    assert "Makes a server; it serves as soon as the loop runs" in text, "Doxygen does not see the comments"
+else:
+    missing.append("doxygen")
+
+shutil.rmtree(work)
+if missing:
+    print("SKIP: not installed, so not checked:", ", ".join(missing))
+    sys.exit(77 if set(missing) - {"zsh", "fish"} else 0)

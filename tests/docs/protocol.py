@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""lib/PROTOCOL.md against the code. The hashes are made here once more, from its words alone; its worked example
+must be what these words give, and what the library gives. Its conversation is held with a real server, and its
+limits are those of the configuration.
+
+usage: protocol.py PROTOCOL.md RECORD_HASH HERD_SERVER
+"""
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+text = open(sys.argv[1], encoding="utf-8").read()
+record_hash, server = map(os.path.abspath, sys.argv[2:4])
+
+M = 2 ** 64 - 1
+A, B, C = (int(re.search(name + r" = (0x[0-9a-f]{16})", text).group(1), 16) for name in "ABC")
+
+
+def fold(a, b):
+    return (a * b & M) ^ (a * b >> 64)
+
+
+def hash_of(seed, data):
+    if len(data) < 16:
+        blocks = [data + bytes(16 - len(data))]
+    else:
+        blocks = [data[i:i + 16] for i in range(0, len(data) - 15, 16)]
+        if len(data) % 16:
+            blocks.append(data[-16:])
+    h = seed ^ (len(data) * C & M)
+    for block in blocks:
+        first, second = (int.from_bytes(half, "little") for half in (block[:8], block[8:]))
+        h = fold(h ^ first, A ^ second) + B & M
+    return fold(h ^ C, B)
+
+
+def record_hash_of(name, diff, client, place, when):
+    whole, _, decimals = when.partition(".")
+    plain = (whole == "0" or not whole.startswith("0")) and len(decimals) <= 9
+    characters = diff + place + ("" if plain else when)
+    halves = [{"+": 11, "-": 13, ".": 14}.get(c) or int(c) if c in "+-." else int(c) for c in characters]
+    halves += [0] * (len(halves) % 2)
+    body = client.encode() + bytes(halves[i] << 4 | halves[i + 1] for i in range(0, len(halves), 2))
+    s = hash_of(0, name.encode())
+    s = fold(s ^ len(diff) << 32 ^ len(place), A)
+    s = fold(s ^ (0 if plain else len(when)) << 36 ^ (len(decimals) if plain else 10) << 32 ^ len(client), B)
+    time_ns = int(whole) * 10 ** 9 + int(decimals[:9].ljust(9, "0"))
+    return hash_of(s ^ time_ns, body)
+
+
+example = re.findall(r"^    AT (\S+) (\S+) (\S+) (\S+) (\S+)\n      id hash     (\w+)\n      record hash (\w+)$", text, re.M)
+root = re.search(r"^    (ROOT \d+ \w+)$", text, re.M).group(1)
+words = ["%016x %016x" % (hash_of(0, row[2].encode()), record_hash_of(*row[:5])) for row in example]
+words.append("ROOT %d %016x" % (len(example), sum(record_hash_of(*row[:5]) for row in example) & M))
+library = subprocess.run([record_hash], input="".join("AT %s %s %s %s %s\n" % row[:5] for row in example),
+                         capture_output=True, text=True, check=True).stdout.splitlines()
+page = [row[5] + " " + row[6] for row in example] + [root]
+for what, found in [("the library", library), ("the page", page)]:
+    if found != words:
+        sys.exit("From the words of the page: %s\n%s has: %s" % (words, what, found))
+assert len(example) == 3
+
+# Many more records, so that every length of id and text is there.
+rows = [("S%d" % i, "%s%d.%s" % ("+-"[i % 2], i, "5" * (i % 12 + 1)), "x" * (i % 70 + 1),
+         "+%d.%s-%d" % (i % 90, "1" * (i % 30 + 1), i % 180), "%s%d%s" % ("0" * (i % 5 == 4), i + 1, ("." + "7" * (i % 13)) * (i % 13 > 0)))
+        for i in range(500)]
+library = subprocess.run([record_hash], input="".join("AT %s %s %s %s %s\n" % row for row in rows),
+                         capture_output=True, text=True, check=True).stdout.splitlines()
+for row, found in zip(rows, library):
+    assert found.split()[1] == "%016x" % record_hash_of(*row), (row, found)
+
+# Limits that the page names, with their defaults.
+limits = json.loads(subprocess.run([server, "--print-config"], capture_output=True, text=True, check=True).stdout)["limits"]
+units = {"": 1, " KiB": 1024, " MiB": 1048576, " s": 1000, " ms": 1}
+named = re.findall(r"`(\w+_(?:ms|bytes|max))`(?: \(|, )(\d+)( KiB| MiB| s| ms|)", text)
+assert len(named) > 10, named
+for name, number, unit in named:
+    assert int(number) * units[unit] == limits[name], (name, number, unit, limits[name])
+
+# The conversation of section 2, with a server of the built-in name but a port of our own.
+conversation = re.search(r"^(    C: .*?)\n\n", text, re.M | re.S).group(1)
+said = [line[7:] for line in conversation.split("\n") if line.startswith("    C: ")]
+heard = [line[7:].rstrip() for line in conversation.split("\n") if line.startswith("    S:")]
+os.chdir(tempfile.mkdtemp(prefix="herd-protocol-"))
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    port = listener.getsockname()[1]
+with open("herd.json", "w") as file:
+    json.dump({"servers": {"Riley": {"port": port}}}, file)
+process = subprocess.Popen([server, "-c", "herd.json", "Riley"])
+try:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            client = socket.create_connection(("127.0.0.1", port), timeout=30)
+            break
+        except OSError:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+    client.sendall(("\n".join(said) + "\n").encode())
+    client.shutdown(socket.SHUT_WR)
+    reply = b"".join(iter(lambda: client.recv(65536), b"")).decode().split("\n")
+finally:
+    process.kill()
+    process.wait()
+
+
+def same(shown, found):
+    """The clocks of the page and of this machine differ."""
+    return re.sub(r"[+-]\d+\.\d{9} ", "DIFF ", shown) == re.sub(r"[+-]\d+\.\d{9} ", "DIFF ", found)
+
+
+expected = heard[:3] + heard[-3:]
+found = reply[:3] + reply[-4:-1]
+assert all(same(a, b) for a, b in zip(expected, found)), (expected, found)

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* The client of the library: order, failing over, time-outs, refusals, and servers that are none. */
+#include "client_world.h"
+
+static void test_order(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = serve(w);
+    connect_client(w, 1, (struct herd_client_options){0});
+    for (int i = 0; i < 200; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "id%d", i);
+        assert_int_equal(i % 3 ? report(w, id) : report(w, id) + whatsat(w, id), 0);
+    }
+    assert_int_equal(herd_client_pending(w->client), 267);
+    run(w, 267);
+    size_t at = 0;
+    for (int i = 0; i < 200; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "id%d", i);
+        for (int k = i % 3 ? 1 : 0; k < 2; k++, at++) {
+            assert_int_equal(w->errs[at], 0);
+            assert_string_equal(w->id[at], id);
+        }
+    }
+    assert_int_equal(herd_client_pending(w->client), 0);
+    assert_int_equal(w->ups, 1);
+    assert_int_equal(w->downs, 0);
+}
+
+static void test_question(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = serve(w);
+    connect_client(w, 1, (struct herd_client_options){0});
+    assert_int_equal(whatsat(w, "nobody"), 0);
+    assert_int_equal(report(w, "kiwi"), 0);
+    assert_int_equal(whatsat(w, "kiwi"), 0);
+    run(w, 3);
+    assert_int_equal(w->errs[0], HERD_E_NOTFOUND);
+    assert_int_equal(w->errs[2], 0);
+    assert_int_equal(w->json[0], '{');
+    assert_int_equal(w->json[strlen(w->json) - 1], '}');
+    assert_non_null(strstr(w->json, "\"OK\""));
+}
+
+static void test_arguments(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = nobody(w);
+    const struct herd_client_options none = {.servers = w->addresses}, negative = {w->addresses, 1, .reply_ms = -1};
+    assert_int_equal(herd_client_new(&w->client, w->base, &none), HERD_E_ARG);
+    assert_int_equal(herd_client_new(&w->client, w->base, &negative), HERD_E_ARG);
+    connect_client(w, 1, (struct herd_client_options){.requests_max = 1});
+    static const struct {
+        const char *id, *place, *time;
+        int err;
+    } reports[] = {
+        {"", KIWI, "1", HERD_E_SYNTAX},          {"a b", KIWI, "1", HERD_E_SYNTAX},
+        {"a\n", KIWI, "1", HERD_E_SYNTAX},       {"a", "34-118", "1", HERD_E_SYNTAX},
+        {"a", "+91-118", "1", HERD_E_RANGE},     {"a", KIWI, "-1", HERD_E_SYNTAX},
+        {"a", KIWI, "9223372037", HERD_E_RANGE},
+    };
+    for (size_t i = 0; i < sizeof reports / sizeof *reports; i++)
+        assert_int_equal(herd_client_report(w->client, herd_span_of(reports[i].id), herd_span_of(reports[i].place),
+                                            herd_span_of(reports[i].time), on_done, w),
+                         reports[i].err);
+    static const struct {
+        const char *radius;
+        unsigned bound;
+        int err;
+    } questions[] = {
+        {"50.1", 1, HERD_E_RANGE}, {"-1", 1, HERD_E_SYNTAX}, {"", 1, HERD_E_SYNTAX}, {"50", 21, HERD_E_RANGE}};
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+        assert_int_equal(herd_client_whatsat(w->client, herd_span_of("a"), herd_span_of(questions[i].radius),
+                                             questions[i].bound, on_done, w),
+                         questions[i].err);
+    assert_int_equal(report(w, "a"), 0);
+    assert_int_equal(report(w, "b"), HERD_E_LIMIT);
+    assert_int_equal(w->ended, 0);
+}
+
+static void test_place(void **state)
+{
+    (void)state;
+    char text[HERD_CLIENT_PLACE_MAX];
+    assert_int_equal(herd_client_place(text, 34.06893, -118.445127), 0);
+    assert_string_equal(text, "+34.068930000-118.445127000");
+    assert_int_equal(herd_client_place(text, -90, 180), 0);
+    assert_string_equal(text, "-90.000000000+180.000000000");
+    assert_int_equal(herd_client_place(text, 0, 0), 0);
+    assert_int_equal(herd_client_place(text, 90.1, 0), HERD_E_RANGE);
+    assert_int_equal(herd_client_place(text, 0, strtod("nan", NULL)), HERD_E_RANGE);
+}
+
+static void test_fail_over(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = nobody(w);
+    w->fakes[0].close_at_once = true;
+    w->addresses[1] = fake_open(w, &w->fakes[0]);
+    w->addresses[2] = serve(w);
+    connect_client(w, 3, (struct herd_client_options){0});
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(report(w, "kiwi"), 0);
+    run(w, 10);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(w->errs[i], 0);
+    assert_int_equal(w->last_server, 2);
+    assert_int_equal(w->downs, 2);
+}
+
+/* A server that accepts and says nothing, then one that talks nonsense, then a good one. */
+static void test_silent_and_lying(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = fake_open(w, &w->fakes[0]);
+    w->fakes[1].text = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    w->addresses[1] = fake_open(w, &w->fakes[1]);
+    w->addresses[2] = serve(w);
+    connect_client(w, 3, (struct herd_client_options){.reply_ms = 50});
+    assert_int_equal(report(w, "kiwi") + whatsat(w, "kiwi"), 0);
+    run(w, 2);
+    assert_int_equal(w->errs[0], 0);
+    assert_int_equal(w->errs[1], 0);
+    assert_int_equal(w->last_server, 2);
+    assert_int_equal(w->downs, 2);
+    assert_string_equal(w->why, "the server's reply makes no sense");
+}
+
+static void test_timeout(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = fake_open(w, &w->fakes[0]);
+    connect_client(w, 1, (struct herd_client_options){.timeout_ms = 60});
+    assert_int_equal(report(w, "kiwi") + whatsat(w, "kiwi"), 0);
+    run(w, 2);
+    assert_int_equal(w->errs[0], HERD_E_TIMEOUT);
+    assert_int_equal(w->errs[1], HERD_E_TIMEOUT);
+    assert_int_equal(herd_client_pending(w->client), 0);
+    assert_int_equal(w->downs, 0); /* it may yet reply, and later requests find theirs */
+}
+
+/* The reply to a request that has timed out is not given to the next. */
+static void test_late_reply(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = fake_open(w, &w->fakes[0]);
+    connect_client(w, 1, (struct herd_client_options){.timeout_ms = 60});
+    assert_int_equal(
+        herd_client_report(w->client, herd_span_of("a"), herd_span_of("+1+1"), herd_span_of("1"), on_done, w), 0);
+    run(w, 1);
+    assert_int_equal(
+        herd_client_report(w->client, herd_span_of("b"), herd_span_of("+2+2"), herd_span_of("2"), on_done, w), 0);
+    static const char late[] = "AT X +0.1 a +1+1 1\nAT X +0.1 b +2+2 2\n";
+    assert_int_equal(w->fakes[0].count, 1);
+    bufferevent_write(w->fakes[0].bevs[0], late, strlen(late));
+    run(w, 2);
+    assert_int_equal(w->errs[0], HERD_E_TIMEOUT);
+    assert_int_equal(w->errs[1], 0);
+    assert_string_equal(w->id[1], "b");
+}
+
+static void test_unreachable(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = w->addresses[1] = nobody(w);
+    connect_client(w, 2, (struct herd_client_options){.timeout_ms = 150, .retry_min_ms = 20, .retry_max_ms = 40});
+    assert_int_equal(report(w, "kiwi"), 0);
+    run(w, 1);
+    assert_int_equal(w->errs[0], HERD_E_TIMEOUT);
+    assert_in_range(w->downs, 4, 40); /* two a round, at least 10 ms between rounds */
+}
+
+/* A herd that is down for a while: what was asked meanwhile is answered when it is back. */
+static void begin_serving(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    serve(arg);
+}
+
+static void test_comes_back(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = serve(w);
+    connect_client(w, 1, (struct herd_client_options){.retry_min_ms = 10, .retry_max_ms = 50});
+    assert_int_equal(report(w, "kiwi"), 0);
+    run(w, 1);
+    herd_server_free(w->server);
+    w->server = NULL;
+    w->config->servers[0].port = w->addresses[0].port;
+    assert_int_equal(report(w, "kiwi") + whatsat(w, "kiwi"), 0);
+    event_base_once(w->base, -1, EV_TIMEOUT, begin_serving, w, &(struct timeval){0, 100000});
+    run(w, 3);
+    assert_int_equal(w->errs[1], 0);
+    assert_int_equal(w->errs[2], 0);
+    assert_true(w->ups >= 2 && w->downs >= 1);
+}
+
+static void test_refused(void **state)
+{
+    struct world *w = *state;
+    w->config->limits.records_max = 1;
+    w->config->limits.line_max_bytes = 300;
+    w->addresses[0] = serve(w);
+    connect_client(w, 1, (struct herd_client_options){.retry_min_ms = 10});
+    char id[1000];
+    memset(id, 'x', sizeof id - 1);
+    id[sizeof id - 1] = '\0';
+    assert_int_equal(report(w, "first") + report(w, "second") + report(w, id) + report(w, "first"), 0);
+    run(w, 4);
+    assert_int_equal(w->errs[0], 0);
+    assert_int_equal(w->errs[1], HERD_E_ACCESS);
+    assert_int_equal(w->errs[2], HERD_E_LIMIT);
+    assert_int_equal(w->errs[3], 0); /* on a new connection: the server closed the old one */
+    assert_int_equal(w->ups, 2);
+}
+
+static void test_reply_too_long(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = serve(w);
+    connect_client(w, 1, (struct herd_client_options){.reply_max_bytes = 200, .retry_min_ms = 10});
+    assert_int_equal(report(w, "kiwi") + whatsat(w, "kiwi") + report(w, "kiwi"), 0);
+    run(w, 3);
+    assert_int_equal(w->errs[0], 0);
+    assert_int_equal(w->errs[1], HERD_E_LIMIT);
+    assert_int_equal(w->errs[2], 0);
+}
+
+static void test_free_inside(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = serve(w);
+    connect_client(w, 1, (struct herd_client_options){0});
+    w->free_in_done = true;
+    assert_int_equal(report(w, "a") + report(w, "b") + whatsat(w, "a"), 0);
+    run(w, 1);
+    assert_null(w->client);
+    assert_int_equal(w->ended, 1);
+    w->addresses[0] = fake_open(w, &w->fakes[0]); /* and from a time-out */
+    connect_client(w, 1, (struct herd_client_options){.timeout_ms = 20});
+    assert_int_equal(report(w, "a") + report(w, "b"), 0);
+    run(w, 2);
+    assert_null(w->client);
+}
+
+static void test_name(void **state)
+{
+    struct world *w = *state;
+    w->addresses[1] = serve(w);
+    w->addresses[0] = (struct herd_client_address){"no-such-host.invalid", 1};
+    w->addresses[1].host = "localhost";
+    connect_client(w, 2, (struct herd_client_options){.connect_ms = 300});
+    assert_int_equal(report(w, "kiwi"), 0);
+    run(w, 1);
+    assert_int_equal(w->errs[0], 0);
+    assert_int_equal(w->last_server, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_order),       TEST(test_question),   TEST(test_arguments),
+        TEST(test_place),       TEST(test_fail_over),  TEST(test_silent_and_lying),
+        TEST(test_timeout),     TEST(test_late_reply), TEST(test_unreachable),
+        TEST(test_comes_back),  TEST(test_refused),    TEST(test_reply_too_long),
+        TEST(test_free_inside), TEST(test_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Every allocation of a client fails once: the call says so, or the request ends, and nothing leaks. */
+#include "client_world.h"
+
+#include "../unit/edge/alloc.h"
+
+/* True if the failure was met. */
+static bool ask_all(const char *host, long n)
+{
+    void *state = NULL;
+    setup(&state);
+    struct world *w = state;
+    w->fakes[0].text = "AT X +0.1 kiwi +1+1 1\nAT X +0.1 kiwi +1+1 1\n{}\n\n";
+    w->addresses[0] = fake_open(w, &w->fakes[0]);
+    w->addresses[0].host = host;
+    struct herd_client_options options = {
+        .servers = w->addresses, .server_count = 1, .retry_min_ms = 1, .retry_max_ms = 2, .timeout_ms = 5000};
+    size_t asked = 0;
+    alloc_fail_at = n;
+    int err = herd_client_new(&w->client, w->base, &options);
+    if (err == 0) {
+        err = herd_client_report(w->client, herd_span_of("kiwi"), herd_span_of("+1+1"), herd_span_of("1"), on_done, w);
+        asked += err == 0;
+    }
+    if (err == 0) {
+        err = herd_client_whatsat(w->client, herd_span_of("kiwi"), herd_span_of("1"), 1, on_done, w);
+        asked += err == 0;
+    }
+    assert_true(err == 0 || err == HERD_E_NOMEM);
+    run(w, asked);
+    for (size_t i = 0; i < asked; i++)
+        assert_true(w->errs[i] == 0 || w->errs[i] == HERD_E_NOMEM);
+    bool met = alloc_fail_at <= 0;
+    alloc_fail_at = 0;
+    teardown(&state);
+    return met;
+}
+
+static void test_each(void **state)
+{
+    (void)state;
+    const char *hosts[] = {"127.0.0.1", "localhost"};
+    for (size_t i = 0; i < 2; i++) {
+        long n = 1;
+        while (ask_all(hosts[i], n))
+            n++;
+        assert_true(n > 5);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

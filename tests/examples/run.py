@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs one example and checks what it prints.
+
+usage: run.py NAME PROGRAM HERD_SERVER
+"""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+name, program, herd_server = sys.argv[1:4]
+HERE = os.path.dirname(os.path.abspath(__file__))
+program, herd_server = os.path.abspath(program), os.path.abspath(herd_server)
+os.chdir(tempfile.mkdtemp(prefix="herd-example-"))
+PATIENCE_S = 30
+
+
+def run(*args, stdin=""):
+    done = subprocess.run([program, *args], input=stdin, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+    return done.stdout
+
+
+def free_ports(count):
+    """Ports nobody uses, below the range from which the kernel takes ports for others to connect from."""
+    held, ports = [], []
+    for port in range(20000 + os.getpid() % 8000, 32000):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            listener.close()
+            continue
+        held.append(listener)
+        ports.append(port)
+        if len(ports) == count:
+            break
+    for listener in held:
+        listener.close()
+    return ports
+
+
+def write_herd(names, links):
+    ports = dict(zip(names, free_ports(len(names))))
+    config = {"servers": {n: {"port": p} for n, p in ports.items()}, "links": links}
+    with open("herd.json", "w") as file:
+        json.dump(config, file)
+    return ports
+
+
+def until(condition, what):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("waited in vain for " + what)
+
+
+def ask(port, lines):
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
+        connection.sendall(lines.encode())
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+def begin(*args):
+    with open("out", "wb") as out:
+        return subprocess.Popen(list(args), stdout=out, stderr=subprocess.STDOUT)
+
+
+def printed():
+    return open("out").read()
+
+
+def test_parse_lines():
+    out = run(stdin="IAMAT kiwi +34.068930-118.445127 1621464827.9\nWHATSAT kiwi 10 5\n\nWHEREIS kiwi\n"
+                    "AT Riley +0.5 kiwi +1-2 3\nPING")
+    assert out.splitlines() == [
+        "report id=kiwi time=1621464827.9 lat_deg=34.068930 lon_deg=-118.445127",
+        "question id=kiwi radius_km=10 bound=5",
+        "blank",
+        "invalid",
+        "record server=Riley diff=+0.5 id=kiwi lat_deg=1.000000 lon_deg=-2.000000",
+        "between servers",
+    ], out
+
+
+def test_three_nodes():
+    out = run()
+    assert re.search(r"^East replies: AT East [+-]\d+\.\d{9} kiwi \+34\.068930-118\.445127 1621464827\.959498503$",
+                     out, re.M), out
+    assert "West knows: kiwi is at +34.068930-118.445127, as East heard\n" in out, out
+
+
+def test_own_places():
+    out = run()
+    assert out.count("Coffee cart") == 1 and "Book stall" not in out, out
+    assert '"name" : "Lausanne"' in out, out
+
+
+def test_embed():
+    ports = write_herd(["Here", "There"], [["Here", "There"]])
+    here = begin(program, "herd.json", "Here")
+    there = None
+    try:
+        until(lambda: listens(ports["Here"]), "the embedded node")
+        log = open("There.out", "wb")
+        there = subprocess.Popen([herd_server, "-c", "herd.json", "There"], stdout=log, stderr=log)
+        until(lambda: listens(ports["There"]), "its neighbour")
+        reply = ask(ports["There"], "IAMAT kiwi +34.068930-118.445127 1621464827.9\n")
+        assert reply.startswith("AT There "), reply
+        until(lambda: "kiwi is at +34.068930-118.445127\n" in printed(), "the update")
+        until(lambda: "1 clients known\n" in printed(), "the program's own work")
+        here.send_signal(signal.SIGINT)
+        assert here.wait(PATIENCE_S) == 0, printed()
+    finally:
+        for process in (here, there):
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def test_custom_command():
+    """The program's own command keeps its place among hundreds of others, look-ups included."""
+    ports = write_herd(["Here"], [])
+    here = begin(program, "herd.json", "Here")
+    try:
+        until(lambda: listens(ports["Here"]), "the node")
+        one = "COUNT\nIAMAT id%d +34.068930-118.445127 1621464827.9\nWHATSAT id%d 10 1\nNONSENSE\tx \nCOUNT\n"
+        reply = ask(ports["Here"], "".join(one % (i, i) for i in range(100)) + "\nCOUNT")
+        words = re.sub(r"^\{.*?^\}\n$", "json", reply, flags=re.M | re.S).splitlines()
+        expected = []
+        for i in range(100):
+            expected += [str(i), "AT id%d" % i, "AT id%d" % i, "json", "? NONSENSE\tx ", str(i + 1)]
+        words = [re.sub(r"^AT Here \S+ (\S+) .*", r"AT \1", word) for word in words]
+        assert words == expected + ["100"], words[:20]
+        here.send_signal(signal.SIGINT)
+        assert here.wait(PATIENCE_S) == 0, printed()
+    finally:
+        if here.poll() is None:
+            here.kill()
+            here.wait()
+
+
+def test_tracker():
+    """The server in use is killed half-way: the walk goes on elsewhere, and no point is lost."""
+    ports = write_herd(["East", "West"], [["East", "West"]])
+    servers = {}
+    try:
+        for one in ports:
+            log = open(one + ".out", "wb")
+            servers[one] = subprocess.Popen([herd_server, "-c", "herd.json", one], stdout=log, stderr=log)
+            until(lambda: listens(ports[one]), one)
+        walk = begin(program, "100", "walker", os.path.join(HERE, "../../examples/walk.gpx"),
+                     *("127.0.0.1:%d" % port for port in ports.values()))
+        servers["walk"] = walk
+        until(lambda: printed().count("East took") >= 2, "two points at East")
+        servers["East"].kill()
+        assert walk.wait(PATIENCE_S) == 0, printed()
+        out = printed()
+        places = re.findall(r"^(?:East|West) took (\S+)$", out, re.M)
+        assert len(places) == 6 and places[-1] == "+34.010000000-118.496500000", out
+        assert "West took" in out and "West says what is near: {" in out, out
+        assert "127.0.0.1:%d: " % ports["East"] in out, out
+    finally:
+        for process in servers.values():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+globals()["test_" + name]()
