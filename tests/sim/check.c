@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* What must be true at any moment, and at the end. */
+#include "world.h"
+
+#include "node_impl.h"
+
+#include <stdlib.h>
+
+struct end *check_link(const struct world *w, int node, int peer)
+{
+    const struct sim_node *n = &w->nodes[node];
+    for (size_t p = 0; n->node && p < n->node->peer_count; p++)
+        if (n->peers[p] == peer && n->node->peers[p].session)
+            return herd_session_user(n->node->peers[p].session);
+    return NULL;
+}
+
+static struct herd_peer *peer_of(const struct world *w, const struct end *end)
+{
+    (void)w;
+    return &end->session->node->peers[herd_session_peer(end->session)];
+}
+
+/* Both ends are up on this connection and a comparison is under way. */
+bool check_comparing(const struct world *w, struct conn *conn)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct end *end = &conn->end[i];
+        if (end->frames > 0)
+            return true;
+        const struct herd_sync *sync = &peer_of(w, end)->sync;
+        if (herd_sync_wants(peer_of(w, end)) || sync->root_sent)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t slot_of(struct world *w, int node, uint32_t key)
+{
+    struct sim_node *n = &w->nodes[node];
+    struct herd_store *store = n->node->store;
+    if (n->slots[key] == HERD_NO_SLOT) {
+        struct herd_span id = {w->model.keys[key].id, w->model.keys[key].len};
+        n->slots[key] = herd_store_find(store, herd_store_hash(store, id), HERD_NO_SLOT, id);
+    }
+    return n->slots[key];
+}
+
+static void check_digest(struct world *w, const struct sim_node *n)
+{
+    const struct herd_store *store = n->node->store;
+    uint64_t total = 0, leaves = 0;
+    for (uint32_t slot = 0; slot < store->slots; slot++)
+        if (!herd_cell_empty(herd_store_cell(store, slot)))
+            total += herd_store_record_hash(store, slot);
+    for (size_t leaf = 0; leaf < (size_t)1 << store->digest.bits; leaf++)
+        leaves += store->digest.leaves[leaf];
+    if (total != store->digest.total || total != leaves)
+        sim_fail(w, "%s: the digest is wrong", n->name);
+}
+
+static void check_reader(struct world *w, const struct sim_node *n, const struct herd_reader *reader)
+{
+    size_t bits = 0;
+    for (uint32_t i = 0; i < n->node->changes.cap / 64; i++)
+        bits += (size_t)__builtin_popcountll(reader->bits[i]);
+    if (bits != reader->pending)
+        sim_fail(w, "%s: %zu bits are set, %zu counted", n->name, bits, reader->pending);
+}
+
+void check_node(struct world *w, int node)
+{
+    struct sim_node *n = &w->nodes[node];
+    if (!n->node)
+        return;
+    struct herd_store *store = n->node->store;
+    w->figures->checks++;
+    check_digest(w, n);
+    if (store->count != n->held)
+        sim_fail(w, "%s holds %zu records instead of %u", n->name, store->count, n->held);
+    for (uint32_t key = 0; key < w->model.key_count; key++) {
+        int32_t has = n->has[key];
+        uint32_t slot = slot_of(w, node, key);
+        if ((has == NO_VERSION) != (slot == HERD_NO_SLOT))
+            sim_fail(w, "%s: client %u is %s", n->name, key, has == NO_VERSION ? "there" : "lost");
+        if (has == NO_VERSION)
+            continue;
+        const struct version *v = &w->model.versions[has];
+        w->out.len = 0;
+        if (herd_store_format(store, slot, &w->out) < 0 || w->out.len != v->len + 1 ||
+            memcmp(w->out.at, w->model.texts[has], v->len) != 0)
+            sim_fail(w, "%s holds %.*s instead of %.*s", n->name, (int)w->out.len, w->out.at, (int)v->len,
+                     w->model.texts[has]);
+        w->out.len = 0;
+    }
+    for (size_t p = 0; p < n->node->peer_count; p++)
+        if (n->node->peers[p].session)
+            check_reader(w, n, &n->node->peers[p].reader);
+}
+
+/* The newest copies on their way to `end`. */
+static void copies(struct world *w, const struct end *end, int32_t *newest)
+{
+    for (uint32_t key = 0; key < w->model.key_count; key++)
+        newest[key] = NO_VERSION;
+    const char *at = end->in.at, *stop = at + end->in.len;
+    while (at < stop) {
+        const char *lf = memchr(at, '\n', (size_t)(stop - at));
+        if (!lf)
+            break;
+        if (lf - at > 3 && memcmp(at, "AT ", 3) == 0) {
+            int32_t version = model_find(&w->model, (struct herd_span){at, (size_t)(lf - at)});
+            if (version != NO_VERSION && model_order(&w->model, version, newest[w->model.versions[version].key]) > 0)
+                newest[w->model.versions[version].key] = version;
+        }
+        at = lf + 1;
+    }
+}
+
+/* The promise, link by link: what we have and a neighbour lacks is due, on its way, or being compared. */
+void check_links(struct world *w, int node)
+{
+    struct sim_node *n = &w->nodes[node];
+    for (size_t p = 0; n->node && p < n->node->peer_count; p++) {
+        struct herd_peer *peer = &n->node->peers[p];
+        struct end *end = check_link(w, node, n->peers[p]);
+        if (!end || other_end(end)->node < 0)
+            continue;
+        struct end *to = other_end(end);
+        const struct sim_node *v = &w->nodes[to->node];
+        if (to->closed || to->eof || to->torn || end->eof || end->torn || end->conn->black_hole || !to->session ||
+            herd_session_peer(to->session) < 0 || check_comparing(w, end->conn) ||
+            v->node->store->digest.total == n->node->store->digest.total)
+            continue;
+        int32_t newest[2048];
+        bool looked = false;
+        for (uint32_t key = 0; key < w->model.key_count; key++) {
+            int32_t has = n->has[key];
+            if (has == NO_VERSION || model_order(&w->model, v->has[key], has) >= 0 ||
+                herd_reader_has(&peer->reader, slot_of(w, node, key)))
+                continue;
+            if (!looked)
+                copies(w, to, newest);
+            looked = true;
+            if (model_order(&w->model, newest[key], has) < 0)
+                sim_fail(w, "%s will never tell %s: %.*s", n->name, v->name, (int)w->model.versions[has].len,
+                         w->model.texts[has]);
+        }
+    }
+}
+
+void check_all(struct world *w)
+{
+    for (int i = 0; i < w->count; i++) {
+        check_node(w, i);
+        check_links(w, i);
+    }
+}
+
+bool check_converged(struct world *w)
+{
+    const struct herd_store *first = w->nodes[0].node ? w->nodes[0].node->store : NULL;
+    for (uint32_t i = 0; i < w->conn_top; i++)
+        if (w->conns[i].used && w->conns[i].end[0].node < 0)
+            return false; /* a stranger's words are still on their way */
+    for (int a = 0; a < w->count; a++) {
+        const struct sim_node *n = &w->nodes[a];
+        if (!n->node || n->node->store->digest.total != first->digest.total)
+            return false;
+        for (size_t p = 0; p < n->node->peer_count; p++) {
+            struct end *end = check_link(w, a, n->peers[p]);
+            if (!end || n->node->peers[p].reader.pending > 0)
+                return false;
+            const struct end *back = check_link(w, n->peers[p], a);
+            if (!back || back != other_end(end) || end->in.len > 0 || end->eof || check_comparing(w, end->conn))
+                return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* Clients: what they say, and what they must be answered, byte for byte. */
+#include "world.h"
+
+#include "node_impl.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#define JSON "{\"results\":[],\"status\":\"OK\"}"
+
+struct talk {
+    struct herd_buf say, expect;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct herd_buf *buf, const char *format, ...)
+{
+    char text[1024];
+    va_list list;
+    va_start(list, format);
+    int len = vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    if (len < 0 || (size_t)len >= sizeof text || herd_buf_add(buf, text, (size_t)len) < 0)
+        abort();
+}
+
+/* Nanoseconds, decimals beyond the ninth cut off. */
+static int64_t time_ns(const char *time)
+{
+    int64_t ns = 0;
+    int decimals = -1;
+    for (; *time; time++) {
+        if (*time == '.')
+            decimals = 0;
+        else if (decimals < 9) {
+            ns = ns * 10 + (*time - '0');
+            decimals += decimals >= 0;
+        }
+    }
+    for (decimals = decimals < 0 ? 0 : decimals; decimals < 9; decimals++)
+        ns *= 10;
+    return ns;
+}
+
+/* Whether the node takes a report of this version for news: a report equal in place and time is the same. */
+static bool is_news(const struct world *w, int32_t version, int32_t has)
+{
+    if (has == NO_VERSION)
+        return true;
+    const struct version *v = &w->model.versions[version], *old = &w->model.versions[has];
+    if (herd_span_equal(v->part[3], old->part[3]) && herd_span_equal(v->part[4], old->part[4]))
+        return false;
+    return model_order(&w->model, version, has) > 0;
+}
+
+static const char *const decimals[] = {"", "", "", ".0", ".5", ".50", ".25", ".963974953", ".000000001", ".5000000001",
+                                       ".50000000010", ".499999999999999999999"};
+
+static void iamat(struct world *w, struct talk *t, int node, uint32_t key, bool at_ease)
+{
+    struct sim_node *n = &w->nodes[node];
+    const struct sim_key *id = &w->model.keys[key];
+    struct rng *r = &w->workload;
+    char time[64], place[64], line[1024];
+    int64_t second = 1621464800 + (rng_one_in(r, 3) ? w->now / SECOND : 0) + rng_in(r, 0, w->op_window_s);
+    snprintf(time, sizeof time, "%s%lld%s", rng_one_in(r, 20) ? "00" : "", (long long)second,
+             decimals[rng_below(r, sizeof decimals / sizeof *decimals)]);
+    snprintf(place, sizeof place, rng_one_in(r, 3) ? "+34.%d-118.4" : "+%d.068930-118.445127", (int)rng_below(r, 60));
+    add(&t->say, "IAMAT %.*s %s %s\n", (int)id->len, id->id, place, time);
+
+    int64_t diff = world_clock(w, node).wall_ns - time_ns(time);
+    uint64_t size = diff < 0 ? 0 - (uint64_t)diff : (uint64_t)diff;
+    int len = snprintf(line, sizeof line, "AT %s %c%llu.%09llu %.*s %s %s", n->name, diff < 0 ? '-' : '+',
+                       (unsigned long long)(size / 1000000000), (unsigned long long)(size % 1000000000), (int)id->len,
+                       id->id, place, time);
+    bool future = n->options.future_refuse && -diff > (n->options.future_ns ? n->options.future_ns : 300 * SECOND);
+    bool full = n->has[key] == NO_VERSION && n->held >= (n->options.records_max ? n->options.records_max : 1000000);
+    if (future || full) {
+        add(&t->expect, "? IAMAT %.*s %s %s\n", (int)id->len, id->id, place, time);
+        return;
+    }
+    int32_t version = model_add(w, key, (struct herd_span){line, (size_t)len});
+    add(&t->expect, "%s\n", line);
+    if (at_ease && is_news(w, version, n->has[key])) {
+        w->figures->updates++;
+        model_learn(w, node, version);
+    }
+}
+
+static void whatsat(struct world *w, struct talk *t, int node, uint32_t key)
+{
+    const struct sim_key *id = &w->model.keys[key];
+    int32_t has = w->nodes[node].has[key];
+    add(&t->say, "WHATSAT %.*s 10 5\n", (int)id->len, id->id);
+    if (has == NO_VERSION)
+        add(&t->expect, "? WHATSAT %.*s 10 5\n", (int)id->len, id->id);
+    else
+        add(&t->expect, "%.*s\n" JSON "\n\n", (int)w->model.versions[has].len, w->model.texts[has]);
+}
+
+static void nonsense(struct world *w, struct talk *t)
+{
+    static const char *const lines[] = {"hello", "IAMAT", "IAMAT kiwi +34-118", "IAMAT kiwi +34-118 x", "WHATSAT kiwi 10 21",
+                                        "AT Riley +1.000000000 kiwi +1+1 1", "ROOT 1 1", "PING", "  x  y\t"};
+    const char *line = lines[rng_below(&w->workload, sizeof lines / sizeof *lines)];
+    add(&t->say, "%s\n", line);
+    add(&t->expect, "? %s\n", line);
+}
+
+/* Says it all, in pieces, and gathers the replies. */
+static void speak(struct world *w, int node, struct talk *t, bool at_ease)
+{
+    struct sim_node *n = &w->nodes[node];
+    struct herd_session *session;
+    struct herd_buf replies = {0};
+    struct rng *r = &w->workload;
+    struct herd_now now = world_clock(w, node);
+    world_enter(w, node);
+    int err = herd_session_open(n->node, &session, NULL, now);
+    world_leave(w);
+    if (err < 0)
+        return;
+    struct herd_turn turn = {0};
+    size_t used = 0, shown = 0;
+    uint64_t failed = sim_alloc.failed;
+    bool pieces = rng_one_in(r, 2), stay = !rng_one_in(r, 8);
+    w->ticket_count = 0;
+    while (err >= 0 && used < t->say.len) {
+        shown = pieces ? (size_t)rng_in(r, (int64_t)shown + 1, (int64_t)t->say.len) : t->say.len;
+        world_enter(w, node);
+        err = herd_session_input(session, (struct herd_span){t->say.at + used, shown - used}, now, &replies, &turn);
+        world_leave(w);
+        used += turn.consumed;
+        if (turn.paused || shown == t->say.len)
+            break;
+    }
+    if (err >= 0 && used != t->say.len && at_ease)
+        sim_fail(w, "%s used %zu of %zu bytes of a client", n->name, used, t->say.len);
+    if (!at_ease)
+        model_follow(w, node);
+    world_turn(w, node); /* tells the neighbours, and gives out the look-ups */
+    while (w->ticket_count > 0 && err >= 0 && stay) {
+        size_t which = (size_t)rng_below(r, w->ticket_count);
+        struct herd_session *whose;
+        world_enter(w, node);
+        err = herd_node_answer(n->node, w->tickets[which], herd_span_of(JSON), now, &replies, &whose);
+        world_leave(w);
+        w->tickets[which] = w->tickets[--w->ticket_count];
+        if (whose != session)
+            sim_fail(w, "%s answers another client", n->name);
+    }
+    if (err < 0 && sim_alloc.failed == failed)
+        sim_fail(w, "%s: client: %s", n->name, herd_strerror(err));
+    if (at_ease && stay &&
+        (replies.len != t->expect.len || (replies.len && memcmp(replies.at, t->expect.at, replies.len) != 0)))
+        sim_fail(w, "%s was told:\n%.*sand answered:\n%.*sinstead of:\n%.*s", n->name, (int)t->say.len, t->say.at,
+                 (int)replies.len, replies.at ? replies.at : "", (int)t->expect.len, t->expect.at ? t->expect.at : "");
+    w->trace = herd_hash(w->trace, replies.at, replies.len);
+    herd_session_close(session);
+    w->ticket_count = 0;
+    herd_buf_fini(&replies);
+    world_turn(w, node);
+}
+
+void load_op(struct world *w)
+{
+    struct rng *r = &w->workload;
+    if (w->ops_left == 0)
+        return;
+    w->ops_left--;
+    world_event(w, w->now + rng_in(r, 0, 2 * w->op_gap_ns), EV_OP, 0, 0, 0);
+    int node = (int)rng_below(r, (uint64_t)w->count);
+    struct sim_node *n = &w->nodes[node];
+    if (!n->node || n->paused_until > w->now)
+        return;
+    bool at_ease = n->oom_one_in == 0;
+    struct talk t = {0};
+    for (uint64_t commands = 1 + rng_below(r, 4); commands > 0; commands--) {
+        uint32_t key = (uint32_t)rng_below(r, w->model.key_count);
+        if (rng_one_in(r, 3))
+            key = (uint32_t)rng_below(r, 1 + w->model.key_count / 8); /* some report more often */
+        uint64_t what = rng_below(r, 16);
+        if (what < 11)
+            iamat(w, &t, node, key, at_ease);
+        else if (what < 14)
+            whatsat(w, &t, node, key);
+        else if (what < 15)
+            nonsense(w, &t);
+        else
+            add(&t.say, " \t\n");
+    }
+    if (w->verbose)
+        sim_say(w, "%s is told:\n%.*s", n->name, (int)t.say.len, t.say.at);
+    speak(w, node, &t, at_ease);
+    herd_buf_fini(&t.say);
+    herd_buf_fini(&t.expect);
+}
+
+/* Every client reports once, at one node or another: stores are full before links are up. */
+void load_preload(struct world *w)
+{
+    for (uint32_t key = 0; key < w->model.key_count; key++) {
+        struct talk t = {0};
+        int node = (int)rng_below(&w->workload, (uint64_t)w->count);
+        if (w->nodes[node].node) {
+            iamat(w, &t, node, key, w->nodes[node].oom_one_in == 0);
+            speak(w, node, &t, w->nodes[node].oom_one_in == 0);
+        }
+        herd_buf_fini(&t.say);
+        herd_buf_fini(&t.expect);
+    }
+}

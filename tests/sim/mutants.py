@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Proves that the simulator can fail: builds it over cores with one bug each (mutants/*.edit) and counts the
+seeds until it notices. Exit status 1: an edit does not fit the sources any more, a bug was not noticed within
+--seeds, or the core without a bug fails.
+
+    mutants.py --core lib/core --include include --sim tests/sim [--seeds 2000] [--only NAME] --cc CC...
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import variant
+
+FLAGS = ["-std=c11", "-O1", "-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", "-w"]
+WRAP = ["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free"]
+
+
+class Builder:
+    def __init__(self, args, work):
+        self.args, self.work = args, work
+        self.sources = variant.read_core(args.core)
+        variant.apply(self.sources, os.path.join(args.sim, "small", "small.edit"))
+        self.base = os.path.join(work, "base")
+        variant.write_core(self.sources, self.base)
+        jobs = [(os.path.join(self.base, name), self.base) for name in self.sources if name.endswith(".c")]
+        jobs += [(os.path.join(args.sim, name), self.base) for name in os.listdir(args.sim) if name.endswith(".c")]
+        with ThreadPoolExecutor(2) as pool:
+            self.objects = dict(pool.map(lambda job: self.compile(*job), jobs))
+
+    def compile(self, source, out):
+        name = os.path.basename(source)
+        target = os.path.join(out, name[:-2] + ".o")
+        # The simulator's files and the core's are told apart by their directory: their names differ.
+        subprocess.run([*self.args.cc, *FLAGS, "-I" + out, "-I" + self.base, "-I" + self.args.include,
+                        "-I" + self.args.sim, "-c", source, "-o", target], check=True)
+        return name, target
+
+    def link(self, objects, out):
+        program = os.path.join(out, "sim")
+        subprocess.run([*self.args.cc, *WRAP, *objects.values(), "-o", program], check=True)
+        return program
+
+    def mutant(self, edit):
+        out = os.path.join(self.work, os.path.basename(edit))
+        sources = dict(self.sources)
+        changed = variant.apply(sources, edit)
+        if any(name.endswith(".h") for name in changed):
+            raise SystemExit(f"{edit}: edits of headers are not supported")
+        variant.write_core(sources, out, changed)
+        return self.link({**self.objects, **dict(self.compile(os.path.join(out, n), out) for n in changed)}, out)
+
+
+def run(program, seeds):
+    """(first failing seed or None, what it said)"""
+    done = subprocess.run([program, "--seeds", f"1..{seeds}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=600, errors="replace")
+    if done.returncode == 0:
+        return None, ""
+    seed = re.search(r"--seed (\d+)", done.stderr)
+    said = re.sub(r"seed \d+, after (\d+) events, at [0-9.]+ s: ", "", done.stderr.splitlines()[0])
+    return int(seed[1]) if seed else 0, "".join(c if " " <= c <= "~" else "?" for c in said)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("core", "include", "sim"):
+        parser.add_argument("--" + name, required=True, type=os.path.abspath)
+    parser.add_argument("--seeds", type=int, default=2000)
+    parser.add_argument("--only")
+    parser.add_argument("--cc", nargs="+", required=True)
+    args = parser.parse_args()
+    edits = sorted(os.path.join(args.sim, "mutants", name) for name in os.listdir(os.path.join(args.sim, "mutants"))
+                   if name.endswith(".edit") and (not args.only or name == args.only + ".edit"))
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="herd-mutants-") as work:
+        builder = Builder(args, work)
+        seed, said = run(builder.link(builder.objects, builder.base), args.seeds)
+        if seed is not None:
+            print(f"without a bug, seed {seed} fails: {said}")
+            failed = True
+        print(f"{'seeds':>6}  bug")
+        for edit in edits:
+            seed, said = run(builder.mutant(edit), args.seeds)
+            what = variant.read_edit(edit)[0]
+            failed |= seed is None
+            print(f"{seed if seed is not None else 'NEVER':>6}  {what}\n        {said[:100]}", flush=True)
+    print(f"{len(edits)} bugs, {'NOT all noticed' if failed else 'all noticed'} within {args.seeds} seeds")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

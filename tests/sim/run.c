@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/* One seed: a herd, its clients and its misfortunes; then all is well again, and all must agree. */
+#include "world.h"
+
+#include "node_impl.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#define HEALING_NS (300 * SECOND)
+#define EVENTS_MAX UINT64_C(3000000)
+
+void sim_say(struct world *w, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    printf("%12.6f ", (double)w->now / 1e9);
+    vprintf(format, list);
+    printf("\n");
+    va_end(list);
+}
+
+_Noreturn void sim_fail(struct world *w, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fflush(stdout);
+    fprintf(stderr, "seed %llu, after %llu events, at %.6f s: ", (unsigned long long)w->seed,
+            (unsigned long long)w->events, (double)w->now / 1e9);
+    vfprintf(stderr, format, list);
+    fprintf(stderr, "\n");
+    va_end(list);
+    fflush(stderr);
+    _Exit(1);
+}
+
+/* ---- what a seed means ---- */
+
+static void link_nodes(struct world *w, int a, int b)
+{
+    struct edge *edge = world_edge(w, a, b);
+    if (a == b || edge->there)
+        return;
+    edge->there = true;
+    edge->latency_ns = rng_one_in(&w->topology, 4) ? rng_in(&w->topology, 10 * US, 40 * MS)
+                                                   : rng_in(&w->topology, 10 * US, MS);
+    w->edges++;
+    const int pair[2] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        struct sim_node *n = &w->nodes[pair[i]];
+        const struct sim_node *o = &w->nodes[pair[1 - i]];
+        n->peers[n->options.peer_count] = pair[1 - i];
+        n->peer_names[n->options.peer_count++] = herd_span_of(o->name);
+    }
+}
+
+static void make_topology(struct world *w)
+{
+    struct rng *r = &w->topology;
+    uint64_t size = rng_below(r, 20);
+    w->count = (int)(size < 10 ? rng_in(r, 2, 4) : size < 18 ? rng_in(r, 5, 8) : rng_in(r, 9, NODES_MAX));
+    for (int i = 0; i < w->count; i++) {
+        struct sim_node *n = &w->nodes[i];
+        /* names whose order is not that of the numbers */
+        snprintf(n->name, sizeof n->name, "%c%d", "nNza"[rng_below(r, 4)], i);
+        n->steady_off = rng_in(r, 0, 1000) * SECOND;
+        n->wall_off = rng_one_in(r, 3) ? rng_in(r, -5000, 5000) * MS : 0;
+        n->options.ping_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 200, 5000) * MS;
+        n->options.digest_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 2, 60) * SECOND;
+        n->options.redial_max_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 50, 3000) * MS;
+    }
+    for (int i = 1; i < w->count; i++)
+        link_nodes(w, i, (int)rng_below(r, (uint64_t)i));
+    for (uint64_t more = rng_below(r, (uint64_t)w->count * 2); more > 0; more--)
+        link_nodes(w, (int)rng_below(r, (uint64_t)w->count), (int)rng_below(r, (uint64_t)w->count));
+}
+
+static void make_keys(struct world *w)
+{
+    struct rng *r = &w->workload;
+    struct model *m = &w->model;
+    uint64_t size = rng_below(r, 100);
+    m->key_count = (uint32_t)(size < 60 ? rng_in(r, 1, 12) : size < 96 ? rng_in(r, 10, 60) : rng_in(r, 100, 900));
+    if (w->count > 8 && m->key_count > 60)
+        m->key_count = 60;
+    m->keys = calloc(m->key_count, sizeof *m->keys);
+    for (uint32_t key = 0; key < m->key_count; key++) {
+        char id[400];
+        int len = snprintf(id, sizeof id, "c%u_", key);
+        if (rng_one_in(r, 6)) /* some are long, some are not ASCII */
+            for (int64_t more = rng_in(r, 1, rng_one_in(r, 4) ? 300 : 40); more > 0; more--)
+                id[len++] = (char)rng_in(r, 0x21, 0xff);
+        m->keys[key].id = malloc((size_t)len);
+        memcpy(m->keys[key].id, id, (size_t)len);
+        m->keys[key].len = (uint32_t)len;
+    }
+    for (int i = 0; i < w->count; i++) {
+        struct sim_node *n = &w->nodes[i];
+        n->has = malloc(m->key_count * sizeof *n->has);
+        n->watched = malloc(m->key_count * sizeof *n->watched);
+        n->slots = malloc(m->key_count * sizeof *n->slots);
+        for (uint32_t key = 0; key < m->key_count; key++)
+            n->has[key] = n->watched[key] = NO_VERSION;
+    }
+}
+
+static void draw(struct world *w)
+{
+    make_topology(w);
+    make_keys(w);
+    struct rng *r = &w->faults;
+    w->calm = rng_one_in(r, 10);
+    w->watch = rng_one_in(r, 4);
+    for (int i = 0; i < w->count; i++)
+        w->nodes[i].journals = rng_one_in(r, 3);
+    w->ops_left = (uint32_t)rng_in(r, 5, rng_one_in(r, 4) ? 200 : 60);
+    w->faults_left = w->calm ? 0 : (uint32_t)rng_in(r, 0, rng_one_in(r, 4) ? 60 : 20);
+    int64_t length = rng_in(r, 1, rng_one_in(r, 4) ? 20000 : 1500) * MS;
+    w->op_gap_ns = length / w->ops_left;
+    w->fault_gap_ns = w->faults_left ? length / w->faults_left : 0;
+    w->op_window_s = rng_in(r, 0, 30);
+    w->room = (size_t)rng_in(r, 1, rng_one_in(r, 3) ? 65536 : 600);
+    w->chunk = rng_one_in(r, 12) ? (size_t)rng_in(r, 20, 100) : (size_t)rng_in(r, 100, 65536);
+    w->jitter_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 0, 5 * MS);
+}
+
+/* ---- phases ---- */
+
+static void step(struct world *w, const struct event *e)
+{
+    w->events++;
+    if (w->events > w->event_max)
+        sim_fail(w, "does not come to rest");
+    world_step(w, e);
+    uint64_t dice = rng_below(&w->checks, 64);
+    int node = (int)rng_below(&w->checks, (uint64_t)w->count);
+    if (dice == 0)
+        check_node(w, node);
+    if (dice < 3)
+        check_links(w, node);
+}
+
+static void run_until(struct world *w, int64_t until)
+{
+    struct event e;
+    while (w->heap_len > 0 && w->heap[0].at < until && world_next(w, &e))
+        step(w, &e);
+}
+
+/* Until it is so, or too late. */
+static bool run_until_converged(struct world *w, int64_t deadline)
+{
+    struct event e;
+    uint32_t since = 0;
+    while (!(since++ % 4 == 0 && check_converged(w))) {
+        if (!world_next(w, &e) || e.at > deadline)
+            return false;
+        step(w, &e);
+    }
+    return true;
+}
+
+static void check_rest(struct world *w, const int32_t *least)
+{
+    check_all(w);
+    for (uint32_t key = 0; key < w->model.key_count; key++) {
+        for (int i = 0; i < w->count; i++)
+            if (w->nodes[i].has[key] != w->nodes[0].has[key])
+                sim_fail(w, "%s and %s differ on client %u", w->nodes[0].name, w->nodes[i].name, key);
+        if (model_order(&w->model, w->nodes[0].has[key], least[key]) < 0)
+            sim_fail(w, "lost: %.*s", (int)w->model.versions[least[key]].len, w->model.texts[least[key]]);
+    }
+    for (int i = 0; i < w->count; i++)
+        if (herd_node_counts(w->nodes[i].node).repairs)
+            sim_fail(w, "%s had to repair", w->nodes[i].name);
+    for (uint32_t v = 0; w->calm && v < w->model.count; v++)
+        if (w->model.versions[v].calm && w->model.versions[v].sent_calm > (uint32_t)(2 * w->edges - w->count + 1))
+            sim_fail(w, "sent %u times over %d links of %d nodes: %.*s", w->model.versions[v].sent_calm, w->edges,
+                     w->count, (int)w->model.versions[v].len, w->model.texts[v]);
+}
+
+/* A watcher saw the newest of everything that changed. */
+static void check_watchers(struct world *w)
+{
+    for (int i = 0; i < w->count; i++) {
+        struct sim_node *n = &w->nodes[i];
+        if (!n->watch)
+            continue;
+        world_watch(w, i);
+        for (uint32_t key = 0; key < w->model.key_count; key++)
+            if (n->watched[key] != n->has[key])
+                sim_fail(w, "%s's watcher missed %.*s", n->name, (int)w->model.versions[n->has[key]].len,
+                         w->model.texts[n->has[key]]);
+    }
+}
+
+/* Nobody reports, nothing breaks: nothing but keep-alives is said, and roots agree. */
+static void rest_a_while(struct world *w)
+{
+    uint64_t lines = w->figures->lines;
+    run_until(w, w->now + 130 * SECOND);
+    if (w->figures->lines != lines)
+        sim_fail(w, "%llu lines were sent while nothing happened", (unsigned long long)(w->figures->lines - lines));
+    if (!run_until_converged(w, w->now + 30 * SECOND))
+        sim_fail(w, "links broke while nothing happened");
+}
+
+/* Links are up, and of dials that crossed one is left. */
+static void settle(struct world *w)
+{
+    run_until(w, 10 * SECOND);
+    if (!run_until_converged(w, HEALING_NS))
+        sim_fail(w, "no link came up");
+}
+
+static int64_t run(struct world *w)
+{
+    bool ready = !w->calm && rng_one_in(&w->topology, 2);
+    for (int i = 0; i < w->count; i++) {
+        if (ready || w->calm || !rng_one_in(&w->topology, 4))
+            world_start(w, i);
+        else
+            world_event(w, rng_in(&w->topology, 0, SECOND), EV_START, (uint32_t)i, 0, 0);
+    }
+    if (w->model.key_count > 60 || rng_one_in(&w->workload, 8)) {
+        bool calm = w->calm;
+        w->calm = false; /* these are told by comparisons */
+        load_preload(w);
+        w->calm = calm;
+    }
+    if (w->calm)
+        settle(w);
+    world_event(w, w->now, EV_OP, 0, 0, 0);
+    world_event(w, w->now, EV_FAULT, 0, 0, 0);
+    struct event e;
+    while (w->ops_left > 0 || w->faults_left > 0) {
+        if (!world_next(w, &e))
+            sim_fail(w, "nothing happens any more");
+        step(w, &e);
+    }
+    fault_heal(w);
+    check_all(w);
+    int32_t *least = malloc(w->model.key_count * sizeof *least);
+    for (uint32_t key = 0; key < w->model.key_count; key++) {
+        least[key] = NO_VERSION;
+        for (int i = 0; i < w->count; i++)
+            if (model_order(&w->model, w->nodes[i].has[key], least[key]) > 0)
+                least[key] = w->nodes[i].has[key];
+    }
+    int64_t healed = w->now;
+    if (!run_until_converged(w, w->now + HEALING_NS))
+        sim_fail(w, "no convergence");
+    healed = w->now - healed;
+    check_rest(w, least);
+    if (w->watch)
+        check_watchers(w);
+    if (rng_one_in(&w->checks, 16)) {
+        rest_a_while(w);
+        check_rest(w, least);
+    }
+    free(least);
+    return healed;
+}
+
+uint64_t sim_run(uint64_t seed, bool verbose, struct figures *figures)
+{
+    int64_t live = sim_alloc.live;
+    struct world *w = calloc(1, sizeof *w);
+    *w = (struct world){
+        .seed = seed,
+        .topology = rng_stream(seed, 1),
+        .workload = rng_stream(seed, 2),
+        .network = rng_stream(seed, 3),
+        .faults = rng_stream(seed, 4),
+        .checks = rng_stream(seed, 5),
+        .verbose = verbose,
+        .event_max = EVENTS_MAX,
+        .figures = figures,
+    };
+    sim_alloc.rng = rng_stream(seed, 6);
+    sim_alloc.failed = 0;
+    w->conns = calloc(CONNS_MAX, sizeof *w->conns);
+    model_init(&w->model);
+    draw(w);
+    if (verbose)
+        sim_say(w, "%d nodes, %d links, %u clients, %u commands, %u faults%s, %zu unsent bytes, pieces of %zu", w->count,
+                w->edges, w->model.key_count, w->ops_left, w->faults_left, w->calm ? " (calm)" : "", w->room, w->chunk);
+    run(w);
+    figures->seeds++;
+    figures->nodes += (uint64_t)w->count;
+    figures->events += w->events;
+    figures->virtual_s += (double)w->now / 1e9;
+    figures->allocs_failed += sim_alloc.failed;
+    for (int i = 0; i < w->count; i++) {
+        figures->syncs += herd_node_counts(w->nodes[i].node).syncs;
+        w->trace = mix(w->trace, w->nodes[i].node->store->digest.total);
+    }
+    uint64_t hash = w->trace ^ w->events;
+    world_free(w);
+    struct world memory = *w;
+    free(w);
+    if (sim_alloc.live != live)
+        sim_fail(&memory, "%lld blocks of memory are lost", (long long)(sim_alloc.live - live));
+    return hash;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A herd of real nodes in a world that a seed decides: time, bytes on their way, clients and misfortune.
+ *
+ *     model.c   what records there are, how they are ordered, what each node must hold: written anew, not shared
+ *               with the library
+ *     world.c   events in the order of time; bytes from node to node; effects carried out
+ *     load.c    clients: what they say, and what they must be answered
+ *     disk.c    journals, of nodes that keep one
+ *     faults.c  misfortune, and its end
+ *     check.c   what must be true at any moment, and at the end
+ *     run.c     one seed from beginning to end
+ *
+ * A connection is a pair of byte queues, ordered and lossless until it breaks; then a random part of what was
+ * on its way is lost, at any byte. Nothing here asks for the time or for randomness of its own.
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include "rng.h"
+
+#include "scribe.h"
+
+#include <herd/node.h>
+
+#include <stdio.h>
+
+#define NODES_MAX 24
+#define CONNS_MAX 1024
+#define US INT64_C(1000)
+#define MS INT64_C(1000000)
+#define SECOND INT64_C(1000000000)
+#define NO_VERSION (-1)
+
+/* ---- alloc.c ---- */
+struct sim_alloc {
+    int64_t live;     /* blocks */
+    uint64_t one_in;  /* allocations fail with this chance; 0: never */
+    uint64_t failed;
+    struct rng rng;
+};
+extern struct sim_alloc sim_alloc;
+
+/* ---- the model ---- */
+
+/* A record that some node once made of a report: its AT line without LF, and the parts of that. */
+struct version {
+    uint32_t key;
+    uint32_t len;
+    struct herd_span part[5]; /* server, diff, id, place, time: into the world's texts */
+    uint64_t hash;
+    uint32_t sent_calm; /* how often it crossed a link while nothing else happened */
+    bool calm;
+};
+
+struct sim_key {
+    char *id;
+    uint32_t len;
+};
+
+struct sent {
+    uint64_t what; /* connection, direction, version, sent or taken */
+    uint32_t run, epoch;
+};
+
+struct model {
+    struct version *versions;
+    uint32_t count, cap;
+    uint32_t *table; /* hash of the line -> version + 1 */
+    uint32_t table_size;
+    struct sim_key *keys;
+    uint32_t key_count;
+    char **texts; /* memory of the lines */
+    struct sent *sent;
+    uint32_t sent_size, sent_used, run;
+};
+
+/* ---- nodes and connections ---- */
+
+struct end {
+    struct conn *conn;
+    int node;       /* -1: a stranger, played by faults.c */
+    struct herd_session *session;
+    struct herd_buf in; /* bytes for this end: shown to it, arrived or on their way */
+    size_t shown;
+    uint32_t frames;  /* of a comparison, in `in` */
+    bool eof;         /* behind `in` the other side is closed */
+    bool torn;        /* `in` was cut short */
+    bool closed, unopened, moving;
+};
+
+struct conn {
+    bool used;
+    uint32_t serial;
+    uint32_t epoch;  /* frames of a comparison so far, written or taken */
+    bool black_hole; /* nothing arrives at either end any more, and neither is told */
+    struct end end[2];
+};
+
+struct sim_node {
+    char name[12];
+    struct herd_node *node; /* NULL: crashed */
+    struct herd_watch *watch;
+    struct herd_node_options options;
+    struct herd_span peer_names[NODES_MAX];
+    int peers[NODES_MAX];
+    int64_t wall_off, steady_off; /* from the world's time */
+    int64_t paused_until;
+    int64_t tick_at;
+    uint64_t oom_one_in;
+    uint32_t starts;
+    bool journals;
+    struct herd_scribe scribe;
+    struct herd_buf journal; /* a file: outlives the node */
+    size_t synced;           /* of it, safe from a crash */
+    int32_t *has;     /* by key: the version it must hold */
+    int32_t *watched; /* by key: the newest its watcher saw; NO_VERSION - 1: it changed unseen by model */
+    uint32_t *slots;  /* by key: where the store keeps it, once known */
+    uint32_t held;    /* keys it has */
+    uint64_t sent;    /* AT lines, in earlier lives */
+};
+
+/* Between two nodes. */
+struct edge {
+    bool there, cut, cut_silently;
+    int64_t latency_ns;
+    int64_t stalled_until[2]; /* towards the larger number, towards the smaller */
+    size_t chunk[2];          /* bytes that arrive at once; 0: as the world has it */
+    int64_t gap_ns[2];        /* between two arrivals: a rate */
+};
+
+enum event_kind { EV_MOVE, EV_TICK, EV_TURN, EV_OP, EV_FAULT, EV_DIAL_FAILED, EV_START };
+
+struct event {
+    int64_t at;
+    uint64_t seq;
+    enum event_kind kind;
+    uint32_t a, b;
+    uint32_t stamp; /* of the connection, or a node's start: stale events are dropped */
+};
+
+struct figures {
+    uint64_t seeds, updates, lines, links, crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays;
+    double virtual_s;
+};
+
+struct world {
+    uint64_t seed;
+    struct rng topology, workload, network, faults, checks;
+    struct sim_node nodes[NODES_MAX];
+    int count, edges;
+    struct edge edge[NODES_MAX][NODES_MAX]; /* [smaller][larger] */
+    struct conn *conns;
+    uint32_t conn_top, serial;
+    struct model model;
+    struct event *heap;
+    size_t heap_len, heap_cap;
+    uint64_t seq;
+    int64_t now;
+    size_t room, chunk;    /* unsent bytes below which links are filled; bytes that arrive at once */
+    int64_t jitter_ns;
+    uint32_t ops_left, faults_left;
+    int64_t op_gap_ns, fault_gap_ns, op_window_s;
+    bool calm;             /* no misfortune: messages are counted */
+    bool healed;
+    bool watch;
+    uint64_t trace;        /* a hash of all that happened */
+    uint64_t events, event_max;
+    bool verbose;
+    struct herd_buf out;
+    struct figures *figures;
+    /* tickets of the client that speaks now */
+    uint64_t tickets[16];
+    size_t ticket_count;
+    int in_node;
+};
+
+/* Ends the run: something that must not be was seen. */
+_Noreturn void sim_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_say(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- model.c ---- */
+void model_init(struct model *m);
+void model_fini(struct model *m);
+/* The version of an AT line (no LF), or NO_VERSION. */
+int32_t model_find(const struct model *m, struct herd_span line);
+/* Makes it known. */
+int32_t model_add(struct world *w, uint32_t key, struct herd_span line);
+/* <0: a comes before b. */
+int model_order(const struct model *m, int32_t a, int32_t b);
+int model_time_order(struct herd_span a, struct herd_span b);
+/* Notes that `what` happened in `epoch`; false if it had already happened in that epoch. */
+bool model_note(struct model *m, uint64_t what, uint32_t epoch);
+bool model_noted(const struct model *m, uint64_t what, uint32_t epoch);
+/* The node was told a version: takes it if it is newer. */
+void model_learn(struct world *w, int node, int32_t version);
+/* The node's store decides what it has, for what it could take in was a matter of luck; never less than before. */
+void model_follow(struct world *w, int node);
+
+/* ---- world.c ---- */
+void world_event(struct world *w, int64_t at, enum event_kind kind, uint32_t a, uint32_t b, uint32_t stamp);
+bool world_next(struct world *w, struct event *ret);
+void world_step(struct world *w, const struct event *e);
+struct herd_now world_clock(const struct world *w, int node);
+struct edge *world_edge(struct world *w, int a, int b);
+struct conn *world_connect(struct world *w, int a, int b);
+void world_send(struct world *w, struct end *to, const char *at, size_t len);
+void world_close(struct world *w, struct end *end);
+/* Both ends go, and what was on its way is cut at a random byte; `told`: the ends notice. */
+void world_break(struct world *w, struct conn *conn, bool told);
+/* The node's watcher sees what there is to see. */
+void world_watch(struct world *w, int node);
+/* A node's turn ends: effects, links filled, its next tick. */
+void world_turn(struct world *w, int node);
+bool world_start(struct world *w, int node);
+void world_crash(struct world *w, int node, bool told);
+void world_wake(struct world *w, struct end *end);
+void world_free(struct world *w);
+
+/* ---- disk.c: what a node wrote down outlives it ---- */
+void disk_open(struct world *w, int node);
+void disk_turn(struct world *w, int node);
+/* The node dies: what was not synced may be lost, from any byte on. */
+void disk_crash(struct world *w, int node);
+
+static inline struct end *other_end(struct end *end)
+{
+    return &end->conn->end[end == &end->conn->end[0]];
+}
+/* Calls into the library happen between these: memory may be short there. */
+void world_enter(struct world *w, int node);
+void world_leave(struct world *w);
+
+/* ---- load.c, faults.c ---- */
+void load_op(struct world *w);
+void load_preload(struct world *w);
+void fault_event(struct world *w, const struct event *e);
+void fault_heal(struct world *w);
+
+/* ---- check.c ---- */
+bool check_comparing(const struct world *w, struct conn *conn);
+void check_node(struct world *w, int node);
+void check_links(struct world *w, int node);
+void check_all(struct world *w);
+bool check_converged(struct world *w);
+/* The established connection of a node to its peer, or NULL. */
+struct end *check_link(const struct world *w, int node, int peer);
+
+/* ---- run.c ---- */
+/* One seed; returns its trace hash. Does not return if something is wrong. */
+uint64_t sim_run(uint64_t seed, bool verbose, struct figures *figures);
+
+#endif
