@@ -100,7 +100,9 @@ static size_t read_batch(struct herd_node *node, struct herd_replay *replay, str
 /* The end of a line too long is looked for: true if it is found, and *io_rest begins behind it. */
 static bool skip(struct herd_replay *replay, struct herd_span *io_rest)
 {
-    const char *lf = io_rest->len ? memchr(io_rest->at, '\n', io_rest->len) : NULL;
+    if (io_rest->len == 0)
+        return false; /* it may have no address */
+    const char *lf = memchr(io_rest->at, '\n', io_rest->len);
     size_t len = lf ? (size_t)(lf - io_rest->at) + 1 : io_rest->len;
     io_rest->at += len;
     io_rest->len -= len;

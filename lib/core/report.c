@@ -18,11 +18,11 @@ static int accept(struct herd_node *node, const struct herd_job *job, const stru
     struct herd_store *store = node->store;
     int err;
     if (slot != HERD_NO_SLOT) {
-        err = herd_store_replace(store, slot, draft);
+        err = herd_store_replace(store, slot, job->id_hash, draft);
     } else {
         err = herd_changes_reserve(&node->changes, store->slots + 1);
         if (err >= 0)
-            err = herd_store_insert(store, job->hash, draft, &slot);
+            err = herd_store_insert(store, job->hash, job->id_hash, draft, &slot);
     }
     if (err >= 0)
         herd_changes_note(&node->changes, slot, except);

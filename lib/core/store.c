@@ -107,19 +107,14 @@ static uint64_t draft_hash(const struct herd_store *store, const struct herd_dra
                           store->names.list[draft->server].hash);
 }
 
-static struct herd_span draft_id(const struct herd_draft *draft)
-{
-    return (struct herd_span){(const char *)draft->body, draft->shape.id};
-}
-
-int herd_store_replace(struct herd_store *store, uint32_t slot, const struct herd_draft *draft)
+int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash, const struct herd_draft *draft)
 {
     struct herd_cell *cell = herd_store_cell(store, slot);
     uint64_t change = draft_hash(store, draft) - cell_hash(store, cell);
     int err = herd_cell_write(cell, draft);
     if (err < 0)
         return err;
-    herd_digest_add(&store->digest, herd_store_id_hash(store, draft_id(draft)), change);
+    herd_digest_add(&store->digest, id_hash, change);
     return 0;
 }
 
@@ -201,7 +196,7 @@ static void take_slot(struct herd_store *store, uint32_t slot, uint32_t next_fre
         store->free_slot = next_free;
 }
 
-int herd_store_insert(struct herd_store *store, uint64_t hash, const struct herd_draft *draft,
+int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash, const struct herd_draft *draft,
                       uint32_t *ret_slot)
 {
     uint32_t slot;
@@ -219,7 +214,6 @@ int herd_store_insert(struct herd_store *store, uint64_t hash, const struct herd
     take_slot(store, slot, next_free);
     herd_index_insert(&store->index, hash, slot);
     store->count++;
-    uint64_t id_hash = herd_store_id_hash(store, draft_id(draft));
     herd_digest_add(&store->digest, id_hash, draft_hash(store, draft));
     link_slot(store, &store->digest, id_hash, slot);
     grow_digest(store);
@@ -238,11 +232,11 @@ int herd_store_put(struct herd_store *store, const struct herd_record *record, e
     if (err < 0)
         return err;
 
-    uint64_t hash = herd_store_hash(store, record->id);
+    uint64_t hash = herd_store_hash(store, record->id), id_hash = herd_store_id_hash(store, record->id);
     uint32_t slot = herd_store_find(store, hash, HERD_NO_SLOT, record->id);
     enum herd_put verdict = HERD_PUT_NEW;
     if (slot == HERD_NO_SLOT) {
-        err = herd_store_insert(store, hash, &draft, &slot);
+        err = herd_store_insert(store, hash, id_hash, &draft, &slot);
         if (err < 0)
             return err;
     } else {
@@ -251,7 +245,7 @@ int herd_store_put(struct herd_store *store, const struct herd_record *record, e
         if (err < 0)
             return err;
         verdict = order < 0 ? HERD_PUT_OLDER : order == 0 ? HERD_PUT_SAME : HERD_PUT_NEWER;
-        if (order > 0 && (err = herd_store_replace(store, slot, &draft)) < 0)
+        if (order > 0 && (err = herd_store_replace(store, slot, id_hash, &draft)) < 0)
             return err;
     }
     *ret_verdict = verdict;

@@ -68,9 +68,9 @@ int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_
 uint64_t herd_store_record_hash(const struct herd_store *store, uint32_t slot);
 
 /* Stores a draft over the record in `slot`. HERD_E_NOMEM: unchanged. */
-int herd_store_replace(struct herd_store *store, uint32_t slot, const struct herd_draft *draft);
+int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash, const struct herd_draft *draft);
 /* Stores a draft under a new id. HERD_E_NOMEM, HERD_E_LIMIT: unchanged. */
-int herd_store_insert(struct herd_store *store, uint64_t hash, const struct herd_draft *draft,
+int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash, const struct herd_draft *draft,
                       uint32_t *ret_slot);
 
 /* Forgets the record in a slot that no leaf's list holds any more. */

@@ -339,7 +339,7 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
     conn->busy = true;
     do {
         struct herd_now now = herd_clock();
-        struct herd_span left = {rest.at + used, rest.len - used};
+        struct herd_span left = {used ? rest.at + used : rest.at, rest.len - used}; /* it may have no address */
         herd_log_time(server->log, now.wall_ns);
         server->out.len = 0;
         int err = herd_session_end(conn->session, left, now, &server->out, &turn);

@@ -167,7 +167,7 @@ void herd_dial_start(struct herd_server *server, size_t peer)
     hints.ai_flags = EVUTIL_AI_NUMERICSERV;
     struct herd_dial_resolve *resolve = calloc(1, sizeof *resolve);
     if (!resolve) {
-        failed(dial, "out of memory");
+        failed_at_home(dial, "out of memory");
         return;
     }
     resolve->dial = dial;

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +33,21 @@ static int open_path(const char *path)
     return fd;
 }
 
+/* Whether the file ends in the middle of a line: a server that was killed wrote it. */
+static bool ends_torn(const char *path, int fd)
+{
+    struct stat info;
+    char last = '\n';
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_size == 0)
+        return false;
+    int reader = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (reader < 0)
+        return false;
+    bool torn = pread(reader, &last, 1, info.st_size - 1) == 1 && last != '\n';
+    close(reader);
+    return torn;
+}
+
 int herd_logfile_open(struct herd_logfile **ret_file, const char *path)
 {
     size_t size = strlen(path) + 1;
@@ -48,6 +64,7 @@ int herd_logfile_open(struct herd_logfile **ret_file, const char *path)
         errno = why;
         return HERD_E_IO;
     }
+    file->is_torn = !file->is_stderr && ends_torn(path, file->fd);
     *ret_file = file;
     return 0;
 }

@@ -5,6 +5,7 @@ compile, check or run, and what the program can do is in all of them.
 
 usage: man.py SOURCE_ROOT HERD_SERVER
 """
+import atexit
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import time
 
 root, server = sys.argv[1], os.path.abspath(sys.argv[2])
 work = tempfile.mkdtemp(prefix="herd-man-")
+atexit.register(shutil.rmtree, work)
 PAGES = ["bin/herd-server.1", "bin/herd.json.5", "lib/herd-protocol.7", "lib/libherd.3"]
 # What scdoc makes of every page, whoever wrote it.
 OF_SCDOC = r"input text line longer|skipping paragraph macro|lower case character in document title"
@@ -145,7 +147,6 @@ if shutil.which("doxygen"):
 else:
     missing.append("doxygen")
 
-shutil.rmtree(work)
 if missing:
     print("SKIP: not installed, so not checked:", ", ".join(missing))
     sys.exit(77 if set(missing) - {"zsh", "fish"} else 0)

@@ -6,9 +6,11 @@ limits are those of the configuration.
 
 usage: protocol.py PROTOCOL.md RECORD_HASH HERD_SERVER
 """
+import atexit
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -87,7 +89,9 @@ for name, number, unit in named:
 conversation = re.search(r"^(    C: .*?)\n\n", text, re.M | re.S).group(1)
 said = [line[7:] for line in conversation.split("\n") if line.startswith("    C: ")]
 heard = [line[7:].rstrip() for line in conversation.split("\n") if line.startswith("    S:")]
-os.chdir(tempfile.mkdtemp(prefix="herd-protocol-"))
+work = tempfile.mkdtemp(prefix="herd-protocol-")
+atexit.register(shutil.rmtree, work)
+os.chdir(work)
 with socket.create_server(("127.0.0.1", 0)) as listener:
     port = listener.getsockname()[1]
 with open("herd.json", "w") as file:

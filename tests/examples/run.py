@@ -4,9 +4,11 @@
 
 usage: run.py NAME PROGRAM HERD_SERVER
 """
+import atexit
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +19,9 @@ import time
 name, program, herd_server = sys.argv[1:4]
 HERE = os.path.dirname(os.path.abspath(__file__))
 program, herd_server = os.path.abspath(program), os.path.abspath(herd_server)
-os.chdir(tempfile.mkdtemp(prefix="herd-example-"))
+work = tempfile.mkdtemp(prefix="herd-example-")
+atexit.register(shutil.rmtree, work)
+os.chdir(work)
 PATIENCE_S = 30
 
 

@@ -5,6 +5,7 @@ judges the unit files, where it is installed.
 
 usage: systemd.py HERD_SERVER UNIT_DIRECTORY
 """
+import atexit
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import tempfile
 
 server, units = os.path.abspath(sys.argv[1]), sys.argv[2]
 work = tempfile.mkdtemp(prefix="herd-systemd-")
+atexit.register(shutil.rmtree, work)
 os.chdir(work)
 PATIENCE_S = 30
 
@@ -105,4 +107,3 @@ if shutil.which("systemd-analyze"):
     assert not ours, ours
 else:
     print("systemd-analyze is not installed: the unit files are not judged")
-shutil.rmtree(work)

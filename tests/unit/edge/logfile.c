@@ -80,6 +80,15 @@ static void test_appends(void **state)
     herd_logfile_close(file);
     expect("log", "a\nb\n");
     herd_logfile_close(NULL);
+
+    /* What a killed server left unfinished does not swallow the first line of the next. */
+    file = start("log");
+    assert_int_equal(put(file, "a\nhalf"), 0);
+    herd_logfile_close(file);
+    assert_int_equal(herd_logfile_open(&file, in_dir("log")), 0);
+    assert_int_equal(put(file, "b\n"), 0);
+    herd_logfile_close(file);
+    expect("log", "a\nhalf\nb\n");
 }
 
 static void test_rotation(void **state)
