@@ -5,6 +5,8 @@
 #include "node_impl.h"
 #include "replay.h"
 
+#include <stdlib.h>
+
 static void must(struct world *w, int node, int err, uint64_t failed)
 {
     if (err < 0 && !(err == HERD_E_NOMEM && sim_alloc.failed > failed))
@@ -91,4 +93,29 @@ void disk_crash(struct world *w, int node)
     herd_scribe_close(&n->scribe);
     n->scribe = (struct herd_scribe){0};
     n->journal.len = (size_t)rng_in(&w->checks, (int64_t)n->synced, (int64_t)n->journal.len);
+}
+
+void disk_check(struct world *w, int node)
+{
+    struct sim_node *n = &w->nodes[node];
+    if (!n->scribe.node)
+        return;
+    while (herd_scribe_due(&n->scribe))
+        if (herd_scribe_take(&n->scribe, 4096, &n->journal) <= 0)
+            sim_fail(w, "%s cannot write its journal", n->name);
+    int32_t *newest = malloc(w->model.key_count * sizeof *newest);
+    for (uint32_t key = 0; key < w->model.key_count; key++)
+        newest[key] = NO_VERSION;
+    const char *at = n->journal.at, *stop = at + n->journal.len;
+    for (const char *lf; at < stop && (lf = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = lf + 1) {
+        if (lf - at < 3 + HERD_CHECKSUM_LEN || memcmp(at, "AT ", 3) != 0)
+            continue;
+        int32_t version = model_find(&w->model, (struct herd_span){at, (size_t)(lf - at) - HERD_CHECKSUM_LEN});
+        if (version != NO_VERSION && model_order(&w->model, version, newest[w->model.versions[version].key]) > 0)
+            newest[w->model.versions[version].key] = version;
+    }
+    for (uint32_t key = 0; key < w->model.key_count; key++)
+        if (newest[key] != n->has[key])
+            sim_fail(w, "%s did not write down client %u", n->name, key);
+    free(newest);
 }

@@ -58,8 +58,11 @@ class Builder:
 
 def run(program, seeds):
     """(first failing seed or None, what it said)"""
-    done = subprocess.run([program, "--seeds", f"1..{seeds}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=600, errors="replace")
+    # timeout(1) ends its children too
+    done = subprocess.run(["timeout", "-k", "1", "150", program, "--seeds", f"1..{seeds}"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, errors="replace")
+    if done.returncode >= 124 and not done.stderr:
+        raise SystemExit(f"{program}: hangs")
     if done.returncode == 0:
         return None, ""
     seed = re.search(r"--seed (\d+)", done.stderr)

@@ -60,6 +60,8 @@ struct edge *world_edge(struct world *w, int a, int b)
 
 void world_enter(struct world *w, int node)
 {
+    if (w->nodes[node].oom_one_in && w->out.len == 0)
+        herd_buf_fini(&w->out); /* what was allocated in better times is no help */
     sim_alloc.one_in = w->nodes[node].oom_one_in;
 }
 
@@ -438,7 +440,10 @@ static void fill(struct world *w, int node, struct end *end)
         if (err < 0) {
             if (sim_alloc.failed == failed)
                 sim_fail(w, "%s: fill: %s", w->nodes[node].name, herd_strerror(err));
-            world_event(w, w->now + MS, EV_TURN, (uint32_t)node, 0, w->nodes[node].starts);
+            if (w->nodes[node].retry_at <= w->now) {
+                w->nodes[node].retry_at = w->now + MS;
+                world_event(w, w->now + MS, EV_TURN, (uint32_t)node, 0, w->nodes[node].starts);
+            }
             return;
         }
         if (len == 0)
@@ -511,6 +516,7 @@ bool world_start(struct world *w, int node)
     n->held = 0;
     n->tick_at = 0;
     n->paused_until = 0;
+    n->retry_at = 0;
     if (w->verbose)
         sim_say(w, "%s starts", n->name);
     disk_open(w, node);

@@ -106,7 +106,7 @@ struct sim_node {
     int peers[NODES_MAX];
     int64_t wall_off, steady_off; /* from the world's time */
     int64_t paused_until;
-    int64_t tick_at;
+    int64_t tick_at, retry_at;
     uint64_t oom_one_in;
     uint32_t starts;
     bool journals;
@@ -222,6 +222,8 @@ void disk_open(struct world *w, int node);
 void disk_turn(struct world *w, int node);
 /* The node dies: what was not synced may be lost, from any byte on. */
 void disk_crash(struct world *w, int node);
+/* All that the node knows is in its journal, once that had time to be written. */
+void disk_check(struct world *w, int node);
 
 static inline struct end *other_end(struct end *end)
 {
