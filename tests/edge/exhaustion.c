@@ -327,7 +327,7 @@ static bool both_know(struct duo *d)
         stores[i] = herd_node_store(herd_server_node(d->server[i]));
     if (herd_store_digest(stores[0]) != herd_store_digest(stores[1]))
         return false;
-    const char *at = d->answers.at, *stop = at + d->answers.len;
+    const char *at = d->answers.at, *stop = at ? at + d->answers.len : at;
     while (at < stop) {
         const char *lf = memchr(at, '\n', (size_t)(stop - at));
         struct herd_command command;

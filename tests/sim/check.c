@@ -103,7 +103,7 @@ static void copies(struct world *w, const struct end *end, int32_t *newest)
 {
     for (uint32_t key = 0; key < w->model.key_count; key++)
         newest[key] = NO_VERSION;
-    const char *at = end->in.at, *stop = at + end->in.len;
+    const char *at = end->in.at, *stop = at ? at + end->in.len : at;
     while (at < stop) {
         const char *lf = memchr(at, '\n', (size_t)(stop - at));
         if (!lf)

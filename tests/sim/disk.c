@@ -17,7 +17,7 @@ static void must(struct world *w, int node, int err, uint64_t failed)
 static void check_known(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
-    const char *at = n->journal.at, *stop = at + n->journal.len;
+    const char *at = n->journal.at, *stop = at ? at + n->journal.len : at;
     for (const char *lf; at < stop && (lf = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = lf + 1) {
         if (lf - at < 3 + HERD_CHECKSUM_LEN || memcmp(at, "AT ", 3) != 0)
             continue;
@@ -106,7 +106,7 @@ void disk_check(struct world *w, int node)
     int32_t *newest = malloc(w->model.key_count * sizeof *newest);
     for (uint32_t key = 0; key < w->model.key_count; key++)
         newest[key] = NO_VERSION;
-    const char *at = n->journal.at, *stop = at + n->journal.len;
+    const char *at = n->journal.at, *stop = at ? at + n->journal.len : at;
     for (const char *lf; at < stop && (lf = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = lf + 1) {
         if (lf - at < 3 + HERD_CHECKSUM_LEN || memcmp(at, "AT ", 3) != 0)
             continue;

@@ -219,7 +219,7 @@ void world_break(struct world *w, struct conn *conn, bool told)
 static void learn_lines(struct world *w, struct end *end, size_t consumed, bool was_link)
 {
     struct conn *conn = end->conn;
-    const char *at = end->in.at, *stop = at + consumed;
+    const char *at = end->in.at, *stop = at ? at + consumed : at;
     bool link = was_link;
     uint64_t side = end == &conn->end[1];
     while (at < stop) {
