@@ -25,7 +25,8 @@ static void body_make(void)
 #define ADD(...) (body_len += (size_t)snprintf(body + body_len, sizeof(body) - body_len, __VA_ARGS__))
     ADD("{\n   \"html_attributions\" : [],\n   \"results\" : [\n");
     for (i = 0; i < RESULTS; i++)
-        ADD("      {\n         \"geometry\" : {\n            \"location\" : {\n               \"lat\" : 34.06%02d,\n"
+        ADD("      {\n         \"geometry\" : {\n            \"location\" : {\n               \"lat\" : "
+            "34.06%02d,\n"
             "               \"lng\" : -118.44%02d\n            }\n         },\n         \"name\" : \"Place %d\",\n"
             "         \"place_id\" : \"ChIJ%020d\",\n         \"types\" : [ \"point_of_interest\" ],\n"
             "         \"vicinity\" : \"%d Westwood Plaza, Los Angeles\"\n      }%s\n",
