@@ -49,9 +49,12 @@ static inline uint32_t herd_value8(uint64_t word, unsigned n)
     return (uint32_t)word;
 }
 
+#endif
+
 /* Reads up to sixteen digits; returns how many there are and their value. */
 static inline unsigned herd_read_digits(const char *p, const char *limit, uint64_t *ret_value)
 {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     static const uint32_t power[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
     if (limit - p >= 16) {
         uint64_t word = herd_load8(p);
@@ -65,25 +68,13 @@ static inline unsigned herd_read_digits(const char *p, const char *limit, uint64
             *ret_value = *ret_value * power[more] + herd_value8(word, more);
         return 8 + more;
     }
-    unsigned n = 0;
-    uint64_t value = 0;
-    while (n < 16 && p + n < limit && herd_is_digit(p[n]))
-        value = value * 10 + (uint64_t)(p[n++] - '0');
-    *ret_value = value;
-    return n;
-}
-
-#else
-
-static inline unsigned herd_read_digits(const char *p, const char *limit, uint64_t *ret_value)
-{
-    unsigned n = 0;
-    uint64_t value = 0;
-    while (n < 16 && p + n < limit && herd_is_digit(p[n]))
-        value = value * 10 + (uint64_t)(p[n++] - '0');
-    *ret_value = value;
-    return n;
-}
-
 #endif
+    unsigned n = 0;
+    uint64_t value = 0;
+    while (n < 16 && p + n < limit && herd_is_digit(p[n]))
+        value = value * 10 + (uint64_t)(p[n++] - '0');
+    *ret_value = value;
+    return n;
+}
+
 #endif

@@ -53,6 +53,8 @@ int herd_raw_escape(struct herd_buf *out, struct herd_span bytes);
 /* The first byte of a string's inside that is not an ordinary ASCII character: a quote, a backslash, a control
  * character, or the start of something longer. `end` where there is none. */
 const char *herd_raw_plain_end(const char *at, const char *end);
+/* The first byte that is not white space. `end` where there is none. */
+const char *herd_raw_space_end(const char *at, const char *end);
 /* Length of the UTF-8 sequence at the start of the bytes, 0 where there is none. */
 size_t herd_utf8_len(struct herd_span bytes);
 

@@ -24,7 +24,7 @@ size_t herd_utf8_len(struct herd_span bytes)
     return len;
 }
 
-/* Eight bytes at a time: most of an answer is ordinary characters inside strings. */
+/* Eight bytes at a time: most of an answer is ordinary characters inside strings, and layout. */
 const char *herd_raw_plain_end(const char *at, const char *end)
 {
     const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
@@ -35,12 +35,30 @@ const char *herd_raw_plain_end(const char *at, const char *end)
         /* A high bit is set for each byte that is zero after the XOR, below 0x20, or above 0x7f. */
         uint64_t found = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
                          ((eight - ones * 0x20) & ~eight) | eight;
-        if (found & highs)
+        if (found & highs) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+            /* A borrow only ever marks bytes behind one that is rightly marked, so the first one is right. */
+            return at + __builtin_ctzll(found & highs) / 8;
+#else
             break;
+#endif
+        }
         at += 8;
     }
     while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
         at++;
+    return at;
+}
+
+const char *herd_raw_space_end(const char *at, const char *end)
+{
+    const uint64_t blanks = 0x2020202020202020u;
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) {
+        uint64_t eight;
+        at++;
+        while (end - at >= 8 && (memcpy(&eight, at, 8), eight == blanks))
+            at += 8;
+    }
     return at;
 }
 
@@ -57,8 +75,7 @@ static bool fails(struct check *c, const char *what)
 
 static void skip_space(struct check *c)
 {
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\r' || *c->at == '\t'))
-        c->at++;
+    c->at = herd_raw_space_end(c->at, c->end);
 }
 
 static bool hex4(struct check *c, unsigned *ret_unit)

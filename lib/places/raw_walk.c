@@ -4,11 +4,9 @@
 
 #include <string.h>
 
-static const char *skip_space(const char *at, const char *end)
+static bool ends_word(char c)
 {
-    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
-        at++;
-    return at;
+    return c == ',' || c == '\n' || c == '}' || c == ']' || c == ' ' || c == ':' || c == '\r' || c == '\t';
 }
 
 static const char *string_end(const char *at, const char *end)
@@ -42,9 +40,9 @@ static const char *value_end(const char *at, const char *end)
         case ' ':
         case '\n':
         case '\r':
-        case '\t': at++; continue;
+        case '\t': at = herd_raw_space_end(at + 1, end); continue;
         default:
-            while (at < end && !strchr(",:]} \n\r\t", *at))
+            while (at < end && !ends_word(*at))
                 at++;
         }
         if (!depth)
@@ -56,7 +54,7 @@ static const char *value_end(const char *at, const char *end)
 struct herd_span herd_raw_trim(struct herd_span text)
 {
     const char *end = text.at + text.len;
-    const char *at = skip_space(text.at, end);
+    const char *at = herd_raw_space_end(text.at, end);
     while (end > at && (end[-1] == ' ' || end[-1] == '\n' || end[-1] == '\r' || end[-1] == '\t'))
         end--;
     return (struct herd_span){at, (size_t)(end - at)};
@@ -83,9 +81,9 @@ bool herd_raw_element(struct herd_raw_walk *io_walk, struct herd_span *ret_value
     const char *at = io_walk->at, *end = io_walk->end;
     if (!at)
         return false;
-    at = skip_space(at, end);
+    at = herd_raw_space_end(at, end);
     if (at < end && *at == ',')
-        at = skip_space(at + 1, end);
+        at = herd_raw_space_end(at + 1, end);
     if (at == end)
         return false;
     io_walk->at = value_end(at, end);
@@ -98,9 +96,9 @@ bool herd_raw_member(struct herd_raw_walk *io_walk, struct herd_span *ret_key, s
     struct herd_span key;
     if (!herd_raw_element(io_walk, &key))
         return false;
-    const char *at = skip_space(io_walk->at, io_walk->end);
+    const char *at = herd_raw_space_end(io_walk->at, io_walk->end);
     if (at < io_walk->end && *at == ':')
-        at = skip_space(at + 1, io_walk->end);
+        at = herd_raw_space_end(at + 1, io_walk->end);
     io_walk->at = value_end(at, io_walk->end);
     *ret_key = key;
     *ret_value = (struct herd_span){at, (size_t)(io_walk->at - at)};

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -69,6 +70,28 @@ def floors_echo_every_request(checks):
             assert run["cpu_ns"] > 0 and run["latency_ns"]["max"] >= run["latency_ns"]["p50"] > 0, run
 
 
+def every_client_has_its_place(checks):
+    process = checks.start("floor-epoll", checks.ports())
+    file = os.path.join(checks.directory, "places.txt")
+    words = ["--mode", "iamat", "--port", process.port, "--connections", 1, "--ids", 3, "--fill", "--count", 0]
+    with open(file, "w", encoding="ascii") as places:
+        places.write("-00.000001+179.999999\n+48.856600+002.352200\n-85.000000-000.500000\n")
+    done = checks.tool("bench-load", *words, "--places", file)  # an echo is no reply to IAMAT: it shows the request
+    assert "wrong reply" in done.stderr and " -00.000001+179.999999 " in done.stderr, done
+    assert " +48.856600+002.352200 " in done.stderr, done
+    with open(file, "w", encoding="ascii") as places:
+        places.write("-00.000001+179.999999\n+48.8566+2.3522\n-85.000000-000.500000\n")
+    done = checks.tool("bench-load", *words, "--places", file)
+    assert done.returncode == 1 and f"{file}:2: expected a place" in done.stderr, done
+
+
+def the_http_server_answers(checks):
+    process = checks.start("floor-http", checks.ports())
+    with urllib.request.urlopen(f"http://127.0.0.1:{process.port}/", timeout=PATIENCE_S) as reply:
+        answer = json.load(reply)
+    assert answer["status"] == "OK" and len(answer["results"]) == 20, answer
+
+
 def a_schedule_is_kept(checks):
     process = checks.start("floor-epoll", checks.ports())
     run = checks.told("bench-load", "--mode", "echo", "--port", process.port, "--ids", 1000, "--count", 1000,
@@ -123,8 +146,8 @@ def main():
     options.add_argument("tools")
     options.add_argument("peer", nargs=argparse.REMAINDER)
     options = options.parse_args()
-    all_checks = [floors_echo_every_request, a_schedule_is_kept, a_bound_in_time_ends_a_run, a_wrong_server_is_refused,
-                  relays_pass_reports_on]
+    all_checks = [floors_echo_every_request, every_client_has_its_place, the_http_server_answers, a_schedule_is_kept,
+                  a_bound_in_time_ends_a_run, a_wrong_server_is_refused, relays_pass_reports_on]
     if options.peer:
         all_checks.append(a_herd_server_is_measured)
     failed = 0

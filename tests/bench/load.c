@@ -50,6 +50,7 @@ static const char usage[] =
     "  --settle       wait for these processes to come to rest, and account that too\n"
     "  --link         PORT:SELF:PEER, a neighbour that takes what is flooded to it; repeatable\n"
     "  --time         POSIX nanoseconds of the first report (1621464827959498503)\n"
+    "  --places       a file of +dd.dddddd-ddd.dddddd lines: where each client is (anywhere in one degree)\n"
     "  --seed         chooses ids and places (1)\n"
     "  --cpu          run on this CPU only";
 
@@ -81,6 +82,7 @@ static struct {
     int64_t bound_ns;
     uint16_t port;
     int cpu;
+    const char *places;
     bool fill, settle;
 
     struct connection *connections;
@@ -98,7 +100,7 @@ static void options_read(int argc, char **argv)
         {"ids", 1, NULL, 'i'},   {"id-bytes", 1, NULL, 'b'}, {"fill", 0, NULL, 'f'},        {"warm", 1, NULL, 'w'},
         {"count", 1, NULL, 'n'}, {"rate", 1, NULL, 'r'},     {"ms", 1, NULL, 's'},          {"pid", 1, NULL, 'P'},
         {"link", 1, NULL, 'l'},  {"settle", 0, NULL, 'S'},   {"time", 1, NULL, 't'},        {"seed", 1, NULL, 'e'},
-        {"cpu", 1, NULL, 'u'},   {NULL, 0, NULL, 0}};
+        {"cpu", 1, NULL, 'u'},   {"places", 1, NULL, 'L'},   {NULL, 0, NULL, 0}};
     bool mode = false;
     int c;
 
@@ -139,6 +141,7 @@ static void options_read(int argc, char **argv)
             neighbour_parse(&load.links[load.link_count++], optarg);
             break;
         case 'S': load.settle = true; break;
+        case 'L': load.places = optarg; break;
         case 't': load.plan.time_ns = number_of(optarg, "--time", 0, INT64_C(9000000000000000000)); break;
         case 'e': load.seed = (uint64_t)number_of(optarg, "--seed", 0, INT64_MAX); break;
         case 'u': load.cpu = (int)number_of(optarg, "--cpu", 0, 1023); break;
@@ -151,6 +154,24 @@ static void options_read(int argc, char **argv)
         die("--id-bytes is 20 or 28");
     if (load.ids < load.connection_count)
         die("every connection needs an id of its own: --ids is less than --connections");
+}
+
+/* The place of every id, one a line. */
+static void places_read(void)
+{
+    char line[PLACE_BYTES + 2], *places = malloc((size_t)load.ids * PLACE_BYTES);
+    FILE *file = fopen(load.places, "re");
+    uint64_t i;
+
+    if (file == NULL || places == NULL)
+        die("cannot read %s: %s", load.places, strerror(errno));
+    for (i = 0; i < load.ids; i++) {
+        if (fgets(line, sizeof(line), file) == NULL || strlen(line) != PLACE_BYTES + 1)
+            die("%s:%" PRIu64 ": expected a place of %d bytes", load.places, i + 1, PLACE_BYTES);
+        memcpy(places + i * PLACE_BYTES, line, PLACE_BYTES);
+    }
+    fclose(file);
+    load.plan.places = places;
 }
 
 /* How much of `total` falls to connection `at`. */
@@ -502,6 +523,8 @@ int main(int argc, char **argv)
     if (load.cpu >= 0)
         pin_to(load.cpu);
     request_plan_init(&load.plan);
+    if (load.places != NULL)
+        places_read();
     streams_make();
     connections_open();
 

@@ -71,11 +71,12 @@ class Ports:
 
 
 def child_setup(cpu, policy=None):
-    """Between fork and exec: pinned, killed when the run dies however it dies, as many files as allowed."""
+    """Between fork and exec: pinned to a CPU or a set of them, killed when the run dies however it dies, as many
+    files as allowed."""
 
     def prepare():
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.sched_setaffinity(0, {cpu})
+        os.sched_setaffinity(0, cpu if isinstance(cpu, set) else {cpu})
         if policy is not None:
             try:
                 os.sched_setscheduler(0, policy, os.sched_param(1 if policy == os.SCHED_FIFO else 0))

@@ -128,27 +128,6 @@ def languages(bench):
     return found
 
 
-@part("whatsat")
-def whatsat(bench):
-    found = Part("whatsat", "server CPU of a WHATSAT within 1 km, at most 5 results; Redis GEOSEARCH for scale",
-                 "in flight", "CPU ns/request")
-    there = usable(bench, found, ["herd", "redis"])
-    modes = {"herd": ("iamat", "whatsat"), "redis": ("redis-geoadd", "redis-geosearch")}
-    for _ in range(bench.repetitions):
-        for subject in there:
-            fill, mode = modes[subject]
-            running = bench.subjects.herd() if subject == "herd" else bench.subjects.redis()
-            try:
-                bench.load(running, fill, fill=True, count=0)
-                for depth in (1, 16):
-                    run = bench.load(running, mode, depth=depth, count=50_000, warm=2000, ms=4000)
-                    found.add("herd" if subject == "herd" else mode, depth, run["cpu_ns_per_request"], run)
-            finally:
-                bench.subjects.stop(running)
-    found.note("the two search different places: GEOSEARCH among the clients, WHATSAT among towns")
-    return found
-
-
 @part("herd", base="herd5")
 def herd(bench):
     found = Part("herd", "CPU of all five processes for an update told to one of them, until all five know it",

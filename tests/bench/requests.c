@@ -10,23 +10,24 @@
 #define HOLE_NONE SIZE_MAX
 #define ID_HEAD   8 /* "vehicle-" */
 #define ID_DIGITS 7
+#define LAT_BYTES 10 /* of a place, its sign included */
 #define STEP_NS   1009 /* between two reports; prime, so that every decimal moves */
 
 /* %i id, %l its length, %a latitude, %o longitude, %p the ISO 6709 pair, %t time, %s accepting server.
- * A place takes 21 bytes and a time 20, so "place time" is always 42. */
+ * Before every %a stands its sign. A place takes 21 bytes and a time 20, so "place time" is always 42. */
 static const struct {
     const char *name, *format;
 } modes[MODE_COUNT] = {
     [MODE_ECHO] = {"echo", "IAMAT %i %p %t\n"},
     [MODE_IAMAT] = {"iamat", "IAMAT %i %p %t\n"},
-    [MODE_WHATSAT] = {"whatsat", "WHATSAT %i 1 5\n"},
+    [MODE_WHATSAT] = {"whatsat", "WHATSAT %i 10 5\n"},
     [MODE_AT] = {"at", "AT %s +0.263873386 %i %p %t\n"},
     [MODE_REDIS_SET] = {"redis-set", "*3\r\n$3\r\nSET\r\n$%l\r\n%i\r\n$42\r\n%p %t\r\n"},
     [MODE_REDIS_GEOADD] = {"redis-geoadd",
-                           "*5\r\n$6\r\nGEOADD\r\n$4\r\nherd\r\n$11\r\n%o\r\n$9\r\n%a\r\n$%l\r\n%i\r\n"},
+                           "*5\r\n$6\r\nGEOADD\r\n$4\r\nherd\r\n$11\r\n%o\r\n$10\r\n+%a\r\n$%l\r\n%i\r\n"},
     [MODE_REDIS_GEOSEARCH] = {"redis-geosearch",
-                              "*9\r\n$9\r\nGEOSEARCH\r\n$4\r\nherd\r\n$10\r\nFROMMEMBER\r\n$%l\r\n%i\r\n"
-                              "$8\r\nBYRADIUS\r\n$1\r\n1\r\n$2\r\nkm\r\n$5\r\nCOUNT\r\n$1\r\n5\r\n"},
+                              "*11\r\n$9\r\nGEOSEARCH\r\n$4\r\nherd\r\n$10\r\nFROMLONLAT\r\n$11\r\n%o\r\n$10\r\n+%a\r\n"
+                              "$8\r\nBYRADIUS\r\n$2\r\n10\r\n$2\r\nkm\r\n$3\r\nASC\r\n$5\r\nCOUNT\r\n$1\r\n5\r\n"},
     [MODE_MEMCACHED_SET] = {"memcached-set", "set %i 0 0 42\r\n%p %t\r\n"},
 };
 
@@ -120,10 +121,15 @@ void request_write(const struct request_plan *plan, char *out, uint64_t id, uint
     memcpy(out, plan->text, plan->stride);
     if (plan->id_at != HOLE_NONE)
         digits(out + plan->id_at, ID_DIGITS, id);
-    if (plan->lat_at != HOLE_NONE)
+    if (plan->places != NULL && plan->lat_at != HOLE_NONE) {
+        const char *place = plan->places + id * PLACE_BYTES;
+
+        memcpy(out + plan->lat_at - 4, place, LAT_BYTES);
+        memcpy(out + plan->lon_at - 5, place + LAT_BYTES, PLACE_BYTES - LAT_BYTES);
+    } else if (plan->lat_at != HOLE_NONE) {
         digits(out + plan->lat_at, 6, (random & 0xffffffffU) % 1000000);
-    if (plan->lon_at != HOLE_NONE)
         digits(out + plan->lon_at, 6, (random >> 32) % 1000000);
+    }
     if (plan->time_at != HOLE_NONE) {
         uint64_t ns = (uint64_t)plan->time_ns + sequence * STEP_NS;
 
@@ -177,8 +183,8 @@ static long whatsat_cut(const struct request_plan *plan, const char *at, size_t 
     return at[end] == '{' ? last + 2 - at : -1;
 }
 
-/* An array of one to five clients, the one that was asked about among them: it is nearest to itself. */
-static long array_cut(const struct request_plan *plan, const char *at, size_t len, const char *request)
+/* An array of one to five clients; the places that are asked about are theirs, so there is always one. */
+static long array_cut(const char *at, size_t len)
 {
     size_t used = line_end(at, len), n;
     unsigned i, lines;
@@ -196,7 +202,7 @@ static long array_cut(const struct request_plan *plan, const char *at, size_t le
             return -1;
         used += n;
     }
-    return memmem(at, used, request + plan->id_at - ID_HEAD, plan->id_bytes) != NULL ? (long)used : -1;
+    return (long)used;
 }
 
 long reply_cut(const struct request_plan *plan, const char *at, size_t len, const char *request)
@@ -210,7 +216,7 @@ long reply_cut(const struct request_plan *plan, const char *at, size_t len, cons
     case MODE_WHATSAT: return whatsat_cut(plan, at, len, request);
     case MODE_REDIS_SET: return literal_cut(at, len, "+OK\r\n");
     case MODE_REDIS_GEOADD: return literal_cut(at, len, len > 1 && at[1] == '1' ? ":1\r\n" : ":0\r\n");
-    case MODE_REDIS_GEOSEARCH: return array_cut(plan, at, len, request);
+    case MODE_REDIS_GEOSEARCH: return array_cut(at, len);
     case MODE_MEMCACHED_SET: return literal_cut(at, len, "STORED\r\n");
     case MODE_AT:
     case MODE_COUNT: break;

@@ -24,11 +24,14 @@ enum request_mode {
     MODE_COUNT
 };
 
+#define PLACE_BYTES 21 /* +dd.dddddd-ddd.dddddd */
+
 struct request_plan {
     enum request_mode mode;
     const char *server; /* MODE_AT: the server that took the report */
     unsigned id_bytes;  /* 20 or 28: 28 makes an IAMAT line of 78 bytes */
     int64_t time_ns;    /* client time of request 0; each later one is newer */
+    const char *places; /* PLACE_BYTES for every id; NULL: a report is somewhere in a degree by a degree */
     /* The request with holes, and where they are (HOLE_NONE: not in this mode). */
     char text[256];
     size_t stride, id_at, lat_at, lon_at, time_at;
@@ -40,8 +43,8 @@ const char *request_mode_name(enum request_mode mode);
 
 /* Fills text, stride and the holes from the members before them. */
 void request_plan_init(struct request_plan *plan);
-/* Writes `stride` bytes: the report number `sequence`, of client `id`, somewhere in a degree by a degree
- * chosen by `random`. */
+/* Writes `stride` bytes: the report number `sequence`, of client `id`, at its place or else where
+ * `random` says. */
 void request_write(const struct request_plan *plan, char *out, uint64_t id, uint64_t sequence, uint64_t random);
 /* The length of the first reply in `at`; 0: not whole yet; -1: not the right reply to `request`. */
 long reply_cut(const struct request_plan *plan, const char *at, size_t len, const char *request);

@@ -88,7 +88,7 @@ class Subjects:
     # What is not there, as a sentence; None if a subject can be started.
     def missing(self, subject):
         program = {"redis": "redis-server", "memcached": "memcached", "node": "node", "java": "javac",
-                   "asyncio": PYTHON}.get(subject.split("-")[0].rstrip("0123456789"))
+                   "asyncio": PYTHON, "wrk": "wrk"}.get(subject.split("-")[0].rstrip("0123456789"))
         if program is not None and not installed(program):
             return f"no {program} on this machine"
         if subject.startswith("herd") and not os.access(self.options.server or "", os.X_OK):
@@ -96,9 +96,9 @@ class Subjects:
         return None
 
     # Floors.
-    def floor(self, name):
+    def floor(self, name, *words, cpu=None):
         port = self.ports()
-        process = self.launch([os.path.join(self.options.tools, f"floor-{name}"), port], name, port)
+        process = self.launch([os.path.join(self.options.tools, f"floor-{name}"), port, *words], name, port, cpu)
         process.wait_ready()
         return Running([process])
 
@@ -113,11 +113,12 @@ class Subjects:
         return Running(processes)
 
     # Herds.
-    def config(self, names, links, ports, traffic=False, limits=None, name="herd"):
+    def config(self, names, links, ports, traffic=False, limits=None, name="herd", places=None):
         path = os.path.join(self.directory, f"{name}.{ports[names[0]]}.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"servers": {name: {"port": ports[name]} for name in names}, "links": links,
-                       "log": {"traffic": traffic}, "limits": LIMITS | (limits or {})}, file)
+                       "log": {"traffic": traffic}, "limits": LIMITS | (limits or {}),
+                       **({"places": places} if places else {})}, file)
         return path
 
     def command(self, kind, config, name):
@@ -130,12 +131,13 @@ class Subjects:
                    "java": ["java", "-cp", self.options.java, "JavaHerd"]}[kind]
         return [*program, *words, "-c", config, name]
 
-    def herd(self, kind="herd", names=("Riley",), links=(), absent=(), traffic=False, limits=None):
+    def herd(self, kind="herd", names=("Riley",), links=(), absent=(), traffic=False, limits=None, places=None,
+             cpu=None, policy=None):
         """All of `names` started; `absent` are configured but not started: the generator plays them."""
         everyone = [*names, *absent]
         ports = {name: self.ports() for name in everyone}
-        config = self.config(everyone, list(links), ports, traffic, limits)
-        processes = [self.launch(self.command(kind, config, name), name, ports[name]) for name in names]
+        config = self.config(everyone, list(links), ports, traffic, limits, places=places)
+        processes = [self.launch(self.command(kind, config, name), name, ports[name], cpu, policy) for name in names]
         for process in processes:
             process.wait_ready()
         return Running(processes, {"ports": ports, "config": config})
@@ -192,6 +194,8 @@ LABELS = {
     "epoll": "raw epoll echo (kernel floor)", "libevent": "libevent line echo (libevent floor)",
     "herd": "herd-server, traffic log off", "herd-log": "herd-server, traffic log on",
     "redis-set": "Redis SET", "redis-geoadd": "Redis GEOADD", "redis-geosearch": "Redis GEOSEARCH",
+    "herd-file": "herd-server, places from a file", "herd-proxied": "herd-server, places from the HTTP server",
+    "wrk": "the HTTP server, asked by wrk",
     "memcached": "memcached set, 1 thread", "asyncio": "Python asyncio", "node": "Node.js", "java": "Java",
     "herd5": "herd-server, five", "redis5": "Redis primary + 4 replicas, SET",
     "asyncio5": "Python asyncio, five", "asyncio5-per-message": "Python asyncio, five, a connection a message",

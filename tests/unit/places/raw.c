@@ -151,11 +151,36 @@ static void test_escape(void **state)
     herd_buf_fini(&out);
 }
 
+/* Both scanners go eight bytes at a time: every byte at every place of them, against one byte at a time. */
+static void test_scanners(void **state)
+{
+    (void)state;
+    char text[40];
+    for (int filler = 0; filler < 2; filler++)
+        for (int byte = 0; byte < 256; byte++)
+            for (size_t len = 0; len <= 20; len++)
+                for (size_t at = 0; at < len; at++) {
+                    memset(text, filler ? 'x' : ' ', sizeof text);
+                    text[at] = (char)byte;
+                    if (at + 1 < len)
+                        text[at + 1] = (char)(byte ^ 1); /* what a borrow could mark wrongly */
+                    size_t plain = 0, space = 0;
+                    while (plain < len && (unsigned char)text[plain] >= 0x20 && (unsigned char)text[plain] < 0x80 &&
+                           text[plain] != '"' && text[plain] != '\\')
+                        plain++;
+                    while (space < len && text[space] && strchr(" \t\r\n", text[space]))
+                        space++;
+                    assert_ptr_equal(herd_raw_plain_end(text, text + len), text + plain);
+                    assert_ptr_equal(herd_raw_space_end(text, text + len), text + space);
+                }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),           cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_depth),
         cmocka_unit_test(test_second_opinion), cmocka_unit_test(test_walk),         cmocka_unit_test(test_escape),
+        cmocka_unit_test(test_scanners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
