@@ -391,6 +391,8 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
         struct herd_span last = {rest.at + ret_turn->consumed, left};
         struct herd_job job = {.line = last, .end = rest.len, .guess = HERD_NO_SLOT};
         enum herd_verb verb = herd_command_parse(last, &job.command);
+        if (verb == HERD_HELLO)
+            job.command.verb = HERD_INVALID; /* nobody to be linked with any more, and perhaps cut off */
         if (verb == HERD_IAMAT || verb == HERD_AT) {
             job.hash = herd_store_hash(session->node->store, job.command.id);
             job.id_hash = herd_store_id_hash(session->node->store, job.command.id);

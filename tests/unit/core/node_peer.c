@@ -595,6 +595,18 @@ static void test_end_of_a_link(void **state)
     herd_session_close(session);
     effects(&o);
     assert_int_equal(o.downs, 1);
+
+    /* An introduction that is cut off may look whole too; it must not take the place of a link that lives. */
+    session = accept_one(&o);
+    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    struct herd_session *torn = accept_one(&o);
+    o.out.len = 0;
+    assert_int_equal(herd_session_end(torn, herd_span_of("HELLO 1 Riley Juzang 2"), o.now, &o.out, &o.turn), 0);
+    heard(&o, "? HELLO 1 Riley Juzang 2\n");
+    effects(&o);
+    assert_int_equal(o.downs, 1);
+    assert_true(herd_session_peer(session) >= 0 && herd_session_peer(torn) < 0);
+    herd_session_close(torn);
     end(&o);
 }
 
