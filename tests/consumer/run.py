@@ -4,9 +4,11 @@
 
 usage: run.py pkgconfig|cmake|subproject SOURCE_ROOT BUILD_ROOT
 """
+import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -46,6 +48,31 @@ def check_output(text):
     assert re.match(r"libherd \d+\.\d+\.\d+ over libevent ", text), text
 
 
+def two_ports():
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def join_a_herd(server, program, environment):
+    """The installed herd-server runs; the stranger's program joins it and is told what it knows."""
+    ports = two_ports()
+    config = work + "/herd.json"
+    with open(config, "w") as file:
+        json.dump({"servers": {"A": {"port": ports[0]}, "B": {"port": ports[1]}}, "links": [["A", "B"]]}, file)
+    running = subprocess.Popen([server, "-c", config, "-l", "-", "A"], env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        while " listening " not in (line := running.stderr.readline()):
+            assert line, "herd-server does not start"
+        with socket.create_connection(("127.0.0.1", ports[0]), 30) as client:
+            client.sendall(b"IAMAT kiwi +34.0-118.4 1621464827.9\n")
+            assert client.recv(1000).startswith(b"AT A +")
+        heard = run(program, config, "B", env=environment)
+        assert heard == "kiwi at +34.0-118.4\n", heard
+    finally:
+        running.kill()
+        running.communicate()
+
+
 work = tempfile.mkdtemp(prefix="herd-consumer-")
 try:
     if what == "pkgconfig":
@@ -64,7 +91,10 @@ try:
         assert any("curl" in flag for flag in flags("--libs", "--static")), flags("--libs", "--static")
         libdir = os.path.dirname(folder)
         run("cc", "-o", work + "/shared", here + "/consumer.c", *flags("--cflags", "--libs"), "-levent_core")
-        check_output(run(work + "/shared", env=dict(os.environ, LD_LIBRARY_PATH=libdir)))
+        installed = dict(os.environ, LD_LIBRARY_PATH=libdir)
+        check_output(run(work + "/shared", env=installed))
+        run("cc", "-o", work + "/joiner", here + "/joiner.c", *flags("--cflags", "--libs"), "-levent_core")
+        join_a_herd(prefix + "/bin/herd-server", work + "/joiner", installed)
         for name in os.listdir(libdir):
             if name.startswith("libherd.so"):
                 os.remove(os.path.join(libdir, name))
