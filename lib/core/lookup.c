@@ -70,6 +70,23 @@ static struct herd_ticket *find(struct herd_node *node, uint64_t id)
     return node->tickets[at].ticket;
 }
 
+/* The newest ticket of a session, and the wish to have it answered; frees it instead if making it failed
+ * with `err` or it can get no number. HERD_E_NOMEM, or `err`. */
+static int issue(struct herd_session *session, struct herd_ticket *ticket, enum herd_effect_kind kind, int err)
+{
+    if (err >= 0)
+        err = enter(session->node, ticket);
+    if (err < 0) {
+        herd_ticket_free(ticket);
+        return err;
+    }
+    ticket->session = session;
+    herd_list_append(&session->tickets, &ticket->of_session);
+    session->ticket_count++;
+    herd_wish_make(session->node, &ticket->wish, kind);
+    return 0;
+}
+
 int herd_lookup_begin(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
 {
     struct herd_node *node = session->node;
@@ -102,18 +119,10 @@ int herd_lookup_begin(struct herd_session *session, const struct herd_job *job, 
         err = herd_buf_add(&ticket->texts, record.place.at, record.place.len);
     if (err >= 0)
         err = herd_buf_add(&ticket->texts, command->radius.at, command->radius.len);
+    err = issue(session, ticket, HERD_EFFECT_LOOKUP, err);
     if (err >= 0)
-        err = enter(node, ticket);
-    if (err < 0) {
-        herd_ticket_free(ticket);
-        return err;
-    }
-    ticket->session = session;
-    herd_list_append(&session->tickets, &ticket->of_session);
-    session->ticket_count++;
-    node->counts.lookups++;
-    herd_wish_make(node, &ticket->wish, HERD_EFFECT_LOOKUP);
-    return 0;
+        node->counts.lookups++;
+    return err;
 }
 
 void herd_lookup_abandon(struct herd_session *session)
@@ -208,23 +217,14 @@ int herd_node_answer(struct herd_node *node, uint64_t ticket_id, struct herd_spa
 
 int herd_command_offer(struct herd_session *session, const struct herd_job *job)
 {
-    struct herd_node *node = session->node;
     struct herd_ticket *ticket = calloc(1, sizeof *ticket);
     if (!ticket)
         return HERD_E_NOMEM;
     int err = herd_buf_add(&ticket->texts, job->line.at, job->line.len);
+    err = issue(session, ticket, HERD_EFFECT_COMMAND, err);
     if (err >= 0)
-        err = enter(node, ticket);
-    if (err < 0) {
-        herd_ticket_free(ticket);
-        return err;
-    }
-    ticket->session = session;
-    herd_list_append(&session->tickets, &ticket->of_session);
-    session->ticket_count++;
-    session->offered = true; /* later commands may depend on what this one does */
-    herd_wish_make(node, &ticket->wish, HERD_EFFECT_COMMAND);
-    return 0;
+        session->offered = true; /* later commands may depend on what this one does */
+    return err;
 }
 
 int herd_node_reply(struct herd_node *node, uint64_t ticket_id, const struct herd_span *reply, struct herd_now now,
