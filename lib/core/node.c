@@ -121,6 +121,8 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     if (err >= 0)
         err = herd_changes_init(&node->changes, RING_SIZE);
     if (err >= 0)
+        err = herd_recent_init(&node->recent, options->seed);
+    if (err >= 0)
         err = join_plain(node, options->peers_plain);
     if (err >= 0)
         err = herd_names_intern(&node->store->names, node->name);
@@ -146,6 +148,7 @@ void herd_node_free(struct herd_node *node)
     for (size_t i = 0; i < node->peer_count; i++)
         herd_changes_leave(&node->changes, &node->peers[i].reader);
     herd_changes_fini(&node->changes);
+    herd_recent_fini(&node->recent);
     herd_store_free(node->store);
     free(node->peers);
     free(node->names);

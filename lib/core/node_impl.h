@@ -18,6 +18,7 @@
 
 #include "changes.h"
 #include "list.h"
+#include "recent.h"
 #include "store_impl.h"
 #include "sync.h"
 
@@ -115,6 +116,7 @@ struct herd_node {
     struct herd_span name, at_name; /* "Riley" and "AT Riley " */
     struct herd_store *store;
     struct herd_changes changes;
+    struct herd_recent recent; /* lines of neighbours */
     struct herd_peer *peers;
     size_t peer_count;
     char *names; /* memory of all names */
@@ -155,8 +157,11 @@ struct herd_job {
     struct herd_span line;
     size_t end; /* offset behind the line in the bytes given */
     uint64_t hash, id_hash; /* in the table; in digests */
+    uint64_t line_hash;     /* of a link's line */
     uint32_t guess;
 };
+/* Whether a link's line was taken in a moment ago and asks for nothing: then it has been dealt with. */
+bool herd_report_seen(struct herd_session *session, uint64_t line_hash);
 int herd_report_take(struct herd_session *session, const struct herd_job *job, struct herd_buf *replies);
 void herd_report_learn(struct herd_session *session, const struct herd_job *job);
 

@@ -175,7 +175,7 @@ static int find_room(struct herd_store *store, uint32_t *ret_slot)
             store->chunks = chunks;
             store->chunk_cap = cap;
         }
-        struct herd_chunk *chunk = malloc(sizeof *chunk);
+        struct herd_chunk *chunk = aligned_alloc(HERD_CELL_BYTES, sizeof *chunk);
         if (!chunk)
             return HERD_E_NOMEM;
         memset(chunk->next, 0xff, sizeof chunk->next);
