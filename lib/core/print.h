@@ -41,29 +41,25 @@ static inline void herd_put9(char *p, uint32_t value)
     herd_put8(p + 1, value % 100000000);
 }
 
-/* Up to eight digits, no zeros in front. */
+/* Up to eight digits, no zeros in front. Eight bytes are written, whatever the number. */
 static inline char *herd_put_below8(char *p, uint32_t value)
 {
-    char digits[8];
     uint64_t word = herd_digits8(value);
     unsigned zeros = word ? (unsigned)__builtin_ctzll(word) / 8 : 7;
-    herd_put_bytes8(digits, (word | UINT64_C(0x3030303030303030)) >> 8 * zeros);
-    for (unsigned i = 0; i < 8 - zeros; i++)
-        p[i] = digits[i];
+    herd_put_bytes8(p, (word | UINT64_C(0x3030303030303030)) >> 8 * zeros);
     return p + 8 - zeros;
 }
 
-/* As many digits as it takes; returns where they end. */
+/* A number below 10^10, as seconds are that fit 64 bits of nanoseconds; returns where it ends. There must be
+ * room for 8 digits, or for the 9 or 10 that it has. */
 static inline char *herd_put_number(char *p, uint64_t value)
 {
-    if (value < 10) {
-        *p = (char)('0' + value);
-        return p + 1;
-    }
     if (value < 100000000)
         return herd_put_below8(p, (uint32_t)value);
-    p = value < UINT64_C(10000000000000000) ? herd_put_below8(p, (uint32_t)(value / 100000000))
-                                            : herd_put_number(p, value / 100000000);
+    unsigned high = (unsigned)(value / 100000000);
+    *p = (char)('0' + high / 10);
+    p += high >= 10;
+    *p++ = (char)('0' + high % 10);
     herd_put8(p, (uint32_t)(value % 100000000));
     return p + 8;
 }

@@ -85,7 +85,7 @@ static size_t read_batch(struct herd_node *node, struct herd_replay *replay, str
         lines[n].end = (size_t)(io_rest->at - start);
         if (read_line(replay, line, &lines[n])) {
             lines[n].hash = herd_store_hash(store, lines[n].record.id);
-            herd_index_prefetch(&store->index, lines[n].hash);
+            __builtin_prefetch(herd_index_home(&store->index, lines[n].hash));
         }
         n++;
     }

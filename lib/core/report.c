@@ -176,13 +176,15 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         herd_session_kill(session, "records_max");
         return;
     }
+    bool known = slot != HERD_NO_SLOT;
+    if (known && record.time_ns < herd_store_cell(store, slot)->time_ns)
+        return; /* older, whatever else it says */
     int server = herd_names_intern(&store->names, command->server);
     struct herd_draft draft;
     if (server < 0 || herd_draft_make(&draft, &store->draft, &record, (uint16_t)server) < 0) {
         herd_session_kill(session, "out_of_memory");
         return;
     }
-    bool known = slot != HERD_NO_SLOT;
     int order = 1;
     if (known && herd_store_order(store, slot, &draft, &order) < 0) {
         herd_session_kill(session, "out_of_memory");

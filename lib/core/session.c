@@ -243,6 +243,7 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
     struct herd_store *store = session->node->store;
     const char *limit = io_rest->at + io_rest->len;
     const bool link = session->role == HERD_ROLE_LINK;
+    bool frame = false;
     size_t n = 0;
     *ret_scan = HERD_LINE;
     while (n < BATCH) {
@@ -253,14 +254,15 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
         job->end = (size_t)(io_rest->at - start);
         if (link) {
             job->line_hash = herd_recent_hash(&session->node->recent, job->line);
-            if (herd_report_seen(session, job->line_hash))
+            if (!frame && herd_report_seen(session, job->line_hash))
                 continue; /* most lines of a link are copies */
         }
         enum herd_verb verb = herd_command_read(job->line, limit, &job->command);
+        frame |= verb != HERD_AT; /* which may make this neighbour due what follows */
         if (verb == HERD_IAMAT || verb == HERD_AT) {
             job->hash = herd_store_hash(store, job->command.id);
             job->id_hash = herd_store_id_hash(store, job->command.id);
-            herd_index_prefetch(&store->index, job->hash);
+            __builtin_prefetch(herd_index_home(&store->index, job->hash));
             __builtin_prefetch(&store->digest.leaves[herd_digest_leaf(&store->digest, job->id_hash)], 1);
         }
         n++;

@@ -113,7 +113,8 @@ def a_wrong_server_is_refused(checks):
         assert done.returncode == 1 and "wrong reply" in done.stderr and not done.stdout, (mode, done)
     done = checks.tool("bench-load", "--mode", "echo", "--port", checks.ports(), "--count", 1)
     assert done.returncode == 1 and "cannot connect" in done.stderr, done
-    done = checks.tool("bench-flood", "--link", f"{process.port}:Aaa:Riley", "--pid", process.pid, "--ids", 10,
+    done = checks.tool("bench-flood", "--link", f"{process.port}:Aaa:Riley", "--link",
+                       f"{process.port}:Bbb:Riley", "--pid", process.pid, "--ids", 10,
                        "--count", 10)
     assert done.returncode == 1, done
 
@@ -136,9 +137,9 @@ def a_herd_server_is_measured(checks):
     run = checks.told("bench-propagate", "--in", peer.port, "--out-listen", observer, "--count", 20, "--warm", 2,
                       "--time", 1721464827959498503)
     assert run["reports"] == 20, run
-    run = checks.told("bench-flood", "--link", f"{peer.port}::", "--pid", peer.pid, "--ids", 100, "--count", 2000,
+    run = checks.told("bench-flood", "--link", f"{peer.port}::", "--link", f"{peer.port}::", "--pid", peer.pid, "--ids", 100, "--count", 2000,
                       "--time", 1731464827959498503)
-    assert run["fresh_cpu_ns"] > 0 and run["duplicate_cpu_ns"] > 0, run
+    assert run["fresh_cpu_ns"] > 0 and run["duplicate_cpu_ns"] > 0 and run["late_cpu_ns"] > 0, run
 
 
 def main():
