@@ -3,7 +3,7 @@
  * What a line costs the core alone, without a socket: reports of clients that are known, AT lines of a
  * neighbour that are news, the same lines from another neighbour a read later, and once more when all ids
  * have changed since. Two neighbours are linked; what they are due is taken as it comes, as a server does at
- * the end of a turn. The least and the median of several passes.
+ * the end of a turn. Prints the median of several passes, in nanoseconds a line.
  *
  *     bench-core [IDS [PASSES]]
  */
@@ -119,7 +119,7 @@ static void timed(struct world *world, struct herd_session *const sessions[2], c
 static void report(const char *what, double *passes, int count)
 {
     qsort(passes, (size_t)count, sizeof(*passes), ascending);
-    printf("%-16s %7.1f ns at least, %7.1f median\n", what, passes[0], passes[count / 2]);
+    printf("\"%s\":%.1f,", what, passes[count / 2]);
 }
 
 int main(int argc, char **argv)
@@ -168,10 +168,12 @@ int main(int argc, char **argv)
     }
     if (herd_node_counts(world.node).at_new != (uint64_t)(passes + 1) * ids)
         die("not all was news, or some twice");
+    putchar('{');
     report("IAMAT", iamat, passes);
     report("AT, fresh", fresh, passes);
     report("AT, duplicate", duplicate, passes);
     report("AT, late copy", late, passes);
+    printf("\"ids\":%llu}\n", (unsigned long long)ids);
     herd_buf_fini(&world.out);
     herd_node_free(world.node);
     free(bytes);

@@ -600,6 +600,34 @@ def size(bench):
     return found
 
 
+@part("core")
+def core(bench):
+    found = Part("core", "the core alone, without a socket, two neighbours linked: processor time of a line", "ids", "ns/line")
+    for ids in (1000, 100_000) if bench.quick else (1000, 10_000, 100_000, 1_000_000):
+        for _ in range(bench.repetitions):
+            run = bench.tool("bench-core", ids, max(3, min(50, 1_000_000 // ids)), cpu=bench.options.server_cpu)
+            for what in ("IAMAT", "AT, fresh", "AT, duplicate", "AT, late copy"):
+                found.add(what, ids, run[what])
+    found.note("a report is told to both neighbours, a fresh AT line to one, and that is in it; a duplicate comes 64 KiB "
+               "of lines later, a late copy when every id has changed once since; the median of several passes")
+    return found
+
+
+@part("simulated")
+def simulated(bench):
+    found = Part("simulated", "the core alone, herds of up to 1000 nodes in one process, four neighbours each: lines told "
+                 "for an update", "nodes", "lines/update")
+    for nodes in (5, 20, 100) if bench.quick else (5, 10, 20, 50, 100, 200, 500, 1000):
+        run = bench.tool("bench-scale", nodes, 1000, max(2000, min(20_000, 1_000_000 // nodes)),
+                         cpu=bench.options.server_cpu)
+        found.add("2E - V + 1", nodes, run["bound"])
+        found.add("one update at a time", nodes, run["single"]["lines_per_update"])
+        found.add("a thousand at once", nodes, run["burst"]["lines_per_update"])
+        found.add("CPU ns for an update and node", nodes, run["single"]["cpu_ns_per_update_and_node"])
+        found.note(f"{nodes} nodes, {run['links']} links: all know after {run['single']['rounds']} links in a row")
+    return found
+
+
 def peers_checked(bench, found_in):
     """Every compared server passes the protocol check before it is measured."""
     for kind in ("asyncio", "node", "java"):
