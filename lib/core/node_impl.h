@@ -5,6 +5,7 @@
  *     node.c      its life, its options, its clock
  *     session.c   bytes into lines, lines to whoever handles them
  *     report.c    updates: from a client (IAMAT), from a neighbour (AT)
+ *     recent.c    AT lines taken in a moment ago: most that arrive are copies
  *     lookup.c    WHATSAT: tickets, and replies kept in order behind them
  *     peer.c      neighbours: introduction, which connection survives, keep-alive, dialling
  *     flood.c     what a link has to say
