@@ -49,7 +49,7 @@ struct herd_node_options {
     size_t plain_lines_max;       /* 1; AT lines on one connection to a plain neighbour */
     int64_t client_idle_ns;       /* 300 s; negative: never */
     int64_t line_deadline_ns;     /* 10 s for a line to become whole; negative: no bound */
-    int64_t ping_ns;              /* 5 s */
+    int64_t ping_ns;              /* 5 s; about the same at both ends of a link */
     int64_t hello_ns;             /* 5 s */
     int64_t redial_min_ns;        /* 50 ms */
     int64_t redial_max_ns;        /* 3 s */
@@ -128,7 +128,11 @@ HERD_API size_t herd_node_peer_count(const struct herd_node *node);
 HERD_API struct herd_span herd_node_peer_name(const struct herd_node *node, size_t peer);
 /* Whether herd_session_fill would append anything. */
 HERD_API bool herd_session_wants(const struct herd_session *session);
-/* Appends what the link has to say, newest values first come first served, until about `room` bytes are
+/* Whether a link lives the node finds out by itself, from bytes that arrive and from the clock. Its signs of
+ * life to the other side are part of what is filled in here: give them to the transport behind what waits
+ * there, however long that takes. Only a transport that takes no byte at all is for the caller to give up.
+ *
+ * Appends what the link has to say, newest values first come first served, until about `room` bytes are
  * there or nothing is left. HERD_E_NOMEM: as many lines as fitted; the rest stays due. */
 HERD_API int herd_session_fill(struct herd_session *session, size_t room, struct herd_now now,
                                struct herd_buf *out);

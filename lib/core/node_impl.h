@@ -89,7 +89,7 @@ struct herd_peer {
     bool dial_asked; /* a DIAL effect is out, or `dialled` is set */
     bool ping_due, pong_due;
     unsigned pings_missed;
-    int64_t heard_ns, pinged_ns, dialled_ns;
+    int64_t heard_ns, said_ns, pinged_ns, dialled_ns;
     int64_t up_ns, next_dial_ns, backoff_ns;
     const char *down_why;
 };
