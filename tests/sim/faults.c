@@ -139,7 +139,7 @@ static void other_limits(struct world *w, struct sim_node *n)
     n->options.line_max_bytes = rng_one_in(r, 2) ? 0 : (size_t)rng_in(r, 600, 5000);
     n->options.future_refuse = rng_one_in(r, 3);
     n->options.future_ns = rng_in(r, 0, 20) * SECOND;
-    n->options.ping_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 100, 2000) * MS;
+    n->options.ping_ns = world_ping(w, r);
 }
 
 static void happen(struct world *w)

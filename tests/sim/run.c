@@ -59,13 +59,14 @@ static void make_topology(struct world *w)
     struct rng *r = &w->topology;
     uint64_t size = rng_below(r, 20);
     w->count = (int)(size < 10 ? rng_in(r, 2, 4) : size < 18 ? rng_in(r, 5, 8) : rng_in(r, 9, NODES_MAX));
+    w->ping_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 200, 5000) * MS;
     for (int i = 0; i < w->count; i++) {
         struct sim_node *n = &w->nodes[i];
         /* names whose order is not that of the numbers */
         snprintf(n->name, sizeof n->name, "%c%d", "nNza"[rng_below(r, 4)], i);
         n->steady_off = rng_in(r, 0, 1000) * SECOND;
         n->wall_off = rng_one_in(r, 3) ? rng_in(r, -5000, 5000) * MS : 0;
-        n->options.ping_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 200, 5000) * MS;
+        n->options.ping_ns = world_ping(w, r);
         n->options.digest_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 2, 60) * SECOND;
         n->options.redial_max_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 50, 3000) * MS;
     }
@@ -120,13 +121,8 @@ static void draw(struct world *w)
     w->fault_gap_ns = w->faults_left ? length / w->faults_left : 0;
     w->op_window_s = rng_in(r, 0, 30);
     w->room = (size_t)rng_in(r, 1, rng_one_in(r, 3) ? 65536 : 600);
-    w->chunk = rng_one_in(r, 12) ? (size_t)rng_in(r, 20, 100) : (size_t)rng_in(r, 100, 65536);
+    w->chunk = rng_one_in(r, w->calm ? 3 : 12) ? (size_t)rng_in(r, 20, 100) : (size_t)rng_in(r, 100, 65536);
     w->jitter_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 0, 5 * MS);
-    if (w->calm) { /* links fast enough that a ping does not wait behind what is being sent until they end */
-        w->chunk += 4096;
-        for (int i = 0; i < w->count; i++)
-            w->nodes[i].options.ping_ns = 0;
-    }
 }
 
 /* ---- phases ---- */

@@ -356,6 +356,11 @@ static void move(struct world *w, struct end *end)
 
 /* ---- a node's turn ---- */
 
+int64_t world_ping(const struct world *w, struct rng *r)
+{
+    return w->ping_ns / 10 * rng_in(r, 10, 20);
+}
+
 static void dial(struct world *w, int from, size_t peer)
 {
     struct sim_node *n = &w->nodes[from];
@@ -391,7 +396,11 @@ static void effects(struct world *w, int node)
     while (herd_node_effect(n->node, &e)) {
         switch (e.kind) {
         case HERD_EFFECT_DIAL: dial(w, node, e.peer); break;
-        case HERD_EFFECT_CLOSE: world_close(w, herd_session_user(e.session)); break;
+        case HERD_EFFECT_CLOSE:
+            if (w->calm && strcmp(e.text, "silent") == 0)
+                sim_fail(w, "%s takes a neighbour for dead, and nothing ever happened to it", n->name);
+            world_close(w, herd_session_user(e.session));
+            break;
         case HERD_EFFECT_PEER_UP: w->figures->links++; break;
         case HERD_EFFECT_LOOKUP:
             if (w->ticket_count == 16)

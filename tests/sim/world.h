@@ -159,6 +159,7 @@ struct world {
     int64_t now;
     size_t room, chunk;    /* unsent bytes below which links are filled; bytes that arrive at once */
     int64_t jitter_ns;
+    int64_t ping_ns; /* 0: as nodes have it; at most twice this at any node */
     uint32_t ops_left, faults_left;
     int64_t op_gap_ns, fault_gap_ns, op_window_s;
     bool calm;             /* no misfortune: messages are counted */
@@ -206,6 +207,8 @@ struct edge *world_edge(struct world *w, int a, int b);
 struct conn *world_connect(struct world *w, int a, int b);
 void world_send(struct world *w, struct end *to, const char *at, size_t len);
 void world_close(struct world *w, struct end *end);
+/* A node's own period, for the two ends of a link must not differ much. */
+int64_t world_ping(const struct world *w, struct rng *r);
 /* Both ends go, and what was on its way is cut at a random byte; `told`: the ends notice. */
 void world_break(struct world *w, struct conn *conn, bool told);
 /* The node's watcher sees what there is to see. */
