@@ -57,6 +57,7 @@ struct herd_config_provider {
     /* name, default, least, greatest, what it bounds */                                                       \
     X(line_max_bytes, 65536, 256, 16777216, "longest line from a client, LF not counted")                      \
     X(records_max, 1000000, 1, 1073741824, "clients known; new ones are refused at the limit, none is evicted") \
+    X(records_bytes_max, 4294967296, 0, 1125899906842624, "memory for them; reports that need more are refused; 0: no bound") \
     X(clients_max, 10000, 1, 1000000, "client connections in all")                                             \
     X(clients_per_address_max, 0, 0, 1000000, "client connections from one address; 0: no bound")              \
     X(client_idle_ms, 300000, 0, 86400000, "close a client silent for this long; 0: never")                    \

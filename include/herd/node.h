@@ -44,6 +44,8 @@ struct herd_node_options {
     /* Bounds; zero means the default. */
     size_t line_max_bytes;        /* 65536 */
     size_t records_max;           /* 1000000; new ids are refused beyond, twice this from neighbours */
+    uint64_t records_bytes_max;   /* 4 GiB of herd_store_bytes; reports that need more are refused, what neighbours
+                                     know never. UINT64_MAX: no bound */
     size_t lookups_per_client_max; /* 4; later commands of that client wait */
     size_t owed_max_bytes;        /* 65536 of replies waiting behind a look-up; then commands wait */
     size_t plain_lines_max;       /* 1; AT lines on one connection to a plain neighbour */

@@ -62,6 +62,15 @@ static bool from_the_future(struct herd_node *node, const struct herd_command *c
     return true;
 }
 
+/* A report that needs memory which it may not have. One over another that both fit their cell needs none. */
+static bool too_large(const struct herd_node *node, uint32_t slot, const struct herd_draft *draft)
+{
+    if (slot != HERD_NO_SLOT && draft->fits)
+        return false;
+    size_t growth = herd_store_growth(node->store, slot, draft);
+    return growth > 0 && herd_store_bytes(node->store) + growth > node->options.records_bytes_max;
+}
+
 /* Says no to a report that is well formed: "? " and the line, and the operator hears why. */
 static int refuse(struct herd_session *session, const struct herd_job *job, const char *why,
                   struct herd_buf *replies)
@@ -126,6 +135,8 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
     if (slot != HERD_NO_SLOT && order_report(node, &draft, slot, &order) < 0)
         return refuse(session, job, "out_of_memory", replies);
     if (order > 0) {
+        if (too_large(node, slot, &draft))
+            return refuse(session, job, "records_bytes_max", replies);
         if (accept(node, job, &draft, slot, NULL) < 0)
             return refuse(session, job, "out_of_memory", replies);
         node->counts.reports++;

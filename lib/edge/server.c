@@ -228,6 +228,7 @@ static int make_node(struct herd_server *server)
         .seed = {seed[0], seed[1]},
         .line_max_bytes = (size_t)l->line_max_bytes,
         .records_max = (size_t)l->records_max,
+        .records_bytes_max = l->records_bytes_max ? (uint64_t)l->records_bytes_max : UINT64_MAX,
         .lookups_per_client_max = (size_t)l->lookups_per_client_max,
         .owed_max_bytes = (size_t)l->output_pause_bytes,
         .plain_lines_max = (size_t)l->plain_lines_max,

@@ -49,14 +49,18 @@ static uint32_t slot_of(struct world *w, int node, uint32_t key)
 static void check_digest(struct world *w, const struct sim_node *n)
 {
     const struct herd_store *store = n->node->store;
-    uint64_t total = 0, leaves = 0;
+    uint64_t total = 0, leaves = 0, bytes = (uint64_t)store->slots * 68;
     for (uint32_t slot = 0; slot < store->slots; slot++)
-        if (!herd_cell_empty(herd_store_cell(store, slot)))
+        if (!herd_cell_empty(herd_store_cell(store, slot))) {
             total += herd_store_record_hash(store, slot);
+            bytes += herd_cell_apart_bytes(herd_store_cell(store, slot));
+        }
     for (size_t leaf = 0; leaf < (size_t)1 << store->digest.bits; leaf++)
         leaves += store->digest.leaves[leaf];
     if (total != store->digest.total || total != leaves)
         sim_fail(w, "%s: the digest is wrong", n->name);
+    if (bytes != herd_store_bytes(store))
+        sim_fail(w, "%s counts its memory wrong", n->name);
 }
 
 static void check_reader(struct world *w, const struct sim_node *n, const struct herd_reader *reader)

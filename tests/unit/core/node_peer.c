@@ -667,6 +667,25 @@ static void test_records_max_from_neighbours(void **state)
     end(&o);
 }
 
+/* What a neighbour knows is taken in, however much memory reports may have. */
+static void test_records_bytes_max_from_neighbours(void **state)
+{
+    (void)state;
+    struct one o;
+    begin(&o, "Juzang", &(struct herd_node_options){.records_bytes_max = 1});
+    struct herd_session *session = accept_one(&o), *client = accept_one(&o);
+    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "AT Riley +1 kiwi +0+0 5\nAT Riley +1 plum +0.00000000000000000000000000000000000000000000000000000+0 5\n");
+    assert_int_equal(herd_store_count(herd_node_store(o.node)), 2);
+    o.out.len = 0;
+    say(&o, client, "IAMAT lime +0+0 5\n");
+    heard(&o, "? IAMAT lime +0+0 5\n");
+    say(&o, client, "IAMAT plum +0+0 1621464828\n");
+    heard(&o, "AT Juzang +0.000000000 plum +0+0 1621464828\n");
+    assert_int_equal(o.downs, 0);
+    end(&o);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -701,6 +720,7 @@ int main(void)
         cmocka_unit_test(test_half_open),
         cmocka_unit_test(test_end_of_a_link),
         cmocka_unit_test(test_records_max_from_neighbours),
+        cmocka_unit_test(test_records_bytes_max_from_neighbours),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
