@@ -168,6 +168,13 @@ int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct her
 /* Whether clients no longer see a record, and whether no node holds it any more. */
 bool herd_expired(const struct herd_node *node, const struct herd_record *record);
 bool herd_forgotten(const struct herd_node *node, const struct herd_record *record);
+/* 1 if one of two records of a client was accepted so long after the other that this decides: *ret_order; else 0.
+ * HERD_E_NOMEM. */
+int herd_expiry_order(struct herd_node *node, const struct herd_record *record, uint32_t slot, int *ret_order);
+static inline int herd_outlives(struct herd_node *node, const struct herd_record *record, uint32_t slot, int *ret_order)
+{
+    return node->options.expire_ns > 0 ? herd_expiry_order(node, record, slot, ret_order) : 0;
+}
 /* Looks where between two edges node->now is. */
 void herd_expiry_clock(struct herd_node *node);
 void herd_expiry_tick(struct herd_node *node);

@@ -13,19 +13,19 @@ static bool worth_saying(uint64_t count)
 
 /* Stores a draft as new or newer, and lets every reader but `except` know. */
 static int accept(struct herd_node *node, const struct herd_job *job, const struct herd_draft *draft,
-                  uint32_t slot, const struct herd_reader *except)
+                  uint32_t *io_slot, const struct herd_reader *except)
 {
     struct herd_store *store = node->store;
     int err;
-    if (slot != HERD_NO_SLOT) {
-        err = herd_store_replace(store, slot, job->id_hash, draft);
+    if (*io_slot != HERD_NO_SLOT) {
+        err = herd_store_replace(store, *io_slot, job->id_hash, draft);
     } else {
         err = herd_changes_reserve(&node->changes, store->slots + 1);
         if (err >= 0)
-            err = herd_store_insert(store, job->hash, job->id_hash, draft, &slot);
+            err = herd_store_insert(store, job->hash, job->id_hash, draft, io_slot);
     }
     if (err >= 0)
-        herd_changes_note(&node->changes, slot, except);
+        herd_changes_note(&node->changes, *io_slot, except);
     return err;
 }
 
@@ -34,6 +34,9 @@ static int accept(struct herd_node *node, const struct herd_job *job, const stru
 static int order_report(struct herd_node *node, const struct herd_draft *draft, uint32_t slot, int *ret_order)
 {
     const struct herd_cell *cell = herd_store_cell(node->store, slot);
+    int outlives = herd_outlives(node, draft->record, slot, ret_order);
+    if (outlives != 0)
+        return outlives;
     if (draft->record->time_ns < cell->time_ns) {
         *ret_order = -1;
         return 0;
@@ -137,7 +140,7 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
     if (order > 0) {
         if (too_large(node, slot, &draft))
             return refuse(session, job, "records_bytes_max", replies);
-        if (accept(node, job, &draft, slot, NULL) < 0)
+        if (accept(node, job, &draft, &slot, NULL) < 0)
             return refuse(session, job, "out_of_memory", replies);
         node->counts.reports++;
     } else {
@@ -180,18 +183,22 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         return;
     }
     int order = 1;
-    if (slot != HERD_NO_SLOT && herd_store_order(store, slot, &draft, &order) < 0) {
+    int err = slot == HERD_NO_SLOT ? 1 : herd_outlives(node, &record, slot, &order);
+    if (err == 0)
+        err = herd_store_order(store, slot, &draft, &order);
+    if (err < 0) {
         herd_session_kill(session, "out_of_memory");
         return;
     }
     if (order > 0) {
-        if (accept(node, job, &draft, slot, from ? &from->reader : NULL) < 0) {
+        if (accept(node, job, &draft, &slot, from ? &from->reader : NULL) < 0) {
             herd_session_kill(session, "out_of_memory");
             return;
         }
         node->counts.at_new++;
     }
-    /* The neighbour has what we have or newer: it need not be told. */
-    if (order >= 0 && slot != HERD_NO_SLOT && from)
+    /* The neighbour has what we have or newer: it need not be told. A new slot may be one that was due before it
+     * was emptied. */
+    if (order >= 0 && from)
         herd_reader_clear(&from->reader, slot);
 }
