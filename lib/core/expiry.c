@@ -21,6 +21,9 @@
  * client's clock said. That is in the records, so any two nodes agree on any two records. Three may beat each other
  * in a circle, but only while one of them is about to be forgotten.
  *
+ * This leaves one thing to the alarm: a server that was cut off and took a report with an older time than one that
+ * the others know, and that comes back just when some have forgotten that one and some have not.
+ *
  * Within a quarter of EDGE_NS this needs no luck. With clocks further apart the alarm rings at each edge
  * at which something is removed, but nothing comes back for ever: each node in turn forgets.
  */

@@ -143,7 +143,7 @@ void check_links(struct world *w, int node)
         bool looked = false;
         for (uint32_t key = 0; key < w->model.key_count; key++) {
             int32_t has = n->has[key];
-            if (has == NO_VERSION || w->model.versions[has].accepted_ns < forgotten_ns ||
+            if (has == NO_VERSION || w->model.versions[has].accepted_ns < forgotten_ns || w->out_of_order[key] ||
                 model_order(&w->model, v->has[key], has) >= 0 ||
                 herd_reader_has(&peer->reader, check_slot(w, node, key)))
                 continue;

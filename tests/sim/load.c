@@ -61,7 +61,8 @@ static const char *const decimals[] = {"", "", "", ".0", ".5", ".50", ".25", ".9
 void load_draw(struct world *w, char time[64], char place[64])
 {
     struct rng *r = &w->workload;
-    int64_t second = 1621464800 + (rng_one_in(r, 3) ? w->now / SECOND : 0) + rng_in(r, 0, w->op_window_s);
+    bool old = w->expire_ns ? rng_one_in(r, 8) : !rng_one_in(r, 3);
+    int64_t second = 1621464800 + (old ? 0 : w->now / SECOND) + rng_in(r, 0, w->op_window_s);
     snprintf(time, 64, "%s%lld%s", rng_one_in(r, 20) ? "00" : "", (long long)second,
              decimals[rng_below(r, sizeof decimals / sizeof *decimals)]);
     snprintf(place, 64, rng_one_in(r, 3) ? "+34.%d-118.4" : "+%d.068930-118.445127", (int)rng_below(r, 60));

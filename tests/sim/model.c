@@ -269,6 +269,18 @@ bool model_expired(const struct world *w, int node, int32_t version)
     return w->expire_ns && w->model.versions[version].accepted_ns < world_clock(w, node).wall_ns - w->expire_ns;
 }
 
+/* A record that is forgotten may have kept out another, with an older time, that was accepted later (by a server that
+ * was cut off, say) and is not to be forgotten yet. Who comes back with that one just when some have forgotten and
+ * some have not is told of by the alarm, not before. */
+static void refused_meanwhile(struct world *w, uint32_t key, int32_t forgotten)
+{
+    int64_t forgotten_ns = model_forgotten_ns(w);
+    for (uint32_t v = 0; v < w->model.count && !w->out_of_order[key]; v++)
+        if (w->model.versions[v].key == key && w->model.versions[v].accepted_ns >= forgotten_ns &&
+            model_order(&w->model, (int32_t)v, forgotten) < 0)
+            w->out_of_order[key] = w->repairs = true;
+}
+
 void model_forget(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
@@ -283,6 +295,7 @@ void model_forget(struct world *w, int node)
         struct herd_store *store = n->node->store;
         if (sweeping && herd_store_find(store, herd_store_hash(store, id), HERD_NO_SLOT, id) != HERD_NO_SLOT)
             continue;
+        refused_meanwhile(w, key, n->has[key]);
         n->has[key] = n->watched[key] = NO_VERSION;
         n->slots[key] = HERD_NO_SLOT;
         n->held--;

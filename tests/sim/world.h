@@ -160,6 +160,8 @@ struct world {
     int count, plains, edges; /* plain neighbours stand behind the nodes */
     struct edge edge[ALL_MAX][ALL_MAX]; /* [smaller][larger] */
     int64_t expire_ns;        /* 0: nothing is forgotten */
+    bool *out_of_order;       /* by key: what was forgotten had refused something that is not; see model_forget */
+    bool repairs;             /* for such a key a link may need the alarm */
     struct conn *conns;
     uint32_t conn_top, serial;
     struct model model;
