@@ -24,6 +24,8 @@ static void fill_defaults(struct herd_node_options *o)
 {
     fill_size(&o->line_max_bytes, 65536);
     fill_size(&o->records_max, 1000000);
+    if (o->records_bytes_max == 0)
+        o->records_bytes_max = UINT64_C(4) << 30;
     fill_size(&o->lookups_per_client_max, 4);
     fill_size(&o->owed_max_bytes, 65536);
     fill_size(&o->plain_lines_max, 1);

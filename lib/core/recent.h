@@ -18,7 +18,7 @@
 #define HERD_RECENT_LINES 16384
 
 struct herd_recent {
-    uint64_t *hashes; /* of the newest line of each place; 0: none */
+    uint64_t *hashes; /* of the newest line of each place; 0: none, and never found */
     uint32_t *slots;  /* where its record is, or was */
     uint64_t key[2];
 };
@@ -51,6 +51,7 @@ static inline uint32_t herd_recent_slot(const struct herd_recent *recent, uint64
     return recent->hashes[at] == hash && hash != 0 ? recent->slots[at] : HERD_NO_SLOT;
 }
 
+/* A line without a hash is not kept. */
 static inline void herd_recent_note(struct herd_recent *recent, uint64_t hash, uint32_t slot)
 {
     size_t at = (size_t)hash % HERD_RECENT_LINES;

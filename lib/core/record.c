@@ -60,6 +60,7 @@ int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, cons
                   (uint32_t)time.len, decimals},
         .body = body,
     };
+    ret_draft->fits = herd_shape_fits(&ret_draft->shape);
     return 0;
 }
 
@@ -70,7 +71,7 @@ int herd_cell_write(struct herd_cell *cell, const struct herd_draft *draft)
         !herd_cell_empty(cell) && cell->id_len == HERD_BODY_APART ? herd_cell_apart(cell) : NULL;
     size_t len = herd_shape_body(shape);
 
-    if (herd_shape_fits(shape)) {
+    if (draft->fits) {
         herd_copy(cell->body, draft->body, len);
         cell->id_len = (uint8_t)shape->id;
         cell->diff_len = (uint8_t)shape->diff;
@@ -79,7 +80,7 @@ int herd_cell_write(struct herd_cell *cell, const struct herd_draft *draft)
                                                                          : HERD_TIME_MARK | shape->decimals);
         free(old);
     } else {
-        struct herd_body_apart *apart = malloc(sizeof *apart + len + HERD_PACK_SLACK);
+        struct herd_body_apart *apart = malloc(herd_shape_apart(shape));
         if (!apart)
             return HERD_E_NOMEM;
         apart->shape = *shape;

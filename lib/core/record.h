@@ -52,6 +52,7 @@ struct herd_draft {
     uint16_t server;
     struct herd_shape shape;
     const unsigned char *body;
+    bool fits; /* into a cell */
 };
 
 static inline size_t herd_shape_text(const struct herd_shape *s)
@@ -67,6 +68,12 @@ static inline size_t herd_shape_body(const struct herd_shape *s)
 static inline bool herd_shape_fits(const struct herd_shape *s)
 {
     return herd_shape_body(s) <= HERD_BODY_INLINE_MAX && s->id < HERD_BODY_APART && s->time < HERD_TIME_MARK;
+}
+
+/* Memory that a record of this shape takes besides its cell. */
+static inline size_t herd_shape_apart(const struct herd_shape *s)
+{
+    return herd_shape_fits(s) ? 0 : sizeof(struct herd_body_apart) + herd_shape_body(s) + HERD_PACK_SLACK;
 }
 
 static inline bool herd_cell_empty(const struct herd_cell *cell)
@@ -93,6 +100,11 @@ static inline struct herd_shape herd_cell_shape(const struct herd_cell *cell)
         .time = verbatim ? cell->time_len : 0,
         .decimals = verbatim ? HERD_TIME_VERBATIM : cell->time_len & (HERD_TIME_MARK - 1u),
     };
+}
+
+static inline size_t herd_cell_apart_bytes(const struct herd_cell *cell)
+{
+    return cell->id_len == HERD_BODY_APART ? herd_shape_apart(&herd_cell_apart(cell)->shape) : 0;
 }
 
 static inline const unsigned char *herd_cell_body(const struct herd_cell *cell)

@@ -62,7 +62,14 @@ static int take_record(struct herd_node *node, struct herd_replay *replay, const
         return 0;
     }
     enum herd_put verdict;
-    int err = herd_changes_reserve(&node->changes, store->slots + 1);
+    int order, err = slot == HERD_NO_SLOT ? 0 : herd_outlives(node, &line->record, slot, &order);
+    if (err > 0) { /* which the store knows nothing of */
+        if (order < 0)
+            return 0;
+        herd_store_remove(store, slot);
+    }
+    if (err >= 0)
+        err = herd_changes_reserve(&node->changes, store->slots + 1);
     if (err >= 0)
         err = herd_store_put(store, &line->record, &verdict, &slot);
     if (err == HERD_E_LIMIT) {

@@ -35,6 +35,9 @@ static int accept(struct herd_node *node, const struct herd_job *job, const stru
 static int order_report(struct herd_node *node, const struct herd_draft *draft, uint32_t slot, int *ret_order)
 {
     const struct herd_cell *cell = herd_store_cell(node->store, slot);
+    int outlives = herd_outlives(node, draft->record, slot, ret_order);
+    if (outlives != 0)
+        return outlives;
     if (draft->record->time_ns < cell->time_ns) {
         *ret_order = -1;
         return 0;
@@ -61,6 +64,15 @@ static bool from_the_future(struct herd_node *node, const struct herd_command *c
         herd_notice(node, node->options.future_refuse ? "report_from_future_refused" : "report_from_future",
                     command->id);
     return true;
+}
+
+/* A report that needs memory which it may not have. One over another that both fit their cell needs none. */
+static bool too_large(const struct herd_node *node, uint32_t slot, const struct herd_draft *draft)
+{
+    if (slot != HERD_NO_SLOT && draft->fits)
+        return false;
+    size_t growth = herd_store_growth(node->store, slot, draft);
+    return growth > 0 && herd_store_bytes(node->store) + growth > node->options.records_bytes_max;
 }
 
 /* Says no to a report that is well formed: "? " and the line, and the operator hears why. */
@@ -127,6 +139,8 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
     if (slot != HERD_NO_SLOT && order_report(node, &draft, slot, &order) < 0)
         return refuse(session, job, "out_of_memory", replies);
     if (order > 0) {
+        if (too_large(node, slot, &draft))
+            return refuse(session, job, "records_bytes_max", replies);
         if (accept(node, job, &draft, &slot, NULL) < 0)
             return refuse(session, job, "out_of_memory", replies);
         node->counts.reports++;
@@ -176,8 +190,9 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         herd_session_kill(session, "records_max");
         return;
     }
-    bool known = slot != HERD_NO_SLOT;
-    if (known && record.time_ns < herd_store_cell(store, slot)->time_ns)
+    int order = 1;
+    int err = slot == HERD_NO_SLOT ? 1 : herd_outlives(node, &record, slot, &order);
+    if (err == 0 && record.time_ns < herd_store_cell(store, slot)->time_ns)
         return; /* older, whatever else it says */
     int server = herd_names_intern(&store->names, command->server);
     struct herd_draft draft;
@@ -185,8 +200,9 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         herd_session_kill(session, "out_of_memory");
         return;
     }
-    int order = 1;
-    if (known && herd_store_order(store, slot, &draft, &order) < 0) {
+    if (err == 0)
+        err = herd_store_order(store, slot, &draft, &order);
+    if (err < 0) {
         herd_session_kill(session, "out_of_memory");
         return;
     }
@@ -196,10 +212,10 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
             return;
         }
         node->counts.at_new++;
-        if (from)
-            herd_recent_note(&node->recent, job->line_hash, slot);
+        herd_recent_note(&node->recent, job->line_hash, slot);
     }
-    /* The neighbour has what we have or newer: it need not be told. */
-    if (order >= 0 && known && from)
+    /* The neighbour has what we have or newer: it need not be told. A new slot may be one that was due before it
+     * was emptied. */
+    if (order >= 0 && from)
         herd_reader_clear(&from->reader, slot);
 }

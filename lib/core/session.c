@@ -252,11 +252,9 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
         if (*ret_scan != HERD_LINE)
             break;
         job->end = (size_t)(io_rest->at - start);
-        if (link) {
-            job->line_hash = herd_recent_hash(&session->node->recent, job->line);
-            if (!frame && herd_report_seen(session, job->line_hash))
-                continue; /* most lines of a link are copies */
-        }
+        job->line_hash = link ? herd_recent_hash(&session->node->recent, job->line) : 0;
+        if (link && !frame && herd_report_seen(session, job->line_hash))
+            continue; /* most lines of a link are copies */
         enum herd_verb verb = herd_command_read(job->line, limit, &job->command);
         frame |= verb != HERD_AT; /* which may make this neighbour due what follows */
         if (verb == HERD_IAMAT || verb == HERD_AT) {

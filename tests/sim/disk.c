@@ -25,7 +25,8 @@ static void check_known(struct world *w, int node)
         int32_t version = model_find(&w->model, line);
         if (version == NO_VERSION)
             sim_fail(w, "%s wrote down what nobody reported: %.*s", n->name, (int)line.len, line.at);
-        if (model_order(&w->model, n->has[w->model.versions[version].key], version) < 0)
+        if (w->model.versions[version].accepted_ns >= n->forget_ns &&
+            model_below(w, n->has[w->model.versions[version].key], version))
             sim_fail(w, "%s forgot what it wrote down: %.*s", n->name, (int)line.len, line.at);
     }
 }
@@ -57,6 +58,7 @@ void disk_open(struct world *w, int node)
     if (replay.corrupt || replay.unknown)
         sim_fail(w, "%s finds %llu corrupt lines in its journal", n->name, (unsigned long long)replay.corrupt);
     w->figures->replays += replay.lines > 0;
+    n->forget_ns = n->node->forget_before_ns; /* it may have looked at the clock */
     model_follow(w, node);
     check_known(w, node);
     n->synced = n->journal.len;
@@ -115,7 +117,7 @@ void disk_check(struct world *w, int node)
             newest[w->model.versions[version].key] = version;
     }
     for (uint32_t key = 0; key < w->model.key_count; key++)
-        if (newest[key] != n->has[key])
+        if (newest[key] != n->has[key] && (newest[key] == NO_VERSION || w->model.versions[newest[key]].accepted_ns >= n->forget_ns))
             sim_fail(w, "%s did not write down client %u", n->name, key);
     free(newest);
 }

@@ -32,7 +32,8 @@ static void break_between(struct world *w, int a, int b, bool told)
 static struct edge *some_edge(struct world *w, int *ret_a, int *ret_b)
 {
     for (;;) {
-        int a = (int)rng_below(&w->faults, (uint64_t)w->count), b = (int)rng_below(&w->faults, (uint64_t)w->count);
+        uint64_t all = (uint64_t)(w->count + w->plains);
+        int a = (int)rng_below(&w->faults, all), b = (int)rng_below(&w->faults, all);
         if (a < b && w->edge[a][b].there) {
             *ret_a = a;
             *ret_b = b;
@@ -139,7 +140,7 @@ static void other_limits(struct world *w, struct sim_node *n)
     n->options.line_max_bytes = rng_one_in(r, 2) ? 0 : (size_t)rng_in(r, 600, 5000);
     n->options.future_refuse = rng_one_in(r, 3);
     n->options.future_ns = rng_in(r, 0, 20) * SECOND;
-    n->options.ping_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 100, 2000) * MS;
+    n->options.ping_ns = world_ping(w, r);
 }
 
 static void happen(struct world *w)
@@ -151,7 +152,7 @@ static void happen(struct world *w)
     w->figures->faults++;
     world_event(w, w->now + rng_in(r, 0, 2 * w->fault_gap_ns), EV_FAULT, 0, 0, 0);
     enum fault fault = (enum fault)rng_below(r, FAULTS);
-    int a, b, node = (int)rng_below(r, (uint64_t)w->count);
+    int a, b, node = (int)rng_below(r, (uint64_t)(w->count + w->plains));
     struct sim_node *n = &w->nodes[node];
     struct edge *edge = some_edge(w, &a, &b);
     int64_t span = rng_in(r, 0, 8 * w->fault_gap_ns) + rng_in(r, 0, rng_one_in(r, 8) ? 30 * SECOND : 200 * MS);
@@ -159,6 +160,16 @@ static void happen(struct world *w)
     bool on_node = fault >= FAULT_CRASH;
     if (w->verbose)
         sim_say(w, "fault: %s (n%d, n%d n%d) for %lld us", names[fault], node, a, b, (long long)(span / 1000));
+    if (on_node && node >= w->count) {
+        if (fault == FAULT_PAUSE)
+            n->paused_until = w->now + span;
+        if ((fault == FAULT_CRASH || fault == FAULT_CRASH_SILENT) && n->up) {
+            w->figures->crashes++;
+            foreign_crash(w, node);
+            world_event(w, w->now + rng_in(r, 0, span), EV_START, (uint32_t)node, 0, n->starts);
+        }
+        return;
+    }
     if (on_node && !n->node)
         return;
     switch (fault) {
@@ -193,7 +204,12 @@ static void happen(struct world *w)
         world_event(w, w->now + rng_in(r, 0, span), EV_START, (uint32_t)node, 0, n->starts);
         break;
     case FAULT_PAUSE: n->paused_until = w->now + span; break;
-    case FAULT_CLOCK: n->wall_off += rng_in(r, -1000, 1000) * (rng_one_in(r, 2) ? SECOND : MS); break;
+    case FAULT_CLOCK:
+        if (w->expire_ns) /* forgetting needs clocks that differ by less than 75 s */
+            n->wall_off = rng_in(r, -37000, 37000) * MS;
+        else
+            n->wall_off += rng_in(r, -1000, 1000) * (rng_one_in(r, 2) ? SECOND : MS);
+        break;
     case FAULT_OOM:
         n->oom_one_in = 1 + rng_below(r, rng_one_in(r, 4) ? 4 : 60);
         until(w, span, fault, node, 0);
@@ -210,8 +226,9 @@ static void happen(struct world *w)
 void fault_heal(struct world *w)
 {
     w->healed = true;
-    for (int a = 0; a < w->count; a++) {
-        for (int b = a + 1; b < w->count; b++) {
+    int all = w->count + w->plains;
+    for (int a = 0; a < all; a++) {
+        for (int b = a + 1; b < all; b++) {
             struct edge *edge = &w->edge[a][b];
             edge->cut = edge->cut_silently = false;
             for (int way = 0; way < 2; way++) {
@@ -227,6 +244,7 @@ void fault_heal(struct world *w)
     for (int i = 0; i < w->count; i++)
         if (!w->nodes[i].node)
             world_start(w, i);
+    foreign_heal(w);
     uint32_t top = w->conn_top;
     for (uint32_t i = 0; i < top; i++)
         if (w->conns[i].used && w->conns[i].end[0].node < 0)

@@ -48,6 +48,8 @@ static bool is_news(const struct world *w, int32_t version, int32_t has)
     if (has == NO_VERSION)
         return true;
     const struct version *v = &w->model.versions[version], *old = &w->model.versions[has];
+    if (model_outlives(&w->model, version, has))
+        return model_order(&w->model, version, has) > 0;
     if (herd_span_equal(v->part[3], old->part[3]) && herd_span_equal(v->part[4], old->part[4]))
         return false;
     return model_order(&w->model, version, has) > 0;
@@ -56,16 +58,22 @@ static bool is_news(const struct world *w, int32_t version, int32_t has)
 static const char *const decimals[] = {"", "", "", ".0", ".5", ".50", ".25", ".963974953", ".000000001", ".5000000001",
                                        ".50000000010", ".499999999999999999999"};
 
+void load_draw(struct world *w, char time[64], char place[64])
+{
+    struct rng *r = &w->workload;
+    bool old = w->expire_ns ? rng_one_in(r, 8) : !rng_one_in(r, 3);
+    int64_t second = 1621464800 + (old ? 0 : w->now / SECOND) + rng_in(r, 0, w->op_window_s);
+    snprintf(time, 64, "%s%lld%s", rng_one_in(r, 20) ? "00" : "", (long long)second,
+             decimals[rng_below(r, sizeof decimals / sizeof *decimals)]);
+    snprintf(place, 64, rng_one_in(r, 3) ? "+34.%d-118.4" : "+%d.068930-118.445127", (int)rng_below(r, 60));
+}
+
 static void iamat(struct world *w, struct talk *t, int node, uint32_t key, bool at_ease)
 {
     struct sim_node *n = &w->nodes[node];
     const struct sim_key *id = &w->model.keys[key];
-    struct rng *r = &w->workload;
     char time[64], place[64], line[1024];
-    int64_t second = 1621464800 + (rng_one_in(r, 3) ? w->now / SECOND : 0) + rng_in(r, 0, w->op_window_s);
-    snprintf(time, sizeof time, "%s%lld%s", rng_one_in(r, 20) ? "00" : "", (long long)second,
-             decimals[rng_below(r, sizeof decimals / sizeof *decimals)]);
-    snprintf(place, sizeof place, rng_one_in(r, 3) ? "+34.%d-118.4" : "+%d.068930-118.445127", (int)rng_below(r, 60));
+    load_draw(w, time, place);
     add(&t->say, "IAMAT %.*s %s %s\n", (int)id->len, id->id, place, time);
 
     int64_t diff = world_clock(w, node).wall_ns - time_ns(time);
@@ -92,7 +100,7 @@ static void whatsat(struct world *w, struct talk *t, int node, uint32_t key)
     const struct sim_key *id = &w->model.keys[key];
     int32_t has = w->nodes[node].has[key];
     add(&t->say, "WHATSAT %.*s 10 5\n", (int)id->len, id->id);
-    if (has == NO_VERSION)
+    if (has == NO_VERSION || model_expired(w, node, has))
         add(&t->expect, "? WHATSAT %.*s 10 5\n", (int)id->len, id->id);
     else
         add(&t->expect, "%.*s\n" JSON "\n\n", (int)w->model.versions[has].len, w->model.texts[has]);
@@ -169,8 +177,13 @@ void load_op(struct world *w)
         return;
     w->ops_left--;
     world_event(w, w->now + rng_in(r, 0, 2 * w->op_gap_ns), EV_OP, 0, 0, 0);
-    int node = (int)rng_below(r, (uint64_t)w->count);
+    int node = (int)rng_below(r, (uint64_t)(w->count + w->plains));
     struct sim_node *n = &w->nodes[node];
+    if (node >= w->count) {
+        if (n->up && n->paused_until <= w->now)
+            foreign_report(w, node, (uint32_t)rng_below(r, w->model.key_count));
+        return;
+    }
     if (!n->node || n->paused_until > w->now)
         return;
     bool at_ease = n->oom_one_in == 0;
