@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Walking over checked JSON: members, elements and strings as spans into the text. */
 #include "raw.h"
+#include "raw_bytes.h"
 
 #include <string.h>
 

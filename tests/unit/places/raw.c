@@ -3,6 +3,7 @@
 #include "cm.h"
 
 #include "raw.h"
+#include "raw_bytes.h"
 
 #include <json.h>
 #include <stdlib.h>
