@@ -74,13 +74,11 @@ static bool take_escape(struct herd_raw_scan *s, const char *at)
     return unit >= 0xdc00 && unit <= 0xdfff ? true : fails(s, s->at, "lone surrogate");
 }
 
-static inline bool take_string(struct herd_raw_scan *s)
+/* Inside a string, at something that is not an ordinary character. */
+static bool take_rest(struct herd_raw_scan *s, const char *at)
 {
-    const char *at = s->at, *end = s->end;
-    if (at == end || *at != '"')
-        return fails(s, at, "expected a string");
-    at++;
-    while ((at = herd_raw_plain_end(at, end)) < end) {
+    const char *end = s->end;
+    for (; at < end; at = herd_raw_plain_end(at, end)) {
         unsigned char ch = (unsigned char)*at;
         if (ch == '"') {
             s->at = at + 1;
@@ -100,6 +98,18 @@ static inline bool take_string(struct herd_raw_scan *s)
         }
     }
     return fails(s, at, "unfinished string");
+}
+
+/* Most strings are ordinary characters up to their quote. */
+static inline bool take_string(struct herd_raw_scan *s)
+{
+    if (s->at == s->end || *s->at != '"')
+        return fails(s, s->at, "expected a string");
+    const char *at = herd_raw_plain_end(s->at + 1, s->end);
+    if (at == s->end || *at != '"')
+        return take_rest(s, at);
+    s->at = at + 1;
+    return true;
 }
 
 /* NULL where there is no digit. */
