@@ -72,6 +72,9 @@ bool herd_raw_element(struct herd_raw_walk *io_walk, struct herd_span *ret_value
 bool herd_raw_is(struct herd_span string, const char *name);
 /* The first member of that name. False (and an empty span) where there is none. */
 bool herd_raw_get(struct herd_span object, const char *name, struct herd_span *ret_value);
+/* The same, and how many members of that name there are: of two, one parser takes the first and the next one the
+ * last, so whoever needs to agree with the sender wants one. */
+size_t herd_raw_count(struct herd_span object, const char *name, struct herd_span *ret_value);
 /* The inside of a string, escapes kept; an empty span for anything else. */
 struct herd_span herd_raw_inside(struct herd_span string);
 /* A member that is a string and not empty: its inside, escapes kept. */

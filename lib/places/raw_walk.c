@@ -160,6 +160,18 @@ bool herd_raw_get(struct herd_span object, const char *name, struct herd_span *r
     return false;
 }
 
+size_t herd_raw_count(struct herd_span object, const char *name, struct herd_span *ret_value)
+{
+    struct herd_raw_walk walk = herd_raw_walk(object);
+    struct herd_span key, value, first = {NULL, 0};
+    size_t count = 0;
+    while (herd_raw_kind(object) == '{' && herd_raw_member(&walk, &key, &value))
+        if (herd_raw_is(key, name) && !count++)
+            first = value;
+    *ret_value = first;
+    return count;
+}
+
 struct herd_span herd_raw_inside(struct herd_span string)
 {
     if (herd_raw_kind(string) != '"' || string.len < 2)

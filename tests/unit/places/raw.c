@@ -117,6 +117,11 @@ static void test_walk(void **state)
     assert_false(herd_raw_member(&walk, &key, &value));
     assert_true(herd_span_equal(herd_raw_text(text, "name"), herd_span_of("x\\\"y")));
     assert_true(herd_raw_get(text, "s/t", &value));
+    struct herd_span first;
+    assert_int_equal(herd_raw_count(herd_span_of("{\"a\":1,\"b\":2,\"\\u0061\":3}"), "a", &first), 2);
+    assert_true(herd_span_equal(first, herd_span_of("1")));
+    assert_int_equal(herd_raw_count(herd_span_of("[1]"), "a", &first), 0);
+    assert_int_equal(first.len, 0);
     walk = herd_raw_walk(value);
     size_t count = 0;
     while (herd_raw_element(&walk, &value))
