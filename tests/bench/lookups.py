@@ -103,8 +103,10 @@ def whatsat(bench):
     with open(places, encoding="ascii") as file:
         lines = file.read().split()
     sample = [(number, lines[number]) for number in range(0, count, count // SAMPLE)]
-    results = {}
+    results, indexes = {}, []
     for _ in range(bench.repetitions):
+        told = bench.program(os.path.join(bench.options.tools, "bench-places"), "--index", table)
+        indexes.append(json.loads(told))
         for subject in there:
             if subject == "herd-file":
                 running = bench.subjects.herd(places={"provider": "file", "file": table})
@@ -129,6 +131,10 @@ def whatsat(bench):
                    "(their radii of the Earth differ by 0.03 %)")
         if same < 0.95 * len(pairs):
             raise Failed(f"only {same} of {len(pairs)} places have as many results in both")
+    found.target(f"index of {count:,} points, seconds of CPU", [index["index_seconds"] for index in indexes],
+                 at_most=0.3)
+    found.target("index, bytes a point beside its text", [index["index_bytes_per_point"] for index in indexes],
+                 at_most=40)
     for depth in (16, 1):
         mine = found.values("herd-file", depth)
         found.target(f"WHATSAT from a file, {depth} in flight, us of CPU", mine and [ns / 1000 for ns in mine],
