@@ -83,9 +83,12 @@ static inline const char *herd_raw_blanks_end(const char *at, const char *end)
     return at;
 }
 
-/* The first byte that is not white space. `end` where there is none. */
+/* The first byte that is not white space. `end` where there is none. Mostly there is none, or one blank, or a line end
+ * and indentation. */
 static inline const char *herd_raw_space_end(const char *at, const char *end)
 {
+    if (at < end && *at == ' ')
+        at++;
     while (at < end && (unsigned char)*at <= ' ') {
         if (*at == '\n') /* what follows is indentation */
             at = herd_raw_blanks_end(at + 1, end);

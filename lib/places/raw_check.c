@@ -185,6 +185,11 @@ static inline bool take_key(struct herd_raw_scan *s, struct herd_span *ret_key)
     if (!take_string(s))
         return false;
     *ret_key = (struct herd_span){from, (size_t)(s->at - from)};
+    if (s->end - s->at > 3 && memcmp(s->at, " : ", 3) == 0) { /* as Google writes it */
+        s->at += 3;
+        skip_space(s);
+        return true;
+    }
     skip_space(s);
     if (s->at == s->end || *s->at != ':')
         return fails(s, s->at, "expected a colon");
@@ -212,7 +217,8 @@ static inline bool enter(struct herd_raw_scan *s)
 /* Behind a value, in a container: true if another one follows, behind a comma and white space. */
 static inline bool go_on(struct herd_raw_scan *s)
 {
-    skip_space(s);
+    if (s->at < s->end && *s->at != ',')
+        skip_space(s);
     if (s->at == s->end)
         return fails(s, s->at, "cut short");
     char ch = *s->at;
