@@ -63,7 +63,7 @@ int herd_answer_read(struct herd_span json, struct herd_answer_shape *ret_shape,
     struct herd_raw_scan scan = herd_raw_scan(json);
     struct herd_answer_shape shape = {0};
     if (herd_raw_scan_peek(&scan) != '{') {
-        size_t offset = (size_t)(scan.at - json.at);
+        size_t offset = (size_t)(scan.at - scan.begin);
         if (herd_raw_check(json, &fault) < 0)
             return refuse(reterr_why, why_cap, fault.what, fault.offset);
         return refuse(reterr_why, why_cap, "not an object", offset);

@@ -237,7 +237,8 @@ static inline bool go_on(struct herd_raw_scan *s)
 
 struct herd_raw_scan herd_raw_scan(struct herd_span text)
 {
-    return (struct herd_raw_scan){.begin = text.at, .at = text.at, .end = text.at + text.len};
+    const char *at = text.len ? text.at : ""; /* an empty span may point nowhere */
+    return (struct herd_raw_scan){.begin = at, .at = at, .end = at + text.len};
 }
 
 char herd_raw_scan_peek(struct herd_raw_scan *s)
