@@ -12,8 +12,8 @@
 static void finish(struct herd_fetch_call *call, CURLcode code)
 {
     curl_off_t retry_after = 0;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->result.http_status);
-    if (curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &call->result.http_status);
+    if (curl_easy_getinfo(call->easy->curl, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
         call->result.retry_after_s = (int64_t)retry_after;
     if (call->no_memory || code == CURLE_OUT_OF_MEMORY)
         herd_fetch_end(call, HERD_E_NOMEM, "out of memory");
@@ -96,6 +96,10 @@ static int timer_cb(CURLM *multi, long timeout_ms, void *userp)
     struct herd_fetch *fetch = userp;
     if (timeout_ms < 0)
         return event_del(fetch->timer);
+    if (timeout_ms == 0) { /* this turn, once, for all that begins in it */
+        event_active(fetch->timer, EV_TIMEOUT, 0);
+        return 0;
+    }
     struct timeval wait = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
     return event_add(fetch->timer, &wait);
 }
@@ -132,7 +136,7 @@ int herd_fetch_multi_add(struct herd_fetch_call *call)
     struct herd_fetch *fetch = call->site->fetch;
     if (!fetch->multi && herd_fetch_multi_open(fetch) < 0)
         return HERD_E_NOMEM;
-    return curl_multi_add_handle(fetch->multi, call->easy) == CURLM_OK ? 0 : HERD_E_NOMEM;
+    return curl_multi_add_handle(fetch->multi, call->easy->curl) == CURLM_OK ? 0 : HERD_E_NOMEM;
 }
 
 void herd_fetch_multi_remove(struct herd_fetch_call *call)
@@ -140,5 +144,5 @@ void herd_fetch_multi_remove(struct herd_fetch_call *call)
     struct herd_fetch *fetch = call->site->fetch;
     /* Never blocks: libcurl was given the addresses, so no resolver thread of its own is running. */
     if (fetch->multi)
-        (void)curl_multi_remove_handle(fetch->multi, call->easy);
+        (void)curl_multi_remove_handle(fetch->multi, call->easy->curl);
 }

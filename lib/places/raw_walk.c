@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Walking over checked JSON: members, elements and strings as spans into the text. */
 #include "raw.h"
+#include "raw_bytes.h"
 
 #include <string.h>
 
@@ -157,6 +158,18 @@ bool herd_raw_get(struct herd_span object, const char *name, struct herd_span *r
             }
     *ret_value = (struct herd_span){NULL, 0};
     return false;
+}
+
+size_t herd_raw_count(struct herd_span object, const char *name, struct herd_span *ret_value)
+{
+    struct herd_raw_walk walk = herd_raw_walk(object);
+    struct herd_span key, value, first = {NULL, 0};
+    size_t count = 0;
+    while (herd_raw_kind(object) == '{' && herd_raw_member(&walk, &key, &value))
+        if (herd_raw_is(key, name) && !count++)
+            first = value;
+    *ret_value = first;
+    return count;
 }
 
 struct herd_span herd_raw_inside(struct herd_span string)

