@@ -22,8 +22,9 @@ struct herd_place {
  * HERD_E_SYNTAX: not sign digits [. digits] twice. HERD_E_RANGE: |lat| > 90 or |lon| > 180. */
 HERD_API int herd_place_parse(struct herd_span text, struct herd_place *ret_place);
 
-/* The nearest double to one half of a place, in degrees. Exact parsing of up to 17 significant digits;
- * digits beyond that no longer change a double. `half` must have come from herd_place_parse. */
+/* One half of a place as a double, in degrees: the nearest one where 15 significant digits and 18 decimals say
+ * all, otherwise within two units in the last place of it, or 2e-18 degrees. `half` must have come from
+ * herd_place_parse. */
 HERD_API double herd_place_degrees(struct herd_span half);
 
 #ifdef __cplusplus

@@ -101,7 +101,11 @@ static int timer_cb(CURLM *multi, long timeout_ms, void *userp)
         return 0;
     }
     struct timeval wait = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
-    return event_add(fetch->timer, &wait);
+    /* Without memory it rings at once, and libcurl asks anew: to a failure here libcurl 7.88 leaves a handle
+     * that points to a multi handle it has no place in. */
+    if (event_add(fetch->timer, &wait) < 0)
+        event_active(fetch->timer, EV_TIMEOUT, 0);
+    return 0;
 }
 
 int herd_fetch_multi_open(struct herd_fetch *fetch)

@@ -96,7 +96,7 @@ static int mend_tail(struct herd_journal *journal, struct herd_replay *replay, s
         return whole;
     *ret_torn = 0;
     journal->file.size = size;
-    if (whole)
+    if (whole || replay->skipping) /* behind a line too long to be one, the next begins anew */
         return herd_journal_append(&journal->file, (struct herd_span){"\n", 1}) ? HERD_E_IO : 0;
     if (tail.len == 0)
         return 0;

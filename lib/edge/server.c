@@ -157,6 +157,9 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     close_stalled(server);
     herd_server_effects(server);
     herd_log_flush(server->log);
+    /* Memory may have been short when a timer was to be set: without this nobody would ask again. */
+    herd_listener_resume(server);
+    herd_server_turn(server);
 }
 
 /* ---- life ---- */
@@ -252,10 +255,10 @@ static int make_node(struct herd_server *server)
         return err;
     server->links = calloc(peer_count + 1, sizeof(struct herd_conn *));
     server->dials = calloc(peer_count + 1, sizeof *server->dials);
+    for (size_t i = 0; server->dials && i < peer_count; i++)
+        server->dials[i] = (struct herd_dial){.server = server, .peer = i, .fd = -1};
     if (!server->links || !server->dials)
         return HERD_E_NOMEM;
-    for (size_t i = 0; i < peer_count; i++)
-        server->dials[i] = (struct herd_dial){.server = server, .peer = i, .fd = -1};
     err = herd_plain_open(server);
     if (err < 0)
         return err;

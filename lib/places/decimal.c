@@ -163,6 +163,8 @@ int herd_decimal_e7(struct herd_span text, int64_t *ret_e7)
     }
     if (places >= 0 && digit_of(&d, (size_t)places) >= '5')
         value++;
+    if (value > most)
+        return HERD_E_RANGE;
     *ret_e7 = d.negative ? -value : value;
     return 0;
 }

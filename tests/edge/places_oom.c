@@ -1,8 +1,94 @@
 /* SPDX-License-Identifier: MIT */
-/* Every allocation of a look-up's way fails once: whoever asks is told so at once, or gets an answer. */
+/* Every allocation of a look-up's way fails once: whoever asks is told so at once, or gets an answer. Events, and
+ * what libcurl makes for us, count as allocations: they fail for want of memory alone. */
 #include "world.h"
 
 #include "../unit/edge/alloc.h"
+
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <stdarg.h>
+
+#undef curl_easy_setopt
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+struct event *__real_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *arg);
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *arg);
+int __real_event_add(struct event *event, const struct timeval *wait);
+int __wrap_event_add(struct event *event, const struct timeval *wait);
+CURL *__real_curl_easy_init(void);
+CURL *__wrap_curl_easy_init(void);
+CURLM *__real_curl_multi_init(void);
+CURLM *__wrap_curl_multi_init(void);
+CURLMcode __real_curl_multi_add_handle(CURLM *multi, CURL *easy);
+CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy);
+CURLMcode __real_curl_multi_socket_action(CURLM *multi, curl_socket_t fd, int what, int *running);
+CURLMcode __wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t fd, int what, int *running);
+struct curl_slist *__real_curl_slist_append(struct curl_slist *list, const char *text);
+struct curl_slist *__wrap_curl_slist_append(struct curl_slist *list, const char *text);
+CURLcode __real_curl_easy_setopt(CURL *easy, CURLoption option, ...);
+CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, ...);
+
+char *__wrap_strdup(const char *text)
+{
+    return alloc_fails() ? NULL : __real_strdup(text);
+}
+
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *arg)
+{
+    return alloc_fails() ? NULL : __real_event_new(base, fd, what, fn, arg);
+}
+
+int __wrap_event_add(struct event *event, const struct timeval *wait)
+{
+    return alloc_fails() ? -1 : __real_event_add(event, wait);
+}
+
+CURL *__wrap_curl_easy_init(void)
+{
+    return alloc_fails() ? NULL : __real_curl_easy_init();
+}
+
+CURLM *__wrap_curl_multi_init(void)
+{
+    return alloc_fails() ? NULL : __real_curl_multi_init();
+}
+
+CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy)
+{
+    return alloc_fails() ? CURLM_OUT_OF_MEMORY : __real_curl_multi_add_handle(multi, easy);
+}
+
+CURLMcode __wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t fd, int what, int *running)
+{
+    return alloc_fails() ? CURLM_OUT_OF_MEMORY : __real_curl_multi_socket_action(multi, fd, what, running);
+}
+
+struct curl_slist *__wrap_curl_slist_append(struct curl_slist *list, const char *text)
+{
+    return alloc_fails() ? NULL : __real_curl_slist_append(list, text);
+}
+
+/* The number of an option tells the type of its value. */
+CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, ...)
+{
+    if (alloc_fails())
+        return CURLE_OUT_OF_MEMORY;
+    va_list list;
+    va_start(list, option);
+    CURLcode code;
+    if (option < CURLOPTTYPE_OBJECTPOINT)
+        code = __real_curl_easy_setopt(easy, option, va_arg(list, long));
+    else if (option >= CURLOPTTYPE_OFF_T && option < CURLOPTTYPE_BLOB)
+        code = __real_curl_easy_setopt(easy, option, va_arg(list, curl_off_t));
+    else if (option >= CURLOPTTYPE_FUNCTIONPOINT && option < CURLOPTTYPE_OFF_T)
+        code = __real_curl_easy_setopt(easy, option, va_arg(list, void (*)(void)));
+    else
+        code = __real_curl_easy_setopt(easy, option, va_arg(list, void *));
+    va_end(list);
+    return code;
+}
 
 static long paused_at;
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as client lines. What parses is formatted and parsed again and must say the same; cutting lines
- * piece by piece gives the same lines as cutting them at once.
+ * Any bytes as client lines. What parses is formatted and parsed again and must say the same; a line in a larger
+ * read, where usual ones are read in one pass, is what it is alone; cutting lines piece by piece gives the same
+ * lines as cutting them at once.
  */
-#include <herd/geo.h>
-#include <herd/protocol.h>
-#include <herd/stamp.h>
+#include "../../lib/core/read.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -48,6 +47,25 @@ static void again(const struct herd_command *c, struct herd_buf *out)
     if (c->verb == HERD_HELLO)
         MUST(herd_span_equal(c->from, d.from) && herd_span_equal(c->to, d.to) && c->version == d.version &&
              c->incarnation == d.incarnation);
+}
+
+static bool same_bytes(struct herd_span a, struct herd_span b)
+{
+    return a.at == b.at && a.len == b.len;
+}
+
+/* `limit`: the end of the read that the line lies in. */
+static void check_in_read(struct herd_span line, const char *limit)
+{
+    struct herd_command alone = {0}, inside = {0};
+    enum herd_verb verb = herd_command_parse(line, &alone);
+    MUST(herd_command_read(line, limit, &inside) == verb);
+    if (verb != HERD_IAMAT && verb != HERD_AT)
+        return;
+    MUST(same_bytes(alone.id, inside.id) && same_bytes(alone.place, inside.place) &&
+         same_bytes(alone.time, inside.time) && alone.time_ns == inside.time_ns);
+    if (verb == HERD_AT)
+        MUST(same_bytes(alone.server, inside.server) && same_bytes(alone.diff, inside.diff));
 }
 
 static void check_line(struct herd_span line)
@@ -100,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         MUST(slow_scan == HERD_LINE && same.at == line.at && same.len == line.len);
         check_line(line);
+        check_in_read(line, whole.at + whole.len);
     }
     check_line(rest); /* at the end of input the rest is a line too */
     return 0;

@@ -265,6 +265,8 @@ class Server:
 
     def __init__(self, herd, name, port):
         self.herd, self.name, self.port = herd, name, port
+        self.host = "127.0.0.1"
+        self.inside = contextlib.nullcontext  # where its sockets, and those to it, are made
         self.log_path = os.path.join(herd.dir, name + ".log")
         self.stderr_path = os.path.join(herd.dir, name + ".stderr")
         self.config_path = herd.config_path
@@ -290,10 +292,9 @@ class Server:
         self.log_start = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
 
         def prepare():
-            if files:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
-        with open(self.stderr_path, "ab") as stderr:
+        with open(self.stderr_path, "ab") as stderr, self.inside():
             self.process = subprocess.Popen(
                 [PROGRAM, "-c", self.config_path, "-l", self.log_path, *args, self.name], cwd=self.herd.dir,
                 env=environment(env), stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
@@ -301,6 +302,11 @@ class Server:
         if wait:
             wait_for(lambda: self.saw("listening") or self._gone(), f"{self.name} listens")
         return self
+
+    def connect(self, timeout):
+        """A bare socket to it."""
+        with self.inside():
+            return socket.create_connection((self.host, self.port), timeout)
 
     def _gone(self):
         if not self.running:

@@ -2,6 +2,7 @@
 /* The journal of a node on disks that are full, slow, broken, or gone in the middle of anything. */
 #include "cm.h"
 
+#include "alloc.h"
 #include "journal_disk.h"
 
 #include "../../../lib/edge/journal_impl.h"
@@ -38,9 +39,11 @@ static int sink(void *ctx, const char *bytes, size_t len)
     return herd_buf_add(ctx, bytes, len);
 }
 
+static size_t records_max; /* 0: as many as come */
+
 static int try_start(struct pair *p, const char *path, uint64_t compact_lines, struct herd_config_fault *fault)
 {
-    struct herd_node_options node_options = {.name = {"Riley", 5}, .seed = {1, 2}};
+    struct herd_node_options node_options = {.name = {"Riley", 5}, .seed = {1, 2}, .records_max = records_max};
     *p = (struct pair){0};
     const struct herd_log_options log_options = {.sink = sink, .sink_ctx = &p->log_text};
     assert_int_equal(herd_log_new(&p->log, &log_options), 0);
@@ -559,6 +562,175 @@ static void test_leftover_and_links(void **state)
     stop(&p);
 }
 
+/* ---- what else a file can hold, and what reading it can meet ---- */
+
+/* Appends a line of `len` bytes that are no record. */
+static void put_long_line(const char *path, size_t len, bool with_end)
+{
+    FILE *file = fopen(path, "ab");
+    assert_non_null(file);
+    for (size_t i = 0; i < len; i++)
+        putc('x', file);
+    if (with_end)
+        putc('\n', file);
+    fclose(file);
+}
+
+static void test_line_too_long(void **state)
+{
+    (void)state;
+    struct pair p;
+    make_journal(3);
+    put_long_line(in_dir("j"), HERD_REPLAY_LINE_MAX + 1000000, true);
+    start(&p, in_dir("j"), 0); /* what is written behind it is read too */
+    assert_true(logged(&p, "corrupt=1 "));
+    for (int i = 3; i < 6; i++)
+        report(&p, i, i);
+    pass(&p, 1000000);
+    stop(&p);
+    put_long_line(in_dir("j"), HERD_REPLAY_LINE_MAX + 5, false); /* nor does one without an end do harm */
+    start(&p, in_dir("j"), 0);
+    assert_int_equal(herd_store_count(herd_node_store(p.node)), 6);
+    assert_true(logged(&p, "corrupt=2 "));
+    report(&p, 6, 6);
+    pass(&p, 1000000);
+    stop(&p);
+    start(&p, in_dir("j"), 0);
+    assert_int_equal(herd_store_count(herd_node_store(p.node)), 7);
+    stop(&p);
+}
+
+static void test_more_records_than_allowed(void **state)
+{
+    (void)state;
+    struct pair p;
+    make_journal(20);
+    records_max = 5; /* of clients; what is learnt may be twice as much */
+    start(&p, in_dir("j"), 0);
+    records_max = 0;
+    assert_int_equal(herd_store_count(herd_node_store(p.node)), 10);
+    assert_true(logged(&p, "refused=10 "));
+    assert_true(logged(&p, "warn journal_read"));
+    stop(&p);
+}
+
+static void test_unreadable(void **state)
+{
+    (void)state;
+    struct pair p;
+    make_journal(20);
+    disk.read_error = EIO;
+    for (long reads = 0; reads < 2; reads++) {
+        disk.reads = reads;
+        expect_refused(in_dir("j"), "Input/output error");
+    }
+    disk.lock_error = ENOLCK;
+    expect_refused(in_dir("j"), "No locks available");
+    disk_reset();
+    disk.read_error = EINTR;
+    start(&p, in_dir("j"), 0);
+    assert_int_equal(herd_store_count(herd_node_store(p.node)), 20);
+    stop(&p);
+}
+
+/* What a start has to write may fail; then it says so, and the next one finds all that there was. */
+static void test_start_cannot_write(void **state)
+{
+    (void)state;
+    struct pair p;
+    make_journal(20);
+    struct herd_buf bytes = whole_file(in_dir("j"));
+    put_file(in_dir("j"), bytes.at, bytes.len - 1); /* the last LF is missing */
+    disk.room = 0;
+    expect_refused(in_dir("j"), "No space left");
+    disk_reset();
+    put_file(in_dir("j"), bytes.at, bytes.len - 3); /* the last record is torn */
+    disk.truncate_error = EIO;
+    expect_refused(in_dir("j"), "Input/output error");
+    disk_reset();
+    start(&p, in_dir("j"), 0);
+    assert_int_equal(herd_store_count(herd_node_store(p.node)), 19);
+    stop(&p);
+    herd_buf_fini(&bytes);
+
+    disk_sync_error = EIO; /* a new file must be on the disk before it is relied on */
+    expect_refused(in_dir("k"), "Input/output error");
+    unlink(in_dir("k"));
+    disk_sync_error = EINVAL; /* this file system does not sync folders */
+    start(&p, in_dir("k"), 0);
+    stop(&p);
+    disk_reset();
+    unlink(in_dir("k"));
+    disk.room = 3;
+    expect_refused(in_dir("k"), "No space left");
+    disk_reset();
+    start(&p, in_dir("k"), 0); /* the beginning of a first line is one */
+    report(&p, 1, 1);
+    stop(&p);
+}
+
+/* Each allocation of reading a journal fails once; the file is as it was. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    make_journal(300);
+    struct herd_buf before = whole_file(in_dir("j"));
+    struct pair p;
+    long n = 1;
+    for (bool met = true; met; n++) {
+        struct herd_node_options node_options = {.name = {"Riley", 5}, .seed = {1, 2}};
+        struct herd_config_fault fault = {0};
+        p = (struct pair){0};
+        assert_int_equal(herd_log_new(&p.log, &(struct herd_log_options){.sink = sink, .sink_ctx = &p.log_text}), 0);
+        assert_int_equal(herd_node_new(&p.node, &node_options), 0);
+        assert_int_equal(herd_buf_reserve(&p.log_text, 100000), 0);
+        const struct herd_journal_options options = {.node = p.node, .log = p.log, .path = in_dir("j"), .sync_ns = 1000000};
+        alloc_fail_at = n;
+        int err = herd_journal_open(&p.journal, &options, now, &fault);
+        met = alloc_fail_at <= 0;
+        alloc_fail_at = 0;
+        assert_true(err == 0 || (err == HERD_E_NOMEM && strstr(fault.what, "memory")));
+        if (err < 0)
+            p.journal = NULL;
+        else
+            assert_int_equal(herd_store_count(herd_node_store(p.node)), 300);
+        stop(&p);
+        struct herd_buf after = whole_file(in_dir("j"));
+        assert_true(after.len == before.len && memcmp(after.at, before.at, after.len) == 0);
+        herd_buf_fini(&after);
+    }
+    assert_true(n > 8);
+    herd_buf_fini(&before);
+}
+
+/* Writing, and writing anew, with each allocation failing once: what was reported is on the disk in the end. */
+static void test_writes_without_memory(void **state)
+{
+    (void)state;
+    long n = 1;
+    for (long left = 0; left <= 0; n++) {
+        struct pair p;
+        unlink(in_dir("j"));
+        start(&p, in_dir("j"), 40);
+        assert_int_equal(herd_buf_reserve(&p.log_text, 100000), 0);
+        left = n;
+        for (int round = 0; round < 40; round++) {
+            for (int i = 0; i < 3; i++)
+                report(&p, i + round / 20 * 3, round);
+            alloc_fail_at = left > 0 ? left : 0; /* counted on from one turn to the next */
+            pass(&p, 100000000);
+            left = left > 0 ? alloc_fail_at : left;
+            alloc_fail_at = 0;
+        }
+        for (int i = 0; i < 20; i++)
+            pass(&p, 1000000000);
+        settle_sync(&p);
+        expect_on_disk(&p, in_dir("j"));
+        stop(&p);
+    }
+    assert_true(n > 3);
+}
+
 static void test_path(void **state)
 {
     (void)state;
@@ -588,6 +760,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_compaction_fails, begin, end),
         cmocka_unit_test_setup_teardown(test_full_while_compacting, begin, end),
         cmocka_unit_test_setup_teardown(test_leftover_and_links, begin, end),
+        cmocka_unit_test_setup_teardown(test_line_too_long, begin, end),
+        cmocka_unit_test_setup_teardown(test_more_records_than_allowed, begin, end),
+        cmocka_unit_test_setup_teardown(test_unreadable, begin, end),
+        cmocka_unit_test_setup_teardown(test_start_cannot_write, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_memory, begin, end),
+        cmocka_unit_test_setup_teardown(test_writes_without_memory, begin, end),
         cmocka_unit_test(test_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

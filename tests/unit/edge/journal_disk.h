@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A disk that fails as told. A program that includes this is linked with
- * -Wl,--wrap=write,--wrap=fdatasync,--wrap=rename,--wrap=ftruncate,--wrap=open.
+ * -Wl,--wrap=write,--wrap=fdatasync,--wrap=rename,--wrap=ftruncate,--wrap=open,--wrap=read,--wrap=flock.
  */
 #ifndef TEST_JOURNAL_DISK_H
 #define TEST_JOURNAL_DISK_H
@@ -19,7 +19,8 @@ static struct disk {
     size_t at_once; /* a write takes no more than this; 0: all */
     int full_error; /* what a write says when there is no room */
     unsigned interrupts; /* writes that are interrupted first */
-    int rename_error, truncate_error, open_error;
+    int rename_error, truncate_error, open_error, read_error, lock_error;
+    long reads; /* so many go well before one fails */
 } disk;
 static atomic_int disk_sync_error;
 static atomic_int disk_syncs;
@@ -38,6 +39,11 @@ int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __real_open64(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, ...);
+
+ssize_t __real_read(int fd, void *at, size_t len);
+ssize_t __wrap_read(int fd, void *at, size_t len);
+int __real_flock(int fd, int how);
+int __wrap_flock(int fd, int how);
 
 static void disk_reset(void)
 {
@@ -63,6 +69,26 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t len)
     if (disk.room >= 0)
         disk.room -= (long)len;
     return __real_write(fd, bytes, len);
+}
+
+ssize_t __wrap_read(int fd, void *at, size_t len)
+{
+    if (disk.read_error && --disk.reads < 0) {
+        errno = disk.read_error;
+        if (errno == EINTR)
+            disk.read_error = 0;
+        return -1;
+    }
+    return __real_read(fd, at, len);
+}
+
+int __wrap_flock(int fd, int how)
+{
+    if (disk.lock_error) {
+        errno = disk.lock_error;
+        return -1;
+    }
+    return __real_flock(fd, how);
 }
 
 int __wrap_fdatasync(int fd)

@@ -105,6 +105,9 @@ static void test_fixed_point(void **state)
     int64_t e7;
     assert_int_equal(herd_decimal_e7(herd_span_of("401"), &e7), HERD_E_RANGE);
     assert_int_equal(herd_decimal_e7(herd_span_of("-1e400"), &e7), HERD_E_RANGE);
+    assert_int_equal(herd_decimal_e7(herd_span_of("400"), &e7), 0);
+    assert_int_equal(herd_decimal_e7(herd_span_of("400.00000004"), &e7), 0);
+    assert_int_equal(herd_decimal_e7(herd_span_of("400.00000005"), &e7), HERD_E_RANGE); /* it would round out of the range */
     assert_int_equal(herd_decimal_e7(herd_span_of("1e99999999999999999999"), &e7), HERD_E_RANGE);
     assert_int_equal(herd_decimal_e7(herd_span_of("1e"), &e7), HERD_E_SYNTAX);
     assert_int_equal(herd_decimal_e7(herd_span_of("1e+"), &e7), HERD_E_SYNTAX);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* How many connections each address has: against a list that is searched from end to end, without memory too. */
+#include "cm.h"
+
+#include "alloc.h"
+
+#include "server_impl.h"
+
+#include <stdlib.h>
+
+#define MOST 400
+
+struct model {
+    uint64_t address[MOST][2];
+    int64_t count[MOST];
+};
+
+/* Addresses of both families, some of which differ in one half only. */
+static void make(uint64_t address[2], int i)
+{
+    address[0] = i % 3 ? UINT64_C(0xfe80000000000000) : 0;
+    address[1] = (uint64_t)(i / 2) << (i % 2 ? 32 : 0) | 1;
+}
+
+static void test_counts(void **state)
+{
+    (void)state;
+    struct herd_addresses table = {.key = {1, 2}};
+    struct model *model = calloc(1, sizeof *model);
+    assert_non_null(model);
+    for (int i = 0; i < MOST; i++)
+        make(model->address[i], i);
+    srand(3);
+    size_t refused = 0;
+    for (int step = 0; step < 60000; step++) {
+        int i = rand() % (step % 20000 < 10000 ? MOST : 40); /* many, then few: gaps are closed */
+        int k = i;
+        for (int j = 0; j < i; j++) /* the same address may have come up twice */
+            if (model->address[j][0] == model->address[i][0] && model->address[j][1] == model->address[i][1])
+                k = j;
+        if (rand() % 100 < (step % 20000 < 8000 ? 60 : 35)) {
+            int err = herd_addresses_take(&table, model->address[i], 5);
+            assert_int_equal(err, model->count[k] < 5 ? 0 : HERD_E_LIMIT);
+            model->count[k] += err == 0;
+            refused += err < 0;
+        } else if (model->count[k] > 0) {
+            herd_addresses_give(&table, model->address[i]);
+            model->count[k]--;
+        }
+    }
+    size_t used = 0;
+    for (int i = 0; i < MOST; i++)
+        used += model->count[i] > 0;
+    assert_int_equal(table.used, used);
+    assert_true(refused > 0 && table.size >= 2 * used);
+    for (int i = 0; i < MOST; i++)
+        for (; model->count[i] > 0; model->count[i]--)
+            herd_addresses_give(&table, model->address[i]);
+    assert_int_equal(table.used, 0);
+    const uint64_t never[2] = {7, 7};
+    herd_addresses_give(&table, never); /* one that has none: nothing happens */
+    assert_int_equal(table.used, 0);
+    herd_addresses_fini(&table);
+    free(model);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    struct herd_addresses table = {.key = {1, 2}};
+    int taken = 0;
+    for (int i = 0; i < 200; i++) {
+        uint64_t address[2] = {0, (uint64_t)i};
+        alloc_fail_at = 1;
+        int err = herd_addresses_take(&table, address, 0);
+        alloc_fail_at = 0;
+        assert_true(err == 0 || err == HERD_E_NOMEM);
+        if (err < 0)
+            assert_int_equal(herd_addresses_take(&table, address, 0), 0);
+        taken += err == 0;
+    }
+    assert_int_equal(taken, 200 - 4); /* 64, 128, 256, 512 */
+    assert_int_equal(table.used, 200);
+    herd_addresses_fini(&table);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_no_memory)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
