@@ -84,9 +84,9 @@ HERD_API int herd_log_flush(struct herd_log *log);
 
 /* From now on memory that is full is handed over in blocks of 64 KiB, which may end in the middle of a line
  * (the next hand-over goes on with it), so that each ends at a multiple of 64 KiB of all that the sink ever
- * took. `offset` is how much that is now: herd_logfile_offset. herd_log_flush hands over whole lines as
- * before. After a failure the rest of a line that was begun counts as lost too. */
-HERD_API void herd_log_blocks(struct herd_log *log, uint64_t offset);
+ * took. `offset` is how much that is now: herd_logfile_offset; negative: whole lines again. herd_log_flush
+ * hands over whole lines as before. After a failure the rest of a line that was begun counts as lost too. */
+HERD_API void herd_log_blocks(struct herd_log *log, int64_t offset);
 
 /* A file as a sink: opened for appending (created 0640), reopened on request for log rotation,
  * "-" is standard error. A full disk or a pipe that nobody empties costs lines: no write waits longer than
@@ -98,8 +98,9 @@ HERD_API int herd_logfile_open(struct herd_logfile **ret_file, const char *path)
 /* Opens the path anew; on failure the old descriptor stays in use. HERD_E_IO. */
 HERD_API int herd_logfile_reopen(struct herd_logfile *file);
 HERD_API int herd_logfile_sink(void *file, const char *bytes, size_t len);
-/* How long the file is, as far as this program wrote it: for herd_log_blocks, after opening and reopening. */
-HERD_API uint64_t herd_logfile_offset(const struct herd_logfile *file);
+/* For herd_log_blocks, after opening and reopening: how long the file is, as far as this program wrote it; or -1
+ * for a pipe or terminal, which is read as it is written and shall get whole lines. */
+HERD_API int64_t herd_logfile_offset(const struct herd_logfile *file);
 HERD_API void herd_logfile_close(struct herd_logfile *file);
 
 #ifdef __cplusplus

@@ -288,12 +288,12 @@ int herd_log_flush(struct herd_log *log)
     return log ? hand_over(log, log->len) : 0;
 }
 
-void herd_log_blocks(struct herd_log *log, uint64_t offset)
+void herd_log_blocks(struct herd_log *log, int64_t offset)
 {
     if (!log)
         return;
-    log->blocks = true;
-    log->room = FULL_BYTES - (size_t)(offset % FULL_BYTES);
+    log->blocks = offset >= 0;
+    log->room = log->blocks ? FULL_BYTES - (size_t)offset % FULL_BYTES : FULL_BYTES;
     if (log->len >= log->room)
         herd_log_flush(log);
 }

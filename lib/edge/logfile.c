@@ -30,6 +30,7 @@ struct herd_logfile {
     bool is_stderr;
     bool in_line; /* the last thing written was part of a line */
     bool is_torn; /* and its rest is lost */
+    bool is_regular;
     bool reserves;
     uint64_t offset;   /* how long the file is, as far as we know */
     uint64_t reserved; /* room is reserved up to here */
@@ -73,7 +74,8 @@ static void begin(struct herd_logfile *file, int fd)
 {
     uint64_t size = 0;
     file->fd = fd;
-    file->reserves = is_regular(fd, &size) && !file->is_stderr;
+    file->is_regular = is_regular(fd, &size);
+    file->reserves = file->is_regular && !file->is_stderr;
     file->offset = size;
     file->reserved = file->wrote = 0;
     file->in_line = file->is_torn = size > 0 && !file->is_stderr && ends_torn(file->path, size);
@@ -200,9 +202,9 @@ int herd_logfile_sink(void *ctx, const char *bytes, size_t len)
     return err;
 }
 
-uint64_t herd_logfile_offset(const struct herd_logfile *file)
+int64_t herd_logfile_offset(const struct herd_logfile *file)
 {
-    return file->offset;
+    return file->is_regular ? (int64_t)file->offset : -1;
 }
 
 void herd_logfile_close(struct herd_logfile *file)

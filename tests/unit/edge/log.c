@@ -361,7 +361,7 @@ static int take_block(void *ctx, const char *bytes, size_t len)
     return 0;
 }
 
-static struct herd_log *make_blocks(struct blocks *blocks, uint64_t offset)
+static struct herd_log *make_blocks(struct blocks *blocks, int64_t offset)
 {
     struct herd_log *log = NULL;
     const struct herd_log_options options = {.sink = take_block, .sink_ctx = blocks, .traffic = true};
@@ -403,20 +403,23 @@ static void expect_numbered(const struct blocks *blocks, int count, int missing)
 static void test_blocks(void **state)
 {
     (void)state;
-    const uint64_t offsets[] = {0, 1, 65535, 65536 * 3 + 1000};
+    const int64_t offsets[] = {0, 1, 65535, 65536 * 3 + 1000};
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
         struct blocks blocks = {0};
         struct herd_log *log = make_blocks(&blocks, offsets[i]);
         int next = put_numbered(log, 0, 5000);
         assert_in_range(blocks.calls, 4, 8);
         for (int k = 0; k < blocks.calls; k++)
-            assert_int_equal((offsets[i] + blocks.ends[k]) % 65536, 0);
+            assert_int_equal(((size_t)offsets[i] + blocks.ends[k]) % 65536, 0);
         assert_int_equal(herd_log_flush(log), 0);
         assert_int_equal(blocks.got.at[blocks.got.len - 1], '\n');
         int before = blocks.calls;
         next = put_numbered(log, next, 3000); /* after a flush the next block is short */
         assert_true(blocks.calls > before);
-        assert_int_equal((offsets[i] + blocks.ends[blocks.calls - 1]) % 65536, 0);
+        assert_int_equal(((size_t)offsets[i] + blocks.ends[blocks.calls - 1]) % 65536, 0);
+        herd_log_blocks(log, -1);
+        next = put_numbered(log, next, 3000);
+        assert_int_equal(blocks.got.at[blocks.got.len - 1], '\n');
         herd_log_free(log);
         expect_numbered(&blocks, next, 0);
         herd_buf_fini(&blocks.got);

@@ -271,6 +271,7 @@ static void test_stuck_pipe_does_not_hang(void **state)
     assert_true(reader >= 0);
     struct herd_logfile *file = NULL;
     assert_int_equal(herd_logfile_open(&file, in_dir("fifo")), 0);
+    assert_int_equal(herd_logfile_offset(file), -1);
     char line[1024];
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\n';
