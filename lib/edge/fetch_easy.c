@@ -54,6 +54,10 @@ static CURLcode set_up(CURL *curl, const struct herd_fetch_site *site)
         SET(curl, CAINFO, site->ca_file); /* CAPATH, the system's own store, stays in force */
     SET(curl, USERAGENT, "libherd/" HERD_VERSION);
     SET(curl, ACCEPT_ENCODING, "gzip");
+    SET(curl, OPENSOCKETFUNCTION, herd_fetch_socket_open);
+    SET(curl, OPENSOCKETDATA, (void *)site->fetch);
+    SET(curl, CLOSESOCKETFUNCTION, herd_fetch_socket_close);
+    SET(curl, CLOSESOCKETDATA, (void *)site->fetch);
     SET(curl, WRITEFUNCTION, on_body);
     SET(curl, HEADERFUNCTION, on_header);
     return bad;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libcurl's multi-socket interface on libevent. The rules it is strict about: its timer callback must not
- * call back into it; events of a descriptor go away in the socket callback itself, since libcurl closes
- * the descriptor next; transfers end through curl_multi_info_read only; and after an error of the
- * multi handle nothing about its transfers is certain, so all of them end.
+ * call back into it; transfers end through curl_multi_info_read only; and after an error of the multi handle nothing
+ * about its transfers is certain, so all of them end.
  */
 #include "fetch_parts.h"
 
@@ -36,7 +35,7 @@ static void fail_all(struct herd_fetch *fetch)
     (void)herd_fetch_multi_open(fetch); /* without one, later calls say HERD_E_NOMEM and try again */
 }
 
-static void act(struct herd_fetch *fetch, curl_socket_t fd, int what)
+void herd_fetch_act(struct herd_fetch *fetch, curl_socket_t fd, int what)
 {
     int running;
     if (curl_multi_socket_action(fetch->multi, fd, what, &running) != CURLM_OK) {
@@ -56,38 +55,18 @@ static void act(struct herd_fetch *fetch, curl_socket_t fd, int what)
     }
 }
 
-static void on_socket(evutil_socket_t fd, short what, void *ctx)
-{
-    act(ctx, fd, (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
-}
-
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
     (void)what;
-    act(ctx, CURL_SOCKET_TIMEOUT, 0);
+    herd_fetch_act(ctx, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *userp, void *socketp)
 {
     (void)easy;
-    struct herd_fetch *fetch = userp;
-    struct event *event = socketp;
-    if (event)
-        event_free(event); /* a number may come back as another socket: never reuse in place */
-    if (what == CURL_POLL_REMOVE) {
-        curl_multi_assign(fetch->multi, fd, NULL);
-        return 0;
-    }
-    short wanted =
-        (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
-    event = event_new(fetch->base, fd, wanted, on_socket, fetch);
-    if (event && event_add(event, NULL) < 0) {
-        event_free(event);
-        event = NULL;
-    }
-    curl_multi_assign(fetch->multi, fd, event);
-    return event ? 0 : -1;
+    (void)socketp;
+    return herd_fetch_watch_set(userp, fd, what);
 }
 
 static int timer_cb(CURLM *multi, long timeout_ms, void *userp)
@@ -130,6 +109,7 @@ void herd_fetch_multi_close(struct herd_fetch *fetch)
     if (fetch->multi)
         curl_multi_cleanup(fetch->multi);
     fetch->multi = NULL;
+    herd_fetch_watch_free_all(fetch);
     if (fetch->timer)
         event_free(fetch->timer);
     fetch->timer = NULL;

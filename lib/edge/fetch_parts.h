@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of fetch share: fetch.c (calls), fetch_easy.c (libcurl's handles), fetch_multi.c (libcurl on
- * libevent), fetch_site.c (URLs and addresses). */
+ * libevent), fetch_watch.c (its sockets), fetch_site.c (URLs and addresses). */
 #ifndef HERD_EDGE_FETCH_PARTS_H
 #define HERD_EDGE_FETCH_PARTS_H
 
@@ -27,6 +27,8 @@ struct herd_fetch {
     CURLM *multi;
     struct event *timer;   /* libcurl's */
     struct event *deliver; /* calls that ended are waiting */
+    struct herd_fetch_watch **watches; /* by descriptor */
+    size_t watch_count;
     struct herd_fetch_dns *dns;
     struct herd_fetch_site *sites;
     struct herd_fetch_call *calls;                      /* all of them */
@@ -98,6 +100,14 @@ int herd_fetch_multi_open(struct herd_fetch *fetch);
 void herd_fetch_multi_close(struct herd_fetch *fetch);
 int herd_fetch_multi_add(struct herd_fetch_call *call);
 void herd_fetch_multi_remove(struct herd_fetch_call *call);
+void herd_fetch_act(struct herd_fetch *fetch, curl_socket_t fd, int what);
+
+/* fetch_watch.c: libcurl wants to hear of this about a socket; -1: cannot be. And its sockets' beginning and end,
+ * for CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION. */
+int herd_fetch_watch_set(struct herd_fetch *fetch, curl_socket_t fd, int what);
+void herd_fetch_watch_free_all(struct herd_fetch *fetch);
+curl_socket_t herd_fetch_socket_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address);
+int herd_fetch_socket_close(void *ctx, curl_socket_t fd);
 
 /* fetch_site.c: true if the addresses are known; else herd_fetch_go or herd_fetch_end comes, now or later,
  * for every call of the site that is resolving. */

@@ -165,29 +165,29 @@ def proxied(bench):
     found = Part("proxied", f"WHATSAT passed on to an HTTP server here, {LOOKUPS} in flight, and the same HTTP server "
                  "asked by wrk", None, "CPU ns/request")
     there = usable(bench, found, ["wrk", "libcurl", "herd-proxied"])
-    cpus = {bench.options.server_cpu, bench.options.load_cpu}
+    cpus, policy = {bench.options.server_cpu, bench.options.load_cpu}, os.SCHED_FIFO
     seconds = 2 if bench.quick else 4
     for _ in range(bench.repetitions):
-        stub = bench.subjects.floor("http", cpu=cpus)
+        stub = bench.subjects.floor("http", cpu=cpus, policy=policy)
         try:
             if "wrk" in there:
                 before = cpu_ns(stub.pids[0])
                 told = bench.program("wrk", "-t", 1, "-c", LOOKUPS, "-d", f"{seconds}s",
-                                     f"http://127.0.0.1:{stub.port}/", cpu=cpus)
+                                     f"http://127.0.0.1:{stub.port}/", cpu=cpus, policy=policy)
                 spent = cpu_ns(stub.pids[0]) - before
                 answered = int(re.search(r"(\d+) requests in", told).group(1))
                 if "Non-2xx" in told or "Socket errors" in told or answered == 0:
                     raise Failed(f"wrk is not served:\n{told}")
                 rate = float(re.search(r"Requests/sec:\s*([\d.]+)", told).group(1))
                 found.add("wrk", None, spent / answered, {"throughput": rate})
-            run = bench.tool("floor-curl", stub.port, LOOKUPS, seconds * 1000, cpu=cpus)
+            run = bench.tool("floor-curl", stub.port, LOOKUPS, seconds * 1000, cpu=cpus, policy=policy)
             found.add("libcurl", None, run["cpu_ns_per_request"], run)
             if "herd-proxied" in there:
-                running = bench.subjects.herd(places=provider(bench, stub.port), cpu=cpus)
+                running = bench.subjects.herd(places=provider(bench, stub.port), cpu=cpus, policy=policy)
                 try:
                     bench.load(running, "iamat", fill=True, count=0)
-                    run = bench.load(running, "whatsat", cpu=cpus, connections=LOOKUPS, count=200_000, warm=1000,
-                                     ms=seconds * 1000)
+                    run = bench.load(running, "whatsat", cpu=cpus, policy=policy, connections=LOOKUPS, count=200_000,
+                                     warm=1000, ms=seconds * 1000)
                     found.add("herd-proxied", None, run["cpu_ns_per_request"], run)
                     if b'"Place 4"' not in ask(running.port, b"WHATSAT %b 10 5\n" % id_of(1), b"\n\n"):
                         raise Failed("the places do not come from the stub")
@@ -197,8 +197,8 @@ def proxied(bench):
             bench.subjects.stop(stub)
     found.others_expected = True
     found.note("the CPU is of the HTTP server under wrk, and of the program that asks it in the other rows; generator, "
-               "herd-server and HTTP server share the same two CPUs, as wrk and HTTP server do, so a look-up's share "
-               "of all their work counts, and the share of strangers on this machine")
+               "herd-server and HTTP server share the same two CPUs, as wrk and HTTP server do; all of them go before "
+               "strangers there")
     for subject, other in (("herd-proxied", "libcurl"), ("libcurl", "wrk")):
         ratio = rate_ratios(found, subject, other)
         if ratio:

@@ -96,9 +96,9 @@ class Subjects:
         return None
 
     # Floors.
-    def floor(self, name, *words, cpu=None):
+    def floor(self, name, *words, cpu=None, policy=None):
         port = self.ports()
-        process = self.launch([os.path.join(self.options.tools, f"floor-{name}"), port, *words], name, port, cpu)
+        process = self.launch([os.path.join(self.options.tools, f"floor-{name}"), port, *words], name, port, cpu, policy)
         process.wait_ready()
         return Running([process])
 
