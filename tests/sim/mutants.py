@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import variant
 
 FLAGS = ["-std=c11", "-O1", "-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", "-w"]
+EDGE = ["journal.c", "journal_compact.c", "journal_read.c", "journal_write.c"]  # part of the simulation too
 WRAP = ["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free"]
 
 
@@ -26,6 +27,10 @@ class Builder:
         self.args, self.work = args, work
         self.sources = variant.read_core(args.core)
         variant.apply(self.sources, os.path.join(args.sim, "small", "small.edit"))
+        self.edge = os.path.join(os.path.dirname(args.core), "edge")
+        for name in EDGE:
+            with open(os.path.join(self.edge, name), encoding="utf-8") as f:
+                self.sources[name] = f.read()
         self.base = os.path.join(work, "base")
         variant.write_core(self.sources, self.base)
         jobs = [(os.path.join(self.base, name), self.base) for name in self.sources if name.endswith(".c")]
@@ -37,7 +42,8 @@ class Builder:
         name = os.path.basename(source)
         target = os.path.join(out, name[:-2] + ".o")
         # The simulator's files and the core's are told apart by their directory: their names differ.
-        subprocess.run([*self.args.cc, *FLAGS, "-I" + out, "-I" + self.base, "-I" + self.args.include,
+        more = ["-I" + self.edge, "-DHERD_JOURNAL_BATCH_BYTES=300", "-include", os.path.join(self.args.sim, "files.h")]
+        subprocess.run([*self.args.cc, *FLAGS, *(more if name in EDGE else []), "-I" + out, "-I" + self.base, "-I" + self.args.include,
                         "-I" + self.args.sim, "-c", source, "-o", target], check=True)
         return name, target
 

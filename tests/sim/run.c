@@ -111,9 +111,10 @@ static void make_keys(struct world *w)
         struct sim_node *n = &w->nodes[i];
         n->has = malloc(m->key_count * sizeof *n->has);
         n->watched = malloc(m->key_count * sizeof *n->watched);
+        n->safe = malloc(m->key_count * sizeof *n->safe);
         n->slots = malloc(m->key_count * sizeof *n->slots);
         for (uint32_t key = 0; key < m->key_count; key++)
-            n->has[key] = n->watched[key] = NO_VERSION;
+            n->has[key] = n->watched[key] = n->safe[key] = NO_VERSION;
     }
 }
 
@@ -126,7 +127,7 @@ static void draw(struct world *w)
     w->expire_ns = !w->calm && w->count <= 6 && rng_one_in(r, 10) ? rng_in(r, 1, 600) * SECOND : 0;
     w->watch = rng_one_in(r, 4);
     for (int i = 0; i < w->count; i++)
-        w->nodes[i].journals = rng_one_in(r, 3);
+        disk_make(w, i, r);
     w->ops_left = (uint32_t)rng_in(r, 5, rng_one_in(r, 4) ? 200 : 60);
     w->faults_left = w->calm ? 0 : (uint32_t)rng_in(r, 0, rng_one_in(r, 4) ? 60 : 20);
     w->model.outlives_ns = w->expire_ns ? w->expire_ns + 150 * SECOND : 0;
@@ -293,6 +294,8 @@ static int64_t run(struct world *w)
         disk_check(w, i);
     if (rng_one_in(&w->checks, 16)) {
         rest_a_while(w);
+        for (int i = 0; i < w->count; i++)
+            disk_check_rest(w, i);
         check_rest(w, least);
     }
     if (w->expire_ns && rng_one_in(&w->checks, 2))

@@ -538,7 +538,9 @@ void world_turn(struct world *w, int node)
     disk_turn(w, node);
     if (n->watch && rng_one_in(&w->checks, 4))
         world_watch(w, node);
-    int64_t next = herd_node_next_ns(n->node);
+    int64_t next = herd_node_next_ns(n->node), disk_ns = disk_next_ns(w, node);
+    if (disk_ns < next)
+        next = disk_ns;
     if (next == INT64_MAX)
         return;
     next = next < n->steady_off ? w->now : next - n->steady_off;
@@ -685,7 +687,7 @@ void world_free(struct world *w)
         free(n->has);
         free(n->watched);
         free(n->slots);
-        herd_buf_fini(&n->journal);
+        disk_free(n);
     }
     for (uint32_t i = 0; i < w->conn_top; i++)
         for (int k = 0; w->conns[i].used && k < 2; k++)
