@@ -126,6 +126,8 @@ ssize_t sim_write(int fd, const void *at, size_t len)
         return fails(rng_one_in(&world->checks, 4) ? EINTR : ENOSPC);
     if (unlucky(8))
         len = (size_t)rng_in(&world->checks, 1, (int64_t)len);
+    if (len == 1 && *(const char *)at == '\n')
+        file->doubt = 0; /* the part of a line is ended instead */
     uint64_t one_in = sim_alloc.one_in;
     sim_alloc.one_in = 0; /* the disk's memory, not ours */
     if (herd_buf_add(&file->bytes, at, len) < 0)
@@ -139,11 +141,16 @@ int sim_ftruncate(int fd, off_t len)
     struct sim_file *file = file_of(fd);
     if (disk->dead || unlucky(4)) {
         disk->torn++;
+        file->doubt = (size_t)len;
         return fails(EIO);
     }
     if ((size_t)len > file->bytes.len)
         sim_fail(world, "a journal grows out of nothing");
     file->bytes.len = (size_t)len;
+    file->doubt = 0;
+    for (int i = 0; i < DISK_FDS; i++) /* a sync under way knows nothing of what will stand here instead */
+        if (disk->fds[i].used && disk->fds[i].file == disk->fds[fd - FD_FIRST].file && disk->fds[i].syncing > (size_t)len)
+            disk->fds[i].syncing = (size_t)len;
     if (file->synced > file->bytes.len)
         file->synced = file->parsed = file->bytes.len;
     return 0;
@@ -208,7 +215,10 @@ static void note_safe(void)
     if (disk->names[0] < 0 || disk->names[0] != disk->durable[0])
         return;
     struct sim_file *file = &disk->files[disk->names[0]];
-    const char *at = file->bytes.at + file->parsed, *stop = file->bytes.at + file->synced;
+    size_t end = file->doubt && file->doubt < file->synced ? file->doubt : file->synced;
+    if (end <= file->parsed)
+        return;
+    const char *at = file->bytes.at + file->parsed, *stop = file->bytes.at + end;
     for (const char *lf; at < stop && (lf = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = lf + 1) {
         if (lf - at < 3 + HERD_CHECKSUM_LEN || memcmp(at, "AT ", 3) != 0)
             continue;
@@ -380,7 +390,7 @@ void disk_crash(struct world *w, int node)
     n->journal = NULL;
     disk->dead = false;
     for (int i = 0; i < DISK_FILES; i++)
-        disk->files[i].spoiled = false; /* the next process hears nothing of it */
+        disk->files[i].doubt = 0, disk->files[i].spoiled = false; /* the next process hears nothing of it */
     for (int i = 0; i < DISK_FDS; i++)
         if (disk->fds[i].used)
             sim_fail(w, "%s's journal leaves files open", n->name);

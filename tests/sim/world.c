@@ -444,7 +444,7 @@ static void dial(struct world *w, int from, size_t peer)
     send_out(w, &conn->end[0]);
 }
 
-static void effects(struct world *w, int node)
+void world_effects(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
     struct herd_effect e;
@@ -528,13 +528,13 @@ void world_turn(struct world *w, int node)
     struct sim_node *n = &w->nodes[node];
     if (!n->node)
         return;
-    effects(w, node);
+    world_effects(w, node);
     for (size_t p = 0; p < n->node->peer_count; p++) {
         struct herd_session *link = herd_node_link(n->node, p);
         if (link)
             fill(w, node, herd_session_user(link));
     }
-    effects(w, node);
+    world_effects(w, node);
     disk_turn(w, node);
     if (n->watch && rng_one_in(&w->checks, 4))
         world_watch(w, node);

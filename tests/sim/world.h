@@ -111,6 +111,7 @@ struct sim_file {
     struct herd_buf bytes;
     size_t synced; /* of them, on the disk */
     size_t parsed; /* of those, in the ledger of what is safe */
+    size_t doubt;  /* what is behind this was to be cut off, and could not be; 0: nothing */
     bool spoiled;  /* a sync failed: what is behind `synced` never counts */
 };
 
@@ -264,6 +265,8 @@ void world_dial_fails(struct world *w, int node, size_t peer, int64_t latest_ns)
 void world_watch(struct world *w, int node);
 /* A node's turn ends: effects, links filled, its next tick. */
 void world_turn(struct world *w, int node);
+/* Only what it wants done. */
+void world_effects(struct world *w, int node);
 bool world_start(struct world *w, int node);
 void world_crash(struct world *w, int node, bool told);
 void world_wake(struct world *w, struct end *end);
@@ -292,6 +295,8 @@ void world_enter(struct world *w, int node);
 void world_leave(struct world *w);
 
 /* ---- load.c, faults.c ---- */
+/* The number of a kind of misfortune, or -1. */
+int fault_number(const char *name);
 void load_op(struct world *w);
 void load_preload(struct world *w);
 /* The time and place of a report. */
@@ -322,6 +327,14 @@ bool check_converged(struct world *w);
 struct end *check_link(const struct world *w, int node, int peer);
 
 /* ---- run.c ---- */
+/* What a failing seed may do without, to see what it is about. */
+struct sim_options {
+    int nodes_max;
+    uint32_t ops_max, faults_max;
+    uint32_t without; /* a bit for each kind of misfortune */
+    bool no_plain, no_expiry, no_journal;
+};
+extern struct sim_options sim_options;
 /* One seed; returns its trace hash. Does not return if something is wrong. */
 uint64_t sim_run(uint64_t seed, bool verbose, struct figures *figures);
 
