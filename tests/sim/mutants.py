@@ -3,7 +3,7 @@
 seeds until it notices. Exit status 1: an edit does not fit the sources any more, a bug was not noticed within
 --seeds, or the core without a bug fails.
 
-    mutants.py --core lib/core --include include --sim tests/sim [--seeds 2000] [--only NAME] --cc CC...
+    mutants.py --core lib/core --include include --sim tests/sim [--seeds 4000] [--only NAME] --cc CC...
 """
 import argparse
 import os
@@ -80,7 +80,7 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("core", "include", "sim"):
         parser.add_argument("--" + name, required=True, type=os.path.abspath)
-    parser.add_argument("--seeds", type=int, default=2000)
+    parser.add_argument("--seeds", type=int, default=4000)
     parser.add_argument("--only")
     parser.add_argument("--cc", nargs="+", required=True)
     args = parser.parse_args()
