@@ -115,8 +115,23 @@ static void nonsense(struct world *w, struct talk *t)
     add(&t->expect, "? %s\n", line);
 }
 
+/* A look-up ends, one of those under way. */
+static int answer(struct world *w, int node, const struct herd_session *session, struct herd_now now,
+                  struct herd_buf *replies)
+{
+    size_t which = (size_t)rng_below(&w->workload, w->ticket_count);
+    struct herd_session *whose;
+    world_enter(w, node);
+    int err = herd_node_answer(w->nodes[node].node, w->tickets[which], herd_span_of(JSON), now, replies, &whose);
+    world_leave(w);
+    w->tickets[which] = w->tickets[--w->ticket_count];
+    if (whose != session)
+        sim_fail(w, "%s answers another client", w->nodes[node].name);
+    return err;
+}
+
 /* Says it all, in pieces, and gathers the replies. */
-static void speak(struct world *w, int node, struct talk *t, bool at_ease)
+static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool stay)
 {
     struct sim_node *n = &w->nodes[node];
     struct herd_session *session;
@@ -131,35 +146,37 @@ static void speak(struct world *w, int node, struct talk *t, bool at_ease)
     struct herd_turn turn = {0};
     size_t used = 0, shown = 0;
     uint64_t failed = sim_alloc.failed;
-    bool pieces = rng_one_in(r, 2), stay = !rng_one_in(r, 8);
+    bool pieces = rng_one_in(r, 2);
     w->ticket_count = 0;
+    uint64_t bytes = herd_store_bytes(n->node->store);
     while (err >= 0 && used < t->say.len) {
-        shown = pieces ? (size_t)rng_in(r, (int64_t)shown + 1, (int64_t)t->say.len) : t->say.len;
+        shown = pieces && shown < t->say.len ? (size_t)rng_in(r, (int64_t)shown + 1, (int64_t)t->say.len) : t->say.len;
         world_enter(w, node);
         err = herd_session_input(session, (struct herd_span){t->say.at + used, shown - used}, now, &replies, &turn);
         world_leave(w);
         used += turn.consumed;
-        if (turn.paused || shown == t->say.len)
+        if (err < 0 || !turn.paused)
+            continue;
+        world_effects(w, node); /* as many look-ups as one client may have, or as much waits behind them */
+        if (w->ticket_count == 0)
+            sim_fail(w, "%s waits for nothing", n->name);
+        if (!stay)
             break;
+        err = answer(w, node, session, now, &replies);
     }
-    if (err >= 0 && used != t->say.len && at_ease)
+    if (n->options.records_bytes_max && herd_store_bytes(n->node->store) > bytes &&
+        herd_store_bytes(n->node->store) > n->options.records_bytes_max)
+        sim_fail(w, "%s takes reports beyond %llu bytes", n->name, (unsigned long long)n->options.records_bytes_max);
+    if (err >= 0 && stay && used != t->say.len)
         sim_fail(w, "%s used %zu of %zu bytes of a client", n->name, used, t->say.len);
     if (!at_ease)
         model_follow(w, node);
     world_turn(w, node); /* tells the neighbours, and gives out the look-ups */
-    while (w->ticket_count > 0 && err >= 0 && stay) {
-        size_t which = (size_t)rng_below(r, w->ticket_count);
-        struct herd_session *whose;
-        world_enter(w, node);
-        err = herd_node_answer(n->node, w->tickets[which], herd_span_of(JSON), now, &replies, &whose);
-        world_leave(w);
-        w->tickets[which] = w->tickets[--w->ticket_count];
-        if (whose != session)
-            sim_fail(w, "%s answers another client", n->name);
-    }
+    while (w->ticket_count > 0 && err >= 0 && stay)
+        err = answer(w, node, session, now, &replies);
     if (err < 0 && sim_alloc.failed == failed)
         sim_fail(w, "%s: client: %s", n->name, herd_strerror(err));
-    if (at_ease && stay &&
+    if (at_ease &&
         (replies.len != t->expect.len || (replies.len && memcmp(replies.at, t->expect.at, replies.len) != 0)))
         sim_fail(w, "%s was told:\n%.*sand answered:\n%.*sinstead of:\n%.*s", n->name, (int)t->say.len, t->say.at,
                  (int)replies.len, replies.at ? replies.at : "", (int)t->expect.len, t->expect.at ? t->expect.at : "");
@@ -186,9 +203,10 @@ void load_op(struct world *w)
     }
     if (!n->node || n->paused_until > w->now)
         return;
-    bool at_ease = n->oom_one_in == 0;
+    bool stay = !rng_one_in(r, 8); /* for all answers; else who knows what is carried out */
+    bool at_ease = stay && n->oom_one_in == 0 && n->options.records_bytes_max == 0;
     struct talk t = {0};
-    for (uint64_t commands = 1 + rng_below(r, 4); commands > 0; commands--) {
+    for (uint64_t commands = 1 + rng_below(r, rng_one_in(r, 4) ? 14 : 4); commands > 0; commands--) {
         uint32_t key = (uint32_t)rng_below(r, w->model.key_count);
         if (rng_one_in(r, 3))
             key = (uint32_t)rng_below(r, 1 + w->model.key_count / 8); /* some report more often */
@@ -204,7 +222,7 @@ void load_op(struct world *w)
     }
     if (w->verbose)
         sim_say(w, "%s is told:\n%.*s", n->name, (int)t.say.len, t.say.at);
-    speak(w, node, &t, at_ease);
+    speak(w, node, &t, at_ease, stay);
     herd_buf_fini(&t.say);
     herd_buf_fini(&t.expect);
 }
@@ -216,8 +234,8 @@ void load_preload(struct world *w)
         struct talk t = {0};
         int node = (int)rng_below(&w->workload, (uint64_t)w->count);
         if (w->nodes[node].node) {
-            iamat(w, &t, node, key, w->nodes[node].oom_one_in == 0);
-            speak(w, node, &t, w->nodes[node].oom_one_in == 0);
+            iamat(w, &t, node, key, true);
+            speak(w, node, &t, true, true);
         }
         herd_buf_fini(&t.say);
         herd_buf_fini(&t.expect);

@@ -10,6 +10,8 @@
 #define HEALING_NS (300 * SECOND)
 #define EVENTS_MAX UINT64_C(3000000)
 
+struct sim_options sim_options = {.nodes_max = NODES_MAX, .ops_max = UINT32_MAX, .faults_max = UINT32_MAX};
+
 void sim_say(struct world *w, const char *format, ...)
 {
     va_list list;
@@ -60,6 +62,8 @@ static void make_topology(struct world *w)
     struct rng *r = &w->topology;
     uint64_t size = rng_below(r, 20);
     w->count = (int)(size < 10 ? rng_in(r, 2, 4) : size < 18 ? rng_in(r, 5, 8) : rng_in(r, 9, NODES_MAX));
+    if (w->count > sim_options.nodes_max)
+        w->count = sim_options.nodes_max;
     w->ping_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 200, 5000) * MS;
     for (int i = 0; i < w->count; i++) {
         struct sim_node *n = &w->nodes[i];
@@ -76,6 +80,8 @@ static void make_topology(struct world *w)
     for (uint64_t more = rng_below(r, (uint64_t)w->count * 2); more > 0; more--)
         link_nodes(w, (int)rng_below(r, (uint64_t)w->count), (int)rng_below(r, (uint64_t)w->count));
     w->plains = rng_one_in(r, 4) ? (int)rng_in(r, 1, PLAINS_MAX) : 0; /* beside the herd: it does not depend on them */
+    if (sim_options.no_plain)
+        w->plains = 0;
     for (int i = w->count; i < w->count + w->plains; i++) {
         snprintf(w->nodes[i].name, sizeof w->nodes[i].name, "p%d", i);
         w->nodes[i].up = true;
@@ -111,9 +117,10 @@ static void make_keys(struct world *w)
         struct sim_node *n = &w->nodes[i];
         n->has = malloc(m->key_count * sizeof *n->has);
         n->watched = malloc(m->key_count * sizeof *n->watched);
+        n->safe = malloc(m->key_count * sizeof *n->safe);
         n->slots = malloc(m->key_count * sizeof *n->slots);
         for (uint32_t key = 0; key < m->key_count; key++)
-            n->has[key] = n->watched[key] = NO_VERSION;
+            n->has[key] = n->watched[key] = n->safe[key] = NO_VERSION;
     }
 }
 
@@ -125,10 +132,14 @@ static void draw(struct world *w)
     w->calm = w->plains == 0 && rng_one_in(r, 8);
     w->expire_ns = !w->calm && w->count <= 6 && rng_one_in(r, 10) ? rng_in(r, 1, 600) * SECOND : 0;
     w->watch = rng_one_in(r, 4);
-    for (int i = 0; i < w->count; i++)
-        w->nodes[i].journals = rng_one_in(r, 3);
+    for (int i = 0; i < w->count; i++) {
+        disk_make(w, i, r);
+        w->nodes[i].journals &= !sim_options.no_journal;
+    }
     w->ops_left = (uint32_t)rng_in(r, 5, rng_one_in(r, 4) ? 200 : 60);
     w->faults_left = w->calm ? 0 : (uint32_t)rng_in(r, 0, rng_one_in(r, 4) ? 60 : 20);
+    if (sim_options.no_expiry)
+        w->expire_ns = 0;
     w->model.outlives_ns = w->expire_ns ? w->expire_ns + 150 * SECOND : 0;
     int64_t length = rng_in(r, 1, rng_one_in(r, 4) ? 20000 : 1500) * MS;
     if (w->expire_ns) { /* long enough to see records go, with no more than the standard keep-alives */
@@ -139,7 +150,11 @@ static void draw(struct world *w)
             w->nodes[i].options.digest_ns = rng_in(r, 10, 60) * SECOND;
         }
     }
-    w->op_gap_ns = length / w->ops_left;
+    if (w->ops_left > sim_options.ops_max)
+        w->ops_left = sim_options.ops_max;
+    if (w->faults_left > sim_options.faults_max)
+        w->faults_left = sim_options.faults_max;
+    w->op_gap_ns = length / (w->ops_left ? w->ops_left : 1);
     w->fault_gap_ns = w->faults_left ? length / w->faults_left : 0;
     w->op_window_s = rng_in(r, 0, 30);
     w->room = (size_t)rng_in(r, 1, rng_one_in(r, 3) ? 65536 : 600);
@@ -293,6 +308,8 @@ static int64_t run(struct world *w)
         disk_check(w, i);
     if (rng_one_in(&w->checks, 16)) {
         rest_a_while(w);
+        for (int i = 0; i < w->count; i++)
+            disk_check_rest(w, i);
         check_rest(w, least);
     }
     if (w->expire_ns && rng_one_in(&w->checks, 2))

@@ -444,7 +444,7 @@ static void dial(struct world *w, int from, size_t peer)
     send_out(w, &conn->end[0]);
 }
 
-static void effects(struct world *w, int node)
+void world_effects(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
     struct herd_effect e;
@@ -528,17 +528,19 @@ void world_turn(struct world *w, int node)
     struct sim_node *n = &w->nodes[node];
     if (!n->node)
         return;
-    effects(w, node);
+    world_effects(w, node);
     for (size_t p = 0; p < n->node->peer_count; p++) {
         struct herd_session *link = herd_node_link(n->node, p);
         if (link)
             fill(w, node, herd_session_user(link));
     }
-    effects(w, node);
+    world_effects(w, node);
     disk_turn(w, node);
     if (n->watch && rng_one_in(&w->checks, 4))
         world_watch(w, node);
-    int64_t next = herd_node_next_ns(n->node);
+    int64_t next = herd_node_next_ns(n->node), disk_ns = disk_next_ns(w, node);
+    if (disk_ns < next)
+        next = disk_ns;
     if (next == INT64_MAX)
         return;
     next = next < n->steady_off ? w->now : next - n->steady_off;
@@ -685,7 +687,7 @@ void world_free(struct world *w)
         free(n->has);
         free(n->watched);
         free(n->slots);
-        herd_buf_fini(&n->journal);
+        disk_free(n);
     }
     for (uint32_t i = 0; i < w->conn_top; i++)
         for (int k = 0; w->conns[i].used && k < 2; k++)

@@ -6,7 +6,7 @@
  *               with the library
  *     world.c   events in the order of time; bytes from node to node; effects carried out
  *     load.c    clients: what they say, and what they must be answered
- *     disk.c    journals, of nodes that keep one
+ *     disk.c    disks, of nodes that keep a journal; files.h lets lib/edge write to them
  *     foreign.c neighbours that are no nodes: they speak the class protocol
  *     faults.c  misfortune, and its end
  *     check.c   what must be true at any moment, and at the end
@@ -102,6 +102,33 @@ struct conn {
     struct end end[2];
 };
 
+/* ---- disk.c ---- */
+#define DISK_FILES 8
+#define DISK_NAMES 2
+#define DISK_FDS 8
+
+struct sim_file {
+    struct herd_buf bytes;
+    size_t synced; /* of them, on the disk */
+    size_t parsed; /* of those, in the ledger of what is safe */
+    size_t doubt;  /* what is behind this was to be cut off, and could not be; 0: nothing */
+    bool spoiled;  /* a sync failed: what is behind `synced` never counts */
+};
+
+struct sim_disk {
+    struct sim_file files[DISK_FILES];
+    int names[DISK_NAMES], durable[DISK_NAMES]; /* which file has a name, now and on the disk; -1: none */
+    struct {
+        bool used;
+        int file;
+        size_t at, syncing;
+    } fds[DISK_FDS];
+    bool dead, trouble;
+    int64_t torn; /* lines that may lie in pieces */
+    int64_t sync_ns;
+    uint64_t compact_lines;
+};
+
 struct sim_node {
     char name[12];
     struct herd_node *node; /* NULL: crashed */
@@ -119,9 +146,9 @@ struct sim_node {
     uint64_t oom_one_in;
     uint32_t starts;
     bool journals;
-    struct herd_scribe scribe;
-    struct herd_buf journal; /* a file: outlives the node */
-    size_t synced;           /* of it, safe from a crash */
+    struct herd_journal *journal;
+    struct sim_disk disk; /* outlives the node */
+    int32_t *safe;    /* by key: the newest that its disk must hold for ever */
     int32_t *has;     /* by key: the version it must hold */
     int32_t *watched; /* by key: the newest its watcher saw; NO_VERSION - 1: it changed unseen by model */
     uint32_t *slots;  /* by key: where the store keeps it, once known */
@@ -238,18 +265,26 @@ void world_dial_fails(struct world *w, int node, size_t peer, int64_t latest_ns)
 void world_watch(struct world *w, int node);
 /* A node's turn ends: effects, links filled, its next tick. */
 void world_turn(struct world *w, int node);
+/* Only what it wants done. */
+void world_effects(struct world *w, int node);
 bool world_start(struct world *w, int node);
 void world_crash(struct world *w, int node, bool told);
 void world_wake(struct world *w, struct end *end);
 void world_free(struct world *w);
 
 /* ---- disk.c: what a node wrote down outlives it ---- */
+void disk_make(struct world *w, int node, struct rng *r);
 void disk_open(struct world *w, int node);
 void disk_turn(struct world *w, int node);
-/* The node dies: what was not synced may be lost, from any byte on. */
+/* The steady time of the next turn it wants. */
+int64_t disk_next_ns(const struct world *w, int node);
+/* The node dies, perhaps its machine too: then what was not synced may be lost, from any byte on. */
 void disk_crash(struct world *w, int node);
+void disk_free(struct sim_node *n);
 /* All that the node knows is in its journal, once that had time to be written. */
 void disk_check(struct world *w, int node);
+/* After a while without trouble: nothing depends on what could not be synced once. */
+void disk_check_rest(struct world *w, int node);
 
 static inline struct end *other_end(struct end *end)
 {
@@ -260,6 +295,8 @@ void world_enter(struct world *w, int node);
 void world_leave(struct world *w);
 
 /* ---- load.c, faults.c ---- */
+/* The number of a kind of misfortune, or -1. */
+int fault_number(const char *name);
 void load_op(struct world *w);
 void load_preload(struct world *w);
 /* The time and place of a report. */
@@ -290,6 +327,14 @@ bool check_converged(struct world *w);
 struct end *check_link(const struct world *w, int node, int peer);
 
 /* ---- run.c ---- */
+/* What a failing seed may do without, to see what it is about. */
+struct sim_options {
+    int nodes_max;
+    uint32_t ops_max, faults_max;
+    uint32_t without; /* a bit for each kind of misfortune */
+    bool no_plain, no_expiry, no_journal;
+};
+extern struct sim_options sim_options;
 /* One seed; returns its trace hash. Does not return if something is wrong. */
 uint64_t sim_run(uint64_t seed, bool verbose, struct figures *figures);
 
