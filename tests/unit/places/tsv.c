@@ -11,9 +11,11 @@ static void test_rows(void **state)
     size_t skipped;
     struct herd_config_fault fault = {0};
     static const char text[] = ROW("2988507", "Paris", "48.85341", "2.3488", "P", "FR") "\n" ROW(
-        "5", "Say \"x\"\\", "-90", "-180", "T", "QQ") "\r\n\n" ROW("6", "S\xc3\xa3o", "1e1", "2", "", "BR");
+        "5", "Say \"x\"\\", "-90", "-180", "T", "QQ") "\r\n\n" ROW("6", "S\xc3\xa3o", "1e1", "2", "", "BR") "\n" ROW(
+        "7", "County", "11", "180", "A", "FR") "\n" ROW("8", "Road", "12", "-180", "R", "FR") "\n" ROW(
+        "9", "Spot", "90", "2", "S", "FR") "\n" ROW("10", "Two letters", "14", "2", "PP", "FR");
     assert_int_equal(read_points(HERD_POINTS_TSV, text, &points, &skipped, &fault), 0);
-    assert_int_equal(herd_points_count(points), 3);
+    assert_int_equal(herd_points_count(points), 7);
     static const struct {
         int32_t lat_e7;
         const char *name, *vicinity, *types;
@@ -21,10 +23,14 @@ static void test_rows(void **state)
         {488534100, "Paris", "France", "\"locality\", \"political\""},
         {-900000000, "Say \\\"x\\\"\\\\", "QQ", "\"natural_feature\""},
         {100000000, "S\xc3\xa3o", "Brazil", "\"point_of_interest\""},
+        {110000000, "County", "France", "\"political\""},
+        {120000000, "Road", "France", "\"route\""},
+        {900000000, "Spot", "France", "\"point_of_interest\", \"establishment\""},
+        {140000000, "Two letters", "France", "\"point_of_interest\""},
     };
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 7; i++) {
         bool found = false;
-        for (size_t k = 0; k < 3; k++) {
+        for (size_t k = 0; k < 7; k++) {
             struct herd_point point;
             herd_points_get(points, k, &point);
             if (point.lat_e7 != want[i].lat_e7)
@@ -49,6 +55,11 @@ static void test_refused(void **state)
         {ROW("1", "a", "1", "-180.0000001", "P", "FR"), HERD_E_RANGE, 1, "longitude is beyond 180"},
         {ROW("1", "a", "", "2", "P", "FR"), HERD_E_SYNTAX, 1, "latitude is not a number"},
         {ROW("1", "a", "x", "2", "P", "FR"), HERD_E_SYNTAX, 1, "latitude is not a number: x"},
+        {ROW("1", "a", "-90.00000005", "2", "P", "FR"), HERD_E_RANGE, 1, "latitude is beyond 90: -90.00000005"},
+        {ROW("1", "a", "1e99", "2", "P", "FR"), HERD_E_RANGE, 1, "latitude is beyond 90: 1e99"},
+        {ROW("1", "a", "x23456789012345678901234567890123456789TOO LONG", "2", "P", "FR"), HERD_E_SYNTAX, 1,
+         "latitude is not a number: x23456789012345678901234567890123456789T"},
+        {ROW("1", "a", "1234567890123456789012345678901234567890", "2", "P", "FR"), HERD_E_RANGE, 1, "latitude is beyond 90: 12345"},
         {ROW("1", "a", "nan", "2", "P", "FR"), HERD_E_SYNTAX, 1, "latitude is not a number"},
         {"\n\n" ROW("1", "\xff", "1", "2", "P", "FR"), HERD_E_SYNTAX, 3, "not UTF-8 at byte 2"},
         {"name,lat,lon\n", HERD_E_SYNTAX, 1, "1 columns"},
