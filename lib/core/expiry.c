@@ -113,8 +113,13 @@ void herd_expiry_tick(struct herd_node *node)
     if (node->options.expire_ns <= 0)
         return;
     herd_expiry_clock(node);
-    if (sweeping(node) && !herd_store_sweep(node->store, &node->sweep_at, RECORDS_A_TICK, goes, node))
+    if (!sweeping(node))
+        return;
+    size_t before = node->store->count;
+    if (!herd_store_sweep(node->store, &node->sweep_at, RECORDS_A_TICK, goes, node))
         node->sweep_at = UINT32_MAX;
+    if (node->store->count != before)
+        herd_recent_clear(&node->recent);
 }
 
 int64_t herd_expiry_next_ns(const struct herd_node *node)

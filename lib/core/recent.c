@@ -15,6 +15,11 @@ int herd_recent_init(struct herd_recent *recent, const uint64_t key[2])
     return recent->hashes && recent->slots ? 0 : HERD_E_NOMEM;
 }
 
+void herd_recent_clear(struct herd_recent *recent)
+{
+    memset(recent->hashes, 0, HERD_RECENT_LINES * sizeof *recent->hashes);
+}
+
 void herd_recent_fini(struct herd_recent *recent)
 {
     free(recent->hashes);

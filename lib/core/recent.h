@@ -6,7 +6,8 @@
  *
  * The hash has 64 bits and a key of this node's own, so that nobody can choose lines that agree; two that do
  * by chance are as rare as digests that agree by chance, on which the comparison of states rests. What was
- * taken in once is never news again: a record only ever gives way to a newer one, or is forgotten for good.
+ * taken in once is not news again while records only give way to newer ones. Where one is forgotten, an older
+ * one, accepted later and not forgotten yet, is news once more: then nothing is remembered here either.
  */
 #ifndef HERD_CORE_RECENT_H
 #define HERD_CORE_RECENT_H
@@ -26,6 +27,7 @@ struct herd_recent {
 /* HERD_E_NOMEM. */
 int herd_recent_init(struct herd_recent *recent, const uint64_t key[2]);
 void herd_recent_fini(struct herd_recent *recent);
+void herd_recent_clear(struct herd_recent *recent);
 
 /* Both factors of each product hold a secret: no bytes make one of them zero, whatever they are. */
 static inline uint64_t herd_recent_hash(const struct herd_recent *recent, struct herd_span line)

@@ -23,6 +23,8 @@ static void test_memory(void **state)
     assert_int_equal(herd_recent_slot(&recent, 77), HERD_NO_SLOT);
     herd_recent_note(&recent, 0, 5); /* what has no hash is never found */
     assert_int_equal(herd_recent_slot(&recent, 0), HERD_NO_SLOT);
+    herd_recent_clear(&recent);
+    assert_int_equal(herd_recent_slot(&recent, 77 + HERD_RECENT_LINES), HERD_NO_SLOT);
     herd_recent_fini(&recent);
 }
 
