@@ -136,12 +136,50 @@ static void test_copies(void **state)
     herd_buf_fini(&out);
 }
 
+/* One record gives way to another whose client's time is newer, but which was accepted earlier and so is
+ * forgotten sooner. Then the first is news once more. */
+static void test_forgotten(void **state)
+{
+    (void)state;
+    static const char outlives[] = "AT Bernard +400.0 kiwi.cs.ucla.edu +34.0-118.0 1621463500\n";
+    static const char newer[] = "AT Bernard -600.0 kiwi.cs.ucla.edu +35.0-118.0 1621463700\n";
+    const struct herd_span names[] = {herd_span_of("Aaa")};
+    const struct herd_node_options options = {.name = herd_span_of("Riley"), .peers = names, .peer_count = 1,
+                                              .seed = {1, 2}, .expire_ns = INT64_C(1000000000000),
+                                              .ping_ns = INT64_C(1000000000000)};
+    const struct herd_now start = now = (struct herd_now){INT64_C(1621464000000000000), INT64_C(1000000000)};
+    struct herd_node *node;
+    assert_int_equal(herd_node_new(&node, &options), 0);
+    struct herd_session *a = link_of(node, "HELLO 1 Aaa Riley 1\n");
+    say(a, outlives);
+    say(a, newer);
+    say(a, outlives);
+    assert_int_equal(herd_node_counts(node).at_new, 2);
+    assert_int_equal(herd_store_count(herd_node_store(node)), 1);
+
+    for (int i = 0; i < 10; i++) {
+        now.wall_ns = start.wall_ns + INT64_C(800000000000);
+        now.steady_ns += 1000000;
+        herd_node_tick(node, now);
+    }
+    assert_int_equal(herd_store_count(herd_node_store(node)), 0);
+    say(a, newer); /* for good */
+    assert_int_equal(herd_store_count(herd_node_store(node)), 0);
+    say(a, outlives);
+    assert_int_equal(herd_store_count(herd_node_store(node)), 1);
+    assert_int_equal(herd_node_counts(node).at_new, 3);
+    herd_node_free(node);
+    herd_buf_fini(&out);
+    now = start;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_hash),
         cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
