@@ -15,7 +15,8 @@ int64_t herd_fetch_now_ms(void)
 
 void herd_wipe(void *at, size_t len)
 {
-    static void *(*const volatile set)(void *, int, size_t) = memset; /* nobody can tell that it does nothing else */
+    /* Nobody can tell that it does nothing else. */
+    static void *(*const volatile set)(void *, int, size_t) = memset;
     if (len)
         set(at, 0, len);
 }

@@ -79,8 +79,7 @@ static struct herd_fetch_easy *easy_new(const struct herd_fetch_site *site)
 {
     struct herd_fetch_easy *easy = calloc(1, sizeof *easy);
     if (easy && (easy->url = curl_url()) && (easy->curl = curl_easy_init()) &&
-        set_up(easy->curl, site) == CURLE_OK &&
-        curl_easy_setopt(easy->curl, CURLOPT_CURLU, easy->url) == CURLE_OK)
+        set_up(easy->curl, site) == CURLE_OK && curl_easy_setopt(easy->curl, CURLOPT_CURLU, easy->url) == CURLE_OK)
         return easy;
     easy_free(easy);
     return NULL;

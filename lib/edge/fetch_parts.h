@@ -25,14 +25,14 @@ struct herd_fetch_dns {
 struct herd_fetch {
     struct event_base *base;
     CURLM *multi;
-    struct event *timer;   /* libcurl's */
-    struct event *deliver; /* calls that ended are waiting */
+    struct event *timer;               /* libcurl's */
+    struct event *deliver;             /* calls that ended are waiting */
     struct herd_fetch_watch **watches; /* by descriptor */
     size_t watch_count;
     struct herd_fetch_dns *dns;
     struct herd_fetch_site *sites;
-    struct herd_fetch_call *calls;                      /* all of them */
-    struct herd_fetch_call *ended, **ended_end;         /* those that wait for delivery, in order */
+    struct herd_fetch_call *calls;              /* all of them */
+    struct herd_fetch_call *ended, **ended_end; /* those that wait for delivery, in order */
 };
 
 /* A resolution outlives whoever wanted it: evdns calls back even after a cancel. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libcurl's sockets on libevent. libcurl says that it no longer waits for a socket after every reply, and that it
- * waits again with the next request on the same connection. To tell libevent and the kernel each time is a good part of
- * a request. So a kept connection stays registered while nobody waits for it.
+ * waits again with the next request on the same connection. To tell libevent and the kernel each time is a good
+ * part of a request. So a kept connection stays registered while nobody waits for it.
  *
  * What is registered is a duplicate of libcurl's descriptor. libcurl may close its own at any time, and the number
  * may come back as a socket of somebody else, with an event of his own; the duplicate's number is ours until the
- * event is gone. Where there is no descriptor left for a duplicate, libcurl's own is registered, while it waits only.
+ * event is gone. Where there is no descriptor left for a duplicate, libcurl's own is registered, while it waits
+ * only.
  */
 #include "fetch_parts.h"
 

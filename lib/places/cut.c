@@ -32,7 +32,8 @@ static bool read_results(struct herd_raw_scan *scan, struct herd_answer_shape *s
 }
 
 /* One member of the answer. False at a fault of the text; a fault of the shape is in *ret_fault. */
-static bool read_member(struct herd_raw_scan *scan, struct herd_answer_shape *shape, struct herd_raw_fault *ret_fault)
+static bool read_member(struct herd_raw_scan *scan, struct herd_answer_shape *shape,
+                        struct herd_raw_fault *ret_fault)
 {
     struct herd_span key, value;
     const char *what = NULL;

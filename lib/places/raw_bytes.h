@@ -24,9 +24,9 @@ static inline const char *herd_raw_plain_end(const char *at, const char *end)
 #ifdef __SSE2__
     for (; end - at >= 16; at += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i found = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)), /* signed: above 0x7f too */
-                                     _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                                                  _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+        __m128i found = _mm_or_si128(
+            _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)), /* signed: above 0x7f too */
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
         int mask = _mm_movemask_epi8(found);
         if (mask)
             return at + __builtin_ctz((unsigned)mask);
@@ -83,8 +83,8 @@ static inline const char *herd_raw_blanks_end(const char *at, const char *end)
     return at;
 }
 
-/* The first byte that is not white space. `end` where there is none. Mostly there is none, or one blank, or a line end
- * and indentation. */
+/* The first byte that is not white space. `end` where there is none. Mostly there is none, or one blank, or a line
+ * end and indentation. */
 static inline const char *herd_raw_space_end(const char *at, const char *end)
 {
     if (at < end && *at == ' ')

@@ -5,26 +5,6 @@
 
 #include <string.h>
 
-size_t herd_utf8_len(struct herd_span bytes)
-{
-    const unsigned char *at = (const unsigned char *)bytes.at;
-    if (!bytes.len)
-        return 0;
-    if (at[0] < 0x80)
-        return 1;
-    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4 || bytes.len < len)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    /* overlong forms, surrogates, beyond U+10FFFF */
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-        (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return len;
-}
-
 static bool fails(struct herd_raw_scan *s, const char *at, const char *what)
 {
     s->at = at;
@@ -112,39 +92,35 @@ static inline bool take_string(struct herd_raw_scan *s)
     return true;
 }
 
-/* NULL where there is no digit. */
-static inline const char *digits_end(const char *at, const char *end)
+static inline bool take_digits(struct herd_raw_scan *s, const char **io_at)
 {
-    const char *from = at;
-    while (at < end && *at >= '0' && *at <= '9')
+    const char *from = *io_at, *at = from;
+    while (at < s->end && *at >= '0' && *at <= '9')
         at++;
-    return at > from ? at : NULL;
+    *io_at = at;
+    return at > from ? true : fails(s, at, "bad number");
 }
 
 static bool take_number(struct herd_raw_scan *s)
 {
-    const char *at = s->at, *end = s->end, *behind;
+    const char *at = s->at, *end = s->end;
     if (*at == '-')
         at++;
     if (at < end && *at == '0')
         at++;
-    else if (!(behind = digits_end(at, end)))
-        return fails(s, at, "bad number");
-    else
-        at = behind;
+    else if (!take_digits(s, &at))
+        return false;
     if (at < end && *at == '.') {
         at++;
-        if (!(behind = digits_end(at, end)))
-            return fails(s, at, "bad number");
-        at = behind;
+        if (!take_digits(s, &at))
+            return false;
     }
     if (at < end && (*at == 'e' || *at == 'E')) {
         at++;
         if (at < end && (*at == '+' || *at == '-'))
             at++;
-        if (!(behind = digits_end(at, end)))
-            return fails(s, at, "bad number");
-        at = behind;
+        if (!take_digits(s, &at))
+            return false;
     }
     s->at = at;
     return true;
