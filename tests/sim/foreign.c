@@ -96,7 +96,8 @@ void foreign_read(struct world *w, struct end *end)
             sim_fail(w, "%s was told what nobody reported: %.*s", w->nodes[node].name, (int)line.len, line.at);
         learn(w, node, version);
     }
-    memmove(end->in.at, end->in.at + used, end->in.len - used);
+    if (used)
+        memmove(end->in.at, end->in.at + used, end->in.len - used);
     end->in.len -= used;
     end->shown -= used;
     if (last)
