@@ -390,6 +390,20 @@ static void load(struct duo *d, int round, bool armed)
     }
 }
 
+static void stop(struct duo *d)
+{
+    plan.armed = true;
+    for (int i = 0; i < 2; i++)
+        herd_server_stop(d->server[i], 300);
+    plan.armed = false;
+    double until = now_s() + DEADLINE_S;
+    while (d->stopped < 2) {
+        turn(d, true);
+        if (now_s() > until)
+            fail_msg("failing %ld + %ld: a server does not stop", plan.next, plan.count);
+    }
+}
+
 /* True if the failure was met. */
 static bool story(long next, long count)
 {
@@ -409,16 +423,9 @@ static bool story(long next, long count)
     load(&d, 2, false); /* all is well again */
     wait_sound(&d, false);
     assert_true(d.updates > 0 && d.told > 0 && d.log_bytes > 0);
-    plan.armed = true;
-    for (int i = 0; i < 2; i++)
-        herd_server_stop(d.server[i], 300);
-    plan.armed = false;
-    double until = now_s() + DEADLINE_S;
-    while (d.stopped < 2) {
-        turn(&d, true);
-        if (now_s() > until)
-            fail_msg("failing %ld + %ld: a server does not stop", next, count);
-    }
+    /* Stopping takes longest: where it is what fails, and now and then. */
+    if (plan.failed == 0 || next % 8 == 0)
+        stop(&d);
     end(&d);
     assert_int_equal(dup(0), free_fd); /* no descriptor was left open, and none closed that is not ours */
     close(free_fd);
