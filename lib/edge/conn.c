@@ -107,7 +107,7 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
     conn->closed = true;
     if (why)
         log_conn(conn, HERD_LOG_DEBUG, "closed", why);
-    bool all_sent = herd_transport_unsent(conn) == 0;
+    bool told = conn->plain && herd_plain_told(conn);
     leave_session(conn);
     herd_transport_close(conn);
     herd_list_remove(&conn->unsent);
@@ -117,7 +117,7 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
         herd_listener_resume(server);
     }
     if (conn->plain)
-        herd_plain_closed(conn, all_sent);
+        herd_plain_closed(conn, told);
     herd_list_remove(&conn->all);
     herd_list_append(&server->dead, &conn->all);
     herd_server_turn(server);

@@ -91,7 +91,14 @@ void herd_plain_opened(struct herd_conn *conn)
     conn->server->plains[conn->peer].open++;
 }
 
-void herd_plain_closed(struct herd_conn *conn, bool all_sent)
+/* A machine that vanished takes nothing, and nobody says so: what its kernel did not acknowledge was not told. Our
+ * end of the connection counts for a byte there too, and may be under way. */
+bool herd_plain_told(const struct herd_conn *conn)
+{
+    return herd_transport_untaken(conn) <= (conn->lingering ? 1u : 0u);
+}
+
+void herd_plain_closed(struct herd_conn *conn, bool told)
 {
     struct herd_server *server = conn->server;
     size_t peer = (size_t)conn->peer;
@@ -99,7 +106,7 @@ void herd_plain_closed(struct herd_conn *conn, bool all_sent)
     plain->open--;
     if (server->freeing)
         return;
-    if (!all_sent)
+    if (!told)
         herd_node_dial_failed(server->node, peer, herd_clock()); /* who knows what it has got */
     else if (plain->waiting)
         herd_dial_start(server, peer);

@@ -137,7 +137,8 @@ static void close_stalled(struct herd_server *server)
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "clients_max");
         } else if (conn->lingering) {
-            if (now_ns >= conn->progress_ns)
+            bool waits = conn->plain && !herd_plain_told(conn); /* for as long as for any other byte */
+            if (now_ns >= conn->progress_ns + (waits ? stall_ns : 0))
                 herd_conn_close(conn, "lingered");
         } else if ((untaken = herd_transport_untaken(conn)) != conn->untaken_seen) {
             conn->untaken_seen = untaken;

@@ -225,7 +225,9 @@ void herd_plain_admit(struct herd_conn *conn);
 /* Whether to dial now; if not, it is dialled when a connection closes. */
 bool herd_plain_may_dial(struct herd_server *server, size_t peer);
 void herd_plain_opened(struct herd_conn *conn);
-void herd_plain_closed(struct herd_conn *conn, bool all_sent);
+/* Whether the neighbour has all that was said on a connection of ours. */
+bool herd_plain_told(const struct herd_conn *conn);
+void herd_plain_closed(struct herd_conn *conn, bool told);
 
 /* ---- dial.c ---- */
 void herd_dial_start(struct herd_server *server, size_t peer);

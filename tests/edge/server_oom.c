@@ -444,7 +444,7 @@ static void fail_each(long count, long step)
     for (long next = 0; story(next, count); next += step)
         points++;
     print_message("%ld failure points of %ld allocations each\n", points, count);
-    assert_true(points > 100);
+    assert_true(points > 50);
 }
 
 static void test_all_is_well(void **state)
