@@ -163,6 +163,7 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ct
         struct herd_log_field field = herd_log_text("why", strerror(errno));
         herd_log_event(program->log, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
     }
+    herd_log_blocks(program->log, herd_logfile_offset(program->logfile));
     herd_server_reload(program->server);
 }
 
@@ -218,6 +219,8 @@ static int open_log(struct program *program, const struct options *options, cons
     err = herd_log_new(&program->log, &log_options);
     if (err < 0)
         fprintf(stderr, "herd-server: %s\n", herd_strerror(err));
+    else
+        herd_log_blocks(program->log, herd_logfile_offset(program->logfile));
     return err;
 }
 

@@ -57,6 +57,7 @@ struct herd_config_provider {
     /* name, default, least, greatest, what it bounds */                                                       \
     X(line_max_bytes, 65536, 256, 16777216, "longest line from a client, LF not counted")                      \
     X(records_max, 1000000, 1, 1073741824, "clients known; new ones are refused at the limit, none is evicted") \
+    X(records_bytes_max, 4294967296, 0, 1125899906842624, "memory for them; reports that need more are refused; 0: no bound") \
     X(clients_max, 10000, 1, 1000000, "client connections in all")                                             \
     X(clients_per_address_max, 0, 0, 1000000, "client connections from one address; 0: no bound")              \
     X(client_idle_ms, 300000, 0, 86400000, "close a client silent for this long; 0: never")                    \
@@ -69,7 +70,7 @@ struct herd_config_provider {
     X(lookup_queue_max, 1024, 0, 1048576, "look-ups waiting for a place among those")                          \
     X(lookup_reply_max_bytes, 1048576, 1024, 268435456, "largest answer of a provider, decoded")               \
     X(peer_buffer_bytes, 65536, 4096, 16777216, "flooding fills a link only while less than this is unsent")   \
-    X(peer_ping_ms, 5000, 50, 3600000, "ping a silent neighbour this often; dead after three missed")          \
+    X(peer_ping_ms, 5000, 50, 3600000, "sign of life to a neighbour this often; dead when four times as long silent") \
     X(peer_hello_ms, 5000, 50, 3600000, "time for a new link to introduce itself")                             \
     X(plain_lines_max, 1, 1, 1000000, "AT lines on one connection to a plain neighbour")                       \
     X(redial_min_ms, 50, 1, 60000, "first wait before dialling a neighbour again, with jitter")                \

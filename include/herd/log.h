@@ -9,7 +9,8 @@
  * quoted) and capped, so that no byte a stranger sent can forge a line or flood the disk.
  *
  * A log collects lines in memory and hands whole lines to its sink: when 64 KiB are full, when
- * herd_log_flush is called (a server does so at least once a second), and when it is freed.
+ * herd_log_flush is called (a server does so at least once a second), and when it is freed. A file is
+ * written for half the price in aligned blocks: see herd_log_blocks.
  * A NULL log is silent everywhere a log is taken.
  */
 #ifndef HERD_LOG_H
@@ -28,7 +29,7 @@ HERD_API const char *herd_log_level_name(enum herd_log_level level);
 /* 0, or HERD_E_SYNTAX. */
 HERD_API int herd_log_level_parse(const char *text, enum herd_log_level *ret_level);
 
-/* Takes whole lines, each ended by LF; `bytes` borrowed for the call. 0, or negative: the lines are
+/* Takes whole lines, each ended by LF (blocks too, after herd_log_blocks); `bytes` borrowed for the call. 0, or negative: the lines are
  * dropped, counted, and the count is logged (`warn log_dropped lines=N`) when the sink works again.
  * It must not call the log. */
 typedef int herd_log_sink(void *ctx, const char *bytes, size_t len);
@@ -81,15 +82,25 @@ HERD_API void herd_log_lines(struct herd_log *log, const char *event, struct her
 /* Hands what is collected to the sink. 0, or what the sink returned. */
 HERD_API int herd_log_flush(struct herd_log *log);
 
+/* From now on memory that is full is handed over in blocks of 64 KiB, which may end in the middle of a line
+ * (the next hand-over goes on with it), so that each ends at a multiple of 64 KiB of all that the sink ever
+ * took. `offset` is how much that is now: herd_logfile_offset; negative: whole lines again. herd_log_flush
+ * hands over whole lines as before. After a failure the rest of a line that was begun counts as lost too. */
+HERD_API void herd_log_blocks(struct herd_log *log, int64_t offset);
+
 /* A file as a sink: opened for appending (created 0640), reopened on request for log rotation,
  * "-" is standard error. A full disk or a pipe that nobody empties costs lines: no write waits longer than
- * 100 ms where the descriptor does not block. A program that logs to a pipe ignores SIGPIPE.
+ * 100 ms where the descriptor does not block. A program that logs to a pipe ignores SIGPIPE. While much is
+ * written, room on the disk is reserved ahead of the end, at most 16 MiB, and given back on closing.
  * HERD_E_NOMEM, HERD_E_IO (errno says why). */
 struct herd_logfile;
 HERD_API int herd_logfile_open(struct herd_logfile **ret_file, const char *path);
 /* Opens the path anew; on failure the old descriptor stays in use. HERD_E_IO. */
 HERD_API int herd_logfile_reopen(struct herd_logfile *file);
 HERD_API int herd_logfile_sink(void *file, const char *bytes, size_t len);
+/* For herd_log_blocks, after opening and reopening: how long the file is, as far as this program wrote it; or -1
+ * for a pipe or terminal, which is read as it is written and shall get whole lines. */
+HERD_API int64_t herd_logfile_offset(const struct herd_logfile *file);
 HERD_API void herd_logfile_close(struct herd_logfile *file);
 
 #ifdef __cplusplus

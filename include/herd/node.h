@@ -44,12 +44,14 @@ struct herd_node_options {
     /* Bounds; zero means the default. */
     size_t line_max_bytes;        /* 65536 */
     size_t records_max;           /* 1000000; new ids are refused beyond, twice this from neighbours */
+    uint64_t records_bytes_max;   /* 4 GiB of herd_store_bytes; reports that need more are refused, what neighbours
+                                     know never. UINT64_MAX: no bound */
     size_t lookups_per_client_max; /* 4; later commands of that client wait */
     size_t owed_max_bytes;        /* 65536 of replies waiting behind a look-up; then commands wait */
     size_t plain_lines_max;       /* 1; AT lines on one connection to a plain neighbour */
     int64_t client_idle_ns;       /* 300 s; negative: never */
     int64_t line_deadline_ns;     /* 10 s for a line to become whole; negative: no bound */
-    int64_t ping_ns;              /* 5 s */
+    int64_t ping_ns;              /* 5 s; about the same at both ends of a link */
     int64_t hello_ns;             /* 5 s */
     int64_t redial_min_ns;        /* 50 ms */
     int64_t redial_max_ns;        /* 3 s */
@@ -128,7 +130,11 @@ HERD_API size_t herd_node_peer_count(const struct herd_node *node);
 HERD_API struct herd_span herd_node_peer_name(const struct herd_node *node, size_t peer);
 /* Whether herd_session_fill would append anything. */
 HERD_API bool herd_session_wants(const struct herd_session *session);
-/* Appends what the link has to say, newest values first come first served, until about `room` bytes are
+/* Whether a link lives the node finds out by itself, from bytes that arrive and from the clock. Its signs of
+ * life to the other side are part of what is filled in here: give them to the transport behind what waits
+ * there, however long that takes. Only a transport that takes no byte at all is for the caller to give up.
+ *
+ * Appends what the link has to say, newest values first come first served, until about `room` bytes are
  * there or nothing is left. HERD_E_NOMEM: as many lines as fitted; the rest stays due. */
 HERD_API int herd_session_fill(struct herd_session *session, size_t room, struct herd_now now,
                                struct herd_buf *out);

@@ -61,6 +61,8 @@ HERD_API void herd_store_remove(struct herd_store *store, uint32_t slot);
 /* How many records there are, and how many slots were ever used. */
 HERD_API size_t herd_store_count(const struct herd_store *store);
 HERD_API uint32_t herd_store_slots(const struct herd_store *store);
+/* Memory of records: a cell for each slot ever used, and what does not fit into cells. */
+HERD_API uint64_t herd_store_bytes(const struct herd_store *store);
 
 /* The sum of the hashes of all records, modulo 2^64: equal stores have equal digests. */
 HERD_API uint64_t herd_store_digest(const struct herd_store *store);

@@ -98,8 +98,8 @@ void herd_changes_note(struct herd_changes *changes, uint32_t slot, const struct
 {
     bool anyone = false;
     for (struct herd_reader *reader = changes->readers; reader; reader = reader->next)
-        if (reader != except)
-            anyone |= set(changes, reader, slot);
+        if (reader != except) /* one that sweeps may come to this slot late: its news go before that */
+            anyone |= set(changes, reader, slot) || reader->sweep_left > 0;
     if (anyone)
         changes->ring[changes->next++ & (changes->size - 1)] = slot;
 }

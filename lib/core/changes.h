@@ -10,7 +10,8 @@
  * once. A reader follows the ring and takes only slots whose bit is set, clearing it: a slot that changed
  * again while it waited keeps its place and is seen once, with its newest value. A reader so slow that
  * the ring went round past its cursor loses only the order: it finds what it missed by sweeping its bits,
- * one slot of the sweep to three of the ring, so that neither starves the other.
+ * one slot of the sweep to three of the ring, so that neither starves the other. A slot that changes while a
+ * reader sweeps is in the ring too: a comparison may have marked all there are, and news go before that.
  *
  * Links are readers; so is whatever else must see each update: a journal, a viewer, a database.
  */

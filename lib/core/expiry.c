@@ -15,6 +15,15 @@
  * of EDGE_NS agree on which edge was the last. A link that comes up at an edge may find a difference;
  * what it is sent and has forgotten it refuses.
  *
+ * A client whose clock was set back is heard again once its old record is gone; but a node that has forgotten it
+ * sooner than its neighbours would tell them what to them is old news, and after they forgot too they would have
+ * nothing. So of two records one that was accepted when the other had long expired is the newer, whatever the
+ * client's clock said. That is in the records, so any two nodes agree on any two records. Three may beat each other
+ * in a circle, but only while one of them is about to be forgotten.
+ *
+ * This leaves one thing to the alarm: a server that was cut off and took a report with an older time than one that
+ * the others know, and that comes back just when some have forgotten that one and some have not.
+ *
  * Within a quarter of EDGE_NS this needs no luck. With clocks further apart the alarm rings at each edge
  * at which something is removed, but nothing comes back for ever: each node in turn forgets.
  */
@@ -24,6 +33,8 @@
 #define NS_PER_S INT64_C(1000000000)
 #define GRACE_NS (300 * NS_PER_S)
 #define EDGE_NS (300 * NS_PER_S)
+/* Longer than clocks differ, and shorter than the grace by as much. */
+#define OUTLIVES_NS (150 * NS_PER_S)
 /* A sweep looks at about so many records a tick. */
 #define RECORDS_A_TICK 4096
 /* The clock may be set: the way to the next edge is measured anew at least so often. */
@@ -62,6 +73,21 @@ bool herd_forgotten(const struct herd_node *node, const struct herd_record *reco
     return node->options.expire_ns > 0 && accepted_ns(record) < node->forget_before_ns;
 }
 
+int herd_expiry_order(struct herd_node *node, const struct herd_record *record, uint32_t slot, int *ret_order)
+{
+    struct herd_record old;
+    int64_t life_ns = node->options.expire_ns;
+    if (!herd_store_at(node->store, slot, &old))
+        return HERD_E_NOMEM;
+    int64_t theirs = accepted_ns(record), ours = accepted_ns(&old);
+    int64_t earlier = theirs < ours ? theirs : ours, later = theirs < ours ? ours : theirs;
+    life_ns = life_ns < INT64_MAX - OUTLIVES_NS ? life_ns + OUTLIVES_NS : INT64_MAX;
+    if (later < INT64_MIN + life_ns || later - life_ns <= earlier)
+        return 0;
+    *ret_order = theirs < ours ? -1 : 1;
+    return 1;
+}
+
 void herd_expiry_clock(struct herd_node *node)
 {
     int64_t edge_ns = node->now.wall_ns - node->now.wall_ns % EDGE_NS;
@@ -87,8 +113,13 @@ void herd_expiry_tick(struct herd_node *node)
     if (node->options.expire_ns <= 0)
         return;
     herd_expiry_clock(node);
-    if (sweeping(node) && !herd_store_sweep(node->store, &node->sweep_at, RECORDS_A_TICK, goes, node))
+    if (!sweeping(node))
+        return;
+    size_t before = node->store->count;
+    if (!herd_store_sweep(node->store, &node->sweep_at, RECORDS_A_TICK, goes, node))
         node->sweep_at = UINT32_MAX;
+    if (node->store->count != before)
+        herd_recent_clear(&node->recent);
 }
 
 int64_t herd_expiry_next_ns(const struct herd_node *node)

@@ -46,6 +46,7 @@ int herd_session_fill(struct herd_session *session, size_t room, struct herd_now
     if (session->role != HERD_ROLE_LINK)
         return 0;
     struct herd_peer *peer = &node->peers[session->peer];
+    size_t before = out->len;
     int err = say(&peer->pong_due, "PONG\n", out);
     if (err >= 0)
         err = say(&peer->ping_due, "PING\n", out);
@@ -58,5 +59,7 @@ int herd_session_fill(struct herd_session *session, size_t room, struct herd_now
         if (err == 0 && said == 0)
             break;
     }
+    if (out->len > before)
+        peer->said_ns = now.steady_ns;
     return err < 0 ? err : 0;
 }

@@ -55,11 +55,12 @@ static inline uint32_t herd_index_guess(const struct herd_index *index, uint64_t
     return HERD_NO_SLOT;
 }
 
-static inline void herd_index_prefetch(const struct herd_index *index, uint64_t hash)
+/* Where the search for a hash begins, to be fetched ahead; NULL: nowhere yet. (A function that only
+ * prefetched would have no effect in the eyes of a compiler, which may leave the call out.) */
+static inline const uint64_t *herd_index_home(const struct herd_index *index, uint64_t hash)
 {
     const struct herd_shard *shard = herd_index_shard(index, hash);
-    if (shard->cells)
-        __builtin_prefetch(&shard->cells[(uint32_t)hash & shard->mask]);
+    return shard->cells ? &shard->cells[(uint32_t)hash & shard->mask] : NULL;
 }
 
 #endif

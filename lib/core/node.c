@@ -24,6 +24,8 @@ static void fill_defaults(struct herd_node_options *o)
 {
     fill_size(&o->line_max_bytes, 65536);
     fill_size(&o->records_max, 1000000);
+    if (o->records_bytes_max == 0)
+        o->records_bytes_max = UINT64_C(4) << 30;
     fill_size(&o->lookups_per_client_max, 4);
     fill_size(&o->owed_max_bytes, 65536);
     fill_size(&o->plain_lines_max, 1);
@@ -121,6 +123,8 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     if (err >= 0)
         err = herd_changes_init(&node->changes, RING_SIZE);
     if (err >= 0)
+        err = herd_recent_init(&node->recent, options->seed);
+    if (err >= 0)
         err = join_plain(node, options->peers_plain);
     if (err >= 0)
         err = herd_names_intern(&node->store->names, node->name);
@@ -146,6 +150,7 @@ void herd_node_free(struct herd_node *node)
     for (size_t i = 0; i < node->peer_count; i++)
         herd_changes_leave(&node->changes, &node->peers[i].reader);
     herd_changes_fini(&node->changes);
+    herd_recent_fini(&node->recent);
     herd_store_free(node->store);
     free(node->peers);
     free(node->names);

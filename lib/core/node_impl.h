@@ -5,6 +5,7 @@
  *     node.c      its life, its options, its clock
  *     session.c   bytes into lines, lines to whoever handles them
  *     report.c    updates: from a client (IAMAT), from a neighbour (AT)
+ *     recent.c    AT lines taken in a moment ago: most that arrive are copies
  *     lookup.c    WHATSAT: tickets, and replies kept in order behind them
  *     peer.c      neighbours: introduction, which connection survives, keep-alive, dialling
  *     flood.c     what a link has to say
@@ -18,6 +19,7 @@
 
 #include "changes.h"
 #include "list.h"
+#include "recent.h"
 #include "store_impl.h"
 #include "sync.h"
 
@@ -89,7 +91,7 @@ struct herd_peer {
     bool dial_asked; /* a DIAL effect is out, or `dialled` is set */
     bool ping_due, pong_due;
     unsigned pings_missed;
-    int64_t heard_ns, pinged_ns, dialled_ns;
+    int64_t heard_ns, said_ns, pinged_ns, dialled_ns;
     int64_t up_ns, next_dial_ns, backoff_ns;
     const char *down_why;
 };
@@ -115,6 +117,7 @@ struct herd_node {
     struct herd_span name, at_name; /* "Riley" and "AT Riley " */
     struct herd_store *store;
     struct herd_changes changes;
+    struct herd_recent recent; /* lines of neighbours */
     struct herd_peer *peers;
     size_t peer_count;
     char *names; /* memory of all names */
@@ -155,8 +158,11 @@ struct herd_job {
     struct herd_span line;
     size_t end; /* offset behind the line in the bytes given */
     uint64_t hash, id_hash; /* in the table; in digests */
+    uint64_t line_hash;     /* of a link's line; 0: of another */
     uint32_t guess;
 };
+/* Whether a link's line was taken in a moment ago and asks for nothing: then it has been dealt with. */
+bool herd_report_seen(struct herd_session *session, uint64_t line_hash);
 int herd_report_take(struct herd_session *session, const struct herd_job *job, struct herd_buf *replies);
 void herd_report_learn(struct herd_session *session, const struct herd_job *job);
 
@@ -168,6 +174,13 @@ int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct her
 /* Whether clients no longer see a record, and whether no node holds it any more. */
 bool herd_expired(const struct herd_node *node, const struct herd_record *record);
 bool herd_forgotten(const struct herd_node *node, const struct herd_record *record);
+/* 1 if one of two records of a client was accepted so long after the other that this decides: *ret_order; else 0.
+ * HERD_E_NOMEM. */
+int herd_expiry_order(struct herd_node *node, const struct herd_record *record, uint32_t slot, int *ret_order);
+static inline int herd_outlives(struct herd_node *node, const struct herd_record *record, uint32_t slot, int *ret_order)
+{
+    return node->options.expire_ns > 0 ? herd_expiry_order(node, record, slot, ret_order) : 0;
+}
 /* Looks where between two edges node->now is. */
 void herd_expiry_clock(struct herd_node *node);
 void herd_expiry_tick(struct herd_node *node);

@@ -15,43 +15,47 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Both functions work in whole words: `text` and `packed` must have this much room behind their ends. */
-#define HERD_PACK_SLACK 8
+/* Both functions work sixteen characters at a time: `text` and `packed` must have this much room behind
+ * their ends. */
+#define HERD_PACK_SLACK 16
 
 static inline size_t herd_packed_size(size_t text_len)
 {
     return (text_len + 1) / 2;
 }
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && (defined(__clang__) || __GNUC__ >= 12)
+
+typedef uint64_t herd_words2 __attribute__((vector_size(16)));
+typedef unsigned char herd_bytes8 __attribute__((vector_size(8)));
+typedef unsigned char herd_bytes16 __attribute__((vector_size(16)));
+typedef signed char herd_chars16 __attribute__((vector_size(16)));
+typedef uint16_t herd_pairs8 __attribute__((vector_size(16)));
 
 /* `text` is followed by at least HERD_PACK_SLACK readable bytes, the first of them zero. */
 static inline void herd_pack(unsigned char *packed, const char *text, size_t text_len)
 {
-    for (size_t i = 0; i < text_len; i += 8) {
-        uint64_t w;
-        memcpy(&w, text + i, 8);
-        w &= UINT64_C(0x0f0f0f0f0f0f0f0f);
-        w = (w << 4 | w >> 8) & UINT64_C(0x00ff00ff00ff00ff);
-        w = (w | w >> 8) & UINT64_C(0x0000ffff0000ffff);
-        w = w | w >> 16;
-        uint32_t half = (uint32_t)w;
-        memcpy(packed + i / 2, &half, 4);
+    for (size_t i = 0; i < text_len; i += 16) {
+        herd_pairs8 pairs; /* the first character of each is its low byte */
+        memcpy(&pairs, text + i, sizeof pairs);
+        pairs &= 0x0f0f;
+        pairs = (pairs << 4 | pairs >> 8) & 0xff;
+        herd_bytes8 bytes = __builtin_convertvector(pairs, herd_bytes8);
+        memcpy(packed + i / 2, &bytes, sizeof bytes);
     }
 }
 
 static inline void herd_unpack(char *text, const unsigned char *packed, size_t text_len)
 {
-    for (size_t i = 0; i < text_len; i += 8) {
-        uint32_t half;
-        memcpy(&half, packed + i / 2, 4);
-        uint64_t w = half;
-        w = (w | w << 16) & UINT64_C(0x0000ffff0000ffff);
-        w = (w | w << 8) & UINT64_C(0x00ff00ff00ff00ff);
-        w = (w >> 4 & UINT64_C(0x000f000f000f000f)) | (w & UINT64_C(0x000f000f000f000f)) << 8;
-        /* 10 and above came from 0x2?, the digits from 0x3?: adding 6 carries into bit 4 exactly there. */
-        w = (w | UINT64_C(0x3030303030303030)) ^ ((w + UINT64_C(0x0606060606060606)) & UINT64_C(0x1010101010101010));
-        memcpy(text + i, &w, 8);
+    for (size_t i = 0; i < text_len; i += 16) {
+        uint64_t word;
+        memcpy(&word, packed + i / 2, 8);
+        herd_bytes16 bytes = (herd_bytes16)(herd_words2){word, 0};
+        herd_bytes16 c = __builtin_shufflevector(bytes >> 4, bytes & 15, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22,
+                                                 7, 23);
+        /* 10 and above came from 0x2?, the digits from 0x3?. */
+        c = (c | 0x30) ^ ((herd_bytes16)((herd_chars16)c > 9) & 0x10);
+        memcpy(text + i, &c, sizeof c);
     }
 }
 

@@ -8,6 +8,12 @@
  *     the other side's incarnation is new    it restarted: the old connection is dead, the new one lives
  *     the same side dialled both             it gave the old one up: the new one lives
  *     each side dialled one                  the one dialled by the lexically smaller name lives
+ *
+ * Whoever has been quiet for a ping period says something unasked, so the other side need not ask: on a slow
+ * link its question would wait behind all that is queued there, and so would the answer. What was queued first
+ * moves, or nothing does: on a link that lives bytes arrive from either side, however slow it is, and one on
+ * which nothing arrives for four periods is dead. That the other side's kernel takes bytes is no sign of life:
+ * it does so for a process that stands still.
  */
 #include "node_impl.h"
 
@@ -143,7 +149,7 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     peer->session = session;
     peer->incarnation = command->incarnation;
     peer->we_dialled = we_dialled;
-    peer->heard_ns = peer->pinged_ns = node->now.steady_ns;
+    peer->heard_ns = peer->said_ns = peer->pinged_ns = node->now.steady_ns;
     peer->pings_missed = 0;
     peer->up_ns = node->now.steady_ns;
     herd_sync_begin(node, peer);
@@ -158,16 +164,24 @@ static int64_t next_ping_ns(const struct herd_node *node, const struct herd_peer
     return last + node->options.ping_ns;
 }
 
+/* When the neighbour must hear something of us; never, while it is to hear something anyway. */
+static int64_t next_sign_ns(const struct herd_node *node, const struct herd_peer *peer)
+{
+    return peer->pong_due || peer->ping_due ? INT64_MAX : peer->said_ns + node->options.ping_ns;
+}
+
 int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *peer)
 {
     int64_t next = INT64_MAX;
     if (peer->plain)
         return herd_plain_next_ns(node, peer);
     if (peer->session) {
-        int64_t check_ns = herd_sync_next_ns(node, peer);
+        int64_t check_ns = herd_sync_next_ns(node, peer), sign_ns = next_sign_ns(node, peer);
         next = next_ping_ns(node, peer);
         if (check_ns < next)
             next = check_ns;
+        if (sign_ns < next)
+            next = sign_ns;
     } else if (!peer->dial_asked) {
         next = peer->next_dial_ns;
     }
@@ -194,6 +208,8 @@ void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
             peer->ping_due = true;
         }
     }
+    if (peer->session && now_ns >= next_sign_ns(node, peer))
+        peer->pong_due = true;
     if (peer->session)
         herd_sync_tick(node, peer);
     if (!peer->session && !peer->dial_asked && now_ns >= peer->next_dial_ns) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers into digits, two at a time. */
+/* Numbers into digits, eight at a time. */
 #ifndef HERD_CORE_PRINT_H
 #define HERD_CORE_PRINT_H
 
@@ -7,48 +7,61 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline void herd_put2(char *p, unsigned value)
+/* The eight digits of a number below 10^8, one a byte, the first in the lowest byte. Each step cuts every
+ * number in the word into two of half as many digits; the products are exact quotients in these ranges. */
+static inline uint64_t herd_digits8(uint32_t value)
 {
-    static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940"
-                                "4142434445464748495051525354555657585960616263646566676869707172737475767778798081"
-                                "828384858687888990919293949596979899";
-    memcpy(p, pairs + 2 * value, 2);
+    uint64_t word = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t high = (word * 10486 >> 20) & UINT64_C(0x0000007f0000007f); /* by 100 */
+    word = high | (word - high * 100) << 16;
+    high = (word * 103 >> 10) & UINT64_C(0x000f000f000f000f); /* by 10 */
+    return high | (word - high * 10) << 8;
+}
+
+static inline void herd_put_bytes8(char *p, uint64_t word)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    memcpy(p, &word, 8);
+#else
+    for (int i = 0; i < 8; i++)
+        p[i] = (char)(word >> 8 * i);
+#endif
+}
+
+/* Eight digits, zeros in front. */
+static inline void herd_put8(char *p, uint32_t value)
+{
+    herd_put_bytes8(p, herd_digits8(value) | UINT64_C(0x3030303030303030));
 }
 
 /* Nine digits, zeros in front. */
 static inline void herd_put9(char *p, uint32_t value)
 {
-    uint32_t high = value / 10000, low = value % 10000; /* five digits, four digits */
-    p[0] = (char)('0' + high / 10000);
-    high %= 10000;
-    herd_put2(p + 1, high / 100);
-    herd_put2(p + 3, high % 100);
-    herd_put2(p + 5, low / 100);
-    herd_put2(p + 7, low % 100);
+    p[0] = (char)('0' + value / 100000000);
+    herd_put8(p + 1, value % 100000000);
 }
 
-/* As many digits as it takes; returns where they end. */
+/* Up to eight digits, no zeros in front. Eight bytes are written, whatever the number. */
+static inline char *herd_put_below8(char *p, uint32_t value)
+{
+    uint64_t word = herd_digits8(value);
+    unsigned zeros = word ? (unsigned)__builtin_ctzll(word) / 8 : 7;
+    herd_put_bytes8(p, (word | UINT64_C(0x3030303030303030)) >> 8 * zeros);
+    return p + 8 - zeros;
+}
+
+/* A number below 10^10, as seconds are that fit 64 bits of nanoseconds; returns where it ends. There must be
+ * room for 8 digits, or for the 9 or 10 that it has. */
 static inline char *herd_put_number(char *p, uint64_t value)
 {
-    if (value < 10) {
-        *p = (char)('0' + value);
-        return p + 1;
-    }
-    char digits[20], *q = digits + sizeof digits;
-    while (value >= 100) {
-        q -= 2;
-        herd_put2(q, (unsigned)(value % 100));
-        value /= 100;
-    }
-    if (value >= 10) {
-        q -= 2;
-        herd_put2(q, (unsigned)value);
-    } else {
-        *--q = (char)('0' + value);
-    }
-    size_t len = (size_t)(digits + sizeof digits - q);
-    memcpy(p, q, len);
-    return p + len;
+    if (value < 100000000)
+        return herd_put_below8(p, (uint32_t)value);
+    unsigned high = (unsigned)(value / 100000000);
+    *p = (char)('0' + high / 10);
+    p += high >= 10;
+    *p++ = (char)('0' + high % 10);
+    herd_put8(p, (uint32_t)(value % 100000000));
+    return p + 8;
 }
 
 #endif

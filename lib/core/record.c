@@ -60,6 +60,7 @@ int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, cons
                   (uint32_t)time.len, decimals},
         .body = body,
     };
+    ret_draft->fits = herd_shape_fits(&ret_draft->shape);
     return 0;
 }
 
@@ -70,7 +71,7 @@ int herd_cell_write(struct herd_cell *cell, const struct herd_draft *draft)
         !herd_cell_empty(cell) && cell->id_len == HERD_BODY_APART ? herd_cell_apart(cell) : NULL;
     size_t len = herd_shape_body(shape);
 
-    if (herd_shape_fits(shape)) {
+    if (draft->fits) {
         herd_copy(cell->body, draft->body, len);
         cell->id_len = (uint8_t)shape->id;
         cell->diff_len = (uint8_t)shape->diff;
@@ -79,7 +80,7 @@ int herd_cell_write(struct herd_cell *cell, const struct herd_draft *draft)
                                                                          : HERD_TIME_MARK | shape->decimals);
         free(old);
     } else {
-        struct herd_body_apart *apart = malloc(sizeof *apart + len + HERD_PACK_SLACK);
+        struct herd_body_apart *apart = malloc(herd_shape_apart(shape));
         if (!apart)
             return HERD_E_NOMEM;
         apart->shape = *shape;
@@ -102,37 +103,46 @@ void herd_cell_clear(struct herd_cell *cell)
     cell->id_len = 0;
 }
 
-#define STAMP_MAX 20 /* ten digits, a point, nine decimals */
-
-/* The text of a stamp that was not kept. */
-static size_t put_stamp(char *out, int64_t time_ns, uint32_t decimals)
+char *herd_put_stamp(char *out, int64_t time_ns, uint32_t decimals)
 {
     char *p = herd_put_number(out, (uint64_t)time_ns / 1000000000);
     if (decimals == 0)
-        return (size_t)(p - out);
-    char frac[9];
-    herd_put9(frac, (uint32_t)((uint64_t)time_ns % 1000000000));
+        return p;
     *p = '.';
-    memcpy(p + 1, frac, decimals);
-    return (size_t)(p + 1 + decimals - out);
+    if (decimals == 9) {
+        herd_put9(p + 1, (uint32_t)((uint64_t)time_ns % 1000000000));
+    } else {
+        char frac[9];
+        herd_put9(frac, (uint32_t)((uint64_t)time_ns % 1000000000));
+        memcpy(p + 1, frac, decimals);
+    }
+    return p + 1 + decimals;
+}
+
+int herd_cell_unpack(const struct herd_cell *cell, const struct herd_shape *shape, struct herd_buf *scratch,
+                     struct herd_record *ret_texts)
+{
+    size_t text_len = herd_shape_text(shape);
+    scratch->len = 0;
+    int err = herd_buf_reserve(scratch, text_len + HERD_PACK_SLACK + HERD_STAMP_MAX);
+    if (err < 0)
+        return err;
+    herd_unpack(scratch->at, herd_cell_body(cell) + shape->id, text_len);
+    ret_texts->diff = (struct herd_span){scratch->at, shape->diff};
+    ret_texts->place = (struct herd_span){scratch->at + shape->diff, shape->place};
+    ret_texts->time = (struct herd_span){scratch->at + shape->diff + shape->place, shape->time};
+    return 0;
 }
 
 int herd_cell_texts(const struct herd_cell *cell, struct herd_buf *scratch, struct herd_record *ret_texts)
 {
     struct herd_shape shape = herd_cell_shape(cell);
-    size_t text_len = herd_shape_text(&shape);
-    scratch->len = 0;
-    int err = herd_buf_reserve(scratch, text_len + HERD_PACK_SLACK + STAMP_MAX);
-    if (err < 0)
-        return err;
-    herd_unpack(scratch->at, herd_cell_body(cell) + shape.id, text_len);
-    char *time = scratch->at + shape.diff + shape.place;
-    ret_texts->diff = (struct herd_span){scratch->at, shape.diff};
-    ret_texts->place = (struct herd_span){scratch->at + shape.diff, shape.place};
-    ret_texts->time = (struct herd_span){time, shape.decimals == HERD_TIME_VERBATIM
-                                                   ? shape.time
-                                                   : put_stamp(time, cell->time_ns, shape.decimals)};
-    return 0;
+    int err = herd_cell_unpack(cell, &shape, scratch, ret_texts);
+    if (err >= 0 && shape.decimals != HERD_TIME_VERBATIM) {
+        char *time = scratch->at + shape.diff + shape.place;
+        ret_texts->time.len = (size_t)(herd_put_stamp(time, cell->time_ns, shape.decimals) - time);
+    }
+    return err;
 }
 
 uint64_t herd_body_hash(const unsigned char *body, const struct herd_shape *shape, int64_t time_ns,

@@ -27,7 +27,8 @@ struct herd_cell {
     uint8_t id_len, diff_len, place_len, time_len;
     unsigned char body[HERD_BODY_INLINE_MAX];
 };
-_Static_assert(sizeof(struct herd_cell) == 64, "a record is one cache line");
+#define HERD_CELL_BYTES 64
+_Static_assert(sizeof(struct herd_cell) == HERD_CELL_BYTES, "a record is one cache line");
 
 /* `decimals` of a time stamp whose text is kept; in `time_len` of a cell the others are marked by a bit. */
 #define HERD_TIME_VERBATIM 10
@@ -51,6 +52,7 @@ struct herd_draft {
     uint16_t server;
     struct herd_shape shape;
     const unsigned char *body;
+    bool fits; /* into a cell */
 };
 
 static inline size_t herd_shape_text(const struct herd_shape *s)
@@ -66,6 +68,12 @@ static inline size_t herd_shape_body(const struct herd_shape *s)
 static inline bool herd_shape_fits(const struct herd_shape *s)
 {
     return herd_shape_body(s) <= HERD_BODY_INLINE_MAX && s->id < HERD_BODY_APART && s->time < HERD_TIME_MARK;
+}
+
+/* Memory that a record of this shape takes besides its cell. */
+static inline size_t herd_shape_apart(const struct herd_shape *s)
+{
+    return herd_shape_fits(s) ? 0 : sizeof(struct herd_body_apart) + herd_shape_body(s) + HERD_PACK_SLACK;
 }
 
 static inline bool herd_cell_empty(const struct herd_cell *cell)
@@ -94,6 +102,11 @@ static inline struct herd_shape herd_cell_shape(const struct herd_cell *cell)
     };
 }
 
+static inline size_t herd_cell_apart_bytes(const struct herd_cell *cell)
+{
+    return cell->id_len == HERD_BODY_APART ? herd_shape_apart(&herd_cell_apart(cell)->shape) : 0;
+}
+
 static inline const unsigned char *herd_cell_body(const struct herd_cell *cell)
 {
     return cell->id_len == HERD_BODY_APART ? herd_cell_apart(cell)->body : cell->body;
@@ -118,6 +131,15 @@ int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, cons
 int herd_cell_write(struct herd_cell *cell, const struct herd_draft *draft);
 /* Empties a cell. */
 void herd_cell_clear(struct herd_cell *cell);
+
+/* Gives diff and place of a cell back as text, in `scratch`, and the time if its text is kept; else the time
+ * is empty, and herd_put_stamp makes it. HERD_E_NOMEM. */
+int herd_cell_unpack(const struct herd_cell *cell, const struct herd_shape *shape, struct herd_buf *scratch,
+                     struct herd_record *ret_texts);
+
+#define HERD_STAMP_MAX 20 /* ten digits, a point, nine decimals */
+/* The text of a stamp that is not kept; returns its end. */
+char *herd_put_stamp(char *out, int64_t time_ns, uint32_t decimals);
 
 /* Gives diff, place and time of a cell back as text, in `scratch`. HERD_E_NOMEM. */
 int herd_cell_texts(const struct herd_cell *cell, struct herd_buf *scratch, struct herd_record *ret_texts);

@@ -62,7 +62,14 @@ static int take_record(struct herd_node *node, struct herd_replay *replay, const
         return 0;
     }
     enum herd_put verdict;
-    int err = herd_changes_reserve(&node->changes, store->slots + 1);
+    int order, err = slot == HERD_NO_SLOT ? 0 : herd_outlives(node, &line->record, slot, &order);
+    if (err > 0) { /* which the store knows nothing of */
+        if (order < 0)
+            return 0;
+        herd_store_remove(store, slot);
+    }
+    if (err >= 0)
+        err = herd_changes_reserve(&node->changes, store->slots + 1);
     if (err >= 0)
         err = herd_store_put(store, &line->record, &verdict, &slot);
     if (err == HERD_E_LIMIT) {
@@ -85,7 +92,7 @@ static size_t read_batch(struct herd_node *node, struct herd_replay *replay, str
         lines[n].end = (size_t)(io_rest->at - start);
         if (read_line(replay, line, &lines[n])) {
             lines[n].hash = herd_store_hash(store, lines[n].record.id);
-            herd_index_prefetch(&store->index, lines[n].hash);
+            __builtin_prefetch(herd_index_home(&store->index, lines[n].hash));
         }
         n++;
     }

@@ -11,21 +11,22 @@ static bool worth_saying(uint64_t count)
     return (count & (count - 1)) == 0;
 }
 
-/* Stores a draft as new or newer, and lets every reader but `except` know. */
+/* Stores a draft as new or newer, and lets every reader but `except` know. *io_slot is where it was, or
+ * HERD_NO_SLOT, and is where it is now. */
 static int accept(struct herd_node *node, const struct herd_job *job, const struct herd_draft *draft,
-                  uint32_t slot, const struct herd_reader *except)
+                  uint32_t *io_slot, const struct herd_reader *except)
 {
     struct herd_store *store = node->store;
     int err;
-    if (slot != HERD_NO_SLOT) {
-        err = herd_store_replace(store, slot, job->id_hash, draft);
+    if (*io_slot != HERD_NO_SLOT) {
+        err = herd_store_replace(store, *io_slot, job->id_hash, draft);
     } else {
         err = herd_changes_reserve(&node->changes, store->slots + 1);
         if (err >= 0)
-            err = herd_store_insert(store, job->hash, job->id_hash, draft, &slot);
+            err = herd_store_insert(store, job->hash, job->id_hash, draft, io_slot);
     }
     if (err >= 0)
-        herd_changes_note(&node->changes, slot, except);
+        herd_changes_note(&node->changes, *io_slot, except);
     return err;
 }
 
@@ -34,6 +35,9 @@ static int accept(struct herd_node *node, const struct herd_job *job, const stru
 static int order_report(struct herd_node *node, const struct herd_draft *draft, uint32_t slot, int *ret_order)
 {
     const struct herd_cell *cell = herd_store_cell(node->store, slot);
+    int outlives = herd_outlives(node, draft->record, slot, ret_order);
+    if (outlives != 0)
+        return outlives;
     if (draft->record->time_ns < cell->time_ns) {
         *ret_order = -1;
         return 0;
@@ -60,6 +64,15 @@ static bool from_the_future(struct herd_node *node, const struct herd_command *c
         herd_notice(node, node->options.future_refuse ? "report_from_future_refused" : "report_from_future",
                     command->id);
     return true;
+}
+
+/* A report that needs memory which it may not have. One over another that both fit their cell needs none. */
+static bool too_large(const struct herd_node *node, uint32_t slot, const struct herd_draft *draft)
+{
+    if (slot != HERD_NO_SLOT && draft->fits)
+        return false;
+    size_t growth = herd_store_growth(node->store, slot, draft);
+    return growth > 0 && herd_store_bytes(node->store) + growth > node->options.records_bytes_max;
 }
 
 /* Says no to a report that is well formed: "? " and the line, and the operator hears why. */
@@ -126,13 +139,28 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
     if (slot != HERD_NO_SLOT && order_report(node, &draft, slot, &order) < 0)
         return refuse(session, job, "out_of_memory", replies);
     if (order > 0) {
-        if (accept(node, job, &draft, slot, NULL) < 0)
+        if (too_large(node, slot, &draft))
+            return refuse(session, job, "records_bytes_max", replies);
+        if (accept(node, job, &draft, &slot, NULL) < 0)
             return refuse(session, job, "out_of_memory", replies);
         node->counts.reports++;
     } else {
         node->counts.reports_old++;
     }
     return reply(node, &record, replies);
+}
+
+bool herd_report_seen(struct herd_session *session, uint64_t line_hash)
+{
+    struct herd_node *node = session->node;
+    struct herd_peer *from = &node->peers[session->peer];
+    uint32_t slot = herd_recent_slot(&node->recent, line_hash);
+    /* What this neighbour is still due may be this very record: then it has to be looked at. */
+    if (slot == HERD_NO_SLOT || herd_reader_has(&from->reader, slot))
+        return false;
+    node->counts.at_received++;
+    from->at_lines++;
+    return true;
 }
 
 void herd_report_learn(struct herd_session *session, const struct herd_job *job)
@@ -162,25 +190,32 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         herd_session_kill(session, "records_max");
         return;
     }
+    int order = 1;
+    int err = slot == HERD_NO_SLOT ? 1 : herd_outlives(node, &record, slot, &order);
+    if (err == 0 && record.time_ns < herd_store_cell(store, slot)->time_ns)
+        return; /* older, whatever else it says */
     int server = herd_names_intern(&store->names, command->server);
     struct herd_draft draft;
     if (server < 0 || herd_draft_make(&draft, &store->draft, &record, (uint16_t)server) < 0) {
         herd_session_kill(session, "out_of_memory");
         return;
     }
-    int order = 1;
-    if (slot != HERD_NO_SLOT && herd_store_order(store, slot, &draft, &order) < 0) {
+    if (err == 0)
+        err = herd_store_order(store, slot, &draft, &order);
+    if (err < 0) {
         herd_session_kill(session, "out_of_memory");
         return;
     }
     if (order > 0) {
-        if (accept(node, job, &draft, slot, from ? &from->reader : NULL) < 0) {
+        if (accept(node, job, &draft, &slot, from ? &from->reader : NULL) < 0) {
             herd_session_kill(session, "out_of_memory");
             return;
         }
         node->counts.at_new++;
+        herd_recent_note(&node->recent, job->line_hash, slot);
     }
-    /* The neighbour has what we have or newer: it need not be told. */
-    if (order >= 0 && slot != HERD_NO_SLOT && from)
+    /* The neighbour has what we have or newer: it need not be told. A new slot may be one that was due before it
+     * was emptied. */
+    if (order >= 0 && from)
         herd_reader_clear(&from->reader, slot);
 }

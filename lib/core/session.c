@@ -236,12 +236,14 @@ static size_t line_max(const struct herd_session *session)
     return session->role == HERD_ROLE_CLIENT ? max : max + LINK_LINE_EXTRA;
 }
 
-/* Parses up to BATCH lines, and brings what they will touch into the cache. */
+/* Parses up to BATCH lines that are not just copies, and brings what they will touch into the cache. */
 static size_t read_batch(struct herd_session *session, struct herd_span *io_rest, const char *start,
                          struct herd_job jobs[BATCH], enum herd_scan *ret_scan)
 {
     struct herd_store *store = session->node->store;
     const char *limit = io_rest->at + io_rest->len;
+    const bool link = session->role == HERD_ROLE_LINK;
+    bool frame = false;
     size_t n = 0;
     *ret_scan = HERD_LINE;
     while (n < BATCH) {
@@ -250,11 +252,15 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
         if (*ret_scan != HERD_LINE)
             break;
         job->end = (size_t)(io_rest->at - start);
+        job->line_hash = link ? herd_recent_hash(&session->node->recent, job->line) : 0;
+        if (link && !frame && herd_report_seen(session, job->line_hash))
+            continue; /* most lines of a link are copies */
         enum herd_verb verb = herd_command_read(job->line, limit, &job->command);
+        frame |= verb != HERD_AT; /* which may make this neighbour due what follows */
         if (verb == HERD_IAMAT || verb == HERD_AT) {
             job->hash = herd_store_hash(store, job->command.id);
             job->id_hash = herd_store_id_hash(store, job->command.id);
-            herd_index_prefetch(&store->index, job->hash);
+            __builtin_prefetch(herd_index_home(&store->index, job->hash));
             __builtin_prefetch(&store->digest.leaves[herd_digest_leaf(&store->digest, job->id_hash)], 1);
         }
         n++;
@@ -300,13 +306,12 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
     size_t consumed = 0;
     enum herd_scan scan = HERD_LINE;
     while (scan == HERD_LINE && !session->finishing && session->role != HERD_ROLE_DEAD && !waits(session)) {
-        size_t n = read_batch(session, &rest, bytes.at, jobs, &scan);
-        for (size_t i = 0; i < n; i++) {
+        size_t n = read_batch(session, &rest, bytes.at, jobs, &scan), done = 0;
+        while (done < n) {
             size_t out_before = out->len;
-            int err = take_line(session, &jobs[i], out);
+            int err = take_line(session, &jobs[done++], out);
             if (err < 0)
                 return err;
-            consumed = jobs[i].end;
             if (session->node->options.close_after_reply && session->role == HERD_ROLE_CLIENT &&
                 replied(session, out, out_before))
                 session->finishing = true;
@@ -315,6 +320,7 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
                 break;
             }
         }
+        consumed = done == n ? (size_t)(rest.at - bytes.at) : jobs[done - 1].end;
     }
     if (scan == HERD_LINE_TOO_LONG && !session->finishing && session->role != HERD_ROLE_DEAD &&
         consumed == (size_t)(rest.at - bytes.at) && !waits(session)) {

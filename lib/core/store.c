@@ -111,9 +111,11 @@ int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash
 {
     struct herd_cell *cell = herd_store_cell(store, slot);
     uint64_t change = draft_hash(store, draft) - cell_hash(store, cell);
+    size_t apart_bytes = herd_cell_apart_bytes(cell);
     int err = herd_cell_write(cell, draft);
     if (err < 0)
         return err;
+    store->apart_bytes += herd_cell_apart_bytes(cell) - apart_bytes;
     herd_digest_add(&store->digest, id_hash, change);
     return 0;
 }
@@ -175,7 +177,7 @@ static int find_room(struct herd_store *store, uint32_t *ret_slot)
             store->chunks = chunks;
             store->chunk_cap = cap;
         }
-        struct herd_chunk *chunk = malloc(sizeof *chunk);
+        struct herd_chunk *chunk = aligned_alloc(HERD_CELL_BYTES, sizeof *chunk);
         if (!chunk)
             return HERD_E_NOMEM;
         memset(chunk->next, 0xff, sizeof chunk->next);
@@ -211,6 +213,7 @@ int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash,
     err = herd_cell_write(cell, draft);
     if (err < 0)
         return err;
+    store->apart_bytes += herd_cell_apart_bytes(cell);
     take_slot(store, slot, next_free);
     herd_index_insert(&store->index, hash, slot);
     store->count++;
@@ -279,6 +282,7 @@ void herd_store_drop(struct herd_store *store, uint32_t slot, uint64_t id_hash)
     struct herd_cell *cell = herd_store_cell(store, slot);
     herd_digest_add(&store->digest, id_hash, 0 - cell_hash(store, cell));
     herd_index_remove(&store->index, herd_store_hash(store, herd_cell_id(cell)), slot);
+    store->apart_bytes -= herd_cell_apart_bytes(cell);
     herd_cell_clear(cell);
     cell->time_ns = store->free_slot;
     store->free_slot = slot;
@@ -302,6 +306,23 @@ size_t herd_store_count(const struct herd_store *store)
 uint32_t herd_store_slots(const struct herd_store *store)
 {
     return store->slots;
+}
+
+#define CELL_BYTES (sizeof(struct herd_chunk) / HERD_CHUNK_CELLS)
+
+uint64_t herd_store_bytes(const struct herd_store *store)
+{
+    return (uint64_t)store->slots * CELL_BYTES + store->apart_bytes;
+}
+
+size_t herd_store_growth(const struct herd_store *store, uint32_t slot, const struct herd_draft *draft)
+{
+    size_t apart = herd_shape_apart(&draft->shape), had = 0;
+    if (slot == HERD_NO_SLOT)
+        apart += store->free_slot == HERD_NO_SLOT ? CELL_BYTES : 0;
+    else
+        had = herd_cell_apart_bytes(herd_store_cell(store, slot));
+    return apart > had ? apart - had : 0;
 }
 
 uint64_t herd_store_digest(const struct herd_store *store)

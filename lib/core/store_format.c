@@ -19,13 +19,14 @@ int herd_store_format(struct herd_store *store, uint32_t slot, struct herd_buf *
         return HERD_E_NOTFOUND;
 
     struct herd_record record;
-    int err = herd_cell_texts(cell, &store->texts, &record);
+    struct herd_shape shape = herd_cell_shape(cell);
+    int err = herd_cell_unpack(cell, &shape, &store->texts, &record);
     if (err < 0)
         return err;
     struct herd_span server = herd_names_text(&store->names, cell->server);
     struct herd_span id = herd_cell_id(cell);
-    size_t len = 8 + server.len + record.diff.len + id.len + record.place.len + record.time.len;
-    err = herd_buf_reserve(out, len);
+    size_t most = 8 + server.len + record.diff.len + id.len + record.place.len + record.time.len + HERD_STAMP_MAX;
+    err = herd_buf_reserve(out, most);
     if (err < 0)
         return err;
     char *p = put(out->at + out->len, "AT", 2);
@@ -33,8 +34,11 @@ int herd_store_format(struct herd_store *store, uint32_t slot, struct herd_buf *
     p = put(p, record.diff.at, record.diff.len);
     p = put(p, id.at, id.len);
     p = put(p, record.place.at, record.place.len);
-    p = put(p, record.time.at, record.time.len);
-    p[-1] = '\n';
-    out->len += len;
+    if (shape.decimals == HERD_TIME_VERBATIM)
+        p = put(p, record.time.at, record.time.len) - 1;
+    else
+        p = herd_put_stamp(p, cell->time_ns, shape.decimals);
+    *p = '\n';
+    out->len = (size_t)(p + 1 - out->at);
     return 0;
 }

@@ -29,6 +29,7 @@ struct herd_store {
     uint32_t slots;     /* ever used */
     uint32_t free_slot; /* head of the list of removed slots, linked through time_ns */
     size_t count;
+    size_t apart_bytes; /* of bodies that do not fit their cells */
     uint64_t table_key[2];
     uint64_t digest_key;
     struct herd_buf draft; /* scratch of herd_draft_make */
@@ -66,6 +67,9 @@ int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_
 
 /* The hash of the record in a slot, as digests sum it; the slot must not be empty. */
 uint64_t herd_store_record_hash(const struct herd_store *store, uint32_t slot);
+
+/* How much memory for records a draft needs more than there is: 0 for one that fits the cell it goes into. */
+size_t herd_store_growth(const struct herd_store *store, uint32_t slot, const struct herd_draft *draft);
 
 /* Stores a draft over the record in `slot`. HERD_E_NOMEM: unchanged. */
 int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash, const struct herd_draft *draft);

@@ -178,10 +178,10 @@ size_t herd_socket_unsent(const struct herd_conn *conn)
     return conn->queue ? evbuffer_get_length(conn->queue) : 0;
 }
 
-bool herd_socket_taken(const struct herd_conn *conn)
+size_t herd_socket_untaken(const struct herd_conn *conn)
 {
     int untaken = 0;
-    return ioctl(conn->fd, TIOCOUTQ, &untaken) < 0 || untaken == 0;
+    return ioctl(conn->fd, TIOCOUTQ, &untaken) < 0 || untaken < 0 ? 0 : (size_t)untaken;
 }
 
 void herd_socket_shutdown(struct herd_conn *conn)

@@ -65,18 +65,23 @@ static void failed_at_home(struct herd_dial *dial, const char *why)
     end_dial(dial, why, true);
 }
 
+void herd_dial_tune(int fd)
+{
+    int on = 1, lowat = NOTSENT_LOWAT;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
+}
+
 static void connected(struct herd_dial *dial)
 {
     struct herd_server *server = dial->server;
-    int fd = dial->fd, on = 1, lowat = NOTSENT_LOWAT;
+    int fd = dial->fd, on = 1;
     struct herd_conn *conn = herd_conn_new(server);
     if (!conn) {
         failed_at_home(dial, "out of memory");
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
     if (herd_socket_attach(conn, fd) < 0) {
         herd_conn_close(conn, NULL);
         failed_at_home(dial, "out of memory");

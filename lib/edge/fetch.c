@@ -4,10 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
-
-#define HEADERS_MAX_BYTES 65536
 
 int64_t herd_fetch_now_ms(void)
 {
@@ -18,16 +15,10 @@ int64_t herd_fetch_now_ms(void)
 
 void herd_wipe(void *at, size_t len)
 {
-    volatile unsigned char *byte = at;
-    while (len--)
-        *byte++ = 0;
-}
-
-static void wipe_buf(struct herd_buf *buf)
-{
-    if (buf->at)
-        herd_wipe(buf->at, buf->cap);
-    herd_buf_fini(buf);
+    /* Nobody can tell that it does nothing else. */
+    static void *(*const volatile set)(void *, int, size_t) = memset;
+    if (len)
+        set(at, 0, len);
 }
 
 static void free_headers(struct curl_slist *headers)
@@ -40,17 +31,20 @@ static void free_headers(struct curl_slist *headers)
 /* Gives back what only a running transfer needs. */
 static void release_easy(struct herd_fetch_call *call)
 {
-    struct herd_fetch *fetch = call->site->fetch;
-    if (!call->easy)
-        return;
     if (call->state == HERD_FETCH_RUNNING)
         herd_fetch_multi_remove(call);
-    curl_easy_reset(call->easy);
-    if (fetch->pool_count < HERD_FETCH_POOL)
-        fetch->pool[fetch->pool_count++] = call->easy;
-    else
-        curl_easy_cleanup(call->easy);
-    call->easy = NULL;
+    herd_fetch_easy_give(call);
+}
+
+static void leave_ended(struct herd_fetch_call *call)
+{
+    struct herd_fetch *fetch = call->site->fetch;
+    struct herd_fetch_call **at = &fetch->ended;
+    while (*at != call)
+        at = &(*at)->ended_next;
+    *at = call->ended_next;
+    if (!*at)
+        fetch->ended_end = at;
 }
 
 static void unlink_and_free(struct herd_fetch_call *call)
@@ -62,11 +56,11 @@ static void unlink_and_free(struct herd_fetch_call *call)
         call->site->fetch->calls = call->next;
     if (call->next)
         call->next->prev = call->prev;
-    if (call->deadline)
-        event_free(call->deadline);
+    if (call->state == HERD_FETCH_ENDED)
+        leave_ended(call);
+    event_del(&call->deadline);
     free_headers(call->headers);
     curl_slist_free_all(call->resolve);
-    wipe_buf(&call->url);
     herd_buf_fini(&call->post);
     herd_buf_fini(&call->body);
     free(call);
@@ -80,8 +74,11 @@ void herd_fetch_end(struct herd_fetch_call *call, int err, const char *why)
     call->state = HERD_FETCH_ENDED;
     call->result.err = err;
     call->result.why = why;
-    event_del(call->deadline);
-    event_active(call->site->fetch->deliver, EV_TIMEOUT, 0);
+    event_del(&call->deadline);
+    struct herd_fetch *fetch = call->site->fetch;
+    *fetch->ended_end = call;
+    fetch->ended_end = &call->ended_next;
+    event_active(fetch->deliver, EV_TIMEOUT, 0);
 }
 
 /* One call a turn, and nothing of ours is touched after `done`: it may free the fetch. */
@@ -90,18 +87,11 @@ static void on_deliver(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     struct herd_fetch *fetch = ctx;
-    struct herd_fetch_call *first = NULL;
-    for (struct herd_fetch_call *call = fetch->calls; call; call = call->next) {
-        if (call->state != HERD_FETCH_ENDED)
-            continue;
-        if (first) {
-            event_active(fetch->deliver, EV_TIMEOUT, 0);
-            break;
-        }
-        first = call;
-    }
+    struct herd_fetch_call *first = fetch->ended;
     if (!first)
         return;
+    if (first->ended_next)
+        event_active(fetch->deliver, EV_TIMEOUT, 0);
     struct herd_fetch_result result = first->result;
     struct herd_buf body = first->body;
     herd_fetch_done *done = first->done;
@@ -120,77 +110,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
     herd_fetch_end(ctx, HERD_E_TIMEOUT, "no reply in time");
 }
 
-static size_t on_body(char *at, size_t size, size_t count, void *ctx)
-{
-    struct herd_fetch_call *call = ctx;
-    size_t len = size * count;
-    if (len > call->body_max_bytes - call->body.len) {
-        call->too_big = true;
-        return 0;
-    }
-    if (herd_buf_add(&call->body, at, len) < 0) {
-        call->no_memory = true;
-        return 0;
-    }
-    return len;
-}
-
-static size_t on_header(char *at, size_t size, size_t count, void *ctx)
-{
-    (void)at;
-    struct herd_fetch_call *call = ctx;
-    call->header_bytes += size * count;
-    call->too_big = call->header_bytes > HEADERS_MAX_BYTES;
-    return call->too_big ? 0 : size * count;
-}
-
-static CURLcode set_options(struct herd_fetch_call *call)
-{
-    CURL *e = call->easy;
-    const struct herd_fetch_site *site = call->site;
-    CURLcode bad = CURLE_OK;
-#define SET(option, value)                                           \
-    do {                                                             \
-        CURLcode set = curl_easy_setopt(e, CURLOPT_##option, value); \
-        if (set != CURLE_OK)                                         \
-            bad = set;                                               \
-    } while (0)
-    SET(URL, call->url.at);
-    SET(PRIVATE, (void *)call);
-    SET(NOSIGNAL, 1L);
-    SET(PROTOCOLS_STR, "https,http");
-    SET(FOLLOWLOCATION, 0L);
-    SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(PROXY, ""); /* not even from the environment */
-    SET(SSL_VERIFYPEER, 1L);
-    SET(SSL_VERIFYHOST, 2L);
-    if (site->ca_file)
-        SET(CAINFO, site->ca_file); /* CAPATH, the system's own store, stays in force */
-    SET(ACCEPT_ENCODING, "");
-    SET(WRITEFUNCTION, on_body);
-    SET(WRITEDATA, (void *)call);
-    SET(HEADERFUNCTION, on_header);
-    SET(HEADERDATA, (void *)call);
-    SET(HTTPHEADER, call->headers);
-    if (site->addresses)
-        SET(RESOLVE, call->resolve);
-    if (call->post.at) {
-        SET(POST, 1L);
-        SET(POSTFIELDSIZE_LARGE, (curl_off_t)(call->post.len - 1));
-        SET(POSTFIELDS, call->post.at);
-    }
-#undef SET
-    return bad;
-}
-
 void herd_fetch_go(struct herd_fetch_call *call)
 {
-    struct herd_fetch *fetch = call->site->fetch;
-    call->easy = fetch->pool_count ? fetch->pool[--fetch->pool_count] : curl_easy_init();
-    if (call->easy && call->site->addresses)
-        call->resolve = curl_slist_append(NULL, call->site->addresses);
-    if (!call->easy || (call->site->addresses && !call->resolve) || set_options(call) != CURLE_OK ||
-        herd_fetch_multi_add(call) < 0) {
+    if (herd_fetch_easy_addresses(call) < 0 || herd_fetch_multi_add(call) < 0) {
         herd_fetch_end(call, HERD_E_NOMEM, "out of memory");
         return;
     }
@@ -199,9 +121,8 @@ void herd_fetch_go(struct herd_fetch_call *call)
 
 static int copy_request(struct herd_fetch_call *call, const struct herd_fetch_request *request)
 {
-    if (herd_buf_add(&call->url, request->url, strlen(request->url) + 1) < 0)
-        return HERD_E_NOMEM;
-    if (request->body.at && (herd_buf_add(&call->post, request->body.at, request->body.len) < 0 ||
+    if (request->body.at && (herd_buf_reserve(&call->post, request->body.len + 1) < 0 ||
+                             herd_buf_add(&call->post, request->body.at, request->body.len) < 0 ||
                              herd_buf_add(&call->post, "", 1) < 0))
         return HERD_E_NOMEM;
     for (size_t i = 0; i < request->header_count; i++) {
@@ -210,7 +131,7 @@ static int copy_request(struct herd_fetch_call *call, const struct herd_fetch_re
             return HERD_E_NOMEM;
         call->headers = longer;
     }
-    return 0;
+    return herd_fetch_easy_take(call, request);
 }
 
 int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_request *request, herd_fetch_done *done,
@@ -228,9 +149,9 @@ int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_reque
     if (call->next)
         call->next->prev = call;
     fetch->calls = call;
-    call->deadline = evtimer_new(fetch->base, on_deadline, call);
+    evtimer_assign(&call->deadline, fetch->base, on_deadline, call);
     struct timeval wait = {(time_t)(request->timeout_ms / 1000), (suseconds_t)(request->timeout_ms % 1000 * 1000)};
-    if (!call->deadline || copy_request(call, request) < 0 || event_add(call->deadline, &wait) < 0) {
+    if (copy_request(call, request) < 0 || event_add(&call->deadline, &wait) < 0) {
         unlink_and_free(call);
         return HERD_E_NOMEM;
     }
@@ -258,6 +179,7 @@ int herd_fetch_new(struct herd_fetch **ret_fetch, struct event_base *base)
         return HERD_E_NOMEM;
     }
     fetch->base = base;
+    fetch->ended_end = &fetch->ended;
     fetch->deliver = event_new(base, -1, 0, on_deliver, fetch);
     if (!fetch->deliver || herd_fetch_multi_open(fetch) < 0) {
         herd_fetch_free(fetch);
@@ -274,8 +196,6 @@ void herd_fetch_free(struct herd_fetch *fetch)
     while (fetch->calls)
         unlink_and_free(fetch->calls);
     herd_fetch_multi_close(fetch);
-    for (size_t i = 0; i < fetch->pool_count; i++)
-        curl_easy_cleanup(fetch->pool[i]);
     while (fetch->sites) {
         struct herd_fetch_site *next = fetch->sites->next;
         herd_fetch_site_free(fetch->sites);

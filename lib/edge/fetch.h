@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * HTTP requests on the caller's event_base: libcurl's multi-socket interface, HTTP/1.1, TLS verified,
- * no redirects, no proxies, no signals. Nothing here ever blocks the loop: names are resolved by evdns
+ * no redirects, no proxies, no signals, a User-Agent of our own. Nothing here ever blocks the loop: names are resolved by evdns
  * and handed to libcurl as addresses, and every request has a deadline of its own on a libevent timer,
  * which holds whatever libcurl is doing.
  */
@@ -31,7 +31,7 @@ int herd_fetch_site_new(struct herd_fetch *fetch, struct herd_fetch_site **ret_s
                         const char *ca_file, const char **reterr_why);
 
 struct herd_fetch_request {
-    const char *url;            /* whole; must begin with the site's scheme, host and port; copied */
+    const char *url;            /* whole; must begin with the site's scheme, host and port; copied by libcurl */
     struct herd_span body;      /* POST if at is not NULL; copied */
     const char *const *headers; /* "Name: value"; copied, and wiped when done */
     size_t header_count;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libcurl's multi-socket interface on libevent. The rules it is strict about: its timer callback must not
- * call back into it; events of a descriptor go away in the socket callback itself, since libcurl closes
- * the descriptor next; transfers end through curl_multi_info_read only; and after an error of the
- * multi handle nothing about its transfers is certain, so all of them end.
+ * call back into it; transfers end through curl_multi_info_read only; and after an error of the multi handle nothing
+ * about its transfers is certain, so all of them end.
  */
 #include "fetch_parts.h"
 
@@ -12,8 +11,8 @@
 static void finish(struct herd_fetch_call *call, CURLcode code)
 {
     curl_off_t retry_after = 0;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->result.http_status);
-    if (curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &call->result.http_status);
+    if (curl_easy_getinfo(call->easy->curl, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
         call->result.retry_after_s = (int64_t)retry_after;
     if (call->no_memory || code == CURLE_OUT_OF_MEMORY)
         herd_fetch_end(call, HERD_E_NOMEM, "out of memory");
@@ -36,7 +35,7 @@ static void fail_all(struct herd_fetch *fetch)
     (void)herd_fetch_multi_open(fetch); /* without one, later calls say HERD_E_NOMEM and try again */
 }
 
-static void act(struct herd_fetch *fetch, curl_socket_t fd, int what)
+void herd_fetch_act(struct herd_fetch *fetch, curl_socket_t fd, int what)
 {
     int running;
     if (curl_multi_socket_action(fetch->multi, fd, what, &running) != CURLM_OK) {
@@ -56,38 +55,18 @@ static void act(struct herd_fetch *fetch, curl_socket_t fd, int what)
     }
 }
 
-static void on_socket(evutil_socket_t fd, short what, void *ctx)
-{
-    act(ctx, fd, (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
-}
-
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
     (void)what;
-    act(ctx, CURL_SOCKET_TIMEOUT, 0);
+    herd_fetch_act(ctx, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *userp, void *socketp)
 {
     (void)easy;
-    struct herd_fetch *fetch = userp;
-    struct event *event = socketp;
-    if (event)
-        event_free(event); /* a number may come back as another socket: never reuse in place */
-    if (what == CURL_POLL_REMOVE) {
-        curl_multi_assign(fetch->multi, fd, NULL);
-        return 0;
-    }
-    short wanted =
-        (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
-    event = event_new(fetch->base, fd, wanted, on_socket, fetch);
-    if (event && event_add(event, NULL) < 0) {
-        event_free(event);
-        event = NULL;
-    }
-    curl_multi_assign(fetch->multi, fd, event);
-    return event ? 0 : -1;
+    (void)socketp;
+    return herd_fetch_watch_set(userp, fd, what);
 }
 
 static int timer_cb(CURLM *multi, long timeout_ms, void *userp)
@@ -96,6 +75,10 @@ static int timer_cb(CURLM *multi, long timeout_ms, void *userp)
     struct herd_fetch *fetch = userp;
     if (timeout_ms < 0)
         return event_del(fetch->timer);
+    if (timeout_ms == 0) { /* this turn, once, for all that begins in it */
+        event_active(fetch->timer, EV_TIMEOUT, 0);
+        return 0;
+    }
     struct timeval wait = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
     /* Without memory it rings at once, and libcurl asks anew: to a failure here libcurl 7.88 leaves a handle
      * that points to a multi handle it has no place in. */
@@ -126,6 +109,7 @@ void herd_fetch_multi_close(struct herd_fetch *fetch)
     if (fetch->multi)
         curl_multi_cleanup(fetch->multi);
     fetch->multi = NULL;
+    herd_fetch_watch_free_all(fetch);
     if (fetch->timer)
         event_free(fetch->timer);
     fetch->timer = NULL;
@@ -136,7 +120,7 @@ int herd_fetch_multi_add(struct herd_fetch_call *call)
     struct herd_fetch *fetch = call->site->fetch;
     if (!fetch->multi && herd_fetch_multi_open(fetch) < 0)
         return HERD_E_NOMEM;
-    return curl_multi_add_handle(fetch->multi, call->easy) == CURLM_OK ? 0 : HERD_E_NOMEM;
+    return curl_multi_add_handle(fetch->multi, call->easy->curl) == CURLM_OK ? 0 : HERD_E_NOMEM;
 }
 
 void herd_fetch_multi_remove(struct herd_fetch_call *call)
@@ -144,5 +128,5 @@ void herd_fetch_multi_remove(struct herd_fetch_call *call)
     struct herd_fetch *fetch = call->site->fetch;
     /* Never blocks: libcurl was given the addresses, so no resolver thread of its own is running. */
     if (fetch->multi)
-        (void)curl_multi_remove_handle(fetch->multi, call->easy);
+        (void)curl_multi_remove_handle(fetch->multi, call->easy->curl);
 }

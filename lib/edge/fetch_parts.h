@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of fetch share: fetch.c (calls), fetch_multi.c (libcurl on libevent), fetch_site.c
- * (URLs and addresses). */
+/* What the files of fetch share: fetch.c (calls), fetch_easy.c (libcurl's handles), fetch_multi.c (libcurl on
+ * libevent), fetch_watch.c (its sockets), fetch_site.c (URLs and addresses). */
 #ifndef HERD_EDGE_FETCH_PARTS_H
 #define HERD_EDGE_FETCH_PARTS_H
 
@@ -8,8 +8,7 @@
 
 #include <curl/curl.h>
 #include <event2/event.h>
-
-#define HERD_FETCH_POOL 64 /* idle easy handles kept */
+#include <event2/event_struct.h>
 
 struct evdns_base;
 struct evdns_getaddrinfo_request;
@@ -26,13 +25,14 @@ struct herd_fetch_dns {
 struct herd_fetch {
     struct event_base *base;
     CURLM *multi;
-    struct event *timer;   /* libcurl's */
-    struct event *deliver; /* calls that ended are waiting */
+    struct event *timer;               /* libcurl's */
+    struct event *deliver;             /* calls that ended are waiting */
+    struct herd_fetch_watch **watches; /* by descriptor */
+    size_t watch_count;
     struct herd_fetch_dns *dns;
     struct herd_fetch_site *sites;
-    struct herd_fetch_call *calls;
-    CURL *pool[HERD_FETCH_POOL];
-    size_t pool_count;
+    struct herd_fetch_call *calls;              /* all of them */
+    struct herd_fetch_call *ended, **ended_end; /* those that wait for delivery, in order */
 };
 
 /* A resolution outlives whoever wanted it: evdns calls back even after a cancel. */
@@ -46,24 +46,37 @@ struct herd_fetch_resolve {
 struct herd_fetch_site {
     struct herd_fetch_site *next;
     struct herd_fetch *fetch;
-    char *host, *origin, *ca_file;
+    char *host, *ca_file;
     uint16_t port;
     bool fixed;      /* an address, or localhost: nothing to resolve */
     char *addresses; /* "host:port:address,address" for libcurl; NULL: unknown or not needed */
     int64_t fresh_until_ms;
     struct herd_fetch_resolve *resolve;
+    struct herd_fetch_easy *idle; /* handles of calls that are over */
+    size_t idle_count;
+};
+
+/* A handle of libcurl with all options of its site set: setting them costs a good part of a request. What one
+ * request has and the next has not is taken out when it ends. */
+struct herd_fetch_easy {
+    struct herd_fetch_easy *next;
+    CURL *curl;
+    CURLU *url;  /* parsed, without a query */
+    char *front; /* what it was parsed from */
+    char *path;
 };
 
 enum herd_fetch_state { HERD_FETCH_RESOLVING, HERD_FETCH_RUNNING, HERD_FETCH_ENDED };
 
 struct herd_fetch_call {
     struct herd_fetch_call *prev, *next;
+    struct herd_fetch_call *ended_next;
     struct herd_fetch_site *site;
     enum herd_fetch_state state;
-    CURL *easy;
+    struct herd_fetch_easy *easy; /* NULL once ended */
     struct curl_slist *headers, *resolve;
-    struct event *deadline;
-    struct herd_buf url, post, body;
+    struct event deadline;
+    struct herd_buf post, body;
     size_t body_max_bytes, header_bytes;
     bool too_big, no_memory;
     struct herd_fetch_result result;
@@ -76,11 +89,25 @@ void herd_fetch_end(struct herd_fetch_call *call, int err, const char *why);
 /* fetch.c: the addresses are known. */
 void herd_fetch_go(struct herd_fetch_call *call);
 
+/* fetch_easy.c: a handle for a call, all but addresses set; HERD_E_NOMEM. Given back by the site's next call. */
+int herd_fetch_easy_take(struct herd_fetch_call *call, const struct herd_fetch_request *request);
+int herd_fetch_easy_addresses(struct herd_fetch_call *call);
+void herd_fetch_easy_give(struct herd_fetch_call *call);
+void herd_fetch_easy_free_idle(struct herd_fetch_site *site);
+
 /* fetch_multi.c */
 int herd_fetch_multi_open(struct herd_fetch *fetch);
 void herd_fetch_multi_close(struct herd_fetch *fetch);
 int herd_fetch_multi_add(struct herd_fetch_call *call);
 void herd_fetch_multi_remove(struct herd_fetch_call *call);
+void herd_fetch_act(struct herd_fetch *fetch, curl_socket_t fd, int what);
+
+/* fetch_watch.c: libcurl wants to hear of this about a socket; -1: cannot be. And its sockets' beginning and end,
+ * for CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION. */
+int herd_fetch_watch_set(struct herd_fetch *fetch, curl_socket_t fd, int what);
+void herd_fetch_watch_free_all(struct herd_fetch *fetch);
+curl_socket_t herd_fetch_socket_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address);
+int herd_fetch_socket_close(void *ctx, curl_socket_t fd);
 
 /* fetch_site.c: true if the addresses are known; else herd_fetch_go or herd_fetch_end comes, now or later,
  * for every call of the site that is resolving. */

@@ -52,12 +52,9 @@ static const char *read_url(struct herd_fetch_site *site, CURLU *u, const char *
         if (site->host && brackets)
             site->host[len - 2] = '\0';
         site->port = (uint16_t)strtoul(port, NULL, 10);
-        size_t origin_len = strlen(scheme) + len + strlen(port) + 8;
-        site->origin = malloc(origin_len);
-        if (!site->host || !site->origin) {
+        if (!site->host) {
             why = NULL;
         } else {
-            snprintf(site->origin, origin_len, "%s://%s:%s", scheme, host, port);
             bool loopback = is_loopback(site->host, &site->fixed);
             why = "";
             if (strcmp(scheme, "https") != 0 && (strcmp(scheme, "http") != 0 || !loopback))
@@ -107,8 +104,8 @@ void herd_fetch_site_free(struct herd_fetch_site *site)
         site->resolve->site = NULL;
         evdns_getaddrinfo_cancel(site->resolve->request);
     }
+    herd_fetch_easy_free_idle(site);
     free(site->host);
-    free(site->origin);
     free(site->ca_file);
     free(site->addresses);
     free(site);

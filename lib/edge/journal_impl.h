@@ -18,8 +18,10 @@
 
 #include <sys/types.h>
 
-/* One write takes about so much. */
+/* One write takes about so much; a simulator has smaller ones. */
+#ifndef HERD_JOURNAL_BATCH_BYTES
 #define HERD_JOURNAL_BATCH_BYTES (256u << 10)
+#endif
 /* Whether the disk is done with a sync is looked at so often. */
 #define HERD_JOURNAL_LOOK_NS INT64_C(5000000)
 

@@ -2,6 +2,8 @@
 /* The tokens of JSON (RFC 8259), byte by byte: strings with their escapes and UTF-8, numbers, words. */
 #include "json_token.h"
 
+#include "../places/raw.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -39,22 +41,6 @@ void herd_json_skip_space(struct herd_json_scan *scan)
     while (herd_json_is_at(scan, ' ') || herd_json_is_at(scan, '\t') || herd_json_is_at(scan, '\n') ||
            herd_json_is_at(scan, '\r'))
         scan->at++;
-}
-
-/* The length of the UTF-8 character that starts here (RFC 3629), 0 where there is none. */
-static size_t utf8_len(const char *text, size_t room)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-    if (len == 0 || len > room)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    bool is_wrong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-                    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f);
-    return is_wrong ? 0 : len;
 }
 
 /* Four hexadecimal digits. */
@@ -110,7 +96,7 @@ int herd_json_scan_string(struct herd_json_scan *scan)
             return herd_json_expected(scan, "'\"' at the end of the string");
         if ((unsigned char)*scan->at < 0x20)
             return herd_json_expected(scan, "'\"' at the end of the string (control bytes are written as \\u00XX)");
-        size_t len = utf8_len(scan->at, (size_t)(scan->end - scan->at));
+        size_t len = herd_utf8_len((struct herd_span){scan->at, (size_t)(scan->end - scan->at)});
         if (len == 0)
             return herd_json_expected(scan, "UTF-8");
         if (*scan->at == '\\')

@@ -26,9 +26,10 @@ enum {
 
 struct herd_log {
     struct herd_log_options options;
-    char *at; /* whole lines only, between calls */
+    char *at; /* whole lines, between calls; after a block the first may be the rest of one */
     size_t len, cap;
-    uint64_t lines;   /* in `at` */
+    size_t room;      /* so much is collected before it is handed over */
+    bool blocks;      /* room ends where a block of the sink ends */
     uint64_t dropped; /* lost since the sink last worked */
     int64_t now_ns;
     int64_t stamp_us, stamp_s, stamp_day; /* what `stamp` shows */
@@ -125,6 +126,7 @@ int herd_log_new(struct herd_log **ret_log, const struct herd_log_options *optio
         free(log);
         return HERD_E_NOMEM;
     }
+    log->room = FULL_BYTES;
     memcpy(log->stamp, "1970-01-01T00:00:00.000000Z ", STAMP_BYTES);
     *ret_log = log;
     return 0;
@@ -229,6 +231,26 @@ static char *put_field(const struct herd_log *log, char *to, const struct herd_l
     return to;
 }
 
+static uint64_t count_lines(const char *at, size_t len)
+{
+    uint64_t lines = 0;
+    for (const char *lf; len > 0 && (lf = memchr(at, '\n', len)); lines++) {
+        len -= (size_t)(lf + 1 - at);
+        at = lf + 1;
+    }
+    return lines;
+}
+
+static int hand_to_sink(struct herd_log *log, const char *bytes, size_t len)
+{
+    int err = log->options.sink(log->options.sink_ctx, bytes, len);
+    if (err < 0)
+        return err;
+    if (log->blocks)
+        log->room = FULL_BYTES - (FULL_BYTES - log->room + len) % FULL_BYTES;
+    return 0;
+}
+
 /* Tells of lines lost, once the sink takes lines again. */
 static int tell_dropped(struct herd_log *log)
 {
@@ -238,35 +260,50 @@ static int tell_dropped(struct herd_log *log)
     struct herd_log_field field = herd_log_int("lines", count);
     to = put_field(log, to, &field);
     *to++ = '\n';
-    int err = log->options.sink(log->options.sink_ctx, line, (size_t)(to - line));
+    int err = hand_to_sink(log, line, (size_t)(to - line));
     if (err >= 0)
         log->dropped = 0;
     return err;
 }
 
+/* Hands over the first `len` bytes, which are lost if the sink does not take them. */
+static int hand_over(struct herd_log *log, size_t len)
+{
+    int err = log->dropped ? tell_dropped(log) : 0;
+    if (err >= 0 && len > 0)
+        err = hand_to_sink(log, log->at, len);
+    if (err < 0) {
+        /* With a line goes the rest of it: whole lines follow. */
+        if (len > 0 && log->at[len - 1] != '\n')
+            len = (size_t)((char *)memchr(log->at + len, '\n', log->len - len) + 1 - log->at);
+        log->dropped += count_lines(log->at, len);
+    }
+    log->len -= len;
+    memmove(log->at, log->at + len, log->len);
+    return err;
+}
+
 int herd_log_flush(struct herd_log *log)
 {
-    int err = 0;
+    return log ? hand_over(log, log->len) : 0;
+}
+
+void herd_log_blocks(struct herd_log *log, int64_t offset)
+{
     if (!log)
-        return 0;
-    if (log->dropped)
-        err = tell_dropped(log);
-    if (err >= 0 && log->len)
-        err = log->options.sink(log->options.sink_ctx, log->at, log->len);
-    if (err < 0)
-        log->dropped += log->lines;
-    log->len = 0;
-    log->lines = 0;
-    return err < 0 ? err : 0;
+        return;
+    log->blocks = offset >= 0;
+    log->room = log->blocks ? FULL_BYTES - (size_t)offset % FULL_BYTES : FULL_BYTES;
+    if (log->len >= log->room)
+        herd_log_flush(log);
 }
 
 static void line_done(struct herd_log *log, char *to)
 {
     *to++ = '\n';
     log->len = (size_t)(to - log->at);
-    log->lines++;
-    if (log->len >= FULL_BYTES)
-        herd_log_flush(log);
+    while (log->len >= log->room)
+        hand_over(log, log->blocks ? log->room : log->len);
 }
 
 void herd_log_event(struct herd_log *log, enum herd_log_level level, const char *event,

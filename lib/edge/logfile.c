@@ -2,7 +2,11 @@
 /*
  * A file that takes the log. A full disk, a vanished reader or a stuck pipe costs lines, never service:
  * no write waits without bound, and a line torn by a failure is ended before the next one begins.
+ *
+ * Where much is written, room behind the end of the file is reserved in large pieces: the file system then
+ * need not look for room with each write. What is left of it is given back on closing.
  */
+#define _GNU_SOURCE /* fallocate */
 #include <herd/log.h>
 
 #include <errno.h>
@@ -14,12 +18,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STALL_MAX_MS = 100 };
+enum {
+    STALL_MAX_MS = 100,
+    MUCH_BYTES = 32768, /* in one hand-over */
+    RESERVE_MIN_BYTES = 1 << 20,
+    RESERVE_MAX_BYTES = 16 << 20,
+};
 
 struct herd_logfile {
     int fd;
     bool is_stderr;
-    bool is_torn; /* the last thing written was part of a line */
+    bool in_line; /* the last thing written was part of a line */
+    bool is_torn; /* and its rest is lost */
+    bool is_regular;
+    bool reserves;
+    uint64_t offset;   /* how long the file is, as far as we know */
+    uint64_t reserved; /* room is reserved up to here */
+    uint64_t wrote;    /* since it was opened */
     char path[];
 };
 
@@ -33,19 +48,65 @@ static int open_path(const char *path)
     return fd;
 }
 
-/* Whether the file ends in the middle of a line: a server that was killed wrote it. */
-static bool ends_torn(const char *path, int fd)
+static bool is_regular(int fd, uint64_t *ret_size)
 {
     struct stat info;
-    char last = '\n';
-    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_size == 0)
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
         return false;
+    *ret_size = (uint64_t)info.st_size;
+    return true;
+}
+
+/* Whether the file ends in the middle of a line: a server that was killed wrote it. */
+static bool ends_torn(const char *path, uint64_t size)
+{
+    char last = '\n';
     int reader = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (reader < 0)
         return false;
-    bool torn = pread(reader, &last, 1, info.st_size - 1) == 1 && last != '\n';
+    bool torn = pread(reader, &last, 1, (off_t)size - 1) == 1 && last != '\n';
     close(reader);
     return torn;
+}
+
+/* Begins with what is in a file just opened. */
+static void begin(struct herd_logfile *file, int fd)
+{
+    uint64_t size = 0;
+    file->fd = fd;
+    file->is_regular = is_regular(fd, &size);
+    file->reserves = file->is_regular && !file->is_stderr;
+    file->offset = size;
+    file->reserved = file->wrote = 0;
+    file->in_line = file->is_torn = size > 0 && !file->is_stderr && ends_torn(file->path, size);
+}
+
+static void reserve(struct herd_logfile *file)
+{
+#ifdef FALLOC_FL_KEEP_SIZE
+    uint64_t size, more = file->wrote; /* at most as much again */
+    if (!file->reserves || !is_regular(file->fd, &size) || size + MUCH_BYTES * 2 <= file->reserved)
+        return;
+    if (more < RESERVE_MIN_BYTES)
+        more = RESERVE_MIN_BYTES;
+    if (more > RESERVE_MAX_BYTES)
+        more = RESERVE_MAX_BYTES;
+    if (fallocate(file->fd, FALLOC_FL_KEEP_SIZE, (off_t)size, (off_t)more) == 0)
+        file->reserved = size + more;
+    else
+        file->reserves = false; /* no such thing here, or little room: it goes without */
+#else
+    (void)file;
+#endif
+}
+
+/* Gives back what was reserved, if nobody else writes to the file. */
+static void end(struct herd_logfile *file)
+{
+    uint64_t size;
+    if (file->reserved > 0 && is_regular(file->fd, &size) && size == file->offset &&
+        ftruncate(file->fd, (off_t)size) < 0)
+        return; /* it costs some room until the file goes */
 }
 
 int herd_logfile_open(struct herd_logfile **ret_file, const char *path)
@@ -55,16 +116,15 @@ int herd_logfile_open(struct herd_logfile **ret_file, const char *path)
     if (!file)
         return HERD_E_NOMEM;
     memcpy(file->path, path, size);
-    file->is_torn = false;
     file->is_stderr = strcmp(path, "-") == 0;
-    file->fd = file->is_stderr ? STDERR_FILENO : open_path(path);
-    if (file->fd < 0) {
+    int fd = file->is_stderr ? STDERR_FILENO : open_path(path);
+    if (fd < 0) {
         int why = errno;
         free(file);
         errno = why;
         return HERD_E_IO;
     }
-    file->is_torn = !file->is_stderr && ends_torn(path, file->fd);
+    begin(file, fd);
     *ret_file = file;
     return 0;
 }
@@ -76,9 +136,9 @@ int herd_logfile_reopen(struct herd_logfile *file)
     int fd = open_path(file->path);
     if (fd < 0)
         return HERD_E_IO;
+    end(file);
     close(file->fd);
-    file->fd = fd;
-    file->is_torn = false;
+    begin(file, fd);
     return 0;
 }
 
@@ -112,7 +172,9 @@ static int write_all(struct herd_logfile *file, const char *bytes, size_t len)
         if (wrote > 0) {
             bytes += wrote;
             len -= (size_t)wrote;
-            file->is_torn = bytes[-1] != '\n';
+            file->in_line = bytes[-1] != '\n';
+            file->offset += (uint64_t)wrote;
+            file->wrote += (uint64_t)wrote;
         } else if (wrote == 0) {
             errno = EIO; /* no progress and no reason: asking again might not end */
             return HERD_E_IO;
@@ -130,15 +192,26 @@ int herd_logfile_sink(void *ctx, const char *bytes, size_t len)
 {
     struct herd_logfile *file = ctx;
     int err = 0;
+    if (len >= MUCH_BYTES && file->offset + len > file->reserved)
+        reserve(file);
     if (file->is_torn)
         err = write_all(file, "\n", 1);
-    return err < 0 ? err : write_all(file, bytes, len);
+    if (err >= 0)
+        err = write_all(file, bytes, len);
+    file->is_torn = err < 0 && file->in_line;
+    return err;
+}
+
+int64_t herd_logfile_offset(const struct herd_logfile *file)
+{
+    return file->is_regular ? (int64_t)file->offset : -1;
 }
 
 void herd_logfile_close(struct herd_logfile *file)
 {
     if (!file)
         return;
+    end(file);
     if (!file->is_stderr)
         close(file->fd);
     free(file);

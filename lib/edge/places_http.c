@@ -143,8 +143,6 @@ static int make_request(struct http_job *job, struct herd_buf *url, struct herd_
 {
     struct http_provider *provider = job->provider;
     *ret_header_count = 0;
-    headers[(*ret_header_count)++] = "User-Agent: libherd/" HERD_VERSION;
-    headers[(*ret_header_count)++] = "Expect:";
     if (provider->kind == HTTP_GOOGLE_LEGACY) {
         struct herd_span key = {provider->key.at, provider->key.len - 1};
         /* All at once, so that growing leaves no copy of the key behind in freed memory. */
@@ -155,6 +153,7 @@ static int make_request(struct http_job *job, struct herd_buf *url, struct herd_
     }
     if (herd_buf_add(url, provider->url, strlen(provider->url) + 1) < 0)
         return HERD_E_NOMEM;
+    headers[(*ret_header_count)++] = "Expect:"; /* a body as small as ours needs no leave to be sent */
     if (provider->kind == HTTP_OVERPASS) {
         headers[(*ret_header_count)++] = "Content-Type: application/x-www-form-urlencoded";
         int64_t timeout_s = provider->timeout_ms / 1000;

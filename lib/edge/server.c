@@ -33,6 +33,8 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
     struct herd_conn *conn = herd_session_user(effect->session);
     conn->peer = (int)effect->peer;
     conn->link = true;
+    if (conn->fd >= 0)
+        herd_dial_tune(conn->fd);
     if (conn->over) {
         conn->over = false;
         herd_list_remove(&conn->unsent);
@@ -119,24 +121,26 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     herd_server_turn(server);
 }
 
-/* A connection that took no byte for too long, or has had its time to read our last words, is closed. */
+/* A connection that took no byte for too long, or has had its time to read our last words, is closed. What the
+ * kernel holds counts: it asks for more only after it has got rid of a good part of that, and on a slow link
+ * this takes long. */
 static void close_stalled(struct herd_server *server)
 {
     int64_t now_ns = herd_clock().steady_ns;
     int64_t stall_ns = server->limits->write_stall_ms * 1000000;
+    size_t untaken;
     struct herd_list *next;
     for (struct herd_list *at = server->unsent.next; at != &server->unsent; at = next) {
         struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, unsent);
         next = at->next;
-        size_t unsent = herd_transport_unsent(conn);
         if (conn->over) {
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "clients_max");
         } else if (conn->lingering) {
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "lingered");
-        } else if (unsent != conn->unsent_seen) {
-            conn->unsent_seen = unsent;
+        } else if ((untaken = herd_transport_untaken(conn)) != conn->untaken_seen) {
+            conn->untaken_seen = untaken;
             conn->progress_ns = now_ns;
         } else if (now_ns - conn->progress_ns >= stall_ns) {
             herd_conn_close(conn, "write_stall");
@@ -227,6 +231,7 @@ static int make_node(struct herd_server *server)
         .seed = {seed[0], seed[1]},
         .line_max_bytes = (size_t)l->line_max_bytes,
         .records_max = (size_t)l->records_max,
+        .records_bytes_max = l->records_bytes_max ? (uint64_t)l->records_bytes_max : UINT64_MAX,
         .lookups_per_client_max = (size_t)l->lookups_per_client_max,
         .owed_max_bytes = (size_t)l->output_pause_bytes,
         .plain_lines_max = (size_t)l->plain_lines_max,

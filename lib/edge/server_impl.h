@@ -48,7 +48,7 @@ struct herd_conn {
     struct herd_buf rest;     /* bytes not used up yet: the beginning of a line, or a paused client's */
     struct bufferevent *bev;  /* handed to us: */
     uint64_t address[2];      /* key in the table of addresses; zero for none */
-    size_t unsent_seen;       /* how many bytes waited when we looked last */
+    size_t untaken_seen;      /* how many bytes waited, here and in the kernel, when we looked last */
     int64_t progress_ns;      /* when bytes last left while some waited; while lingering: the deadline */
     int peer;                 /* the neighbour this is dialled to, or -1 */
     bool link;                /* established */
@@ -187,7 +187,8 @@ void herd_socket_again(struct herd_conn *conn);
 void herd_socket_read(struct herd_conn *conn, bool enable);
 int herd_socket_send(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_socket_unsent(const struct herd_conn *conn);
-bool herd_socket_taken(const struct herd_conn *conn);
+/* What the kernel took and the other side's has not. */
+size_t herd_socket_untaken(const struct herd_conn *conn);
 void herd_socket_shutdown(struct herd_conn *conn);
 int herd_bev_attach(struct herd_conn *conn, struct bufferevent *bev);
 void herd_bev_again(struct herd_conn *conn);
@@ -198,9 +199,9 @@ size_t herd_transport_unsent(const struct herd_conn *conn);
 void herd_transport_read(struct herd_conn *conn, bool enable);
 /* Gives bytes that are kept to the session once more. */
 void herd_transport_again(struct herd_conn *conn);
-/* Whether the other side has all that was sent: until then closing may lose it, for a byte from there that
- * finds the connection gone makes the kernel forget the rest. */
-bool herd_transport_taken(const struct herd_conn *conn);
+/* How much the other side has not got, unsent or under way: until it is none closing may lose it, for a byte
+ * from there that finds the connection gone makes the kernel forget the rest. */
+size_t herd_transport_untaken(const struct herd_conn *conn);
 /* Tells the other side that nothing more comes. */
 void herd_transport_shutdown(struct herd_conn *conn);
 
@@ -228,6 +229,8 @@ void herd_plain_closed(struct herd_conn *conn, bool all_sent);
 
 /* ---- dial.c ---- */
 void herd_dial_start(struct herd_server *server, size_t peer);
+/* The socket of a link, whoever dialled. */
+void herd_dial_tune(int fd);
 void herd_dial_cancel(struct herd_dial *dial);
 
 /* ---- addresses.c ---- */

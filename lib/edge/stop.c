@@ -55,7 +55,7 @@ static void close_all(struct herd_server *server)
 static bool settled(const struct herd_conn *conn)
 {
     if (!conn->link)
-        return conn->lingering && herd_transport_taken(conn);
+        return conn->lingering && herd_transport_untaken(conn) == 0;
     return herd_transport_unsent(conn) == 0 && !(conn->session && herd_session_wants(conn->session));
 }
 

@@ -48,9 +48,9 @@ size_t herd_transport_unsent(const struct herd_conn *conn)
     return evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
 
-bool herd_transport_taken(const struct herd_conn *conn)
+size_t herd_transport_untaken(const struct herd_conn *conn)
 {
-    return conn->bev || herd_socket_taken(conn);
+    return herd_transport_unsent(conn) + (conn->bev ? 0 : herd_socket_untaken(conn));
 }
 
 void herd_transport_shutdown(struct herd_conn *conn)

@@ -8,11 +8,14 @@
 
 #include <herd/types.h>
 
+#define HERD_ANSWER_ENDS 20 /* no bound of the protocol is greater */
+
 /* What an answer says at its top level; spans into the answer, inside of strings with escapes kept. */
 struct herd_answer_shape {
     struct herd_span status, message;
     struct herd_span results; /* the array with its brackets; at == NULL: there is none */
     size_t result_count;
+    const char *result_ends[HERD_ANSWER_ENDS]; /* behind each of the first of them */
 };
 
 /* Checks that the answer is one JSON object that every parser takes, and finds its parts. HERD_E_SYNTAX with a

@@ -15,40 +15,65 @@ static int refuse(char *reterr_why, size_t cap, const char *what, size_t offset)
     return HERD_E_SYNTAX;
 }
 
+/* The array of results, piece by piece. */
+static bool read_results(struct herd_raw_scan *scan, struct herd_answer_shape *shape)
+{
+    struct herd_span value;
+    const char *from = scan->at;
+    for (bool more = herd_raw_scan_open(scan, '['); more; more = herd_raw_scan_next(scan)) {
+        if (!herd_raw_scan_value(scan, &value))
+            return false;
+        if (shape->result_count < HERD_ANSWER_ENDS)
+            shape->result_ends[shape->result_count] = scan->at;
+        shape->result_count++;
+    }
+    shape->results = (struct herd_span){from, (size_t)(scan->at - from)};
+    return !scan->what;
+}
+
+/* One member of the answer. False at a fault of the text; a fault of the shape is in *ret_fault. */
+static bool read_member(struct herd_raw_scan *scan, struct herd_answer_shape *shape,
+                        struct herd_raw_fault *ret_fault)
+{
+    struct herd_span key, value;
+    const char *what = NULL;
+    if (!herd_raw_scan_key(scan, &key))
+        return false;
+    char kind = herd_raw_scan_peek(scan);
+    if (herd_raw_is(key, "results")) {
+        /* Of two, one parser takes the first and the next one the last: there is no right cut. */
+        what = kind != '[' ? "\"results\" is not an array" : shape->results.at ? "\"results\" a second time" : NULL;
+        if (!what)
+            return read_results(scan, shape);
+    } else if (!herd_raw_scan_value(scan, &value)) {
+        return false;
+    } else if (herd_raw_is(key, "status")) {
+        what = kind != '"' ? "\"status\" is not a string" : shape->status.at ? "\"status\" a second time" : NULL;
+        shape->status = herd_raw_inside(value);
+    } else if (herd_raw_is(key, "error_message")) {
+        shape->message = herd_raw_inside(value);
+    }
+    if (what)
+        *ret_fault = (struct herd_raw_fault){(size_t)(key.at - scan->begin), what};
+    return !what;
+}
+
 int herd_answer_read(struct herd_span json, struct herd_answer_shape *ret_shape, char *reterr_why, size_t why_cap)
 {
-    struct herd_raw_fault fault;
-    if (herd_raw_check(json, &fault) < 0)
-        return refuse(reterr_why, why_cap, fault.what, fault.offset);
-    struct herd_span object = herd_raw_trim(json);
-    if (*object.at != '{')
-        return refuse(reterr_why, why_cap, "not an object", (size_t)(object.at - json.at));
-
+    struct herd_raw_fault fault = {0, NULL};
+    struct herd_raw_scan scan = herd_raw_scan(json);
     struct herd_answer_shape shape = {0};
-    struct herd_raw_walk walk = herd_raw_walk(object);
-    struct herd_span key, value;
-    while (herd_raw_member(&walk, &key, &value)) {
-        size_t offset = (size_t)(key.at - json.at);
-        if (herd_raw_is(key, "results")) {
-            if (herd_raw_kind(value) != '[')
-                return refuse(reterr_why, why_cap, "\"results\" is not an array", offset);
-            /* Of two, one parser takes the first and the next one the last: there is no right cut. */
-            if (shape.results.at)
-                return refuse(reterr_why, why_cap, "\"results\" a second time", offset);
-            shape.results = value;
-        } else if (herd_raw_is(key, "status")) {
-            if (herd_raw_kind(value) != '"')
-                return refuse(reterr_why, why_cap, "\"status\" is not a string", offset);
-            if (shape.status.at)
-                return refuse(reterr_why, why_cap, "\"status\" a second time", offset);
-            shape.status = herd_raw_inside(value);
-        } else if (herd_raw_is(key, "error_message")) {
-            shape.message = herd_raw_inside(value);
-        }
+    if (herd_raw_scan_peek(&scan) != '{') {
+        size_t offset = (size_t)(scan.at - scan.begin);
+        if (herd_raw_check(json, &fault) < 0)
+            return refuse(reterr_why, why_cap, fault.what, fault.offset);
+        return refuse(reterr_why, why_cap, "not an object", offset);
     }
-    walk = herd_raw_walk(shape.results);
-    while (herd_raw_element(&walk, &value))
-        shape.result_count++;
+    for (bool more = herd_raw_scan_open(&scan, '{'); more; more = herd_raw_scan_next(&scan))
+        if (!read_member(&scan, &shape, &fault))
+            break;
+    if (fault.what || herd_raw_scan_end(&scan, &fault) < 0)
+        return refuse(reterr_why, why_cap, fault.what, fault.offset);
     *ret_shape = shape;
     return 0;
 }
@@ -77,12 +102,13 @@ int herd_answer_cut(struct herd_buf *out, struct herd_span json, const struct he
     const char *end = json.at + json.len;
     const char *from = end, *to = end; /* what is cut out */
     if (shape->results.at && shape->result_count > bound) {
-        struct herd_raw_walk walk = herd_raw_walk(shape->results);
-        struct herd_span element = {shape->results.at, 1};
-        to = walk.end;
-        for (unsigned kept = 0; kept < bound; kept++)
-            (void)herd_raw_element(&walk, &element);
-        from = element.at + element.len;
+        unsigned known = bound < HERD_ANSWER_ENDS ? bound : HERD_ANSWER_ENDS;
+        to = shape->results.at + shape->results.len - 1;
+        from = known ? shape->result_ends[known - 1] : shape->results.at + 1;
+        struct herd_raw_walk walk = {from, to};
+        struct herd_span element;
+        for (unsigned kept = known; kept < bound && herd_raw_element(&walk, &element); kept++)
+            from = walk.at;
         /* The white space before the bracket stays where a result stays: the layout of Google's end. */
         if (bound)
             while (strchr(" \t\r\n", to[-1]))

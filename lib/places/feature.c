@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One GeoJSON Feature (RFC 7946, section 3.2) as a point with a name. */
-#include "decimal.h"
+/* One GeoJSON Feature (RFC 7946, section 3.2) as a point with a name; its geometry is read in geometry.c. */
 #include "raw.h"
 #include "reader.h"
 
@@ -28,31 +27,6 @@ static int refuse(const struct feature *f, int err, const char *what, size_t off
 static size_t offset_of(const struct feature *f, struct herd_span value)
 {
     return value.at ? (size_t)(value.at - f->text.at) : 0;
-}
-
-/* [longitude, latitude, and what else may follow] */
-static int position(const struct feature *f, struct herd_span coordinates, struct herd_point *io_point)
-{
-    struct herd_span lon, lat;
-    struct herd_raw_walk walk = herd_raw_walk(coordinates);
-    size_t at = offset_of(f, coordinates);
-    if (!coordinates.len)
-        return refuse(f, HERD_E_SYNTAX, "a Point without coordinates", offset_of(f, coordinates));
-    if (herd_raw_kind(coordinates) != '[' || !herd_raw_element(&walk, &lon) || !herd_raw_element(&walk, &lat) ||
-        herd_raw_kind(lon) != '0' || herd_raw_kind(lat) != '0')
-        return refuse(f, HERD_E_SYNTAX, "coordinates of a Point are [longitude, latitude], two numbers", at);
-    int64_t lon_e7, lat_e7;
-    bool lon_out =
-        herd_decimal_e7(lon, &lon_e7) < 0 || lon_e7 > 180 * (int64_t)HERD_E7 || lon_e7 < -180 * (int64_t)HERD_E7;
-    bool lat_out =
-        herd_decimal_e7(lat, &lat_e7) < 0 || lat_e7 > 90 * (int64_t)HERD_E7 || lat_e7 < -90 * (int64_t)HERD_E7;
-    if (lat_out && !lon_out)
-        return refuse(f, HERD_E_RANGE, "latitude beyond 90: GeoJSON has the longitude first", at);
-    if (lon_out || lat_out)
-        return refuse(f, HERD_E_RANGE, "longitude beyond 180 or latitude beyond 90", at);
-    io_point->lon_e7 = (int32_t)lon_e7;
-    io_point->lat_e7 = (int32_t)lat_e7;
-    return 0;
 }
 
 /* A string or a number as text. */
@@ -141,7 +115,7 @@ int herd_feature_add(struct herd_points_reader *reader, struct herd_span text,
 {
     struct feature f = {reader, text, reterr_fault};
     struct herd_raw_fault bad;
-    struct herd_span type, geometry, properties, coordinates;
+    struct herd_span type, geometry, properties;
     if (herd_raw_check(text, &bad) < 0)
         return refuse(&f, HERD_E_SYNTAX, bad.what, bad.offset);
     if (!herd_raw_get(text, "type", &type) || !herd_raw_is(type, "Feature"))
@@ -149,15 +123,15 @@ int herd_feature_add(struct herd_points_reader *reader, struct herd_span text,
                       offset_of(&f, type));
     (void)herd_raw_get(text, "geometry", &geometry);
     (void)herd_raw_get(text, "properties", &properties);
-    if (herd_raw_kind(geometry) != '{' || !herd_raw_get(geometry, "type", &type) || !herd_raw_is(type, "Point")) {
+    struct herd_point point = {0};
+    bool found;
+    int err = herd_geometry_centre(geometry, &found, &point, &bad);
+    if (err < 0)
+        return refuse(&f, err, bad.what, offset_of(&f, geometry) + bad.offset);
+    if (!found) {
         reader->skipped++;
         return 0;
     }
-    struct herd_point point = {0};
-    (void)herd_raw_get(geometry, "coordinates", &coordinates);
-    int err = position(&f, coordinates, &point);
-    if (err < 0)
-        return err;
     struct herd_span kind = kind_of(properties);
     point.id = id_of(text, properties);
     point.name = name_of(properties, kind, point.id);

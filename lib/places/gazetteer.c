@@ -7,6 +7,9 @@
 
 #include "gazetteer.inc"
 
+_Static_assert(sizeof gazetteer_cities + sizeof gazetteer_countries <= 512 * 1024,
+               "a library that is mostly a gazetteer: take fewer cities");
+
 #define COUNTRY_COUNT (sizeof gazetteer_countries / sizeof gazetteer_countries[0])
 
 struct herd_span herd_country_name(struct herd_span code)

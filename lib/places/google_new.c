@@ -225,8 +225,13 @@ int herd_google_new_judge(const struct herd_reply *reply, const struct herd_plac
         return 0;
     }
     struct herd_span body = herd_raw_trim(reply->body);
-    if (herd_raw_kind(body) != '{' || (herd_raw_get(body, "places", &places) && herd_raw_kind(places) != '[')) {
+    size_t lists = herd_raw_count(body, "places", &places);
+    if (herd_raw_kind(body) != '{' || (lists && herd_raw_kind(places) != '[')) {
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent no list of places");
+        return 0;
+    }
+    if (lists > 1) {
+        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent \"places\" a second time");
         return 0;
     }
     *ret_judgement = (struct herd_judgement){.verdict = HERD_REPLY_ANSWER};

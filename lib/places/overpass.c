@@ -167,8 +167,13 @@ int herd_overpass_judge(const struct herd_reply *reply, const struct herd_places
                             remark.len < 150 ? (int)remark.len : 150, remark.at);
         return 0;
     }
-    if (!herd_raw_get(body, "elements", &elements) || herd_raw_kind(elements) != '[') {
+    size_t lists = herd_raw_count(body, "elements", &elements);
+    if (!lists || herd_raw_kind(elements) != '[') {
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent no elements");
+        return 0;
+    }
+    if (lists > 1) {
+        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent \"elements\" a second time");
         return 0;
     }
     *ret_judgement = (struct herd_judgement){.verdict = HERD_REPLY_ANSWER};

@@ -75,7 +75,7 @@ int herd_points_read(struct herd_points_reader *reader, struct herd_span bytes,
                      struct herd_config_fault *reterr_fault);
 /* No more bytes will come. */
 int herd_points_read_end(struct herd_points_reader *reader, struct herd_config_fault *reterr_fault);
-/* Features that are not points, so far. */
+/* Features without a place or without a name, so far. */
 size_t herd_points_skipped(const struct herd_points_reader *reader);
 void herd_points_reader_free(struct herd_points_reader *reader);
 

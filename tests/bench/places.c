@@ -4,6 +4,7 @@
  * index costs to build and to keep.
  *
  *     bench-places [cities500.txt]     a GeoNames table, or 200 000 points made up around 500 cities
+ *     bench-places --index FILE        only what the index of a table costs, as JSON
  */
 #include "points.h"
 
@@ -102,32 +103,53 @@ static void lookups(const struct herd_points *points, double radius_m, unsigned 
     herd_buf_fini(&out);
 }
 
+/* A table, read but not indexed yet. */
+static struct herd_points *table(const char *path)
+{
+    static char chunk[65536];
+    struct herd_points *points = NULL;
+    struct herd_points_reader *reader = NULL;
+    struct herd_config_fault fault = {0};
+    FILE *file = fopen(path, "rb");
+    int err = file ? 0 : HERD_E_IO;
+    size_t got;
+    if (err == 0 && (err = herd_points_new(&points, HERD_GEONAMES_ATTRIBUTION, "geonames:")) == 0)
+        err = herd_points_reader_new(&reader, HERD_POINTS_TSV, points);
+    while (err == 0 && (got = fread(chunk, 1, sizeof chunk, file)) > 0)
+        err = herd_points_read(reader, (struct herd_span){chunk, got}, &fault);
+    if (err < 0 || (err = herd_points_read_end(reader, &fault)) < 0) {
+        fprintf(stderr, "%s:%u: %s %s\n", path, fault.line, herd_strerror(err), fault.what);
+        exit(1);
+    }
+    fclose(file);
+    herd_points_reader_free(reader);
+    return points;
+}
+
 int main(int argc, char **argv)
 {
-    struct herd_points *points;
+    bool index_only = argc == 3 && strcmp(argv[1], "--index") == 0;
     double begin = now_s();
-    if (argc > 1) {
-        struct herd_config_fault fault;
-        size_t skipped;
-        if (herd_points_load(&points, argv[1], NULL, &skipped, &fault) < 0) {
-            fprintf(stderr, "%s:%u: %s\n", argv[1], fault.line, fault.what);
-            return 1;
-        }
-        printf("file read, parsed and indexed in %.3f s\n", now_s() - begin);
-    } else {
-        points = made_up();
-        begin = now_s();
-        if (herd_points_seal(points) < 0)
-            return 1;
-        printf("indexed in %.3f s\n", now_s() - begin);
-    }
+    struct herd_points *points = argc > 1 ? table(argv[argc - 1]) : made_up();
+    double read = now_s();
+    if (herd_points_seal(points) < 0)
+        return 1;
+    double indexed = now_s();
     size_t count = herd_points_count(points);
-    printf("%zu points, %.1f bytes each beside %.1f of text\n", count,
-           (double)herd_points_index_bytes(points) / (double)count, (double)herd_points_text_bytes(points) / (double)count);
-    double brute = brute_us(points);
-    printf("brute force: %.0f us (distances only)\n", brute);
-    lookups(points, 10000, 5, brute);
-    lookups(points, 50000, 20, brute);
+    double index_bytes = (double)herd_points_index_bytes(points) / (double)count;
+    double text_bytes = (double)herd_points_text_bytes(points) / (double)count;
+    if (index_only) {
+        printf("{\"points\":%zu,\"read_seconds\":%.6f,\"index_seconds\":%.6f,\"index_bytes_per_point\":%.2f,"
+               "\"text_bytes_per_point\":%.2f}\n",
+               count, read - begin, indexed - read, index_bytes, text_bytes);
+    } else {
+        printf("read in %.3f s, indexed in %.3f s\n", read - begin, indexed - read);
+        printf("%zu points, %.1f bytes each beside %.1f of text\n", count, index_bytes, text_bytes);
+        double brute = brute_us(points);
+        printf("brute force: %.0f us (distances only)\n", brute);
+        lookups(points, 10000, 5, brute);
+        lookups(points, 50000, 20, brute);
+    }
     herd_points_free(points);
     return 0;
 }

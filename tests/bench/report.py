@@ -88,7 +88,7 @@ class Part:
         rows = [{"subject": subject, "label": LABELS.get(subject, subject), "x": x, **row}
                 for (subject, x), row in self.rows.items()]
         return {"about": self.about, "x": self.x_name, "y": self.y_name, "rows": rows, "targets": self.targets,
-                "notes": self.notes, "skipped": self.skipped}
+                "notes": self.notes, "skipped": self.skipped, "others_expected": self.others_expected}
 
     def print(self, base, out):
         """base: the subject whose figure at the same x is 1."""

@@ -96,9 +96,9 @@ class Subjects:
         return None
 
     # Floors.
-    def floor(self, name, *words, cpu=None):
+    def floor(self, name, *words, cpu=None, policy=None):
         port = self.ports()
-        process = self.launch([os.path.join(self.options.tools, f"floor-{name}"), port, *words], name, port, cpu)
+        process = self.launch([os.path.join(self.options.tools, f"floor-{name}"), port, *words], name, port, cpu, policy)
         process.wait_ready()
         return Running([process])
 
@@ -195,7 +195,7 @@ LABELS = {
     "herd": "herd-server, traffic log off", "herd-log": "herd-server, traffic log on",
     "redis-set": "Redis SET", "redis-geoadd": "Redis GEOADD", "redis-geosearch": "Redis GEOSEARCH",
     "herd-file": "herd-server, places from a file", "herd-proxied": "herd-server, places from the HTTP server",
-    "wrk": "the HTTP server, asked by wrk",
+    "wrk": "the HTTP server, asked by wrk", "libcurl": "libcurl alone, asking the HTTP server",
     "memcached": "memcached set, 1 thread", "asyncio": "Python asyncio", "node": "Node.js", "java": "Java",
     "herd5": "herd-server, five", "redis5": "Redis primary + 4 replicas, SET",
     "asyncio5": "Python asyncio, five", "asyncio5-per-message": "Python asyncio, five, a connection a message",

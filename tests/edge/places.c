@@ -2,6 +2,9 @@
 /* Look-ups over HTTP: what goes out, what comes back, and who shares it. */
 #include "world.h"
 
+#include <dirent.h>
+#include <unistd.h>
+
 static void test_legacy_verbatim(void **state)
 {
     (void)state;
@@ -64,6 +67,51 @@ static void test_connection_is_reused(void **state)
     assert_int_equal(stub_requests(w->stub), 20); /* and nothing of Google's is kept */
     assert_int_equal(stub_connections(w->stub), 1);
     world_free(w);
+}
+
+static size_t open_descriptors(void)
+{
+    size_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+/* Connections that the other side closes while they are kept: noticed without spinning, replaced, not leaked. */
+static void test_kept_connection_goes_away(void **state)
+{
+    (void)state;
+    size_t before = open_descriptors();
+    struct world *w = world_new();
+    w->plans[0] = reply_with(TWO);
+    w->plans[0].act = STUB_LEAVE;
+    world_provider(w, "google-legacy", stub_url(w->stub, "/"));
+    world_open(w);
+    for (size_t round = 1; round <= 5; round++) {
+        for (unsigned bound = 1; bound <= 3; bound++)
+            world_ask(w, UCLA, bound);
+        run_until(w->base, &w->answered, 3 * round);
+        struct timeval moment = {0, 50000};
+        size_t turns = 0;
+        event_base_loopexit(w->base, &moment);
+        while (!event_base_got_exit(w->base) && turns < 1000) {
+            event_base_loop(w->base, EVLOOP_ONCE);
+            turns++;
+        }
+        assert_in_range(turns, 1, 100);
+        int pipes[2]; /* takes numbers that were a connection's */
+        assert_int_equal(pipe(pipes), 0);
+        close(pipes[round % 2]);
+        close(pipes[1 - round % 2]);
+    }
+    for (size_t i = 0; i < w->answered; i++)
+        assert_string_equal(w->origins[i], "google-legacy");
+    assert_int_equal(stub_connections(w->stub), 15);
+    world_free(w);
+    assert_int_equal(open_descriptors(), before);
 }
 
 static size_t held;
@@ -205,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_legacy_verbatim),
         cmocka_unit_test(test_new_translated),
         cmocka_unit_test(test_connection_is_reused),
+        cmocka_unit_test(test_kept_connection_goes_away),
         cmocka_unit_test(test_equal_questions_share),
         cmocka_unit_test(test_last_asker_cancels),
         cmocka_unit_test(test_provider_limit_and_order),

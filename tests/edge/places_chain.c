@@ -138,6 +138,68 @@ static void test_overpass_is_polite(void **state)
     world_free(w);
 }
 
+/* What the server says about when to come back is heard; a loaded one is not asked again at once. */
+static void test_overpass_is_left_alone_when_it_says_so(void **state)
+{
+    (void)state;
+    const struct {
+        struct stub_plan plan;
+        const char *logged; /* NULL: one failure is not yet a rest */
+    } rows[] = {
+        {{.status = 429, .headers = "Retry-After: 7\r\n", .body = herd_span_of("<html>")}, "for_ms=7000"},
+        {{.status = 429}, "for_ms=30000"},
+        {{.status = 504, .headers = "Retry-After: 9\r\n"}, "for_ms=9000"},
+        {{.status = 504}, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world *w = world_new();
+        w->plans[0] = rows[i].plan;
+        world_provider(w, "overpass", stub_url(w->stub, "/"));
+        world_open(w);
+        world_ask(w, UCLA, 5);
+        run_until(w->base, &w->answered, 1);
+        assert_int_equal(stub_requests(w->stub), 1);
+        assert_int_equal(world_logged(w, "provider_rests provider=overpass"), rows[i].logged != NULL);
+        assert_true(!rows[i].logged || world_logged(w, rows[i].logged));
+        if (rows[i].logged)
+            assert_null(world_ask(w, UCLA, 6));
+        assert_int_equal(stub_requests(w->stub), 1);
+        world_free(w);
+    }
+}
+
+/* Only what the provider says may be asked again is. */
+static void test_no_retry_elsewhere(void **state)
+{
+    (void)state;
+    const struct {
+        const char *kind;
+        struct stub_plan plan;
+    } rows[] = {
+        {"google-legacy", .plan = {.status = 400}}, {"google-legacy", .plan = {.status = 403}}, {"google-legacy", .plan = {.status = 404}},
+        {"google-legacy", .plan = {.status = 429}}, {"google-legacy", .plan = {.status = 502}},
+        {"google-legacy", .plan = {.status = 503, .headers = "Retry-After: 60\r\n"}},
+        {"google-legacy", .plan = {.body = herd_span_of("{\"results\":[],\"status\":\"OVER_QUERY_LIMIT\"}")}},
+        {"google-legacy", .plan = {.body = herd_span_of("{\"results\":[],\"status\":\"REQUEST_DENIED\"}")}},
+        {"google-legacy", .plan = {.body = herd_span_of("{\"results\":[],\"status\":\"INVALID_REQUEST\"}")}},
+        {"google-legacy", .plan = {.body = herd_span_of("<html>")}}, {"google-legacy", .plan = {.act = STUB_RESET}},
+        {"google-new", .plan = {.status = 400}}, {"google-new", .plan = {.status = 403}}, {"google-new", .plan = {.status = 429}},
+        {"google-new", .plan = {.body = herd_span_of("[")}}, {"overpass", .plan = {.status = 400}}, {"overpass", .plan = {.status = 500}},
+        {"overpass", .plan = {.status = 503}}, {"overpass", .plan = {.body = herd_span_of("{\"elements\":[],\"remark\":\"r\"}")}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world *w = world_new();
+        w->plans[0] = rows[i].plan;
+        world_provider(w, rows[i].kind, stub_url(w->stub, "/"));
+        world_open(w);
+        world_ask(w, UCLA, 5);
+        run_until(w->base, &w->answered, 1);
+        if (stub_requests(w->stub) != 1)
+            fail_msg("row %zu: %s was asked %zu times", i, rows[i].kind, stub_requests(w->stub));
+        world_free(w);
+    }
+}
+
 static void test_overpass_one_at_a_time(void **state)
 {
     (void)state;
@@ -281,6 +343,8 @@ int main(void)
         cmocka_unit_test(test_own_words_at_the_end_of_the_chain),
         cmocka_unit_test(test_wrong_questions_do_not_open_the_breaker),
         cmocka_unit_test(test_overpass_is_polite),
+        cmocka_unit_test(test_overpass_is_left_alone_when_it_says_so),
+        cmocka_unit_test(test_no_retry_elsewhere),
         cmocka_unit_test(test_overpass_one_at_a_time),
         cmocka_unit_test(test_own_provider),
         cmocka_unit_test(test_from_inside_an_answer),

@@ -91,7 +91,7 @@ static void reply(struct conn *c, const struct stub_plan *plan, struct herd_span
                         plan->act == STUB_SHORT ? len + 100 : len, plan->headers ? plan->headers : "");
     evbuffer_add_buffer(out, body);
     evbuffer_free(body);
-    c->close_after = plan->act == STUB_SHORT;
+    c->close_after = plan->act == STUB_SHORT || plan->act == STUB_LEAVE;
 }
 
 static void on_write(struct bufferevent *bev, void *ctx)

@@ -13,6 +13,7 @@ enum stub_act {
     STUB_REPLY,    /* status, headers, body */
     STUB_HOLD,     /* until stub_release */
     STUB_RESET,    /* the connection */
+    STUB_LEAVE,    /* a whole reply that promises to stay, then close */
     STUB_SHORT,    /* fewer bytes than announced, then close */
     STUB_ENDLESS,  /* a body without end */
     STUB_HEADERS,  /* headers without end */

@@ -35,7 +35,7 @@ bool check_comparing(const struct world *w, struct conn *conn)
     return false;
 }
 
-static uint32_t slot_of(struct world *w, int node, uint32_t key)
+uint32_t check_slot(struct world *w, int node, uint32_t key)
 {
     struct sim_node *n = &w->nodes[node];
     struct herd_store *store = n->node->store;
@@ -43,20 +43,26 @@ static uint32_t slot_of(struct world *w, int node, uint32_t key)
         struct herd_span id = {w->model.keys[key].id, w->model.keys[key].len};
         n->slots[key] = herd_store_find(store, herd_store_hash(store, id), HERD_NO_SLOT, id);
     }
+    if (n->slots[key] == HERD_NO_SLOT && n->has[key] != NO_VERSION)
+        sim_fail(w, "%s does not know client %u", n->name, key);
     return n->slots[key];
 }
 
 static void check_digest(struct world *w, const struct sim_node *n)
 {
     const struct herd_store *store = n->node->store;
-    uint64_t total = 0, leaves = 0;
+    uint64_t total = 0, leaves = 0, bytes = (uint64_t)store->slots * 68;
     for (uint32_t slot = 0; slot < store->slots; slot++)
-        if (!herd_cell_empty(herd_store_cell(store, slot)))
+        if (!herd_cell_empty(herd_store_cell(store, slot))) {
             total += herd_store_record_hash(store, slot);
+            bytes += herd_cell_apart_bytes(herd_store_cell(store, slot));
+        }
     for (size_t leaf = 0; leaf < (size_t)1 << store->digest.bits; leaf++)
         leaves += store->digest.leaves[leaf];
     if (total != store->digest.total || total != leaves)
         sim_fail(w, "%s: the digest is wrong", n->name);
+    if (bytes != herd_store_bytes(store))
+        sim_fail(w, "%s counts its memory wrong", n->name);
 }
 
 static void check_reader(struct world *w, const struct sim_node *n, const struct herd_reader *reader)
@@ -80,7 +86,7 @@ void check_node(struct world *w, int node)
         sim_fail(w, "%s holds %zu records instead of %u", n->name, store->count, n->held);
     for (uint32_t key = 0; key < w->model.key_count; key++) {
         int32_t has = n->has[key];
-        uint32_t slot = slot_of(w, node, key);
+        uint32_t slot = check_slot(w, node, key);
         if ((has == NO_VERSION) != (slot == HERD_NO_SLOT))
             sim_fail(w, "%s: client %u is %s", n->name, key, has == NO_VERSION ? "there" : "lost");
         if (has == NO_VERSION)
@@ -133,11 +139,13 @@ void check_links(struct world *w, int node)
             v->node->store->digest.total == n->node->store->digest.total)
             continue;
         int32_t newest[2048];
+        int64_t forgotten_ns = model_forgotten_ns(w);
         bool looked = false;
         for (uint32_t key = 0; key < w->model.key_count; key++) {
             int32_t has = n->has[key];
-            if (has == NO_VERSION || model_order(&w->model, v->has[key], has) >= 0 ||
-                herd_reader_has(&peer->reader, slot_of(w, node, key)))
+            if (has == NO_VERSION || w->model.versions[has].accepted_ns < forgotten_ns || w->out_of_order[key] ||
+                model_order(&w->model, v->has[key], has) >= 0 ||
+                herd_reader_has(&peer->reader, check_slot(w, node, key)))
                 continue;
             if (!looked)
                 copies(w, to, newest);
@@ -147,6 +155,7 @@ void check_links(struct world *w, int node)
                          w->model.texts[has]);
         }
     }
+    foreign_check(w, node);
 }
 
 void check_all(struct world *w)
@@ -168,6 +177,8 @@ bool check_converged(struct world *w)
         if (!n->node || n->node->store->digest.total != first->digest.total)
             return false;
         for (size_t p = 0; p < n->node->peer_count; p++) {
+            if (n->peers_plain[p])
+                continue;
             struct end *end = check_link(w, a, n->peers[p]);
             if (!end || n->node->peers[p].reader.pending > 0)
                 return false;
@@ -176,5 +187,5 @@ bool check_converged(struct world *w)
                 return false;
         }
     }
-    return true;
+    return foreign_settled(w);
 }

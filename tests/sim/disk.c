@@ -1,121 +1,450 @@
 /* SPDX-License-Identifier: MIT */
-/* Journals: written by the core's scribe, torn by crashes, read back by its replay. */
+/*
+ * Journals: lib/edge writes them, the disk below keeps them. It knows which bytes of a file and which names of a
+ * folder were synced. When a machine goes down, what was not may be lost: of a file all behind any byte, of the folder
+ * its last changes; a process that is killed loses nothing that it wrote. Until all is well again, writing, syncing,
+ * renaming and the rest fail now and then.
+ *
+ *     synced      a line that reached the disk is never lost again, whatever is written anew meanwhile
+ *     at the end  all that the node knows is in its journal
+ */
+#define SIM_DISK
 #include "world.h"
 
+#include "files.h"
 #include "node_impl.h"
-#include "replay.h"
 
-#include <stdlib.h>
+#include "../../lib/edge/journal.h"
+#include "../../lib/edge/syncer.h"
 
-static void must(struct world *w, int node, int err, uint64_t failed)
+#define FD_FIRST 100
+#define FOLDER (-2)
+
+/* Whose files are meant, while a node's journal is at work. */
+static struct world *world;
+static struct sim_disk *disk;
+static int whose;
+
+static void enter(struct world *w, int node)
 {
-    if (err < 0 && !(err == HERD_E_NOMEM && sim_alloc.failed > failed))
-        sim_fail(w, "%s: journal: %s", w->nodes[node].name, herd_strerror(err));
+    world = w;
+    whose = node;
+    disk = &w->nodes[node].disk;
 }
 
-/* Every whole line of the file is known to the node again, or something newer. */
-static void check_known(struct world *w, int node)
+static bool unlucky(uint64_t one_in)
 {
-    struct sim_node *n = &w->nodes[node];
-    const char *at = n->journal.at, *stop = at ? at + n->journal.len : at;
+    return disk->trouble && rng_one_in(&world->checks, one_in);
+}
+
+static int fails(int error)
+{
+    errno = error;
+    return -1;
+}
+
+/* ---- files ---- */
+
+static bool in_use(int file)
+{
+    for (int i = 0; i < DISK_NAMES; i++)
+        if (disk->names[i] == file || disk->durable[i] == file)
+            return true;
+    for (int i = 0; i < DISK_FDS; i++)
+        if (disk->fds[i].used && disk->fds[i].file == file)
+            return true;
+    return false;
+}
+
+/* 0: the journal's name; 1: that of the file that is to replace it. */
+static int name_of(const char *path)
+{
+    size_t len = strlen(path);
+    return len > 4 && strcmp(path + len - 4, ".new") == 0;
+}
+
+static struct sim_file *file_of(int fd)
+{
+    return &disk->files[disk->fds[fd - FD_FIRST].file];
+}
+
+int sim_open(const char *path, int flags)
+{
+    int fd = 0, name = name_of(path);
+    while (disk->fds[fd].used)
+        if (++fd == DISK_FDS)
+            sim_fail(world, "a journal leaves files open");
+    if (disk->dead || unlucky(12))
+        return fails(EMFILE);
+    disk->fds[fd].used = true;
+    disk->fds[fd].at = 0;
+    if (flags & O_DIRECTORY) {
+        disk->fds[fd].file = FOLDER;
+        return FD_FIRST + fd;
+    }
+    if (disk->names[name] >= 0 && (flags & O_EXCL)) {
+        disk->fds[fd].used = false;
+        return fails(EEXIST);
+    }
+    if (disk->names[name] < 0) {
+        int file = 0;
+        disk->fds[fd].file = FOLDER;
+        while (in_use(file))
+            if (++file == DISK_FILES)
+                sim_fail(world, "a journal of more than %d files", DISK_FILES);
+        herd_buf_fini(&disk->files[file].bytes);
+        disk->files[file] = (struct sim_file){0};
+        disk->names[name] = file;
+    }
+    disk->fds[fd].file = disk->names[name];
+    return FD_FIRST + fd;
+}
+
+int sim_close(int fd)
+{
+    disk->fds[fd - FD_FIRST].used = false;
+    return 0;
+}
+
+ssize_t sim_read(int fd, void *at, size_t len)
+{
+    const struct sim_file *file = file_of(fd);
+    size_t *from = &disk->fds[fd - FD_FIRST].at, left = file->bytes.len - *from;
+    len = left < len ? left : len;
+    if (len > 1)
+        len = (size_t)rng_in(&world->checks, 1, (int64_t)len);
+    if (len)
+        memcpy(at, file->bytes.at + *from, len);
+    *from += len;
+    return (ssize_t)len;
+}
+
+ssize_t sim_write(int fd, const void *at, size_t len)
+{
+    struct sim_file *file = file_of(fd);
+    if (disk->dead || unlucky(20))
+        return fails(rng_one_in(&world->checks, 4) ? EINTR : ENOSPC);
+    if (unlucky(8))
+        len = (size_t)rng_in(&world->checks, 1, (int64_t)len);
+    if (len == 1 && *(const char *)at == '\n')
+        file->doubt = 0; /* the part of a line is ended instead */
+    uint64_t one_in = sim_alloc.one_in;
+    sim_alloc.one_in = 0; /* the disk's memory, not ours */
+    if (herd_buf_add(&file->bytes, at, len) < 0)
+        sim_fail(world, "out of memory");
+    sim_alloc.one_in = one_in;
+    return (ssize_t)len;
+}
+
+int sim_ftruncate(int fd, off_t len)
+{
+    struct sim_file *file = file_of(fd);
+    if (disk->dead || unlucky(4)) {
+        disk->torn++;
+        file->doubt = (size_t)len;
+        return fails(EIO);
+    }
+    if ((size_t)len > file->bytes.len)
+        sim_fail(world, "a journal grows out of nothing");
+    file->bytes.len = (size_t)len;
+    file->doubt = 0;
+    for (int i = 0; i < DISK_FDS; i++) /* a sync under way knows nothing of what will stand here instead */
+        if (disk->fds[i].used && disk->fds[i].file == disk->fds[fd - FD_FIRST].file && disk->fds[i].syncing > (size_t)len)
+            disk->fds[i].syncing = (size_t)len;
+    if (file->synced > file->bytes.len)
+        file->synced = file->parsed = file->bytes.len;
+    return 0;
+}
+
+off_t sim_lseek(int fd, off_t offset, int whence)
+{
+    if (offset != 0 || whence != SEEK_END)
+        sim_fail(world, "a journal seeks");
+    return (off_t)file_of(fd)->bytes.len;
+}
+
+static int tell_stat(int file, struct stat *ret)
+{
+    *ret = (struct stat){.st_mode = S_IFREG | 0600, .st_ino = (ino_t)file};
+    return 0;
+}
+
+int sim_fstat(int fd, struct stat *ret)
+{
+    return tell_stat(disk->fds[fd - FD_FIRST].file, ret);
+}
+
+int sim_stat(const char *path, struct stat *ret)
+{
+    int file = disk->names[name_of(path)];
+    return file < 0 ? fails(ENOENT) : tell_stat(file, ret);
+}
+
+int sim_rename(const char *from, const char *to)
+{
+    int old = name_of(from), new = name_of(to);
+    if (disk->dead || unlucky(6))
+        return fails(EIO);
+    disk->names[new] = disk->names[old];
+    disk->names[old] = -1;
+    world->figures->compactions++;
+    return 0;
+}
+
+int sim_unlink(const char *path)
+{
+    if (disk->dead)
+        return fails(EIO);
+    disk->names[name_of(path)] = -1;
+    return 0;
+}
+
+char *sim_strdup(const char *text)
+{
+    size_t len = strlen(text) + 1;
+    char *copy = malloc(len);
+    return copy ? memcpy(copy, text, len) : NULL;
+}
+
+/* ---- syncing ---- */
+
+/* What is safe under the journal's name is safe for ever. */
+static void note_safe(void)
+{
+    struct sim_node *n = &world->nodes[whose];
+    if (disk->names[0] < 0 || disk->names[0] != disk->durable[0])
+        return;
+    struct sim_file *file = &disk->files[disk->names[0]];
+    size_t end = file->doubt && file->doubt < file->synced ? file->doubt : file->synced;
+    if (end <= file->parsed)
+        return;
+    const char *at = file->bytes.at + file->parsed, *stop = file->bytes.at + end;
     for (const char *lf; at < stop && (lf = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = lf + 1) {
         if (lf - at < 3 + HERD_CHECKSUM_LEN || memcmp(at, "AT ", 3) != 0)
             continue;
         struct herd_span line = {at, (size_t)(lf - at) - HERD_CHECKSUM_LEN};
-        int32_t version = model_find(&w->model, line);
+        int32_t version = model_find(&world->model, line);
         if (version == NO_VERSION)
-            sim_fail(w, "%s wrote down what nobody reported: %.*s", n->name, (int)line.len, line.at);
-        if (model_order(&w->model, n->has[w->model.versions[version].key], version) < 0)
-            sim_fail(w, "%s forgot what it wrote down: %.*s", n->name, (int)line.len, line.at);
+            continue; /* the end of another, torn one */
+        int32_t *safe = &n->safe[world->model.versions[version].key];
+        if (model_order(&world->model, version, *safe) > 0)
+            *safe = version;
     }
+    file->parsed = (size_t)(at - file->bytes.at);
+}
+
+static int sync_up_to(int fd, size_t len)
+{
+    if (disk->dead)
+        return fails(EIO);
+    if (unlucky(20)) {
+        if (disk->fds[fd - FD_FIRST].file != FOLDER)
+            file_of(fd)->spoiled = true; /* nobody knows what it holds, whatever is synced later */
+        return fails(EIO);
+    }
+    if (disk->fds[fd - FD_FIRST].file == FOLDER) {
+        memcpy(disk->durable, disk->names, sizeof disk->durable);
+    } else {
+        struct sim_file *file = file_of(fd);
+        if (len > file->bytes.len)
+            len = file->bytes.len;
+        if (!file->spoiled && len > file->synced)
+            file->synced = len;
+    }
+    note_safe();
+    return 0;
+}
+
+static size_t length(int fd)
+{
+    return disk->fds[fd - FD_FIRST].file == FOLDER ? 0 : file_of(fd)->bytes.len;
+}
+
+int sim_fdatasync(int fd)
+{
+    return sync_up_to(fd, length(fd));
+}
+
+/* In place of the thread: what was there when it began is synced when it ends. */
+void herd_syncer_init(struct herd_syncer *syncer)
+{
+    *syncer = (struct herd_syncer){.fd = -1};
+}
+
+void herd_syncer_fini(struct herd_syncer *syncer)
+{
+    (void)syncer;
+}
+
+void herd_syncer_begin(struct herd_syncer *syncer, int fd)
+{
+    syncer->fd = fd;
+    syncer->state = HERD_SYNCER_BUSY;
+    disk->fds[fd - FD_FIRST].syncing = length(fd);
+}
+
+enum herd_syncer_state herd_syncer_wait(struct herd_syncer *syncer, int *ret_error)
+{
+    if (syncer->state != HERD_SYNCER_BUSY)
+        return HERD_SYNCER_IDLE;
+    syncer->state = HERD_SYNCER_IDLE;
+    *ret_error = sync_up_to(syncer->fd, disk->fds[syncer->fd - FD_FIRST].syncing) < 0 ? errno : 0;
+    return HERD_SYNCER_DONE;
+}
+
+enum herd_syncer_state herd_syncer_poll(struct herd_syncer *syncer, int *ret_error)
+{
+    if (syncer->state == HERD_SYNCER_BUSY && !rng_one_in(&world->checks, 3))
+        return HERD_SYNCER_BUSY;
+    return herd_syncer_wait(syncer, ret_error);
+}
+
+/* ---- what the journal says to its operator ---- */
+
+void herd_log_event(struct herd_log *log, enum herd_log_level level, const char *event,
+                    const struct herd_log_field *fields, size_t count)
+{
+    (void)log;
+    if (world->verbose)
+        sim_say(world, "%s logs %s", world->nodes[whose].name, event);
+    for (size_t i = 0; strcmp(event, "journal_read") == 0 && i < count; i++) {
+        world->figures->replays += strcmp(fields[i].key, "lines") == 0 && fields[i].number > 1;
+        if (strcmp(fields[i].key, "corrupt") == 0 && fields[i].number > disk->torn)
+            sim_fail(world, "%s finds %lld corrupt lines in its journal", world->nodes[whose].name,
+                     (long long)fields[i].number);
+    }
+    (void)level;
+}
+
+struct herd_log_field herd_log_text(const char *key, const char *value)
+{
+    (void)value;
+    return (struct herd_log_field){.key = key};
+}
+
+struct herd_log_field herd_log_int(const char *key, int64_t value)
+{
+    return (struct herd_log_field){.key = key, .number = value};
+}
+
+/* ---- a node's journal ---- */
+
+void disk_make(struct world *w, int node, struct rng *r)
+{
+    struct sim_node *n = &w->nodes[node];
+    n->journals = rng_one_in(r, 3);
+    n->disk = (struct sim_disk){
+        .names = {-1, -1},
+        .durable = {-1, -1},
+        .sync_ns = rng_one_in(r, 4) ? 0 : rng_in(r, 1, 1000) * MS,
+        .compact_lines = (uint64_t)rng_in(r, 2, rng_one_in(r, 2) ? 10 : 60),
+    };
 }
 
 void disk_open(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
+    struct herd_config_fault fault;
     if (!n->journals)
         return;
-    struct herd_replay replay = {0};
-    struct herd_now now = world_clock(w, node);
-    size_t used = 0;
-    while (used < n->journal.len) { /* piece by piece */
-        size_t consumed, piece = (size_t)rng_in(&w->checks, 1, (int64_t)(n->journal.len - used));
-        struct herd_span bytes = {n->journal.at + used, piece};
-        if (herd_replay_take(n->node, &replay, bytes, now, &consumed) < 0)
-            sim_fail(w, "%s cannot read its journal", n->name);
-        used += consumed;
-        if (used + piece >= n->journal.len && consumed == 0)
-            break;
-    }
-    if (used < n->journal.len) {
-        int whole = herd_replay_tail(n->node, &replay, (struct herd_span){n->journal.at + used, n->journal.len - used}, now);
-        if (whole > 0 && herd_buf_add_text(&n->journal, "\n") < 0)
-            sim_fail(w, "out of memory");
-        if (whole == 0)
-            n->journal.len = used;
-    }
-    if (replay.corrupt || replay.unknown)
-        sim_fail(w, "%s finds %llu corrupt lines in its journal", n->name, (unsigned long long)replay.corrupt);
-    w->figures->replays += replay.lines > 0;
+    enter(w, node);
+    disk->trouble = false;
+    const struct herd_journal_options options = {
+        .node = n->node, .path = n->name, .sync_ns = disk->sync_ns, .compact_lines = disk->compact_lines};
+    if (herd_journal_open(&n->journal, &options, world_clock(w, node), &fault) < 0)
+        sim_fail(w, "%s cannot read its journal: %s", n->name, fault.what);
     model_follow(w, node);
-    check_known(w, node);
-    n->synced = n->journal.len;
-    if (n->journal.len == 0 && herd_scribe_begin(&n->journal) < 0)
-        sim_fail(w, "out of memory");
-    if (herd_scribe_open(&n->scribe, n->node) < 0)
-        sim_fail(w, "%s: no scribe", n->name);
+    n->forget_ns = n->node->forget_before_ns; /* it may have looked at the clock */
+    for (uint32_t key = 0; key < w->model.key_count; key++)
+        if (n->safe[key] != NO_VERSION && w->model.versions[n->safe[key]].accepted_ns >= n->forget_ns &&
+            model_below(w, n->has[key], n->safe[key]))
+            sim_fail(w, "%s lost what was on its disk: %.*s", n->name, (int)w->model.versions[n->safe[key]].len,
+                     w->model.texts[n->safe[key]]);
 }
 
 void disk_turn(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
-    if (!n->scribe.node || rng_one_in(&w->checks, 2))
+    if (!n->journal || rng_one_in(&w->checks, 2))
         return;
-    size_t before = n->journal.len;
-    uint64_t failed = sim_alloc.failed;
+    enter(w, node);
+    disk->trouble = !w->healed;
     world_enter(w, node);
-    int err = herd_scribe_take(&n->scribe, (size_t)rng_in(&w->checks, 1, 2000), &n->journal);
+    herd_journal_turn(n->journal, world_clock(w, node));
     world_leave(w);
-    must(w, node, err, failed);
-    if (err > 0 && !w->healed && rng_one_in(&w->checks, 10)) { /* the disk is full */
-        n->journal.len = before;
-        herd_scribe_undo(&n->scribe);
-    }
-    if (rng_one_in(&w->checks, 3))
-        n->synced = n->journal.len;
+}
+
+int64_t disk_next_ns(const struct world *w, int node)
+{
+    return w->nodes[node].journal ? herd_journal_next_ns(w->nodes[node].journal) : INT64_MAX;
 }
 
 void disk_crash(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
-    if (!n->scribe.node)
+    if (!n->journal)
         return;
-    herd_scribe_close(&n->scribe);
-    n->scribe = (struct herd_scribe){0};
-    n->journal.len = (size_t)rng_in(&w->checks, (int64_t)n->synced, (int64_t)n->journal.len);
+    enter(w, node);
+    disk->dead = true; /* what it does to end itself reaches no disk */
+    herd_journal_close(n->journal, world_clock(w, node));
+    n->journal = NULL;
+    disk->dead = false;
+    for (int i = 0; i < DISK_FILES; i++)
+        disk->files[i].doubt = 0, disk->files[i].spoiled = false; /* the next process hears nothing of it */
+    for (int i = 0; i < DISK_FDS; i++)
+        if (disk->fds[i].used)
+            sim_fail(w, "%s's journal leaves files open", n->name);
+    if (rng_one_in(&w->checks, 2))
+        return; /* the machine goes on */
+    if (rng_one_in(&w->checks, 2))
+        memcpy(disk->names, disk->durable, sizeof disk->names);
+    memcpy(disk->durable, disk->names, sizeof disk->durable);
+    for (int i = 0; i < DISK_FILES; i++) {
+        struct sim_file *file = &disk->files[i];
+        file->bytes.len = file->synced = (size_t)rng_in(&w->checks, (int64_t)file->synced, (int64_t)file->bytes.len);
+    }
 }
 
 void disk_check(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
-    if (!n->scribe.node)
+    if (!n->journal)
         return;
-    while (herd_scribe_due(&n->scribe))
-        if (herd_scribe_take(&n->scribe, 4096, &n->journal) <= 0)
-            sim_fail(w, "%s cannot write its journal", n->name);
-    int32_t *newest = malloc(w->model.key_count * sizeof *newest);
-    for (uint32_t key = 0; key < w->model.key_count; key++)
-        newest[key] = NO_VERSION;
-    const char *at = n->journal.at, *stop = at ? at + n->journal.len : at;
+    enter(w, node);
+    disk->trouble = false;
+    struct herd_now now = world_clock(w, node);
+    now.steady_ns += 20 * SECOND; /* after a failure it waits a while */
+    herd_journal_flush(n->journal, now);
+    bool *found = calloc(w->model.key_count, sizeof *found);
+    const struct sim_file *file = &disk->files[disk->names[0]];
+    const char *at = file->bytes.at, *stop = at ? at + file->bytes.len : at;
     for (const char *lf; at < stop && (lf = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = lf + 1) {
         if (lf - at < 3 + HERD_CHECKSUM_LEN || memcmp(at, "AT ", 3) != 0)
             continue;
         int32_t version = model_find(&w->model, (struct herd_span){at, (size_t)(lf - at) - HERD_CHECKSUM_LEN});
-        if (version != NO_VERSION && model_order(&w->model, version, newest[w->model.versions[version].key]) > 0)
-            newest[w->model.versions[version].key] = version;
+        if (version == NO_VERSION)
+            continue;
+        uint32_t key = w->model.versions[version].key;
+        found[key] |= n->has[key] == version;
+        if (!w->expire_ns && model_order(&w->model, n->has[key], version) < 0)
+            sim_fail(w, "%s wrote down more of client %u than it knows", n->name, key);
     }
     for (uint32_t key = 0; key < w->model.key_count; key++)
-        if (newest[key] != n->has[key])
+        if (!found[key] && n->has[key] != NO_VERSION)
             sim_fail(w, "%s did not write down client %u", n->name, key);
-    free(newest);
+    free(found);
+}
+
+void disk_check_rest(struct world *w, int node)
+{
+    const struct sim_disk *d = &w->nodes[node].disk;
+    if (w->nodes[node].journal && d->files[d->names[0]].spoiled)
+        sim_fail(w, "%s trusts a disk that failed", w->nodes[node].name);
+}
+
+void disk_free(struct sim_node *n)
+{
+    for (int i = 0; i < DISK_FILES; i++)
+        herd_buf_fini(&n->disk.files[i].bytes);
+    free(n->safe);
 }

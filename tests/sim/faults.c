@@ -8,11 +8,19 @@
 
 enum fault {
     FAULT_CUT, FAULT_CUT_SILENT, FAULT_STALL, FAULT_RATE, FAULT_SLICE, FAULT_RESET, FAULT_CRASH, FAULT_CRASH_SILENT,
-    FAULT_PAUSE, FAULT_CLOCK, FAULT_OOM, FAULT_STRANGER, FAULT_IMPOSTOR, FAULT_LIMITS, FAULTS
+    FAULT_PAUSE, FAULT_CLOCK, FAULT_OOM, FAULT_STRANGER, FAULT_IMPOSTOR, FAULT_LIMITS, FAULT_SWIZZLE, FAULTS
 };
 
 static const char *const names[FAULTS] = {"cut", "silent cut", "stall", "rate", "slice", "reset", "crash", "silent crash",
-                                          "pause", "clock", "no memory", "stranger", "impostor", "other limits"};
+                                          "pause", "clock", "no memory", "stranger", "impostor", "other limits", "swizzle"};
+
+int fault_number(const char *name)
+{
+    for (int fault = 0; fault < FAULTS; fault++)
+        if (strcmp(names[fault], name) == 0)
+            return fault;
+    return -1;
+}
 
 static void until(struct world *w, int64_t ns, enum fault fault, int a, int b)
 {
@@ -32,7 +40,8 @@ static void break_between(struct world *w, int a, int b, bool told)
 static struct edge *some_edge(struct world *w, int *ret_a, int *ret_b)
 {
     for (;;) {
-        int a = (int)rng_below(&w->faults, (uint64_t)w->count), b = (int)rng_below(&w->faults, (uint64_t)w->count);
+        uint64_t all = (uint64_t)(w->count + w->plains);
+        int a = (int)rng_below(&w->faults, all), b = (int)rng_below(&w->faults, all);
         if (a < b && w->edge[a][b].there) {
             *ret_a = a;
             *ret_b = b;
@@ -128,6 +137,9 @@ static void end_fault(struct world *w, enum fault fault, int a, int b)
     case FAULT_RATE: edge->gap_ns[0] = edge->gap_ns[1] = 0; break;
     case FAULT_SLICE: edge->chunk[0] = edge->chunk[1] = 0; break;
     case FAULT_OOM: w->nodes[a].oom_one_in = 0; break;
+    case FAULT_SWIZZLE: /* its beginning, rather */
+        edge->stalled_until[0] = edge->stalled_until[1] = w->now + rng_in(&w->faults, 0, 8 * w->fault_gap_ns);
+        break;
     default: break;
     }
 }
@@ -136,10 +148,13 @@ static void other_limits(struct world *w, struct sim_node *n)
 {
     struct rng *r = &w->faults;
     n->options.records_max = rng_one_in(r, 2) ? 0 : w->model.key_count / 2 + 1 + (size_t)rng_below(r, w->model.key_count);
+    n->options.records_bytes_max = !rng_one_in(r, 4) ? 0 : (uint64_t)rng_in(r, 1, 200 * (int64_t)w->model.key_count);
+    n->options.lookups_per_client_max = (size_t)rng_in(r, 0, 3);
+    n->options.owed_max_bytes = rng_one_in(r, 2) ? 0 : (size_t)rng_in(r, 1, 500);
     n->options.line_max_bytes = rng_one_in(r, 2) ? 0 : (size_t)rng_in(r, 600, 5000);
     n->options.future_refuse = rng_one_in(r, 3);
     n->options.future_ns = rng_in(r, 0, 20) * SECOND;
-    n->options.ping_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 100, 2000) * MS;
+    n->options.ping_ns = world_ping(w, r);
 }
 
 static void happen(struct world *w)
@@ -148,17 +163,29 @@ static void happen(struct world *w)
     if (w->healed || w->faults_left == 0)
         return;
     w->faults_left--;
-    w->figures->faults++;
     world_event(w, w->now + rng_in(r, 0, 2 * w->fault_gap_ns), EV_FAULT, 0, 0, 0);
     enum fault fault = (enum fault)rng_below(r, FAULTS);
-    int a, b, node = (int)rng_below(r, (uint64_t)w->count);
+    if (sim_options.without >> fault & 1)
+        return;
+    w->figures->faults++;
+    int a, b, node = (int)rng_below(r, (uint64_t)(w->count + w->plains));
     struct sim_node *n = &w->nodes[node];
     struct edge *edge = some_edge(w, &a, &b);
     int64_t span = rng_in(r, 0, 8 * w->fault_gap_ns) + rng_in(r, 0, rng_one_in(r, 8) ? 30 * SECOND : 200 * MS);
     int way = (int)rng_below(r, 2);
-    bool on_node = fault >= FAULT_CRASH;
+    bool on_node = fault >= FAULT_CRASH && fault != FAULT_SWIZZLE;
     if (w->verbose)
         sim_say(w, "fault: %s (n%d, n%d n%d) for %lld us", names[fault], node, a, b, (long long)(span / 1000));
+    if (on_node && node >= w->count) {
+        if (fault == FAULT_PAUSE)
+            n->paused_until = w->now + span;
+        if ((fault == FAULT_CRASH || fault == FAULT_CRASH_SILENT) && n->up) {
+            w->figures->crashes++;
+            foreign_crash(w, node);
+            world_event(w, w->now + rng_in(r, 0, span), EV_START, (uint32_t)node, 0, n->starts);
+        }
+        return;
+    }
     if (on_node && !n->node)
         return;
     switch (fault) {
@@ -193,12 +220,23 @@ static void happen(struct world *w)
         world_event(w, w->now + rng_in(r, 0, span), EV_START, (uint32_t)node, 0, n->starts);
         break;
     case FAULT_PAUSE: n->paused_until = w->now + span; break;
-    case FAULT_CLOCK: n->wall_off += rng_in(r, -1000, 1000) * (rng_one_in(r, 2) ? SECOND : MS); break;
+    case FAULT_CLOCK:
+        if (w->expire_ns) /* forgetting needs clocks that differ by less than 75 s */
+            n->wall_off = rng_in(r, -37000, 37000) * MS;
+        else
+            n->wall_off += rng_in(r, -1000, 1000) * (rng_one_in(r, 2) ? SECOND : MS);
+        break;
     case FAULT_OOM:
         n->oom_one_in = 1 + rng_below(r, rng_one_in(r, 4) ? 4 : 60);
         until(w, span, fault, node, 0);
         break;
     case FAULT_STRANGER: babble(w, stranger(w, node)); break;
+    case FAULT_SWIZZLE: /* links clog one after the other, and are free again in another order */
+        for (int one = 0; one < w->count + w->plains; one++)
+            for (int two = one + 1; two < w->count + w->plains; two++)
+                if (w->edge[one][two].there && rng_one_in(r, 2))
+                    until(w, rng_in(r, 0, span), fault, one, two);
+        break;
     case FAULT_IMPOSTOR:
         if (n->node->peer_count > 0)
             pose(w, node, stranger(w, node));
@@ -210,8 +248,9 @@ static void happen(struct world *w)
 void fault_heal(struct world *w)
 {
     w->healed = true;
-    for (int a = 0; a < w->count; a++) {
-        for (int b = a + 1; b < w->count; b++) {
+    int all = w->count + w->plains;
+    for (int a = 0; a < all; a++) {
+        for (int b = a + 1; b < all; b++) {
             struct edge *edge = &w->edge[a][b];
             edge->cut = edge->cut_silently = false;
             for (int way = 0; way < 2; way++) {
@@ -227,6 +266,7 @@ void fault_heal(struct world *w)
     for (int i = 0; i < w->count; i++)
         if (!w->nodes[i].node)
             world_start(w, i);
+    foreign_heal(w);
     uint32_t top = w->conn_top;
     for (uint32_t i = 0; i < top; i++)
         if (w->conns[i].used && w->conns[i].end[0].node < 0)

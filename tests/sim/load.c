@@ -48,6 +48,8 @@ static bool is_news(const struct world *w, int32_t version, int32_t has)
     if (has == NO_VERSION)
         return true;
     const struct version *v = &w->model.versions[version], *old = &w->model.versions[has];
+    if (model_outlives(&w->model, version, has))
+        return model_order(&w->model, version, has) > 0;
     if (herd_span_equal(v->part[3], old->part[3]) && herd_span_equal(v->part[4], old->part[4]))
         return false;
     return model_order(&w->model, version, has) > 0;
@@ -56,16 +58,22 @@ static bool is_news(const struct world *w, int32_t version, int32_t has)
 static const char *const decimals[] = {"", "", "", ".0", ".5", ".50", ".25", ".963974953", ".000000001", ".5000000001",
                                        ".50000000010", ".499999999999999999999"};
 
+void load_draw(struct world *w, char time[64], char place[64])
+{
+    struct rng *r = &w->workload;
+    bool old = w->expire_ns ? rng_one_in(r, 8) : !rng_one_in(r, 3);
+    int64_t second = 1621464800 + (old ? 0 : w->now / SECOND) + rng_in(r, 0, w->op_window_s);
+    snprintf(time, 64, "%s%lld%s", rng_one_in(r, 20) ? "00" : "", (long long)second,
+             decimals[rng_below(r, sizeof decimals / sizeof *decimals)]);
+    snprintf(place, 64, rng_one_in(r, 3) ? "+34.%d-118.4" : "+%d.068930-118.445127", (int)rng_below(r, 60));
+}
+
 static void iamat(struct world *w, struct talk *t, int node, uint32_t key, bool at_ease)
 {
     struct sim_node *n = &w->nodes[node];
     const struct sim_key *id = &w->model.keys[key];
-    struct rng *r = &w->workload;
     char time[64], place[64], line[1024];
-    int64_t second = 1621464800 + (rng_one_in(r, 3) ? w->now / SECOND : 0) + rng_in(r, 0, w->op_window_s);
-    snprintf(time, sizeof time, "%s%lld%s", rng_one_in(r, 20) ? "00" : "", (long long)second,
-             decimals[rng_below(r, sizeof decimals / sizeof *decimals)]);
-    snprintf(place, sizeof place, rng_one_in(r, 3) ? "+34.%d-118.4" : "+%d.068930-118.445127", (int)rng_below(r, 60));
+    load_draw(w, time, place);
     add(&t->say, "IAMAT %.*s %s %s\n", (int)id->len, id->id, place, time);
 
     int64_t diff = world_clock(w, node).wall_ns - time_ns(time);
@@ -92,7 +100,7 @@ static void whatsat(struct world *w, struct talk *t, int node, uint32_t key)
     const struct sim_key *id = &w->model.keys[key];
     int32_t has = w->nodes[node].has[key];
     add(&t->say, "WHATSAT %.*s 10 5\n", (int)id->len, id->id);
-    if (has == NO_VERSION)
+    if (has == NO_VERSION || model_expired(w, node, has))
         add(&t->expect, "? WHATSAT %.*s 10 5\n", (int)id->len, id->id);
     else
         add(&t->expect, "%.*s\n" JSON "\n\n", (int)w->model.versions[has].len, w->model.texts[has]);
@@ -107,8 +115,23 @@ static void nonsense(struct world *w, struct talk *t)
     add(&t->expect, "? %s\n", line);
 }
 
+/* A look-up ends, one of those under way. */
+static int answer(struct world *w, int node, const struct herd_session *session, struct herd_now now,
+                  struct herd_buf *replies)
+{
+    size_t which = (size_t)rng_below(&w->workload, w->ticket_count);
+    struct herd_session *whose;
+    world_enter(w, node);
+    int err = herd_node_answer(w->nodes[node].node, w->tickets[which], herd_span_of(JSON), now, replies, &whose);
+    world_leave(w);
+    w->tickets[which] = w->tickets[--w->ticket_count];
+    if (whose != session)
+        sim_fail(w, "%s answers another client", w->nodes[node].name);
+    return err;
+}
+
 /* Says it all, in pieces, and gathers the replies. */
-static void speak(struct world *w, int node, struct talk *t, bool at_ease)
+static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool stay)
 {
     struct sim_node *n = &w->nodes[node];
     struct herd_session *session;
@@ -123,35 +146,37 @@ static void speak(struct world *w, int node, struct talk *t, bool at_ease)
     struct herd_turn turn = {0};
     size_t used = 0, shown = 0;
     uint64_t failed = sim_alloc.failed;
-    bool pieces = rng_one_in(r, 2), stay = !rng_one_in(r, 8);
+    bool pieces = rng_one_in(r, 2);
     w->ticket_count = 0;
+    uint64_t bytes = herd_store_bytes(n->node->store);
     while (err >= 0 && used < t->say.len) {
-        shown = pieces ? (size_t)rng_in(r, (int64_t)shown + 1, (int64_t)t->say.len) : t->say.len;
+        shown = pieces && shown < t->say.len ? (size_t)rng_in(r, (int64_t)shown + 1, (int64_t)t->say.len) : t->say.len;
         world_enter(w, node);
         err = herd_session_input(session, (struct herd_span){t->say.at + used, shown - used}, now, &replies, &turn);
         world_leave(w);
         used += turn.consumed;
-        if (turn.paused || shown == t->say.len)
+        if (err < 0 || !turn.paused)
+            continue;
+        world_effects(w, node); /* as many look-ups as one client may have, or as much waits behind them */
+        if (w->ticket_count == 0)
+            sim_fail(w, "%s waits for nothing", n->name);
+        if (!stay)
             break;
+        err = answer(w, node, session, now, &replies);
     }
-    if (err >= 0 && used != t->say.len && at_ease)
+    if (n->options.records_bytes_max && herd_store_bytes(n->node->store) > bytes &&
+        herd_store_bytes(n->node->store) > n->options.records_bytes_max)
+        sim_fail(w, "%s takes reports beyond %llu bytes", n->name, (unsigned long long)n->options.records_bytes_max);
+    if (err >= 0 && stay && used != t->say.len)
         sim_fail(w, "%s used %zu of %zu bytes of a client", n->name, used, t->say.len);
     if (!at_ease)
         model_follow(w, node);
     world_turn(w, node); /* tells the neighbours, and gives out the look-ups */
-    while (w->ticket_count > 0 && err >= 0 && stay) {
-        size_t which = (size_t)rng_below(r, w->ticket_count);
-        struct herd_session *whose;
-        world_enter(w, node);
-        err = herd_node_answer(n->node, w->tickets[which], herd_span_of(JSON), now, &replies, &whose);
-        world_leave(w);
-        w->tickets[which] = w->tickets[--w->ticket_count];
-        if (whose != session)
-            sim_fail(w, "%s answers another client", n->name);
-    }
+    while (w->ticket_count > 0 && err >= 0 && stay)
+        err = answer(w, node, session, now, &replies);
     if (err < 0 && sim_alloc.failed == failed)
         sim_fail(w, "%s: client: %s", n->name, herd_strerror(err));
-    if (at_ease && stay &&
+    if (at_ease &&
         (replies.len != t->expect.len || (replies.len && memcmp(replies.at, t->expect.at, replies.len) != 0)))
         sim_fail(w, "%s was told:\n%.*sand answered:\n%.*sinstead of:\n%.*s", n->name, (int)t->say.len, t->say.at,
                  (int)replies.len, replies.at ? replies.at : "", (int)t->expect.len, t->expect.at ? t->expect.at : "");
@@ -169,13 +194,19 @@ void load_op(struct world *w)
         return;
     w->ops_left--;
     world_event(w, w->now + rng_in(r, 0, 2 * w->op_gap_ns), EV_OP, 0, 0, 0);
-    int node = (int)rng_below(r, (uint64_t)w->count);
+    int node = (int)rng_below(r, (uint64_t)(w->count + w->plains));
     struct sim_node *n = &w->nodes[node];
+    if (node >= w->count) {
+        if (n->up && n->paused_until <= w->now)
+            foreign_report(w, node, (uint32_t)rng_below(r, w->model.key_count));
+        return;
+    }
     if (!n->node || n->paused_until > w->now)
         return;
-    bool at_ease = n->oom_one_in == 0;
+    bool stay = !rng_one_in(r, 8); /* for all answers; else who knows what is carried out */
+    bool at_ease = stay && n->oom_one_in == 0 && n->options.records_bytes_max == 0;
     struct talk t = {0};
-    for (uint64_t commands = 1 + rng_below(r, 4); commands > 0; commands--) {
+    for (uint64_t commands = 1 + rng_below(r, rng_one_in(r, 4) ? 14 : 4); commands > 0; commands--) {
         uint32_t key = (uint32_t)rng_below(r, w->model.key_count);
         if (rng_one_in(r, 3))
             key = (uint32_t)rng_below(r, 1 + w->model.key_count / 8); /* some report more often */
@@ -191,7 +222,7 @@ void load_op(struct world *w)
     }
     if (w->verbose)
         sim_say(w, "%s is told:\n%.*s", n->name, (int)t.say.len, t.say.at);
-    speak(w, node, &t, at_ease);
+    speak(w, node, &t, at_ease, stay);
     herd_buf_fini(&t.say);
     herd_buf_fini(&t.expect);
 }
@@ -203,8 +234,8 @@ void load_preload(struct world *w)
         struct talk t = {0};
         int node = (int)rng_below(&w->workload, (uint64_t)w->count);
         if (w->nodes[node].node) {
-            iamat(w, &t, node, key, w->nodes[node].oom_one_in == 0);
-            speak(w, node, &t, w->nodes[node].oom_one_in == 0);
+            iamat(w, &t, node, key, true);
+            speak(w, node, &t, true, true);
         }
         herd_buf_fini(&t.say);
         herd_buf_fini(&t.expect);

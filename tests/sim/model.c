@@ -53,6 +53,25 @@ static void place(struct model *m, uint32_t version)
     m->table[at] = version + 1;
 }
 
+/* Of a time or a difference, decimals beyond the ninth cut off. */
+static int64_t nanoseconds(struct herd_span text)
+{
+    bool minus = text.len && *text.at == '-';
+    int64_t ns = 0;
+    int decimals = -1;
+    for (size_t i = minus || *text.at == '+'; i < text.len; i++) {
+        if (text.at[i] == '.')
+            decimals = 0;
+        else if (decimals < 9) {
+            ns = ns * 10 + (text.at[i] - '0');
+            decimals += decimals >= 0;
+        }
+    }
+    for (decimals = decimals < 0 ? 0 : decimals; decimals < 9; decimals++)
+        ns *= 10;
+    return minus ? -ns : ns;
+}
+
 int32_t model_add(struct world *w, uint32_t key, struct herd_span line)
 {
     struct model *m = &w->model;
@@ -80,6 +99,7 @@ int32_t model_add(struct world *w, uint32_t key, struct herd_span line)
         v->part[i] = (struct herd_span){p, (size_t)(stop - p)};
         p = stop + 1;
     }
+    m->versions[m->count].accepted_ns = nanoseconds(v->part[4]) + nanoseconds(v->part[1]);
     place(m, m->count++);
     if (m->count * 2 > m->table_size) {
         free(m->table);
@@ -117,6 +137,12 @@ int model_time_order(struct herd_span a, struct herd_span b)
     return order ? order : bytes_order(frac[0], frac[1]);
 }
 
+bool model_outlives(const struct model *m, int32_t a, int32_t b)
+{
+    int64_t apart = m->versions[a].accepted_ns - m->versions[b].accepted_ns;
+    return m->outlives_ns && (apart > m->outlives_ns || -apart > m->outlives_ns);
+}
+
 int model_order(const struct model *m, int32_t a, int32_t b)
 {
     if (a == b)
@@ -124,6 +150,8 @@ int model_order(const struct model *m, int32_t a, int32_t b)
     if (a == NO_VERSION || b == NO_VERSION)
         return a == NO_VERSION ? -1 : 1;
     const struct version *x = &m->versions[a], *y = &m->versions[b];
+    if (model_outlives(m, a, b))
+        return x->accepted_ns < y->accepted_ns ? -1 : 1;
     enum { SERVER, DIFF, ID, PLACE, TIME };
     int order = model_time_order(x->part[TIME], y->part[TIME]);
     if (!order)
@@ -135,6 +163,11 @@ int model_order(const struct model *m, int32_t a, int32_t b)
     if (!order)
         order = bytes_order(x->part[TIME], y->part[TIME]);
     return order;
+}
+
+bool model_below(const struct world *w, int32_t has, int32_t least)
+{
+    return w->expire_ns ? has == NO_VERSION && least != NO_VERSION : model_order(&w->model, has, least) < 0;
 }
 
 static struct sent *sent_cell(const struct model *m, uint64_t what)
@@ -176,7 +209,7 @@ void model_learn(struct world *w, int node, int32_t version)
 {
     struct sim_node *n = &w->nodes[node];
     uint32_t key = w->model.versions[version].key;
-    if (model_order(&w->model, version, n->has[key]) <= 0)
+    if (model_order(&w->model, version, n->has[key]) <= 0 || w->model.versions[version].accepted_ns < n->forget_ns)
         return;
     n->held += n->has[key] == NO_VERSION;
     n->has[key] = version;
@@ -206,5 +239,66 @@ void model_follow(struct world *w, int node)
         n->has[key] = version;
         n->slots[key] = slot;
         w->out.len = 0;
+    }
+}
+
+/* ---- forgetting ---- */
+
+#define EDGE_NS (300 * SECOND)
+#define GRACE_NS (300 * SECOND)
+
+int64_t model_forget_ns(const struct world *w, int node)
+{
+    int64_t wall_ns = world_clock(w, node).wall_ns;
+    return w->expire_ns ? wall_ns / EDGE_NS * EDGE_NS - GRACE_NS - w->expire_ns : INT64_MIN;
+}
+
+int64_t model_forgotten_ns(const struct world *w)
+{
+    int64_t latest = INT64_MIN;
+    for (int i = 0; i < w->count; i++) {
+        int64_t soon = model_forget_ns(w, i), done = w->nodes[i].forget_ns;
+        latest = soon > latest ? soon : latest;
+        latest = done > latest ? done : latest;
+    }
+    return latest;
+}
+
+bool model_expired(const struct world *w, int node, int32_t version)
+{
+    return w->expire_ns && w->model.versions[version].accepted_ns < world_clock(w, node).wall_ns - w->expire_ns;
+}
+
+/* A record that is forgotten may have kept out another, with an older time, that was accepted later (by a server that
+ * was cut off, say) and is not to be forgotten yet. Who comes back with that one just when some have forgotten and
+ * some have not is told of by the alarm, not before. */
+static void refused_meanwhile(struct world *w, uint32_t key, int32_t forgotten)
+{
+    int64_t forgotten_ns = model_forgotten_ns(w);
+    for (uint32_t v = 0; v < w->model.count && !w->out_of_order[key]; v++)
+        if (w->model.versions[v].key == key && w->model.versions[v].accepted_ns >= forgotten_ns &&
+            model_order(&w->model, (int32_t)v, forgotten) < 0)
+            w->out_of_order[key] = w->repairs = true;
+}
+
+void model_forget(struct world *w, int node)
+{
+    struct sim_node *n = &w->nodes[node];
+    int64_t forget_ns = model_forget_ns(w, node);
+    if (forget_ns > n->forget_ns)
+        n->forget_ns = forget_ns;
+    bool sweeping = n->node->sweep_at != UINT32_MAX; /* not all in one tick */
+    for (uint32_t key = 0; w->expire_ns && key < w->model.key_count; key++) {
+        if (n->has[key] == NO_VERSION || w->model.versions[n->has[key]].accepted_ns >= n->forget_ns)
+            continue;
+        struct herd_span id = {w->model.keys[key].id, w->model.keys[key].len};
+        struct herd_store *store = n->node->store;
+        if (sweeping && herd_store_find(store, herd_store_hash(store, id), HERD_NO_SLOT, id) != HERD_NO_SLOT)
+            continue;
+        refused_meanwhile(w, key, n->has[key]);
+        n->has[key] = n->watched[key] = NO_VERSION;
+        n->slots[key] = HERD_NO_SLOT;
+        n->held--;
+        w->figures->forgotten++;
     }
 }

@@ -3,7 +3,7 @@
 seeds until it notices. Exit status 1: an edit does not fit the sources any more, a bug was not noticed within
 --seeds, or the core without a bug fails.
 
-    mutants.py --core lib/core --include include --sim tests/sim [--seeds 2000] [--only NAME] --cc CC...
+    mutants.py --core lib/core --include include --sim tests/sim [--seeds 4000] [--only NAME] --cc CC...
 """
 import argparse
 import os
@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import variant
 
 FLAGS = ["-std=c11", "-O1", "-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", "-w"]
-WRAP = ["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free"]
+EDGE = ["journal.c", "journal_compact.c", "journal_read.c", "journal_write.c"]  # part of the simulation too
+WRAP = ["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free"]
 
 
 class Builder:
@@ -26,6 +27,10 @@ class Builder:
         self.args, self.work = args, work
         self.sources = variant.read_core(args.core)
         variant.apply(self.sources, os.path.join(args.sim, "small", "small.edit"))
+        self.edge = os.path.join(os.path.dirname(args.core), "edge")
+        for name in EDGE:
+            with open(os.path.join(self.edge, name), encoding="utf-8") as f:
+                self.sources[name] = f.read()
         self.base = os.path.join(work, "base")
         variant.write_core(self.sources, self.base)
         jobs = [(os.path.join(self.base, name), self.base) for name in self.sources if name.endswith(".c")]
@@ -37,7 +42,8 @@ class Builder:
         name = os.path.basename(source)
         target = os.path.join(out, name[:-2] + ".o")
         # The simulator's files and the core's are told apart by their directory: their names differ.
-        subprocess.run([*self.args.cc, *FLAGS, "-I" + out, "-I" + self.base, "-I" + self.args.include,
+        more = ["-I" + self.edge, "-DHERD_JOURNAL_BATCH_BYTES=300", "-include", os.path.join(self.args.sim, "files.h")]
+        subprocess.run([*self.args.cc, *FLAGS, *(more if name in EDGE else []), "-I" + out, "-I" + self.base, "-I" + self.args.include,
                         "-I" + self.args.sim, "-c", source, "-o", target], check=True)
         return name, target
 
@@ -74,7 +80,7 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("core", "include", "sim"):
         parser.add_argument("--" + name, required=True, type=os.path.abspath)
-    parser.add_argument("--seeds", type=int, default=2000)
+    parser.add_argument("--seeds", type=int, default=4000)
     parser.add_argument("--only")
     parser.add_argument("--cc", nargs="+", required=True)
     args = parser.parse_args()

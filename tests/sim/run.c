@@ -10,6 +10,8 @@
 #define HEALING_NS (300 * SECOND)
 #define EVENTS_MAX UINT64_C(3000000)
 
+struct sim_options sim_options = {.nodes_max = NODES_MAX, .ops_max = UINT32_MAX, .faults_max = UINT32_MAX};
+
 void sim_say(struct world *w, const char *format, ...)
 {
     va_list list;
@@ -50,6 +52,7 @@ static void link_nodes(struct world *w, int a, int b)
         struct sim_node *n = &w->nodes[pair[i]];
         const struct sim_node *o = &w->nodes[pair[1 - i]];
         n->peers[n->options.peer_count] = pair[1 - i];
+        n->peers_plain[n->options.peer_count] = pair[1 - i] >= w->count;
         n->peer_names[n->options.peer_count++] = herd_span_of(o->name);
     }
 }
@@ -59,13 +62,16 @@ static void make_topology(struct world *w)
     struct rng *r = &w->topology;
     uint64_t size = rng_below(r, 20);
     w->count = (int)(size < 10 ? rng_in(r, 2, 4) : size < 18 ? rng_in(r, 5, 8) : rng_in(r, 9, NODES_MAX));
+    if (w->count > sim_options.nodes_max)
+        w->count = sim_options.nodes_max;
+    w->ping_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 200, 5000) * MS;
     for (int i = 0; i < w->count; i++) {
         struct sim_node *n = &w->nodes[i];
         /* names whose order is not that of the numbers */
         snprintf(n->name, sizeof n->name, "%c%d", "nNza"[rng_below(r, 4)], i);
         n->steady_off = rng_in(r, 0, 1000) * SECOND;
         n->wall_off = rng_one_in(r, 3) ? rng_in(r, -5000, 5000) * MS : 0;
-        n->options.ping_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 200, 5000) * MS;
+        n->options.ping_ns = world_ping(w, r);
         n->options.digest_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 2, 60) * SECOND;
         n->options.redial_max_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 50, 3000) * MS;
     }
@@ -73,6 +79,18 @@ static void make_topology(struct world *w)
         link_nodes(w, i, (int)rng_below(r, (uint64_t)i));
     for (uint64_t more = rng_below(r, (uint64_t)w->count * 2); more > 0; more--)
         link_nodes(w, (int)rng_below(r, (uint64_t)w->count), (int)rng_below(r, (uint64_t)w->count));
+    w->plains = rng_one_in(r, 4) ? (int)rng_in(r, 1, PLAINS_MAX) : 0; /* beside the herd: it does not depend on them */
+    if (sim_options.no_plain)
+        w->plains = 0;
+    for (int i = w->count; i < w->count + w->plains; i++) {
+        snprintf(w->nodes[i].name, sizeof w->nodes[i].name, "p%d", i);
+        w->nodes[i].up = true;
+        memset(w->nodes[i].unnoticed, true, sizeof w->nodes[i].unnoticed);
+        for (int64_t more = rng_in(r, 1, 3); more > 0; more--)
+            link_nodes(w, (int)rng_below(r, (uint64_t)w->count), i);
+    }
+    for (int i = 0; i < w->count; i++)
+        w->nodes[i].options.plain_lines_max = rng_one_in(r, 2) ? 1 : (size_t)rng_in(r, 2, 5);
 }
 
 static void make_keys(struct world *w)
@@ -81,8 +99,9 @@ static void make_keys(struct world *w)
     struct model *m = &w->model;
     uint64_t size = rng_below(r, 100);
     m->key_count = (uint32_t)(size < 60 ? rng_in(r, 1, 12) : size < 96 ? rng_in(r, 10, 60) : rng_in(r, 100, 900));
-    if (w->count > 8 && m->key_count > 60)
+    if ((w->count > 8 || w->plains > 0) && m->key_count > 60)
         m->key_count = 60;
+    w->out_of_order = calloc(m->key_count, sizeof *w->out_of_order);
     m->keys = calloc(m->key_count, sizeof *m->keys);
     for (uint32_t key = 0; key < m->key_count; key++) {
         char id[400];
@@ -94,13 +113,14 @@ static void make_keys(struct world *w)
         memcpy(m->keys[key].id, id, (size_t)len);
         m->keys[key].len = (uint32_t)len;
     }
-    for (int i = 0; i < w->count; i++) {
+    for (int i = 0; i < w->count + w->plains; i++) {
         struct sim_node *n = &w->nodes[i];
         n->has = malloc(m->key_count * sizeof *n->has);
         n->watched = malloc(m->key_count * sizeof *n->watched);
+        n->safe = malloc(m->key_count * sizeof *n->safe);
         n->slots = malloc(m->key_count * sizeof *n->slots);
         for (uint32_t key = 0; key < m->key_count; key++)
-            n->has[key] = n->watched[key] = NO_VERSION;
+            n->has[key] = n->watched[key] = n->safe[key] = NO_VERSION;
     }
 }
 
@@ -109,24 +129,37 @@ static void draw(struct world *w)
     make_topology(w);
     make_keys(w);
     struct rng *r = &w->faults;
-    w->calm = rng_one_in(r, 10);
+    w->calm = w->plains == 0 && rng_one_in(r, 8);
+    w->expire_ns = !w->calm && w->count <= 6 && rng_one_in(r, 10) ? rng_in(r, 1, 600) * SECOND : 0;
     w->watch = rng_one_in(r, 4);
-    for (int i = 0; i < w->count; i++)
-        w->nodes[i].journals = rng_one_in(r, 3);
+    for (int i = 0; i < w->count; i++) {
+        disk_make(w, i, r);
+        w->nodes[i].journals &= !sim_options.no_journal;
+    }
     w->ops_left = (uint32_t)rng_in(r, 5, rng_one_in(r, 4) ? 200 : 60);
     w->faults_left = w->calm ? 0 : (uint32_t)rng_in(r, 0, rng_one_in(r, 4) ? 60 : 20);
+    if (sim_options.no_expiry)
+        w->expire_ns = 0;
+    w->model.outlives_ns = w->expire_ns ? w->expire_ns + 150 * SECOND : 0;
     int64_t length = rng_in(r, 1, rng_one_in(r, 4) ? 20000 : 1500) * MS;
-    w->op_gap_ns = length / w->ops_left;
+    if (w->expire_ns) { /* long enough to see records go, with no more than the standard keep-alives */
+        length = rng_in(r, 300, 2000) * SECOND;
+        w->ping_ns = 0;
+        for (int i = 0; i < w->count; i++) {
+            w->nodes[i].options.ping_ns = 0;
+            w->nodes[i].options.digest_ns = rng_in(r, 10, 60) * SECOND;
+        }
+    }
+    if (w->ops_left > sim_options.ops_max)
+        w->ops_left = sim_options.ops_max;
+    if (w->faults_left > sim_options.faults_max)
+        w->faults_left = sim_options.faults_max;
+    w->op_gap_ns = length / (w->ops_left ? w->ops_left : 1);
     w->fault_gap_ns = w->faults_left ? length / w->faults_left : 0;
     w->op_window_s = rng_in(r, 0, 30);
     w->room = (size_t)rng_in(r, 1, rng_one_in(r, 3) ? 65536 : 600);
-    w->chunk = rng_one_in(r, 12) ? (size_t)rng_in(r, 20, 100) : (size_t)rng_in(r, 100, 65536);
+    w->chunk = rng_one_in(r, w->calm ? 3 : 12) ? (size_t)rng_in(r, 20, 100) : (size_t)rng_in(r, 100, 65536);
     w->jitter_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 0, 5 * MS);
-    if (w->calm) { /* links fast enough that a ping does not wait behind what is being sent until they end */
-        w->chunk += 4096;
-        for (int i = 0; i < w->count; i++)
-            w->nodes[i].options.ping_ns = 0;
-    }
 }
 
 /* ---- phases ---- */
@@ -168,15 +201,17 @@ static bool run_until_converged(struct world *w, int64_t deadline)
 static void check_rest(struct world *w, const int32_t *least)
 {
     check_all(w);
+    foreign_check_rest(w);
     for (uint32_t key = 0; key < w->model.key_count; key++) {
         for (int i = 0; i < w->count; i++)
             if (w->nodes[i].has[key] != w->nodes[0].has[key])
                 sim_fail(w, "%s and %s differ on client %u", w->nodes[0].name, w->nodes[i].name, key);
-        if (model_order(&w->model, w->nodes[0].has[key], least[key]) < 0)
+        if (least[key] != NO_VERSION && model_below(w, w->nodes[0].has[key], least[key]) &&
+            w->model.versions[least[key]].accepted_ns >= model_forgotten_ns(w))
             sim_fail(w, "lost: %.*s", (int)w->model.versions[least[key]].len, w->model.texts[least[key]]);
     }
     for (int i = 0; i < w->count; i++)
-        if (herd_node_counts(w->nodes[i].node).repairs)
+        if (herd_node_counts(w->nodes[i].node).repairs && !w->repairs)
             sim_fail(w, "%s had to repair", w->nodes[i].name);
     for (uint32_t v = 0; w->calm && v < w->model.count; v++)
         if (w->model.versions[v].calm && w->model.versions[v].sent_calm > (uint32_t)(2 * w->edges - w->count + 1))
@@ -204,10 +239,20 @@ static void rest_a_while(struct world *w)
 {
     uint64_t lines = w->figures->lines;
     run_until(w, w->now + 130 * SECOND);
-    if (w->figures->lines != lines)
+    if (w->figures->lines != lines && !w->repairs)
         sim_fail(w, "%llu lines were sent while nothing happened", (unsigned long long)(w->figures->lines - lines));
-    if (!run_until_converged(w, w->now + 30 * SECOND))
+    if (!run_until_converged(w, w->now + (w->expire_ns ? 400 : 30) * SECOND)) /* not all forget at once */
         sim_fail(w, "links broke while nothing happened");
+}
+
+/* Everybody is silent for so long that nothing is known any more. */
+static void forget_all(struct world *w)
+{
+    run_until(w, w->now + w->expire_ns + 700 * SECOND);
+    check_all(w);
+    for (int i = 0; i < w->count; i++)
+        if (w->nodes[i].held)
+            sim_fail(w, "%s does not forget", w->nodes[i].name);
 }
 
 /* Links are up, and of dials that crossed one is left. */
@@ -253,7 +298,7 @@ static int64_t run(struct world *w)
                 least[key] = w->nodes[i].has[key];
     }
     int64_t healed = w->now;
-    if (!run_until_converged(w, w->now + HEALING_NS))
+    if (!run_until_converged(w, w->now + (w->expire_ns ? 3 * HEALING_NS : HEALING_NS)))
         sim_fail(w, "no convergence");
     healed = w->now - healed;
     check_rest(w, least);
@@ -263,8 +308,12 @@ static int64_t run(struct world *w)
         disk_check(w, i);
     if (rng_one_in(&w->checks, 16)) {
         rest_a_while(w);
+        for (int i = 0; i < w->count; i++)
+            disk_check_rest(w, i);
         check_rest(w, least);
     }
+    if (w->expire_ns && rng_one_in(&w->checks, 2))
+        forget_all(w);
     free(least);
     return healed;
 }
@@ -290,8 +339,8 @@ uint64_t sim_run(uint64_t seed, bool verbose, struct figures *figures)
     model_init(&w->model);
     draw(w);
     if (verbose)
-        sim_say(w, "%d nodes, %d links, %u clients, %u commands, %u faults%s, %zu unsent bytes, pieces of %zu", w->count,
-                w->edges, w->model.key_count, w->ops_left, w->faults_left, w->calm ? " (calm)" : "", w->room, w->chunk);
+        sim_say(w, "%d nodes, %d plain, %d links, %u clients, %u commands, %u faults%s, %zu unsent bytes, pieces of %zu", w->count,
+                w->plains, w->edges, w->model.key_count, w->ops_left, w->faults_left, w->calm ? " (calm)" : "", w->room, w->chunk);
     run(w);
     figures->seeds++;
     figures->nodes += (uint64_t)w->count;

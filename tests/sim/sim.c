@@ -5,6 +5,12 @@
  *     sim --seeds 1..20000 --jobs 2       all of them; the last line sums up
  *     sim --seed 4711 --verbose           one, with everything that happens
  *
+ * To see what a failing seed is about, it may be run with less; it becomes another, of course, and may pass:
+ *
+ *     sim --seed 4711 --nodes 3 --ops 20 --faults 5 --without 'crash,no memory,plain,expiry,journal'
+ *
+ * Kinds of misfortune have the names that --verbose shows.
+ *
  * Every hundredth seed is run twice and must go the same way. Exit status 1: some seed failed; the command that
  * runs it again is printed.
  */
@@ -28,7 +34,8 @@ struct job {
 
 static _Noreturn void usage(void)
 {
-    fputs("usage: sim [--seeds A..B] [--seed N] [--jobs N] [--verbose]\n", stderr);
+    fputs("usage: sim [--seeds A..B] [--seed N] [--jobs N] [--verbose]\n"
+          "           [--nodes N] [--ops N] [--faults N] [--without KIND,...]\n", stderr);
     exit(2);
 }
 
@@ -39,6 +46,23 @@ static uint64_t number(const char *text, char **ret_end)
     if (errno || *ret_end == text)
         usage();
     return value;
+}
+
+static void do_without(char *kinds)
+{
+    for (char *kind = strtok(kinds, ","); kind; kind = strtok(NULL, ",")) {
+        int fault = fault_number(kind);
+        if (fault >= 0)
+            sim_options.without |= UINT32_C(1) << fault;
+        else if (strcmp(kind, "plain") == 0)
+            sim_options.no_plain = true;
+        else if (strcmp(kind, "expiry") == 0)
+            sim_options.no_expiry = true;
+        else if (strcmp(kind, "journal") == 0)
+            sim_options.no_journal = true;
+        else
+            usage();
+    }
 }
 
 static void run_seeds(struct job *job, uint64_t from, uint64_t to, uint64_t stride, bool verbose)
@@ -69,14 +93,16 @@ static void sum_up(const struct job *jobs, int count, double wall)
         const struct figures *g = &jobs[i].figures;
         f.seeds += g->seeds, f.updates += g->updates, f.lines += g->lines, f.links += g->links, f.crashes += g->crashes;
         f.cuts += g->cuts, f.faults += g->faults, f.events += g->events, f.syncs += g->syncs, f.checks += g->checks;
+        f.plain_lines += g->plain_lines, f.forgotten += g->forgotten, f.compactions += g->compactions;
         f.allocs_failed += g->allocs_failed, f.virtual_s += g->virtual_s, f.nodes += g->nodes, f.replays += g->replays;
     }
     printf("%llu seeds, %llu nodes, %llu updates, %llu AT lines, %llu link-ups, %llu comparisons that found a difference, "
-           "%llu faults (%llu crashes, %llu journals read back, %llu cuts, %llu failed allocations), %llu events, %llu stores checked, "
+           "%llu lines of plain neighbours, %llu records forgotten, %llu faults (%llu crashes, %llu journals read back and %llu written anew, %llu cuts, %llu failed allocations), %llu events, %llu stores checked, "
            "%.1f virtual hours, %.1f s\n",
            (unsigned long long)f.seeds, (unsigned long long)f.nodes, (unsigned long long)f.updates, (unsigned long long)f.lines,
-           (unsigned long long)f.links, (unsigned long long)f.syncs, (unsigned long long)f.faults,
-           (unsigned long long)f.crashes, (unsigned long long)f.replays, (unsigned long long)f.cuts, (unsigned long long)f.allocs_failed,
+           (unsigned long long)f.links, (unsigned long long)f.syncs, (unsigned long long)f.plain_lines,
+           (unsigned long long)f.forgotten, (unsigned long long)f.faults,
+           (unsigned long long)f.crashes, (unsigned long long)f.replays, (unsigned long long)f.compactions, (unsigned long long)f.cuts, (unsigned long long)f.allocs_failed,
            (unsigned long long)f.events, (unsigned long long)f.checks, f.virtual_s / 3600, wall);
 }
 
@@ -95,6 +121,14 @@ int main(int argc, char **argv)
             from = to = number(argv[++i], &end);
         } else if (strcmp(argv[i], "--jobs") == 0) {
             count = (int)number(argv[++i], &end);
+        } else if (strcmp(argv[i], "--nodes") == 0) {
+            sim_options.nodes_max = (int)number(argv[++i], &end);
+        } else if (strcmp(argv[i], "--ops") == 0) {
+            sim_options.ops_max = (uint32_t)number(argv[++i], &end);
+        } else if (strcmp(argv[i], "--faults") == 0) {
+            sim_options.faults_max = (uint32_t)number(argv[++i], &end);
+        } else if (strcmp(argv[i], "--without") == 0) {
+            do_without(argv[++i]);
         } else if (strcmp(argv[i], "--seeds") == 0) {
             from = number(argv[++i], &end);
             if (strncmp(end, "..", 2) != 0)
@@ -104,7 +138,7 @@ int main(int argc, char **argv)
             usage();
         }
     }
-    if (count < 1 || count > JOBS_MAX)
+    if (count < 1 || count > JOBS_MAX || sim_options.nodes_max < 2)
         usage();
     struct job *jobs = mmap(NULL, (size_t)count * sizeof *jobs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (jobs == MAP_FAILED) {

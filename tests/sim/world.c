@@ -140,6 +140,7 @@ static void see_line(struct world *w, struct end *to, struct herd_span line)
     int32_t version = model_find(&w->model, line);
     if (version == NO_VERSION)
         sim_fail(w, "%s says what nobody reported: %.*s", w->nodes[from->node].name, (int)line.len, line.at);
+    if (w->verbose) sim_say(w, "LINE %s %d: %.*s", w->nodes[from->node].name, to->node, (int)line.len, line.at);
     w->figures->lines++;
     struct version *v = &w->model.versions[version];
     v->sent_calm++;
@@ -148,10 +149,23 @@ static void see_line(struct world *w, struct end *to, struct herd_span line)
                  line.at, w->nodes[from->node].has[v->key], (unsigned)version);
     uint64_t side = from == &conn->end[1];
     uint64_t what = (uint64_t)conn->serial << 36 | (uint64_t)(uint32_t)version << 4 | side << 1;
-    if (!model_note(&w->model, what, conn->epoch))
+    bool news_again = w->out_of_order[v->key]; /* what was newer is forgotten, this is not */
+    if (!model_note(&w->model, what, conn->epoch) && !news_again)
         sim_fail(w, "%s says twice: %.*s", w->nodes[from->node].name, (int)line.len, line.at);
-    if (model_noted(&w->model, what | 1, conn->epoch))
+    if (model_noted(&w->model, what | 1, conn->epoch) && !news_again)
         sim_fail(w, "%s echoes: %.*s", w->nodes[from->node].name, (int)line.len, line.at);
+}
+
+static void see_lines(struct world *w, struct end *to)
+{
+    for (size_t at = 0; at < w->out.len;) {
+        const char *lf = memchr(w->out.at + at, '\n', w->out.len - at);
+        if (!lf)
+            sim_fail(w, "%s says half a line", w->nodes[other_end(to)->node].name);
+        size_t line = (size_t)(lf - w->out.at) - at;
+        see_line(w, to, (struct herd_span){w->out.at + at, line});
+        at += line + 1;
+    }
 }
 
 void world_send(struct world *w, struct end *to, const char *at, size_t len)
@@ -199,6 +213,10 @@ void world_close(struct world *w, struct end *end)
 
 void world_break(struct world *w, struct conn *conn, bool told)
 {
+    if (conn->end[0].node >= w->count || conn->end[1].node >= w->count) {
+        foreign_break(w, conn);
+        return;
+    }
     for (int i = 0; i < 2; i++) {
         struct end *end = &conn->end[i];
         size_t keep = (size_t)rng_in(&w->network, (int64_t)end->shown, (int64_t)end->in.len);
@@ -215,8 +233,9 @@ void world_break(struct world *w, struct conn *conn, bool told)
 
 /* ---- a session's turn ---- */
 
-/* A node takes part in what the neighbour said: the model learns the same lines. */
-static void learn_lines(struct world *w, struct end *end, size_t consumed, bool was_link)
+/* A node takes part in what the neighbour said: the model learns the same lines. A plain one's may have more
+ * behind them, or no LF. */
+static void learn_lines(struct world *w, struct end *end, size_t consumed, bool was_link, bool plain)
 {
     struct conn *conn = end->conn;
     const char *at = end->in.at, *stop = at ? at + consumed : at;
@@ -233,8 +252,10 @@ static void learn_lines(struct world *w, struct end *end, size_t consumed, bool 
             conn->epoch++;
             end->frames -= end->frames > 0;
         }
-        if (link && lf && len > 3 && memcmp(at, "AT ", 3) == 0) {
-            int32_t version = model_find(&w->model, (struct herd_span){at, len});
+        if (((link && lf) || plain) && len > 3 && memcmp(at, "AT ", 3) == 0) {
+            struct herd_span line = {at, len};
+            int32_t version = model_find(&w->model, plain ? foreign_cut(line) : line);
+            w->figures->plain_lines += plain;
             if (version == NO_VERSION)
                 sim_fail(w, "%s was told what nobody reported: %.*s", w->nodes[end->node].name, (int)len, at);
             model_learn(w, end->node, version);
@@ -250,7 +271,11 @@ static void deliver(struct world *w, struct end *end)
     int node = end->node;
     struct sim_node *n = &w->nodes[node];
     bool last = end->eof && end->shown == end->in.len;
-    bool was_link = herd_session_peer(end->session) >= 0;
+    bool was_link = herd_session_peer(end->session) >= 0, plain = other_end(end)->node >= w->count;
+    if (last && plain && end->torn) { /* reset, not ended: what is there of a line is not taken */
+        world_close(w, end);
+        return;
+    }
     struct herd_turn turn = {0};
     struct herd_span bytes = {end->in.len ? end->in.at : "", end->shown};
 #ifdef SIM_EXACT_INPUT /* bytes end where their memory ends */
@@ -279,8 +304,9 @@ static void deliver(struct world *w, struct end *end)
         return;
     }
     send_out(w, end);
-    if (is_link)
-        learn_lines(w, end, turn.consumed, was_link);
+    plain = plain && end->session->role == HERD_ROLE_CLIENT;
+    if (is_link || plain)
+        learn_lines(w, end, turn.consumed, was_link, plain);
     else
         model_follow(w, node);
     if (turn.consumed)
@@ -323,6 +349,16 @@ static void move(struct world *w, struct end *end)
         if (edge->chunk[down])
             chunk = edge->chunk[down];
     }
+    if (end->node >= w->count) {
+        size_t left = end->in.len - end->shown, some = left < chunk ? left : chunk;
+        uint32_t serial = conn->serial;
+        end->shown += some;
+        trace(w, (uint64_t)w->now ^ (uint64_t)conn->serial << 20 ^ some);
+        foreign_read(w, end);
+        if (conn->used && conn->serial == serial && !end->closed && end->in.len > end->shown)
+            world_wake(w, end);
+        return;
+    }
     if (end->unopened) {
         world_enter(w, end->node);
         int err = herd_session_open(n->node, &end->session, end, world_clock(w, end->node));
@@ -331,6 +367,12 @@ static void move(struct world *w, struct end *end)
         if (err < 0) {
             world_close(w, end);
             return;
+        }
+        if (from->node >= w->count) { /* it may be one of several at that address */
+            int peer = 0;
+            while (n->peers[peer] != from->node)
+                peer++;
+            herd_session_allow_plain(end->session, rng_one_in(&w->network, 4) ? -1 : peer);
         }
     }
     if (!end->session)
@@ -356,21 +398,34 @@ static void move(struct world *w, struct end *end)
 
 /* ---- a node's turn ---- */
 
+int64_t world_ping(const struct world *w, struct rng *r)
+{
+    return w->ping_ns / 10 * rng_in(r, 10, 20);
+}
+
+/* Some time the node hears that a dial failed, or that what it said did not arrive. */
+void world_dial_fails(struct world *w, int node, size_t peer, int64_t latest_ns)
+{
+    w->nodes[node].failing[peer]++;
+    world_event(w, w->now + rng_in(&w->network, MS, latest_ns), EV_DIAL_FAILED, (uint32_t)node, (uint32_t)peer,
+                w->nodes[node].starts);
+}
+
 static void dial(struct world *w, int from, size_t peer)
 {
     struct sim_node *n = &w->nodes[from];
     int to = n->peers[peer];
     struct edge *edge = world_edge(w, from, to);
-    if (edge->cut || !w->nodes[to].node) {
+    bool plain = to >= w->count, behind = n->node->peers[peer].behind;
+    if (edge->cut || !(plain ? w->nodes[to].up : w->nodes[to].node != NULL)) {
         if (!edge->cut_silently && rng_one_in(&w->network, 2))
             herd_node_dial_failed(n->node, peer, world_clock(w, from));
         else
-            world_event(w, w->now + rng_in(&w->network, MS, 500 * MS), EV_DIAL_FAILED, (uint32_t)from, (uint32_t)peer,
-                        n->starts);
+            world_dial_fails(w, from, peer, 500 * MS);
         return;
     }
     struct conn *conn = world_connect(w, from, to);
-    conn->end[1].unopened = true;
+    conn->end[1].unopened = !plain;
     w->out.len = 0;
     world_enter(w, from);
     int err = herd_session_dialled(n->node, &conn->end[0].session, &conn->end[0], peer, world_clock(w, from), &w->out);
@@ -381,17 +436,27 @@ static void dial(struct world *w, int from, size_t peer)
         w->out.len = 0;
         return;
     }
+    if (w->verbose && plain)
+        sim_say(w, "%s tells %s%s:\n%.*s", n->name, w->nodes[to].name, behind ? " all" : "", (int)w->out.len, w->out.len ? w->out.at : "");
+    if (plain && behind) /* it is told everything */
+        w->nodes[to].unnoticed[from] = false;
+    if (plain)
+        see_lines(w, &conn->end[1]);
     send_out(w, &conn->end[0]);
 }
 
-static void effects(struct world *w, int node)
+void world_effects(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
     struct herd_effect e;
     while (herd_node_effect(n->node, &e)) {
         switch (e.kind) {
         case HERD_EFFECT_DIAL: dial(w, node, e.peer); break;
-        case HERD_EFFECT_CLOSE: world_close(w, herd_session_user(e.session)); break;
+        case HERD_EFFECT_CLOSE:
+            if (w->calm && strcmp(e.text, "silent") == 0)
+                sim_fail(w, "%s takes a neighbour for dead, and nothing ever happened to it", n->name);
+            world_close(w, herd_session_user(e.session));
+            break;
         case HERD_EFFECT_PEER_UP: w->figures->links++; break;
         case HERD_EFFECT_LOOKUP:
             if (w->ticket_count == 16)
@@ -401,7 +466,7 @@ static void effects(struct world *w, int node)
         case HERD_EFFECT_NOTICE:
             if (w->verbose)
                 sim_say(w, "%s notices %s %.*s", n->name, e.text, (int)e.detail.len, e.detail.at);
-            if (strcmp(e.text, "digest_differs") == 0)
+            if (strcmp(e.text, "digest_differs") == 0 && !w->repairs)
                 sim_fail(w, "%s repairs a link to %.*s", n->name, (int)e.detail.len, e.detail.at);
             break;
         default: break;
@@ -428,14 +493,7 @@ static void fill(struct world *w, int node, struct end *end)
         if (w->out.len > room + 66000)
             sim_fail(w, "%s filled %zu bytes into %zu", w->nodes[node].name, w->out.len, room);
         size_t len = w->out.len;
-        for (size_t at = 0; at < len;) {
-            const char *lf = memchr(w->out.at + at, '\n', len - at);
-            if (!lf)
-                sim_fail(w, "%s says half a line", w->nodes[node].name);
-            size_t line = (size_t)(lf - w->out.at) - at;
-            see_line(w, to, (struct herd_span){w->out.at + at, line});
-            at += line + 1;
-        }
+        see_lines(w, to);
         send_out(w, end);
         if (err < 0) {
             if (sim_alloc.failed == failed)
@@ -471,17 +529,19 @@ void world_turn(struct world *w, int node)
     struct sim_node *n = &w->nodes[node];
     if (!n->node)
         return;
-    effects(w, node);
+    world_effects(w, node);
     for (size_t p = 0; p < n->node->peer_count; p++) {
         struct herd_session *link = herd_node_link(n->node, p);
         if (link)
             fill(w, node, herd_session_user(link));
     }
-    effects(w, node);
+    world_effects(w, node);
     disk_turn(w, node);
     if (n->watch && rng_one_in(&w->checks, 4))
         world_watch(w, node);
-    int64_t next = herd_node_next_ns(n->node);
+    int64_t next = herd_node_next_ns(n->node), disk_ns = disk_next_ns(w, node);
+    if (disk_ns < next)
+        next = disk_ns;
     if (next == INT64_MAX)
         return;
     next = next < n->steady_off ? w->now : next - n->steady_off;
@@ -499,6 +559,8 @@ bool world_start(struct world *w, int node)
     n->starts++;
     n->options.name = herd_span_of(n->name);
     n->options.peers = n->peer_names;
+    n->options.peers_plain = n->peers_plain;
+    n->options.expire_ns = w->expire_ns;
     n->options.seed[0] = w->seed ^ (uint64_t)node << 40 ^ n->starts;
     n->options.seed[1] = rng_next(&w->topology);
     world_enter(w, node);
@@ -514,6 +576,8 @@ bool world_start(struct world *w, int node)
         n->slots[key] = HERD_NO_SLOT;
     }
     n->held = 0;
+    n->forget_ns = INT64_MIN;
+    memset(n->failing, 0, sizeof n->failing);
     n->tick_at = 0;
     n->paused_until = 0;
     n->retry_at = 0;
@@ -540,7 +604,8 @@ void world_crash(struct world *w, int node, bool told)
             if (end->node != node || end->closed)
                 continue;
             world_break(w, conn, told);
-            close_end(w, end);
+            if (conn->used && !end->closed)
+                close_end(w, end);
         }
     }
     disk_crash(w, node);
@@ -578,6 +643,7 @@ void world_step(struct world *w, const struct event *e)
         world_enter(w, (int)e->a);
         herd_node_tick(n->node, world_clock(w, (int)e->a));
         world_leave(w);
+        model_forget(w, (int)e->a);
         world_turn(w, (int)e->a);
         break;
     }
@@ -594,14 +660,19 @@ void world_step(struct world *w, const struct event *e)
     case EV_DIAL_FAILED: {
         struct sim_node *n = &w->nodes[e->a];
         if (n->node && n->starts == e->stamp) {
+            n->failing[e->b]--;
             herd_node_dial_failed(n->node, e->b, world_clock(w, (int)e->a));
             world_turn(w, (int)e->a);
         }
         break;
     }
     case EV_START:
-        if (!w->nodes[e->a].node && w->nodes[e->a].starts == e->stamp)
+        if (w->nodes[e->a].starts != e->stamp || w->nodes[e->a].node)
+            break;
+        if ((int)e->a < w->count)
             world_start(w, (int)e->a);
+        else
+            w->nodes[e->a].up = true;
         break;
     case EV_OP: load_op(w); break;
     case EV_FAULT: fault_event(w, e); break;
@@ -610,18 +681,19 @@ void world_step(struct world *w, const struct event *e)
 
 void world_free(struct world *w)
 {
-    for (int i = 0; i < w->count; i++) {
+    for (int i = 0; i < w->count + w->plains; i++) {
         struct sim_node *n = &w->nodes[i];
         if (n->node)
             world_crash(w, i, true);
         free(n->has);
         free(n->watched);
         free(n->slots);
-        herd_buf_fini(&n->journal);
+        disk_free(n);
     }
     for (uint32_t i = 0; i < w->conn_top; i++)
         for (int k = 0; w->conns[i].used && k < 2; k++)
             herd_buf_fini(&w->conns[i].end[k].in);
+    free(w->out_of_order);
     free(w->conns);
     free(w->heap);
     herd_buf_fini(&w->out);

@@ -6,7 +6,8 @@
  *               with the library
  *     world.c   events in the order of time; bytes from node to node; effects carried out
  *     load.c    clients: what they say, and what they must be answered
- *     disk.c    journals, of nodes that keep one
+ *     disk.c    disks, of nodes that keep a journal; files.h lets lib/edge write to them
+ *     foreign.c neighbours that are no nodes: they speak the class protocol
  *     faults.c  misfortune, and its end
  *     check.c   what must be true at any moment, and at the end
  *     run.c     one seed from beginning to end
@@ -26,7 +27,9 @@
 #include <stdio.h>
 
 #define NODES_MAX 24
-#define CONNS_MAX 1024
+#define PLAINS_MAX 3
+#define ALL_MAX (NODES_MAX + PLAINS_MAX)
+#define CONNS_MAX 16384
 #define US INT64_C(1000)
 #define MS INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
@@ -49,6 +52,7 @@ struct version {
     uint32_t len;
     struct herd_span part[5]; /* server, diff, id, place, time: into the world's texts */
     uint64_t hash;
+    int64_t accepted_ns; /* its time plus its difference */
     uint32_t sent_calm; /* how often it crossed a link while nothing else happened */
     bool calm;
 };
@@ -73,13 +77,14 @@ struct model {
     char **texts; /* memory of the lines */
     struct sent *sent;
     uint32_t sent_size, sent_used, run;
+    int64_t outlives_ns; /* a record accepted so much later than another is the newer; 0: not */
 };
 
 /* ---- nodes and connections ---- */
 
 struct end {
     struct conn *conn;
-    int node;       /* -1: a stranger, played by faults.c */
+    int node;       /* -1: a stranger, played by faults.c; from the world's count on: a plain neighbour */
     struct herd_session *session;
     struct herd_buf in; /* bytes for this end: shown to it, arrived or on their way */
     size_t shown;
@@ -97,22 +102,53 @@ struct conn {
     struct end end[2];
 };
 
+/* ---- disk.c ---- */
+#define DISK_FILES 8
+#define DISK_NAMES 2
+#define DISK_FDS 8
+
+struct sim_file {
+    struct herd_buf bytes;
+    size_t synced; /* of them, on the disk */
+    size_t parsed; /* of those, in the ledger of what is safe */
+    size_t doubt;  /* what is behind this was to be cut off, and could not be; 0: nothing */
+    bool spoiled;  /* a sync failed: what is behind `synced` never counts */
+};
+
+struct sim_disk {
+    struct sim_file files[DISK_FILES];
+    int names[DISK_NAMES], durable[DISK_NAMES]; /* which file has a name, now and on the disk; -1: none */
+    struct {
+        bool used;
+        int file;
+        size_t at, syncing;
+    } fds[DISK_FDS];
+    bool dead, trouble;
+    int64_t torn; /* lines that may lie in pieces */
+    int64_t sync_ns;
+    uint64_t compact_lines;
+};
+
 struct sim_node {
     char name[12];
     struct herd_node *node; /* NULL: crashed */
     struct herd_watch *watch;
     struct herd_node_options options;
-    struct herd_span peer_names[NODES_MAX];
-    int peers[NODES_MAX];
+    struct herd_span peer_names[ALL_MAX];
+    int peers[ALL_MAX];
+    bool peers_plain[ALL_MAX];
+    uint32_t failing[ALL_MAX]; /* by peer: dials that failed, messages that were lost, and it will hear of that */
+    bool up, unnoticed[NODES_MAX]; /* of a plain neighbour: who still believes that it knows what it was told */
+    int64_t forget_ns; /* what was accepted before is held no more */
     int64_t wall_off, steady_off; /* from the world's time */
     int64_t paused_until;
     int64_t tick_at, retry_at;
     uint64_t oom_one_in;
     uint32_t starts;
     bool journals;
-    struct herd_scribe scribe;
-    struct herd_buf journal; /* a file: outlives the node */
-    size_t synced;           /* of it, safe from a crash */
+    struct herd_journal *journal;
+    struct sim_disk disk; /* outlives the node */
+    int32_t *safe;    /* by key: the newest that its disk must hold for ever */
     int32_t *has;     /* by key: the version it must hold */
     int32_t *watched; /* by key: the newest its watcher saw; NO_VERSION - 1: it changed unseen by model */
     uint32_t *slots;  /* by key: where the store keeps it, once known */
@@ -140,16 +176,19 @@ struct event {
 };
 
 struct figures {
-    uint64_t seeds, updates, lines, links, crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays;
+    uint64_t plain_lines, forgotten, compactions, seeds, updates, lines, links, crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays;
     double virtual_s;
 };
 
 struct world {
     uint64_t seed;
     struct rng topology, workload, network, faults, checks;
-    struct sim_node nodes[NODES_MAX];
-    int count, edges;
-    struct edge edge[NODES_MAX][NODES_MAX]; /* [smaller][larger] */
+    struct sim_node nodes[ALL_MAX];
+    int count, plains, edges; /* plain neighbours stand behind the nodes */
+    struct edge edge[ALL_MAX][ALL_MAX]; /* [smaller][larger] */
+    int64_t expire_ns;        /* 0: nothing is forgotten */
+    bool *out_of_order;       /* by key: what was forgotten had refused something that is not; see model_forget */
+    bool repairs;             /* for such a key a link may need the alarm */
     struct conn *conns;
     uint32_t conn_top, serial;
     struct model model;
@@ -159,6 +198,7 @@ struct world {
     int64_t now;
     size_t room, chunk;    /* unsent bytes below which links are filled; bytes that arrive at once */
     int64_t jitter_ns;
+    int64_t ping_ns; /* 0: as nodes have it; at most twice this at any node */
     uint32_t ops_left, faults_left;
     int64_t op_gap_ns, fault_gap_ns, op_window_s;
     bool calm;             /* no misfortune: messages are counted */
@@ -188,6 +228,10 @@ int32_t model_find(const struct model *m, struct herd_span line);
 int32_t model_add(struct world *w, uint32_t key, struct herd_span line);
 /* <0: a comes before b. */
 int model_order(const struct model *m, int32_t a, int32_t b);
+/* Whether who once held `least` has lost something. Where records expire three may beat each other in a circle. */
+bool model_below(const struct world *w, int32_t has, int32_t least);
+/* Whether one of them was accepted so late that this decides. */
+bool model_outlives(const struct model *m, int32_t a, int32_t b);
 int model_time_order(struct herd_span a, struct herd_span b);
 /* Notes that `what` happened in `epoch`; false if it had already happened in that epoch. */
 bool model_note(struct model *m, uint64_t what, uint32_t epoch);
@@ -196,6 +240,12 @@ bool model_noted(const struct model *m, uint64_t what, uint32_t epoch);
 void model_learn(struct world *w, int node, int32_t version);
 /* The node's store decides what it has, for what it could take in was a matter of luck; never less than before. */
 void model_follow(struct world *w, int node);
+/* What was accepted before this is forgotten by the node, as its clock is now; or by any node. */
+int64_t model_forget_ns(const struct world *w, int node);
+int64_t model_forgotten_ns(const struct world *w);
+/* The node looked at its clock: it forgets. */
+void model_forget(struct world *w, int node);
+bool model_expired(const struct world *w, int node, int32_t version);
 
 /* ---- world.c ---- */
 void world_event(struct world *w, int64_t at, enum event_kind kind, uint32_t a, uint32_t b, uint32_t stamp);
@@ -206,24 +256,35 @@ struct edge *world_edge(struct world *w, int a, int b);
 struct conn *world_connect(struct world *w, int a, int b);
 void world_send(struct world *w, struct end *to, const char *at, size_t len);
 void world_close(struct world *w, struct end *end);
+/* A node's own period, for the two ends of a link must not differ much. */
+int64_t world_ping(const struct world *w, struct rng *r);
 /* Both ends go, and what was on its way is cut at a random byte; `told`: the ends notice. */
 void world_break(struct world *w, struct conn *conn, bool told);
+void world_dial_fails(struct world *w, int node, size_t peer, int64_t latest_ns);
 /* The node's watcher sees what there is to see. */
 void world_watch(struct world *w, int node);
 /* A node's turn ends: effects, links filled, its next tick. */
 void world_turn(struct world *w, int node);
+/* Only what it wants done. */
+void world_effects(struct world *w, int node);
 bool world_start(struct world *w, int node);
 void world_crash(struct world *w, int node, bool told);
 void world_wake(struct world *w, struct end *end);
 void world_free(struct world *w);
 
 /* ---- disk.c: what a node wrote down outlives it ---- */
+void disk_make(struct world *w, int node, struct rng *r);
 void disk_open(struct world *w, int node);
 void disk_turn(struct world *w, int node);
-/* The node dies: what was not synced may be lost, from any byte on. */
+/* The steady time of the next turn it wants. */
+int64_t disk_next_ns(const struct world *w, int node);
+/* The node dies, perhaps its machine too: then what was not synced may be lost, from any byte on. */
 void disk_crash(struct world *w, int node);
+void disk_free(struct sim_node *n);
 /* All that the node knows is in its journal, once that had time to be written. */
 void disk_check(struct world *w, int node);
+/* After a while without trouble: nothing depends on what could not be synced once. */
+void disk_check_rest(struct world *w, int node);
 
 static inline struct end *other_end(struct end *end)
 {
@@ -234,12 +295,29 @@ void world_enter(struct world *w, int node);
 void world_leave(struct world *w);
 
 /* ---- load.c, faults.c ---- */
+/* The number of a kind of misfortune, or -1. */
+int fault_number(const char *name);
 void load_op(struct world *w);
 void load_preload(struct world *w);
+/* The time and place of a report. */
+void load_draw(struct world *w, char time[64], char place[64]);
 void fault_event(struct world *w, const struct event *e);
 void fault_heal(struct world *w);
 
+/* ---- foreign.c ---- */
+struct herd_span foreign_cut(struct herd_span line);
+void foreign_report(struct world *w, int node, uint32_t key);
+void foreign_read(struct world *w, struct end *end);
+void foreign_break(struct world *w, struct conn *conn);
+void foreign_crash(struct world *w, int node);
+void foreign_heal(struct world *w);
+void foreign_check(struct world *w, int node);
+bool foreign_settled(struct world *w);
+void foreign_check_rest(struct world *w);
+
 /* ---- check.c ---- */
+/* Where the node's store keeps a client. */
+uint32_t check_slot(struct world *w, int node, uint32_t key);
 bool check_comparing(const struct world *w, struct conn *conn);
 void check_node(struct world *w, int node);
 void check_links(struct world *w, int node);
@@ -249,6 +327,14 @@ bool check_converged(struct world *w);
 struct end *check_link(const struct world *w, int node, int peer);
 
 /* ---- run.c ---- */
+/* What a failing seed may do without, to see what it is about. */
+struct sim_options {
+    int nodes_max;
+    uint32_t ops_max, faults_max;
+    uint32_t without; /* a bit for each kind of misfortune */
+    bool no_plain, no_expiry, no_journal;
+};
+extern struct sim_options sim_options;
 /* One seed; returns its trace hash. Does not return if something is wrong. */
 uint64_t sim_run(uint64_t seed, bool verbose, struct figures *figures);
 

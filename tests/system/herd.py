@@ -517,7 +517,8 @@ class Proxy:
         test.addCleanup(self.close)
 
     def set(self, mode):
-        """"open"; "cut": connections end and none is made; "dead": connections stay and carry nothing."""
+        """"open"; "cut": connections end and none is made; "dead": connections stay and carry nothing; "slow": less
+        than 30 kB a second."""
         self._applied.clear()
         self.mode = mode
         self.wake.send(b".")
@@ -549,7 +550,7 @@ class Proxy:
 
     def _run(self):
         while self.mode != "end":
-            watched = [self._woken, self.listener] + (list(self.pairs) if self.mode == "open" else [])
+            watched = [self._woken, self.listener] + (list(self.pairs) if self.mode in ("open", "slow") else [])
             for ready in select.select(watched, [], [])[0]:
                 if ready is self._woken:
                     self._woken.recv(100)
@@ -570,9 +571,11 @@ class Proxy:
 
     def _forward(self, one):
         try:
-            data = one.recv(1 << 16)
+            data = one.recv(300 if self.mode == "slow" else 1 << 16)
             if data:
                 self.pairs[one].sendall(data)
+                if self.mode == "slow":
+                    time.sleep(0.01)
                 return
         except OSError:
             pass

@@ -268,6 +268,30 @@ class Failures(HerdTest):
         wire.set("open")
         herd.wait_everywhere(b"meanwhile", line)
 
+    def test_a_slow_wire_is_not_dead(self):
+        """What is queued on it takes many ping periods to pass, and a ping would wait behind it. Another neighbour
+        hears of what is new at once."""
+        herd = self.herd(names(3), [("N0", "N1"), ("N0", "N2")], log={"level": "info", "traffic": False},
+                         limits={"peer_ping_ms": 300, "write_stall_ms": 600})
+        wire = herd.wire("N0", "N1")
+        herd["N0"].start()
+        wire.set("slow")
+        with herd["N0"].client() as client:
+            client.send(b"".join(report(b"slow%05d" % n) for n in range(4000)))
+            client.lines(4000)
+        herd["N2"].start()
+        wait_for(lambda: herd["N2"].at(b"slow03999"), "the other neighbour knows")
+        herd["N1"].start()
+        begin = time.monotonic()
+        wait_for(lambda: herd["N1"].at(b"slow00000"), "the first one arrives")
+        line = herd["N0"].ask(report(b"news"))
+        wait_for(lambda: herd["N2"].at(b"news") == line, "news are not held up", 1)
+        self.assertIsNone(herd["N1"].at(b"slow03999"))
+        wait_for(lambda: herd["N1"].at(b"slow03999"), "the last one arrives")
+        self.assertGreater(time.monotonic() - begin, 2.4, "this was no slow wire")
+        for server in herd:
+            self.assertLessEqual({event["why"] for event in server.events("peer_down")}, {"replaced", "refused"})
+
     def test_flapping_links_under_load_lose_nothing(self):
         herd = self.herd(names(3), [("N0", "N1"), ("N1", "N2")], log={"level": "info", "traffic": False})
         wires = [herd.wire("N0", "N1"), herd.wire("N1", "N2")]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Counts allocations, and lets chosen ones fail. A program that includes this is linked with
- * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc.
+ * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc.
  */
 #ifndef TEST_ALLOC_H
 #define TEST_ALLOC_H
@@ -21,9 +21,11 @@ static struct alloc_plan alloc_plan;
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *at, size_t size);
+void *__real_aligned_alloc(size_t to, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *at, size_t size);
+void *__wrap_aligned_alloc(size_t to, size_t size);
 
 #ifndef ALLOC_HERE
 #define ALLOC_HERE true /* whether an allocation made now is one of those */
@@ -50,6 +52,11 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_realloc(void *at, size_t size)
 {
     return alloc_fails() ? NULL : __real_realloc(at, size);
+}
+
+void *__wrap_aligned_alloc(size_t to, size_t size)
+{
+    return alloc_fails() ? NULL : __real_aligned_alloc(to, size);
 }
 
 #endif

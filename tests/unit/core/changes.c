@@ -104,6 +104,33 @@ static void test_shares(void **state)
     herd_changes_fini(&changes);
 }
 
+/* A slot that a sweep will come to in its time, and that changes: its news do not wait for that. */
+static void test_news_go_before_a_sweep(void **state)
+{
+    (void)state;
+    struct herd_changes changes;
+    struct herd_reader reader;
+    open_changes(&changes, 1024);
+    herd_changes_join(&changes, &reader);
+    herd_reader_mark_all(&changes, &reader, 1024);
+    for (uint32_t round = 0; round < 8; round++) {
+        uint32_t slot = 1000 - round, takes = 0;
+        herd_changes_note(&changes, slot, NULL);
+        herd_changes_note(&changes, slot, NULL); /* twice is once */
+        while (herd_reader_take(&changes, &reader) != slot)
+            takes++;
+        assert_true(takes < 4);
+    }
+    bool seen[1024] = {false};
+    for (uint32_t slot; (slot = herd_reader_take(&changes, &reader)) != HERD_NO_SLOT;) {
+        assert_false(seen[slot] || (slot > 992 && slot <= 1000));
+        seen[slot] = true;
+    }
+    assert_int_equal(reader.pending, 0);
+    herd_changes_leave(&changes, &reader);
+    herd_changes_fini(&changes);
+}
+
 static void test_mark_all(void **state)
 {
     (void)state;
@@ -193,7 +220,7 @@ static void note(struct world *w, uint32_t slot, const struct herd_reader *excep
     for (size_t i = 0; i < READERS; i++) {
         if (!w->naive[i].joined || &w->reader[i] == except)
             continue;
-        anyone |= !w->naive[i].dirty[slot];
+        anyone |= !w->naive[i].dirty[slot] || w->reader[i].sweep_left > 0;
         naive_set(w, &w->naive[i], slot);
     }
     if (anyone)
@@ -330,7 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keeps_place_in_the_queue),
         cmocka_unit_test(test_except_and_joining_late),
-        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_shares), cmocka_unit_test(test_news_go_before_a_sweep),
         cmocka_unit_test(test_mark_all),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_many_laps),

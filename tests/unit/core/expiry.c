@@ -201,6 +201,35 @@ static void test_return(void **state)
     }
 }
 
+/* A client's clock was ahead and is set right. The first node to forget its old record takes the new one, and those
+ * that still hold the old one must not think that it is old news: when they forgot too, they would have nothing. */
+static void test_client_clock_set_back(void **state)
+{
+    (void)state;
+    static const int64_t skews[] = {0, -70 * S, 0};
+    struct wire *w = open_herd("a b c", "a-b b-c", skews);
+    report(w, 0, "k", w->now.wall_ns + 1000 * S);
+    pass(w, 140);
+    report(w, 1, "k", w->now.wall_ns); /* too soon: the old one is not long gone */
+    pass(w, 1);
+    assert_false(visible(w, 0, "k") || visible(w, 1, "k"));
+    pass(w, 469); /* a and c have forgotten it, b has not */
+    assert_true(held(w, 0) == 0 && held(w, 1) == 1 && held(w, 2) == 0);
+    report(w, 0, "k", w->now.wall_ns);
+    pass(w, 1);
+    assert_true(visible(w, 0, "k") && visible(w, 1, "k") && visible(w, 2, "k"));
+    struct wire_end *old = wire_client(w, 2); /* and what comes late is late */
+    wire_crash(w, 1);
+    wire_say(w, old, "HELLO 1 b c 77\n");
+    char line[128];
+    snprintf(line, sizeof line, "AT a -1000.000000000 k +1+1 %lld.000000000\n", (long long)(w->now.wall_ns / S + 389));
+    wire_say(w, old, line);
+    assert_true(visible(w, 2, "k"));
+    pass(w, 300);
+    assert_int_equal(alarms(w), 0);
+    wire_free(w);
+}
+
 static void test_slices(void **state)
 {
     (void)state;
@@ -233,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life),  cmocka_unit_test(test_off),    cmocka_unit_test(test_refused),
         cmocka_unit_test(test_hours), cmocka_unit_test(test_return), cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_client_clock_set_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,7 +93,7 @@ static void test_empty(void **state)
     struct model *model = calloc(1, sizeof *model);
     assert_int_equal(find(&index, model, 7, 7), HERD_NO_SLOT);
     assert_int_equal(herd_index_guess(&index, 7), HERD_NO_SLOT);
-    herd_index_prefetch(&index, 7);
+    assert_null(herd_index_home(&index, 7));
     herd_index_fini(&index);
     free(model);
 }

@@ -555,6 +555,48 @@ static void test_records_max(void **state)
     end(&f);
 }
 
+/* Reports that need more memory than there may be are refused; those that need none, and what neighbours tell,
+ * are not. */
+static void test_records_bytes_max(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char line[400], expected[420], id[201];
+    memset(id, 'x', 200);
+    id[200] = 0;
+    begin(&f, &(struct herd_node_options){.records_bytes_max = 500});
+    struct herd_store *store = herd_node_store(f.node);
+    assert_int_equal(herd_store_bytes(store), 0);
+    say(&f, "IAMAT a +0+0 1\nIAMAT b +0+0 1\n");
+    assert_int_equal(herd_store_bytes(store), 136);
+    snprintf(line, sizeof line, "IAMAT %s +0+0 1\n", id); /* a record of its own memory */
+    say(&f, line);
+    uint64_t bytes = herd_store_bytes(store);
+    assert_in_range(bytes, 136 + 68 + 200, 136 + 68 + 300);
+    f.out.len = 0;
+
+    id[0] = 'y';
+    snprintf(line, sizeof line, "IAMAT %s +0+0 1\n", id);
+    snprintf(expected, sizeof expected, "? %s", line);
+    say(&f, line);
+    heard(&f, expected);
+    assert_string_equal(f.notice, "records_bytes_max");
+    assert_int_equal(herd_store_bytes(store), bytes);
+    id[0] = 'x';
+    snprintf(line, sizeof line, "IAMAT %s +0+0 1621464828\n", id); /* no more than before */
+    snprintf(expected, sizeof expected, "AT Riley +0.000000000 %.300s", line + 6);
+    say(&f, line);
+    heard(&f, expected);
+    snprintf(line, sizeof line, "IAMAT a +0.%0120d+0 2\n", 1); /* known, but larger than it was */
+    snprintf(expected, sizeof expected, "? %s", line);
+    say(&f, line);
+    heard(&f, expected);
+    say(&f, "IAMAT a +0+0 1621464828\n");
+    heard(&f, "AT Riley +0.000000000 a +0+0 1621464828\n");
+    assert_int_equal(herd_store_count(store), 3);
+    end(&f);
+}
+
 static void test_future(void **state)
 {
     (void)state;
@@ -773,6 +815,7 @@ int main(void)
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_too_long_waits_its_turn),
         cmocka_unit_test(test_records_max),
+        cmocka_unit_test(test_records_bytes_max),
         cmocka_unit_test(test_future),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_idle_in_order),

@@ -388,6 +388,45 @@ static void test_life_is_any_byte(void **state)
     end(&o);
 }
 
+/* Who was quiet for a ping period says so unasked: the neighbour's ping may wait behind much else. */
+static void test_signs_of_life(void **state)
+{
+    (void)state;
+    struct one o;
+    begin(&o, "Juzang", &(struct herd_node_options){.digest_ns = 1000000 * SECOND});
+    tick(&o, 0); /* the other neighbour is dialled, and nothing comes of it */
+    struct herd_session *session = accept_one(&o);
+    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    fill(&o, session);
+    o.out.len = 0;
+    for (int i = 0; i < 20; i++) { /* they say much, and ask nothing */
+        for (int k = 0; k < 4; k++) {
+            say(&o, session, "AT Riley +1 kiwi +1+1 1\n");
+            assert_false(herd_session_wants(session));
+            assert_true(herd_node_next_ns(o.node) > o.now.steady_ns);
+            tick(&o, 5 * SECOND / 4);
+        }
+        assert_true(herd_session_wants(session));
+        assert_true(herd_node_next_ns(o.node) > o.now.steady_ns); /* no room: nothing hurries */
+        fill(&o, session);
+        heard(&o, "PONG\n");
+    }
+    tick(&o, 4 * SECOND); /* anything we say is a sign */
+    struct herd_session *client = accept_one(&o);
+    say(&o, client, "IAMAT kiwi +1+1 2\n");
+    o.out.len = 0;
+    fill(&o, session);
+    o.out.len = 0;
+    say(&o, session, "\n");
+    tick(&o, 4 * SECOND);
+    assert_false(herd_session_wants(session));
+    tick(&o, SECOND); /* in silence a ping does for both */
+    fill(&o, session);
+    heard(&o, "PING\n");
+    assert_int_equal(o.downs, 0);
+    end(&o);
+}
+
 /* ---- dialling again ---- */
 
 static void back_off(const char *name, int64_t extra_min, int64_t extra_max)
@@ -628,6 +667,25 @@ static void test_records_max_from_neighbours(void **state)
     end(&o);
 }
 
+/* What a neighbour knows is taken in, however much memory reports may have. */
+static void test_records_bytes_max_from_neighbours(void **state)
+{
+    (void)state;
+    struct one o;
+    begin(&o, "Juzang", &(struct herd_node_options){.records_bytes_max = 1});
+    struct herd_session *session = accept_one(&o), *client = accept_one(&o);
+    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "AT Riley +1 kiwi +0+0 5\nAT Riley +1 plum +0.00000000000000000000000000000000000000000000000000000+0 5\n");
+    assert_int_equal(herd_store_count(herd_node_store(o.node)), 2);
+    o.out.len = 0;
+    say(&o, client, "IAMAT lime +0+0 5\n");
+    heard(&o, "? IAMAT lime +0+0 5\n");
+    say(&o, client, "IAMAT plum +0+0 1621464828\n");
+    heard(&o, "AT Juzang +0.000000000 plum +0+0 1621464828\n");
+    assert_int_equal(o.downs, 0);
+    end(&o);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -653,6 +711,7 @@ int main(void)
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_life_is_any_byte),
+        cmocka_unit_test(test_signs_of_life),
         cmocka_unit_test(test_back_off),
         cmocka_unit_test(test_jitter),
         cmocka_unit_test(test_link_resets_back_off),
@@ -661,6 +720,7 @@ int main(void)
         cmocka_unit_test(test_half_open),
         cmocka_unit_test(test_end_of_a_link),
         cmocka_unit_test(test_records_max_from_neighbours),
+        cmocka_unit_test(test_records_bytes_max_from_neighbours),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

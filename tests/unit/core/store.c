@@ -57,7 +57,7 @@ static void expect_record(struct herd_store *store, const struct herd_record *ex
 /* Hashes every record from nothing, and every digest prefix too. */
 static void check_digest(struct herd_store *store)
 {
-    uint64_t total = 0;
+    uint64_t total = 0, bytes = (uint64_t)herd_store_slots(store) * 68;
     size_t count = 0;
     for (uint32_t slot = 0; slot < herd_store_slots(store); slot++) {
         const struct herd_cell *cell = herd_store_cell(store, slot);
@@ -67,8 +67,10 @@ static void check_digest(struct herd_store *store)
         struct herd_span name = herd_names_text(&store->names, cell->server);
         total += herd_body_hash(herd_cell_body(cell), &shape, cell->time_ns,
                                 herd_hash(store->digest_key, name.at, name.len));
+        bytes += herd_cell_apart_bytes(cell);
         count++;
     }
+    assert_true(herd_store_bytes(store) == bytes);
     assert_true(herd_store_digest(store) == total);
     assert_int_equal(herd_store_count(store), count);
     uint64_t sum = 0;

@@ -42,7 +42,7 @@ static void check(const char *bytes, size_t len)
 static void test_every_byte_at_every_place(void **state)
 {
     (void)state;
-    char line[24];
+    char line[40];
     for (size_t len = 0; len <= sizeof line; len++) {
         memset(line, 'a', sizeof line);
         check(line, len);
@@ -59,11 +59,12 @@ static void test_every_byte_at_every_place(void **state)
 static void test_every_pair_of_neighbours(void **state)
 {
     (void)state;
-    char line[8] = "aaaaaaa";
+    char line[21];
+    memset(line, 'a', sizeof line);
     for (int first = 0; first < 256; first++) {
         for (int second = 0; second < 256; second++) {
-            line[3] = (char)first;
-            line[4] = (char)second;
+            line[15] = (char)first; /* the last of one word and the first of the end */
+            line[16] = (char)second;
             check(line, sizeof line);
         }
     }

@@ -343,6 +343,109 @@ static void test_sink_failure(void **state)
     herd_buf_fini(&keeper.got);
 }
 
+/* A sink that takes blocks: what it was given, and where each hand-over ended. */
+struct blocks {
+    struct herd_buf got;
+    size_t ends[64];
+    int calls, refuse_call;
+};
+
+static int take_block(void *ctx, const char *bytes, size_t len)
+{
+    struct blocks *blocks = ctx;
+    if (++blocks->calls == blocks->refuse_call)
+        return HERD_E_IO;
+    assert_true((size_t)blocks->calls <= sizeof blocks->ends / sizeof *blocks->ends);
+    assert_int_equal(herd_buf_add(&blocks->got, bytes, len), 0);
+    blocks->ends[blocks->calls - 1] = blocks->got.len;
+    return 0;
+}
+
+static struct herd_log *make_blocks(struct blocks *blocks, int64_t offset)
+{
+    struct herd_log *log = NULL;
+    const struct herd_log_options options = {.sink = take_block, .sink_ctx = blocks, .traffic = true};
+    assert_int_equal(herd_log_new(&log, &options), 0);
+    herd_log_blocks(log, offset);
+    return log;
+}
+
+/* Lines of different length, numbered; returns the number after the last. */
+static int put_numbered(struct herd_log *log, int from, int count)
+{
+    char line[64];
+    for (int i = from; i < from + count; i++) {
+        int len = snprintf(line, sizeof line, "%d%.*s\n", i, i % 23, "......................");
+        herd_log_lines(log, "r", herd_span_of(""), (struct herd_span){line, (size_t)len});
+    }
+    return from + count;
+}
+
+/* Walks the lines that arrived: their numbers rise, and `missing` of `count` are not there. */
+static void expect_numbered(const struct blocks *blocks, int count, int missing)
+{
+    const char *at = blocks->got.at, *end = at + blocks->got.len, *lf;
+    int next = 0, seen = 0;
+    for (; at < end; at = lf + 1) {
+        lf = memchr(at, '\n', (size_t)(end - at));
+        assert_non_null(lf);
+        const char *quote = memchr(at, '"', (size_t)(lf - at));
+        if (!quote || lf[-1] != '"')
+            continue; /* told of what was lost, or torn */
+        int number = atoi(quote + 1);
+        assert_true(number >= next && number < count);
+        next = number + 1;
+        seen++;
+    }
+    assert_int_equal(count - seen, missing);
+}
+
+static void test_blocks(void **state)
+{
+    (void)state;
+    const int64_t offsets[] = {0, 1, 65535, 65536 * 3 + 1000};
+    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+        struct blocks blocks = {0};
+        struct herd_log *log = make_blocks(&blocks, offsets[i]);
+        int next = put_numbered(log, 0, 5000);
+        assert_in_range(blocks.calls, 4, 8);
+        for (int k = 0; k < blocks.calls; k++)
+            assert_int_equal(((size_t)offsets[i] + blocks.ends[k]) % 65536, 0);
+        assert_int_equal(herd_log_flush(log), 0);
+        assert_int_equal(blocks.got.at[blocks.got.len - 1], '\n');
+        int before = blocks.calls;
+        next = put_numbered(log, next, 3000); /* after a flush the next block is short */
+        assert_true(blocks.calls > before);
+        assert_int_equal(((size_t)offsets[i] + blocks.ends[blocks.calls - 1]) % 65536, 0);
+        herd_log_blocks(log, -1);
+        next = put_numbered(log, next, 3000);
+        assert_int_equal(blocks.got.at[blocks.got.len - 1], '\n');
+        herd_log_free(log);
+        expect_numbered(&blocks, next, 0);
+        herd_buf_fini(&blocks.got);
+    }
+}
+
+/* A block is refused: its lines are lost, the one it ended in too, no others, and all are counted. */
+static void test_block_refused(void **state)
+{
+    (void)state;
+    for (int call = 1; call <= 4; call++) {
+        struct blocks blocks = {.refuse_call = call};
+        struct herd_log *log = make_blocks(&blocks, 0);
+        int next = put_numbered(log, 0, 5000);
+        herd_log_free(log);
+        assert_int_equal(herd_buf_add(&blocks.got, "", 1), 0);
+        blocks.got.len--;
+        const char *told = strstr(blocks.got.at, "log_dropped lines=");
+        assert_non_null(told);
+        int dropped = atoi(told + strlen("log_dropped lines="));
+        assert_in_range(dropped, 800, 1400);
+        expect_numbered(&blocks, next, dropped);
+        herd_buf_fini(&blocks.got);
+    }
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -380,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_stamps),    cmocka_unit_test(test_lines),
         cmocka_unit_test(test_caps),      cmocka_unit_test(test_every_byte_stays_on_its_line),
         cmocka_unit_test(test_collects),  cmocka_unit_test(test_sink_failure),
+        cmocka_unit_test(test_blocks),    cmocka_unit_test(test_block_refused),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

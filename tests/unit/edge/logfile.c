@@ -189,6 +189,59 @@ static void test_writes_that_fail(void **state)
     }
 }
 
+/* Blocks may end in the middle of a line: that is no tear, unless the rest is lost. */
+static void test_lines_in_pieces(void **state)
+{
+    (void)state;
+    static const int full[] = {-ENOSPC, 0};
+    struct herd_logfile *file = start("log");
+    assert_int_equal(put(file, "a\nhal"), 0);
+    assert_int_equal(put(file, "f\nb"), 0);
+    plan = full;
+    assert_int_equal(put(file, "c\n"), HERD_E_IO);
+    plan = NULL;
+    assert_int_equal(put(file, "d\n"), 0);
+    assert_int_equal(herd_logfile_offset(file), strlen("a\nhalf\nb\nd\n"));
+    herd_logfile_close(file);
+    expect("log", "a\nhalf\nb\nd\n");
+}
+
+static off_t room_of(const char *name, off_t *ret_size)
+{
+    struct stat info;
+    assert_int_equal(stat(in_dir(name), &info), 0);
+    *ret_size = info.st_size;
+    return info.st_blocks * 512;
+}
+
+/* Much in one piece reserves room ahead, little does not; closing and reopening give it back. */
+static void test_room_is_given_back(void **state)
+{
+    (void)state;
+    static char much[65536];
+    off_t size;
+    memset(much, 'x', sizeof much);
+    much[sizeof much - 1] = '\n';
+    struct herd_logfile *file = start("log");
+    assert_int_equal(put(file, "little\n"), 0);
+    assert_true(room_of("log", &size) <= 65536);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(herd_logfile_sink(file, much, sizeof much), 0);
+    assert_int_equal(herd_logfile_offset(file), 7 + 100 * sizeof much);
+    off_t room = room_of("log", &size);
+    assert_int_equal(size, 7 + 100 * sizeof much);
+    assert_true(room <= size * 2 + (1 << 20)); /* at most as much again; nothing where there is no such thing */
+    assert_int_equal(herd_logfile_reopen(file), 0);
+    room = room_of("log", &size);
+    assert_int_equal(size, 7 + 100 * sizeof much);
+    assert_true(room <= size + 65536);
+    assert_int_equal(herd_logfile_sink(file, much, sizeof much), 0);
+    herd_logfile_close(file);
+    room = room_of("log", &size);
+    assert_int_equal(size, 7 + 101 * sizeof much);
+    assert_true(room <= size + 65536);
+}
+
 static void test_full_disk_is_told_of_later(void **state)
 {
     (void)state;
@@ -218,6 +271,7 @@ static void test_stuck_pipe_does_not_hang(void **state)
     assert_true(reader >= 0);
     struct herd_logfile *file = NULL;
     assert_int_equal(herd_logfile_open(&file, in_dir("fifo")), 0);
+    assert_int_equal(herd_logfile_offset(file), -1);
     char line[1024];
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\n';
@@ -251,6 +305,8 @@ int main(void)
         cmocka_unit_test(test_cannot_open),
         cmocka_unit_test(test_stderr),
         cmocka_unit_test(test_writes_that_fail),
+        cmocka_unit_test(test_lines_in_pieces),
+        cmocka_unit_test(test_room_is_given_back),
         cmocka_unit_test(test_full_disk_is_told_of_later),
         cmocka_unit_test(test_stuck_pipe_does_not_hang),
     };

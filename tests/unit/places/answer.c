@@ -78,6 +78,15 @@ static void test_refused(void **state)
     }
 }
 
+static void test_nothing(void **state)
+{
+    (void)state;
+    struct herd_answer_shape shape;
+    char why[100];
+    assert_int_equal(herd_answer_read((struct herd_span){NULL, 0}, &shape, why, sizeof why), HERD_E_SYNTAX);
+    assert_string_equal(why, "empty at byte 0");
+}
+
 /* A hundred million bytes of answer: slow is not allowed, deep is not either. */
 static void test_huge(void **state)
 {
@@ -163,7 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut),     cmocka_unit_test(test_refused), cmocka_unit_test(test_huge),
-        cmocka_unit_test(test_failure), cmocka_unit_test(test_writer),
+        cmocka_unit_test(test_failure), cmocka_unit_test(test_writer),  cmocka_unit_test(test_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,13 +84,64 @@ static void test_what_is_taken(void **state)
     }
 }
 
+/* Neither a place nor a name: counted. */
 static void test_skipped(void **state)
 {
     (void)state;
-    herd_points_free(read_good(COLLECTION("{\"type\":\"Feature\",\"geometry\":null,\"properties\":{\"name\":\"a\"}},"
-                                          "{\"type\":\"Feature\",\"geometry\":{\"type\":\"LineString\",\"coordinates\":[[1,2],[3,4]]}},"
-                                          "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},\"properties\":{}},"
-                                          POINT("1", "2", "a")), 1, 3));
+    static const char *const geometries[] = {
+        "null", "{}", "5", "{\"type\":\"Circle\",\"coordinates\":[1,2]}", "{\"type\":\"Point\",\"coordinates\":[]}",
+        "{\"type\":\"MultiPolygon\",\"coordinates\":[]}", "{\"type\":\"Polygon\",\"coordinates\":[[]]}",
+        "{\"type\":\"GeometryCollection\",\"geometries\":[]}", "{\"type\":\"GeometryCollection\"}",
+    };
+    char text[400];
+    for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++) {
+        snprintf(text, sizeof text, COLLECTION("{\"type\":\"Feature\",\"geometry\":%s,\"properties\":{\"name\":\"a\"}},"
+                                               POINT("1", "2", "a")), geometries[i]);
+        herd_points_free(read_good(text, 1, 1));
+    }
+    herd_points_free(read_good(COLLECTION("{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},\"properties\":{}},"
+                                          "{\"type\":\"Feature\",\"properties\":{\"name\":\"a\"}}"), 0, 2));
+}
+
+/* The centre of the box around it. */
+static void test_not_points(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *geometry;
+        int32_t lon_e7, lat_e7;
+    } rows[] = {
+        {"\"LineString\",\"coordinates\":[[1,2],[3,5]]", 20000000, 35000000},
+        {"\"MultiPoint\",\"coordinates\":[[1,2,99],[-3,5],[0,-8]]", -10000000, -15000000},
+        {"\"Polygon\",\"coordinates\":[[[0,0],[4,0],[4,2],[0,2],[0,0]],[[1,1],[2,1],[2,1.5],[1,1]]]", 20000000, 10000000},
+        {"\"MultiLineString\",\"coordinates\":[[[1,2],[3,5]],[[9,9],[7,7]]]", 50000000, 55000000},
+        {"\"MultiPolygon\",\"coordinates\":[[[[0,0],[4,0],[4,2],[0,0]]],[],[[[8,8],[9,8],[9,10],[8,8]]]]", 45000000, 50000000},
+        {"\"GeometryCollection\",\"geometries\":[{\"type\":\"Point\",\"coordinates\":[1,1]},null,"
+         "{\"type\":\"GeometryCollection\",\"geometries\":[{\"type\":\"LineString\",\"coordinates\":[[3,1],[2,7]]}]},"
+         "{\"type\":\"Circle\"}]", 20000000, 40000000},
+        /* Fiji, cut at the antimeridian as RFC 7946 has it: not somewhere in Africa. */
+        {"\"MultiPolygon\",\"coordinates\":[[[[177,-19],[180,-19],[180,-16],[177,-16],[177,-19]]],"
+         "[[[-180,-19],[-178,-19],[-178,-16],[-180,-16],[-180,-19]]]]", 1795000000, -175000000},
+        {"\"MultiLineString\",\"coordinates\":[[[178,0],[180,0]],[[-180,0],[-174,2]]]", -1780000000, 10000000},
+        {"\"GeometryCollection\",\"geometries\":[{\"type\":\"Point\",\"coordinates\":[179,1]},"
+         "{\"type\":\"Point\",\"coordinates\":[-177,1]}]", -1790000000, 10000000},
+        /* One part that reaches from end to end, or past Greenwich, is not cut at all: lines are straight on the map. */
+        {"\"Polygon\",\"coordinates\":[[[-180,-90],[180,-90],[180,90],[-180,90],[-180,-90]]]", 0, 0},
+        {"\"MultiPolygon\",\"coordinates\":[[[[-180,-90],[180,-90],[180,90],[-180,90],[-180,-90]]]]", 0, 0},
+        {"\"LineString\",\"coordinates\":[[179,0],[-179,0]]", 0, 0},
+        {"\"MultiPoint\",\"coordinates\":[[-10,0],[10,0]]", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[600];
+        struct herd_point point;
+        snprintf(text, sizeof text, "{\"type\":\"Feature\",\"geometry\":{\"type\":%s},\"properties\":{\"name\":\"a\"}}",
+                 rows[i].geometry);
+        struct herd_points *points = read_good(text, 1, 0);
+        herd_points_get(points, 0, &point);
+        if (point.lon_e7 != rows[i].lon_e7 || point.lat_e7 != rows[i].lat_e7)
+            fail_msg("%s: %d %d", rows[i].geometry, point.lon_e7, point.lat_e7);
+        herd_points_free(points);
+    }
 }
 
 static void test_refused(void **state)
@@ -117,7 +168,6 @@ static void test_refused(void **state)
         {POINT("1e999", "1e999", "b"), HERD_E_RANGE, 1, "beyond 180 or latitude beyond 90"},
         {POINT("1", "\"2\"", "b"), HERD_E_SYNTAX, 1, "two numbers"},
         {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":{\"lon\":1}}}", HERD_E_SYNTAX, 1, "two numbers"},
-        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[]}}", HERD_E_SYNTAX, 1, "two numbers"},
         {"{\"typ\\n\":\"Feature\"}", HERD_E_SYNTAX, 1, "not a GeoJSON Feature"},
         {"{\"t\\u0079\":\"Feature\",\"type\":\"Featur\"}", HERD_E_SYNTAX, 1, "not a GeoJSON Feature"},
         {POINT("\"1\"", "2", "b"), HERD_E_SYNTAX, 1, "two numbers"},
@@ -128,6 +178,12 @@ static void test_refused(void **state)
         {"{\"type\":\"Feature\",\n\"geometry\":\n{\"type\":\"Point\",\n\"coordinates\":[1]}}", HERD_E_SYNTAX, 4, "two numbers"},
         {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\"}}", HERD_E_SYNTAX, 1, "without coordinates"},
         {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[[1,2],[3,4]]}}", HERD_E_SYNTAX, 1, "two numbers"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"LineString\",\"coordinates\":[1,2]}}", HERD_E_SYNTAX, 1, "two numbers"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[[[1,2],\n[3,\"4\"]]]}}", HERD_E_SYNTAX, 2, "two numbers"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"MultiPolygon\",\"coordinates\":{}}}", HERD_E_SYNTAX, 1, "not nested"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Polygon\"}}", HERD_E_SYNTAX, 1, "without coordinates"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"LineString\",\"coordinates\":[[1,2],\n[34,-118]]}}", HERD_E_RANGE, 2, "longitude first"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"GeometryCollection\",\"geometries\":[\n{\"type\":\"Point\",\"coordinates\":[181,0]}]}}", HERD_E_RANGE, 2, "beyond 180"},
         {POINT("1", "2", "a") "\n" POINT("1", "2", "a") "\nx", HERD_E_SYNTAX, 3, "expected an object"},
         {POINT("1", "2", "a") "\n{\"type\":\n\n\"Feature\"", HERD_E_SYNTAX, 4, "begins on line 2"},
         {"{\"type\":\"FeatureCollection\",\"features\":[" POINT("1", "2", "a") "] \"x\":1}", HERD_E_SYNTAX, 1, "around the features"},
@@ -161,7 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_collections_and_lines), cmocka_unit_test(test_what_is_taken),
         cmocka_unit_test(test_skipped),               cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_not_points),            cmocka_unit_test(test_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

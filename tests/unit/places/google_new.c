@@ -112,6 +112,7 @@ static void test_judge(void **state)
         {200, "", "UNKNOWN_ERROR", false, true},
         {200, "[]", "UNKNOWN_ERROR", false, true},
         {200, "{\"places\":{}}", "UNKNOWN_ERROR", false, true},
+        {200, "{\"places\":[],\"place\\u0073\":[]}", "UNKNOWN_ERROR", false, true},
         {200, "{\"places\":[NaN]}", "UNKNOWN_ERROR", false, true},
         {200, "{\"places\":[", "UNKNOWN_ERROR", false, true},
         {400, "{\"error\":{\"code\":400,\"message\":\"FieldMask is a required parameter\",\"status\":\"INVALID_ARGUMENT\"}}", "INVALID_REQUEST", false, false},

@@ -3,6 +3,7 @@
 #include "cm.h"
 
 #include "raw.h"
+#include "raw_bytes.h"
 
 #include <json.h>
 #include <stdlib.h>
@@ -118,6 +119,11 @@ static void test_walk(void **state)
     assert_false(herd_raw_member(&walk, &key, &value));
     assert_true(herd_span_equal(herd_raw_text(text, "name"), herd_span_of("x\\\"y")));
     assert_true(herd_raw_get(text, "s/t", &value));
+    struct herd_span first;
+    assert_int_equal(herd_raw_count(herd_span_of("{\"a\":1,\"b\":2,\"\\u0061\":3}"), "a", &first), 2);
+    assert_true(herd_span_equal(first, herd_span_of("1")));
+    assert_int_equal(herd_raw_count(herd_span_of("[1]"), "a", &first), 0);
+    assert_int_equal(first.len, 0);
     walk = herd_raw_walk(value);
     size_t count = 0;
     while (herd_raw_element(&walk, &value))
@@ -153,14 +159,14 @@ static void test_escape(void **state)
     herd_buf_fini(&out);
 }
 
-/* Both scanners go eight bytes at a time: every byte at every place of them, against one byte at a time. */
+/* The scanners go many bytes at a time: every byte at every place, against one byte at a time. */
 static void test_scanners(void **state)
 {
     (void)state;
-    char text[40];
+    char text[64];
     for (int filler = 0; filler < 2; filler++)
         for (int byte = 0; byte < 256; byte++)
-            for (size_t len = 0; len <= 20; len++)
+            for (size_t len = 0; len <= 36; len++)
                 for (size_t at = 0; at < len; at++) {
                     memset(text, filler ? 'x' : ' ', sizeof text);
                     text[at] = (char)byte;
@@ -174,6 +180,10 @@ static void test_scanners(void **state)
                         space++;
                     assert_ptr_equal(herd_raw_plain_end(text, text + len), text + plain);
                     assert_ptr_equal(herd_raw_space_end(text, text + len), text + space);
+                    size_t blanks = 0;
+                    while (blanks < len && text[blanks] == ' ')
+                        blanks++;
+                    assert_ptr_equal(herd_raw_blanks_end(text, text + len), text + blanks);
                 }
 }
 

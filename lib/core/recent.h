@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * AT lines taken in a moment ago, known by a hash of their bytes. In a herd with cycles most lines that
+ * arrive are copies of one that came another way a little earlier: these are recognised here before they are
+ * parsed or looked up.
+ *
+ * The hash has 64 bits and a key of this node's own, so that nobody can choose lines that agree; two that do
+ * by chance are as rare as digests that agree by chance, on which the comparison of states rests. What was
+ * taken in once is not news again while records only give way to newer ones. Where one is forgotten, an older
+ * one, accepted later and not forgotten yet, is news once more: then nothing is remembered here either.
+ */
+#ifndef HERD_CORE_RECENT_H
+#define HERD_CORE_RECENT_H
+
+#include "hash.h"
+#include "index.h"
+
+/* Copies arrive within milliseconds; this is many times that at a million lines a second. */
+#define HERD_RECENT_LINES 16384
+
+struct herd_recent {
+    uint64_t *hashes; /* of the newest line of each place; 0: none, and never found */
+    uint32_t *slots;  /* where its record is, or was */
+    uint64_t key[2];
+};
+
+/* HERD_E_NOMEM. */
+int herd_recent_init(struct herd_recent *recent, const uint64_t key[2]);
+void herd_recent_fini(struct herd_recent *recent);
+void herd_recent_clear(struct herd_recent *recent);
+
+/* Both factors of each product hold a secret: no bytes make one of them zero, whatever they are. */
+static inline uint64_t herd_recent_hash(const struct herd_recent *recent, struct herd_span line)
+{
+    const unsigned char *p = (const unsigned char *)line.at;
+    uint64_t h = recent->key[0] ^ line.len;
+    if (line.len < 16)
+        return 0; /* no AT line is so short */
+    for (const unsigned char *last = p + line.len - 16;; p += 16) {
+        if (p > last)
+            p = last;
+        h = herd_fold(h ^ herd_load_le64(p), recent->key[1] ^ herd_load_le64(p + 8));
+        if (p == last)
+            break;
+    }
+    return herd_fold(h ^ recent->key[1], recent->key[0] | 1);
+}
+
+/* The slot of the record that a line with this hash brought, or HERD_NO_SLOT. */
+static inline uint32_t herd_recent_slot(const struct herd_recent *recent, uint64_t hash)
+{
+    size_t at = (size_t)hash % HERD_RECENT_LINES;
+    return recent->hashes[at] == hash && hash != 0 ? recent->slots[at] : HERD_NO_SLOT;
+}
+
+/* A line without a hash is not kept. */
+static inline void herd_recent_note(struct herd_recent *recent, uint64_t hash, uint32_t slot)
+{
+    size_t at = (size_t)hash % HERD_RECENT_LINES;
+    recent->hashes[at] = hash;
+    recent->slots[at] = slot;
+}
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* libcurl's handles: set up once for their site, used for one call after another. */
+#include "fetch_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADERS_MAX_BYTES 65536
+#define IDLE_MAX          64
+
+static size_t on_body(char *at, size_t size, size_t count, void *ctx)
+{
+    struct herd_fetch_call *call = ctx;
+    size_t len = size * count;
+    if (len > call->body_max_bytes - call->body.len) {
+        call->too_big = true;
+        return 0;
+    }
+    if (herd_buf_add(&call->body, at, len) < 0) {
+        call->no_memory = true;
+        return 0;
+    }
+    return len;
+}
+
+static size_t on_header(char *at, size_t size, size_t count, void *ctx)
+{
+    (void)at;
+    struct herd_fetch_call *call = ctx;
+    call->header_bytes += size * count;
+    call->too_big = call->header_bytes > HEADERS_MAX_BYTES;
+    return call->too_big ? 0 : size * count;
+}
+
+#define SET(curl, option, value)                                        \
+    do {                                                                \
+        CURLcode set = curl_easy_setopt(curl, CURLOPT_##option, value); \
+        if (set != CURLE_OK)                                            \
+            bad = set;                                                  \
+    } while (0)
+
+/* What is the same for all calls of a site. */
+static CURLcode set_up(CURL *curl, const struct herd_fetch_site *site)
+{
+    CURLcode bad = CURLE_OK;
+    SET(curl, NOSIGNAL, 1L);
+    SET(curl, PROTOCOLS_STR, "https,http");
+    SET(curl, FOLLOWLOCATION, 0L);
+    SET(curl, HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(curl, PROXY, ""); /* not even from the environment */
+    SET(curl, SSL_VERIFYPEER, 1L);
+    SET(curl, SSL_VERIFYHOST, 2L);
+    if (site->ca_file)
+        SET(curl, CAINFO, site->ca_file); /* CAPATH, the system's own store, stays in force */
+    SET(curl, USERAGENT, "libherd/" HERD_VERSION);
+    SET(curl, ACCEPT_ENCODING, "gzip");
+    SET(curl, OPENSOCKETFUNCTION, herd_fetch_socket_open);
+    SET(curl, OPENSOCKETDATA, (void *)site->fetch);
+    SET(curl, CLOSESOCKETFUNCTION, herd_fetch_socket_close);
+    SET(curl, CLOSESOCKETDATA, (void *)site->fetch);
+    SET(curl, WRITEFUNCTION, on_body);
+    SET(curl, HEADERFUNCTION, on_header);
+    return bad;
+}
+
+static void easy_free(struct herd_fetch_easy *easy)
+{
+    if (!easy)
+        return;
+    if (easy->curl)
+        curl_easy_cleanup(easy->curl);
+    curl_url_cleanup(easy->url);
+    free(easy->front);
+    curl_free(easy->path);
+    free(easy);
+}
+
+static struct herd_fetch_easy *easy_new(const struct herd_fetch_site *site)
+{
+    struct herd_fetch_easy *easy = calloc(1, sizeof *easy);
+    if (easy && (easy->url = curl_url()) && (easy->curl = curl_easy_init()) &&
+        set_up(easy->curl, site) == CURLE_OK && curl_easy_setopt(easy->curl, CURLOPT_CURLU, easy->url) == CURLE_OK)
+        return easy;
+    easy_free(easy);
+    return NULL;
+}
+
+static bool parse_front(struct herd_fetch_easy *easy, const char *url, size_t len)
+{
+    free(easy->front);
+    curl_free(easy->path);
+    easy->path = NULL;
+    easy->front = strndup(url, len);
+    return easy->front && curl_url_set(easy->url, CURLUPART_URL, easy->front, 0) == CURLUE_OK &&
+           curl_url_get(easy->url, CURLUPART_PATH, &easy->path, 0) == CURLUE_OK;
+}
+
+/* Taking a URL apart and putting it together again is a good part of what libcurl does for a request on a kept
+ * connection. So it is told once, and what changes, the query, goes right into the first line of the request. */
+static int set_url(struct herd_fetch_easy *easy, const char *url)
+{
+    size_t front_len = strcspn(url, "?");
+    struct herd_buf target = {0};
+    CURLcode bad = CURLE_OK;
+    bool same = easy->path && strncmp(easy->front, url, front_len) == 0 && !easy->front[front_len];
+    if (!same && !parse_front(easy, url, front_len))
+        return HERD_E_NOMEM;
+    const char *query = url + front_len;
+    int err = herd_buf_reserve(&target, strlen(easy->path) + strlen(query) + 1);
+    if (err == 0 && (err = herd_buf_add_text(&target, easy->path)) == 0)
+        err = herd_buf_add(&target, query, strlen(query) + 1);
+    if (err == 0)
+        SET(easy->curl, REQUEST_TARGET, target.at);
+    if (target.at)
+        herd_wipe(target.at, target.cap); /* of some providers the key is in there */
+    herd_buf_fini(&target);
+    return err == 0 && bad == CURLE_OK ? 0 : HERD_E_NOMEM;
+}
+
+int herd_fetch_easy_take(struct herd_fetch_call *call, const struct herd_fetch_request *request)
+{
+    struct herd_fetch_site *site = call->site;
+    struct herd_fetch_easy *easy = site->idle;
+    if (easy) {
+        site->idle = easy->next;
+        site->idle_count--;
+    } else if (!(easy = easy_new(site))) {
+        return HERD_E_NOMEM;
+    }
+    call->easy = easy;
+    CURLcode bad = CURLE_OK;
+    if (set_url(easy, request->url) < 0)
+        return HERD_E_NOMEM;
+    SET(easy->curl, PRIVATE, (void *)call);
+    SET(easy->curl, WRITEDATA, (void *)call);
+    SET(easy->curl, HEADERDATA, (void *)call);
+    SET(easy->curl, HTTPHEADER, call->headers);
+    if (request->body.at) {
+        SET(easy->curl, POST, 1L);
+        SET(easy->curl, POSTFIELDSIZE_LARGE, (curl_off_t)(call->post.len - 1));
+        SET(easy->curl, POSTFIELDS, call->post.at);
+    } else {
+        SET(easy->curl, HTTPGET, 1L);
+    }
+    return bad == CURLE_OK ? 0 : HERD_E_NOMEM;
+}
+
+int herd_fetch_easy_addresses(struct herd_fetch_call *call)
+{
+    CURLcode bad = CURLE_OK;
+    if (!call->site->addresses)
+        return 0;
+    call->resolve = curl_slist_append(NULL, call->site->addresses);
+    if (!call->resolve)
+        return HERD_E_NOMEM;
+    SET(call->easy->curl, RESOLVE, call->resolve);
+    return bad == CURLE_OK ? 0 : HERD_E_NOMEM;
+}
+
+void herd_fetch_easy_give(struct herd_fetch_call *call)
+{
+    struct herd_fetch_site *site = call->site;
+    struct herd_fetch_easy *easy = call->easy;
+    CURLcode bad = CURLE_OK;
+    if (!easy)
+        return;
+    call->easy = NULL;
+    if (site->idle_count == IDLE_MAX) {
+        easy_free(easy);
+        return;
+    }
+    /* These belong to the call; the rest is set anew by the next one. */
+    SET(easy->curl, HTTPHEADER, NULL);
+    SET(easy->curl, POSTFIELDS, NULL);
+    if (call->resolve)
+        SET(easy->curl, RESOLVE, NULL);
+    if (bad != CURLE_OK) {
+        easy_free(easy);
+        return;
+    }
+    easy->next = site->idle;
+    site->idle = easy;
+    site->idle_count++;
+}
+
+void herd_fetch_easy_free_idle(struct herd_fetch_site *site)
+{
+    while (site->idle) {
+        struct herd_fetch_easy *next = site->idle->next;
+        easy_free(site->idle);
+        site->idle = next;
+    }
+    site->idle_count = 0;
+}
