@@ -82,7 +82,10 @@ class Wires:
 
     def close(self):
         self.ending = True
-        self.wake.send(b".")
+        try:
+            self.wake.send(b".")
+        except OSError:
+            pass  # it has seen for itself, and is gone
         self.thread.join(30)
 
     # ---- the thread ----
