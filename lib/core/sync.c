@@ -75,12 +75,34 @@ static bool take_owed(struct herd_sync_due *due, enum herd_sync_answer *ret_answ
 
 /* ---- the records under a prefix ---- */
 
-/* One step through the records whose id hash begins with `prefix`. Begin with a zeroed walk. */
+/* Records are found through the lists of leaves, each a miss of the cache: some are fetched ahead. */
+#define AHEAD 16
+
+/* A way through the records whose id hash begins with a prefix. Begin with a zeroed walk. */
 struct walk {
+    uint32_t slot; /* where it is */
+    uint32_t slots[AHEAD];
+    unsigned count, at; /* in `slots` */
+    uint32_t next;      /* the one behind those */
     size_t leaf, leaf_end;
-    uint32_t slot;
     bool begun;
 };
+
+static bool walk_fetch(const struct herd_store *store, struct walk *walk)
+{
+    walk->count = walk->at = 0;
+    while (walk->count < AHEAD) {
+        while (walk->next == HERD_NO_SLOT) {
+            if (walk->leaf + 1 >= walk->leaf_end)
+                return walk->count > 0;
+            walk->next = store->digest.heads[++walk->leaf];
+        }
+        walk->slots[walk->count++] = walk->next;
+        __builtin_prefetch(herd_store_cell(store, walk->next));
+        walk->next = *herd_store_next(store, walk->next);
+    }
+    return true;
+}
 
 static bool walk_next(const struct herd_store *store, unsigned depth, uint32_t prefix, struct walk *walk,
                       uint64_t *ret_id_hash)
@@ -90,24 +112,18 @@ static bool walk_next(const struct herd_store *store, unsigned depth, uint32_t p
         /* All leaves below the prefix, or the one leaf that it is a part of. */
         walk->leaf = depth <= bits ? (size_t)prefix << (bits - depth) : prefix >> (depth - bits);
         walk->leaf_end = walk->leaf + (depth <= bits ? (size_t)1 << (bits - depth) : 1);
-        walk->slot = store->digest.heads[walk->leaf];
+        walk->next = store->digest.heads[walk->leaf];
         walk->begun = true;
-    } else {
-        walk->slot = *herd_store_next(store, walk->slot);
     }
-    for (;;) {
-        while (walk->slot == HERD_NO_SLOT) {
-            if (++walk->leaf == walk->leaf_end)
-                return false;
-            walk->slot = store->digest.heads[walk->leaf];
-        }
+    while (walk->at < walk->count || walk_fetch(store, walk)) {
+        walk->slot = walk->slots[walk->at++];
         uint64_t id_hash = herd_store_id_hash(store, herd_cell_id(herd_store_cell(store, walk->slot)));
         if (depth == 0 || id_hash >> (64 - depth) == prefix) {
             *ret_id_hash = id_hash;
             return true;
         }
-        walk->slot = *herd_store_next(store, walk->slot);
     }
+    return false;
 }
 
 static void mark_prefix(struct herd_node *node, struct herd_peer *peer, unsigned depth, uint32_t prefix)
@@ -120,26 +136,35 @@ static void mark_prefix(struct herd_node *node, struct herd_peer *peer, unsigned
 
 /* ---- saying ---- */
 
-static char *put_number(char *p, uint64_t value, unsigned base, unsigned width)
+static char *put_decimal(char *p, uint64_t value)
 {
     char digits[20];
     unsigned n = 0;
-    do {
-        digits[n++] = "0123456789abcdef"[value % base];
-        value /= base;
-    } while (value > 0 || n < width);
+    do
+        digits[n++] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
     while (n > 0)
         *p++ = digits[--n];
     return p;
+}
+
+static char *put_hex(char *p, uint64_t value, unsigned width)
+{
+    unsigned digits = value ? (67 - (unsigned)__builtin_clzll(value)) / 4 : 1;
+    if (digits < width)
+        digits = width;
+    for (unsigned i = digits; i-- > 0; value >>= 4)
+        p[i] = "0123456789abcdef"[value & 15];
+    return p + digits;
 }
 
 static int say_root(struct herd_node *node, struct herd_buf *out)
 {
     char line[64], *p = line;
     memcpy(p, "ROOT ", 5);
-    p = put_number(p + 5, node->store->count, 10, 1);
+    p = put_decimal(p + 5, node->store->count);
     *p++ = ' ';
-    p = put_number(p, node->store->digest.total, 16, 16);
+    p = put_hex(p, node->store->digest.total, 16);
     *p++ = '\n';
     return herd_buf_add(out, line, (size_t)(p - line));
 }
@@ -147,9 +172,9 @@ static int say_root(struct herd_node *node, struct herd_buf *out)
 static char *put_prefix(char *p, const char *verb, unsigned depth, uint32_t prefix)
 {
     memcpy(p, verb, 5);
-    p = put_number(p + 5, depth, 10, 1);
+    p = put_decimal(p + 5, depth);
     *p++ = ' ';
-    return put_number(p, prefix, 16, 1);
+    return put_hex(p, prefix, 1);
 }
 
 static int say_sums(struct herd_node *node, unsigned depth, uint32_t prefix, struct herd_buf *out)
@@ -157,10 +182,8 @@ static int say_sums(struct herd_node *node, unsigned depth, uint32_t prefix, str
     char line[16 + HERD_SYNC_FAN * 17], *p = put_prefix(line, "SUMS ", depth, prefix);
     for (uint32_t child = 0; child < HERD_SYNC_FAN; child++) {
         *p++ = ' ';
-        p = put_number(p,
-                       herd_digest_sum(&node->store->digest, prefix * HERD_SYNC_FAN + child,
-                                       depth + HERD_SYNC_FAN_BITS),
-                       16, 16);
+        p = put_hex(p, herd_digest_sum(&node->store->digest, prefix * HERD_SYNC_FAN + child, depth + HERD_SYNC_FAN_BITS),
+                    16);
     }
     *p++ = '\n';
     return herd_buf_add(out, line, (size_t)(p - line));
@@ -188,9 +211,9 @@ static int say_list(struct herd_node *node, struct herd_peer *peer, enum herd_sy
             break;
         }
         *p++ = ' ';
-        p = put_number(p, id_hash, 16, 16);
+        p = put_hex(p, id_hash, 16);
         *p++ = ':';
-        p = put_number(p, herd_store_record_hash(node->store, walk.slot), 16, 16);
+        p = put_hex(p, herd_store_record_hash(node->store, walk.slot), 16);
     }
     *p++ = '\n';
     out->len = start + (size_t)(p - line);
