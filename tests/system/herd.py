@@ -273,6 +273,7 @@ class Server:
         self.process = None
         self.exit_code = None
         self.killed = False
+        self.torn = set()
         self.may_speak = False   # whether words on standard error are expected
         self.log_start = 0       # where the log of this run begins
 
@@ -320,6 +321,9 @@ class Server:
         self.killed = True
         self.process.kill()
         self.exit_code = self.process.wait(DEADLINE)
+        with contextlib.suppress(FileNotFoundError), open(self.log_path, "rb") as file:
+            if half := file.read().rpartition(b"\n")[2]:
+                self.torn |= {half, b""}  # the next run ends this line; its own log begins with that LF
 
     def wait(self):
         self.exit_code = self.process.wait(DEADLINE)
@@ -354,14 +358,17 @@ class Server:
             return file.read()
 
     def log_text(self, whole=False):
-        """The log of this run (or of all), up to its last whole line."""
+        """The log of this run (or of all), up to its last whole line, less what a kill tore."""
         try:
             with open(self.log_path, "rb") as file:
                 file.seek(0 if whole else self.log_start)
                 text = file.read()
         except FileNotFoundError:
             return ""
-        return text[:text.rfind(b"\n") + 1].decode("ascii")
+        whole_lines = text[:text.rfind(b"\n") + 1]
+        if self.torn:
+            whole_lines = b"".join(line for line in whole_lines.splitlines(True) if line[:-1] not in self.torn)
+        return whole_lines.decode("ascii")
 
     def events(self, name=None, whole=False, **fields):
         """Events of the log with this name and these fields."""

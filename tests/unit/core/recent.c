@@ -36,9 +36,9 @@ static void test_hash(void **state)
     const uint64_t key[2] = {5, 6}, other_key[2] = {5, 7};
     assert_int_equal(herd_recent_init(&recent, key), 0);
     assert_int_equal(herd_recent_init(&other, other_key), 0);
-    char text[70];
+    char text[71];
     memset(text, 'a', sizeof text);
-    for (size_t len = 0; len <= sizeof text; len++) {
+    for (size_t len = 0; len < sizeof text; len++) {
         struct herd_span line = guarded((struct herd_span){text, len});
         uint64_t hash = herd_recent_hash(&recent, line);
         assert_true((hash == 0) == (len < 16));
