@@ -130,7 +130,7 @@ struct sim_disk {
 };
 
 struct sim_node {
-    char name[12];
+    char name[16];
     struct herd_node *node; /* NULL: crashed */
     struct herd_watch *watch;
     struct herd_node_options options;
