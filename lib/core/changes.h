@@ -20,6 +20,8 @@
 
 #include <herd/types.h>
 
+#define HERD_READER_AHEAD 20
+
 struct herd_reader {
     struct herd_reader *next;
     uint64_t *bits;
@@ -60,6 +62,13 @@ void herd_reader_mark_all(struct herd_changes *changes, struct herd_reader *read
 /* The reader no longer has to see this slot. */
 void herd_reader_clear(struct herd_reader *reader, uint32_t slot);
 bool herd_reader_has(const struct herd_reader *reader, uint32_t slot);
+
+/* A slot that will be taken in a while, most likely, to be fetched ahead; or HERD_NO_SLOT. */
+static inline uint32_t herd_reader_ahead(const struct herd_changes *changes, const struct herd_reader *reader)
+{
+    uint64_t at = reader->cursor + HERD_READER_AHEAD;
+    return at < changes->next ? changes->ring[at & (changes->size - 1)] : UINT32_MAX;
+}
 
 /* Takes the next slot to see, or HERD_NO_SLOT. */
 uint32_t herd_reader_take(struct herd_changes *changes, struct herd_reader *reader);

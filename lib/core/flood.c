@@ -26,6 +26,9 @@ int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct her
         uint32_t slot = herd_reader_take(&node->changes, &peer->reader);
         if (slot == HERD_NO_SLOT)
             return 0;
+        uint32_t ahead = herd_reader_ahead(&node->changes, &peer->reader);
+        if (ahead != HERD_NO_SLOT)
+            __builtin_prefetch(herd_store_cell(node->store, ahead));
         int err = herd_store_format(node->store, slot, out);
         if (err == HERD_E_NOTFOUND)
             continue; /* removed while it waited */

@@ -18,9 +18,13 @@
 /* Copies arrive within milliseconds; this is many times that at a million lines a second. */
 #define HERD_RECENT_LINES 16384
 
+struct herd_recent_line {
+    uint64_t hash; /* 0: none, and never found */
+    uint32_t slot; /* where its record is, or was */
+};
+
 struct herd_recent {
-    uint64_t *hashes; /* of the newest line of each place; 0: none, and never found */
-    uint32_t *slots;  /* where its record is, or was */
+    struct herd_recent_line *lines; /* the newest of each place */
     uint64_t key[2];
 };
 
@@ -46,19 +50,23 @@ static inline uint64_t herd_recent_hash(const struct herd_recent *recent, struct
     return herd_fold(h ^ recent->key[1], recent->key[0] | 1);
 }
 
+/* Where a hash is looked for, to be fetched ahead. */
+static inline const struct herd_recent_line *herd_recent_home(const struct herd_recent *recent, uint64_t hash)
+{
+    return &recent->lines[hash % HERD_RECENT_LINES];
+}
+
 /* The slot of the record that a line with this hash brought, or HERD_NO_SLOT. */
 static inline uint32_t herd_recent_slot(const struct herd_recent *recent, uint64_t hash)
 {
-    size_t at = (size_t)hash % HERD_RECENT_LINES;
-    return recent->hashes[at] == hash && hash != 0 ? recent->slots[at] : HERD_NO_SLOT;
+    const struct herd_recent_line *line = herd_recent_home(recent, hash);
+    return line->hash == hash && hash != 0 ? line->slot : HERD_NO_SLOT;
 }
 
 /* A line without a hash is not kept. */
 static inline void herd_recent_note(struct herd_recent *recent, uint64_t hash, uint32_t slot)
 {
-    size_t at = (size_t)hash % HERD_RECENT_LINES;
-    recent->hashes[at] = hash;
-    recent->slots[at] = slot;
+    recent->lines[hash % HERD_RECENT_LINES] = (struct herd_recent_line){hash, slot};
 }
 
 #endif

@@ -236,23 +236,43 @@ static size_t line_max(const struct herd_session *session)
     return session->role == HERD_ROLE_CLIENT ? max : max + LINK_LINE_EXTRA;
 }
 
-/* Parses up to BATCH lines that are not just copies, and brings what they will touch into the cache. */
-static size_t read_batch(struct herd_session *session, struct herd_span *io_rest, const char *start,
-                         struct herd_job jobs[BATCH], enum herd_scan *ret_scan)
+/* Cuts up to BATCH lines; a link's get their hash. Before its introduction a connection is given one line at a
+ * time: what follows is read as what that makes of it. */
+static size_t cut_batch(struct herd_session *session, struct herd_span *io_rest, const char *start,
+                        struct herd_job jobs[BATCH], enum herd_scan *ret_scan)
 {
-    struct herd_store *store = session->node->store;
-    const char *limit = io_rest->at + io_rest->len;
+    const struct herd_recent *recent = &session->node->recent;
     const bool link = session->role == HERD_ROLE_LINK;
-    bool frame = false;
+    const bool may_introduce = !session->spoken || session->role == HERD_ROLE_DIALLED;
+    const size_t most = link || !may_introduce ? BATCH : 1;
     size_t n = 0;
     *ret_scan = HERD_LINE;
-    while (n < BATCH) {
+    for (; n < most; n++) {
         struct herd_job *job = &jobs[n];
         *ret_scan = herd_line_next(io_rest, &session->seen, line_max(session), &job->line);
         if (*ret_scan != HERD_LINE)
             break;
         job->end = (size_t)(io_rest->at - start);
-        job->line_hash = link ? herd_recent_hash(&session->node->recent, job->line) : 0;
+        job->line_hash = link ? herd_recent_hash(recent, job->line) : 0;
+        if (link)
+            __builtin_prefetch(herd_recent_home(recent, job->line_hash));
+    }
+    return n;
+}
+
+/* Parses the lines of a batch that are not just copies, and brings what they will touch into the cache. Returns
+ * how many are left. */
+static size_t read_batch(struct herd_session *session, const char *limit, struct herd_job jobs[BATCH], size_t n)
+{
+    struct herd_store *store = session->node->store;
+    const bool link = session->role == HERD_ROLE_LINK;
+    bool frame = false;
+    size_t left = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct herd_job *job = &jobs[left];
+        job->line = jobs[i].line;
+        job->end = jobs[i].end;
+        job->line_hash = jobs[i].line_hash;
         if (link && !frame && herd_report_seen(session, job->line_hash))
             continue; /* most lines of a link are copies */
         enum herd_verb verb = herd_command_read(job->line, limit, &job->command);
@@ -263,11 +283,9 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
             __builtin_prefetch(herd_index_home(&store->index, job->hash));
             __builtin_prefetch(&store->digest.leaves[herd_digest_leaf(&store->digest, job->id_hash)], 1);
         }
-        n++;
-        if (verb == HERD_HELLO)
-            break; /* what follows is read as what this makes of the session */
+        left++;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < left; i++) {
         struct herd_job *job = &jobs[i];
         if (job->command.verb != HERD_IAMAT && job->command.verb != HERD_AT)
             continue;
@@ -275,7 +293,7 @@ static size_t read_batch(struct herd_session *session, struct herd_span *io_rest
         if (job->guess != HERD_NO_SLOT)
             __builtin_prefetch(herd_store_cell(store, job->guess), 1);
     }
-    return n;
+    return left;
 }
 
 static int reply_too_long(struct herd_session *session, struct herd_span bytes, struct herd_buf *out)
@@ -306,7 +324,8 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
     size_t consumed = 0;
     enum herd_scan scan = HERD_LINE;
     while (scan == HERD_LINE && !session->finishing && session->role != HERD_ROLE_DEAD && !waits(session)) {
-        size_t n = read_batch(session, &rest, bytes.at, jobs, &scan), done = 0;
+        size_t n = cut_batch(session, &rest, bytes.at, jobs, &scan), done = 0;
+        n = read_batch(session, bytes.at + bytes.len, jobs, n);
         while (done < n) {
             size_t out_before = out->len;
             int err = take_line(session, &jobs[done++], out);

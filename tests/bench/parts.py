@@ -82,6 +82,8 @@ def single_sweep(bench, found, subjects, points, repetitions=None):
             try:
                 bench.load(running, mode, fill=True, count=0, ids=points[0][1].get("ids", bench.ids))
                 for x, options in points:
+                    if subject == "herd-log":
+                        bench.subjects.rotate(running)
                     run = bench.load(running, mode, **options)
                     found.add(subject, x, run["cpu_ns_per_request"], run)
             finally:
