@@ -15,7 +15,7 @@ import textwrap
 
 # Okabe and Ito: told apart with any kind of colour vision.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F"]
-SWEEPS = ["iamat", "ids", "neighbours", "connections", "memory", "size", "core", "simulated", "converge", "whatsat"]
+SWEEPS = ["iamat", "ids", "neighbours", "connections", "memory", "size", "core", "simulated", "whatsat"]
 COMPARISONS = {"languages": 128, "herd": 128, "propagation": None, "idle": "opened"}  # which x is shown
 APART = {"p50 ns to the farthest": ("size-latency", "p50 ns"),  # rows with a unit of their own
          "CPU ns for an update and node": ("simulated-cpu", "CPU ns")}
