@@ -5,6 +5,7 @@
  */
 #include "answer.h"
 #include "raw.h"
+#include "raw_bytes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -85,12 +86,11 @@ static int add_squeezed(struct herd_buf *out, const char *at, const char *end, s
     if (err < 0)
         return err;
     while (at < end) {
-        const char *lf = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = lf ? lf + 1 : end;
-        if (*at != '\n' || out->len == begin || out->at[out->len - 1] != '\n') {
-            memcpy(out->at + out->len, at, (size_t)(stop - at));
-            out->len += (size_t)(stop - at);
-        }
+        if (out->len > begin && out->at[out->len - 1] == '\n')
+            while (at < end && *at == '\n')
+                at++;
+        const char *stop = herd_raw_blank_line(at, end);
+        herd_buf_add(out, at, (size_t)(stop - at)); /* there is room */
         at = stop;
     }
     return 0;

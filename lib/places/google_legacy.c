@@ -10,15 +10,23 @@
 static int add_query_text(struct herd_buf *out, struct herd_span text)
 {
     static const char hex[] = "0123456789ABCDEF";
+    int err = herd_buf_reserve(out, 3 * text.len);
+    if (err < 0)
+        return err;
+    char *to = out->at + out->len;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.at[i];
-        bool plain =
-            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("-._~", c));
-        char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
-        int err = plain ? herd_buf_add(out, &text.at[i], 1) : herd_buf_add(out, escaped, 3);
-        if (err < 0)
-            return err;
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
+                     c == '.' || c == '_' || c == '~';
+        if (plain) {
+            *to++ = (char)c;
+        } else {
+            *to++ = '%';
+            *to++ = hex[c >> 4];
+            *to++ = hex[c & 15];
+        }
     }
+    out->len = (size_t)(to - out->at);
     return 0;
 }
 

@@ -54,6 +54,25 @@ static inline const char *herd_raw_plain_end(const char *at, const char *end)
     return at;
 }
 
+/* Behind the first LF that another one follows. `end` where there is none. */
+static inline const char *herd_raw_blank_line(const char *at, const char *end)
+{
+#ifdef __SSE2__
+    for (; end - at >= 17; at += 16) {
+        __m128i here = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(at + 1));
+        __m128i lf = _mm_set1_epi8('\n');
+        int mask = _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(here, lf), _mm_cmpeq_epi8(next, lf)));
+        if (mask)
+            return at + __builtin_ctz((unsigned)mask) + 1;
+    }
+#endif
+    for (; end - at >= 2; at++)
+        if (at[0] == '\n' && at[1] == '\n')
+            return at + 1;
+    return end;
+}
+
 /* Behind a run of blanks. */
 static inline const char *herd_raw_blanks_end(const char *at, const char *end)
 {

@@ -5,18 +5,19 @@
 
 #include <string.h>
 
-static bool fails(struct herd_raw_scan *s, const char *at, const char *what)
+/* Everything below takes the place it is at and gives the place it got to; NULL: a fault, which is in *s. */
+static const char *fault(struct herd_raw_scan *s, const char *at, const char *what)
 {
     s->at = at;
     s->what = what;
-    return false;
+    return NULL;
 }
 
-static bool hex4(struct herd_raw_scan *s, const char *at, unsigned *ret_unit)
+static const char *hex4(struct herd_raw_scan *s, const char *at, unsigned *ret_unit)
 {
     unsigned unit = 0;
     if (s->end - at < 4)
-        return fails(s, at, "unfinished escape");
+        return fault(s, at, "unfinished escape");
     for (int i = 0; i < 4; i++, at++) {
         char ch = *at;
         unsigned digit = ch >= '0' && ch <= '9'   ? (unsigned)(ch - '0')
@@ -24,191 +25,186 @@ static bool hex4(struct herd_raw_scan *s, const char *at, unsigned *ret_unit)
                          : ch >= 'A' && ch <= 'F' ? (unsigned)(ch - 'A') + 10
                                                   : 16;
         if (digit == 16)
-            return fails(s, at, "bad \\u escape");
+            return fault(s, at, "bad \\u escape");
         unit = unit * 16 + digit;
     }
     *ret_unit = unit;
-    s->at = at;
-    return true;
+    return at;
 }
 
 /* `at` is behind a backslash. */
-static bool take_escape(struct herd_raw_scan *s, const char *at)
+static const char *escape_end(struct herd_raw_scan *s, const char *at)
 {
     if (at == s->end)
-        return fails(s, at, "unfinished string");
+        return fault(s, at, "unfinished string");
     char ch = *at++;
-    s->at = at;
     if (ch != 'u')
-        return ch && strchr("\"\\/bfnrt", ch) ? true : fails(s, at, "unknown escape");
+        return ch && strchr("\"\\/bfnrt", ch) ? at : fault(s, at, "unknown escape");
     unsigned unit;
-    if (!hex4(s, at, &unit))
-        return false;
-    if (unit < 0xd800 || unit > 0xdfff)
-        return true;
-    at = s->at;
+    if (!(at = hex4(s, at, &unit)) || unit < 0xd800 || unit > 0xdfff)
+        return at;
     if (unit >= 0xdc00 || s->end - at < 6 || at[0] != '\\' || at[1] != 'u')
-        return fails(s, at, "lone surrogate");
-    if (!hex4(s, at + 2, &unit))
-        return false;
-    return unit >= 0xdc00 && unit <= 0xdfff ? true : fails(s, s->at, "lone surrogate");
+        return fault(s, at, "lone surrogate");
+    if (!(at = hex4(s, at + 2, &unit)))
+        return NULL;
+    return unit >= 0xdc00 && unit <= 0xdfff ? at : fault(s, at, "lone surrogate");
 }
 
 /* Inside a string, at something that is not an ordinary character. */
-static bool take_rest(struct herd_raw_scan *s, const char *at)
+static const char *string_rest_end(struct herd_raw_scan *s, const char *at)
 {
     const char *end = s->end;
-    for (; at < end; at = herd_raw_plain_end(at, end)) {
+    for (; at < end; at = herd_raw_plain_end(at, s->end)) {
         unsigned char ch = (unsigned char)*at;
-        if (ch == '"') {
-            s->at = at + 1;
-            return true;
-        }
+        if (ch == '"')
+            return at + 1;
         if (ch >= 0x80) {
             size_t len = herd_utf8_len((struct herd_span){at, (size_t)(end - at)});
             if (!len)
-                return fails(s, at, "not UTF-8");
+                return fault(s, at, "not UTF-8");
             at += len;
         } else if (ch == '\\') {
-            if (!take_escape(s, at + 1))
-                return false;
-            at = s->at;
+            if (!(at = escape_end(s, at + 1)))
+                return NULL;
         } else {
-            return fails(s, at, "control character in a string");
+            return fault(s, at, "control character in a string");
         }
     }
-    return fails(s, at, "unfinished string");
+    return fault(s, at, "unfinished string");
 }
 
 /* Most strings are ordinary characters up to their quote. */
-static inline bool take_string(struct herd_raw_scan *s)
+static inline const char *string_end(struct herd_raw_scan *s, const char *at)
 {
-    if (s->at == s->end || *s->at != '"')
-        return fails(s, s->at, "expected a string");
-    const char *at = herd_raw_plain_end(s->at + 1, s->end);
     if (at == s->end || *at != '"')
-        return take_rest(s, at);
-    s->at = at + 1;
-    return true;
+        return fault(s, at, "expected a string");
+    at = herd_raw_plain_end(at + 1, s->end);
+    return at < s->end && *at == '"' ? at + 1 : string_rest_end(s, at);
 }
 
-static inline bool take_digits(struct herd_raw_scan *s, const char **io_at)
+static inline const char *digits_end(struct herd_raw_scan *s, const char *at)
 {
-    const char *from = *io_at, *at = from;
+    const char *from = at;
     while (at < s->end && *at >= '0' && *at <= '9')
         at++;
-    *io_at = at;
-    return at > from ? true : fails(s, at, "bad number");
+    return at > from ? at : fault(s, at, "bad number");
 }
 
-static bool take_number(struct herd_raw_scan *s)
+static const char *number_end(struct herd_raw_scan *s, const char *at)
 {
-    const char *at = s->at, *end = s->end;
+    const char *end = s->end;
     if (*at == '-')
         at++;
     if (at < end && *at == '0')
         at++;
-    else if (!take_digits(s, &at))
-        return false;
-    if (at < end && *at == '.') {
-        at++;
-        if (!take_digits(s, &at))
-            return false;
-    }
+    else if (!(at = digits_end(s, at)))
+        return NULL;
+    if (at < end && *at == '.' && !(at = digits_end(s, at + 1)))
+        return NULL;
     if (at < end && (*at == 'e' || *at == 'E')) {
         at++;
         if (at < end && (*at == '+' || *at == '-'))
             at++;
-        if (!take_digits(s, &at))
-            return false;
+        at = digits_end(s, at);
     }
-    s->at = at;
-    return true;
+    return at;
 }
 
-static bool take_word(struct herd_raw_scan *s, const char *word)
+static const char *word_end(struct herd_raw_scan *s, const char *at, const char *word)
 {
     size_t len = strlen(word);
-    if ((size_t)(s->end - s->at) < len || memcmp(s->at, word, len) != 0)
-        return fails(s, s->at, "expected a value");
-    s->at += len;
-    return true;
+    if ((size_t)(s->end - at) < len || memcmp(at, word, len) != 0)
+        return fault(s, at, "expected a value");
+    return at + len;
 }
 
-static inline bool take_scalar(struct herd_raw_scan *s)
+static inline const char *scalar_end(struct herd_raw_scan *s, const char *at)
 {
-    switch (*s->at) {
-    case '"': return take_string(s);
-    case 't': return take_word(s, "true");
-    case 'f': return take_word(s, "false");
-    case 'n': return take_word(s, "null");
+    switch (*at) {
+    case '"': return string_end(s, at);
+    case 't': return word_end(s, at, "true");
+    case 'f': return word_end(s, at, "false");
+    case 'n': return word_end(s, at, "null");
     default:
-        if (*s->at != '-' && (*s->at < '0' || *s->at > '9'))
-            return fails(s, s->at, "expected a value");
-        return take_number(s);
+        if (*at != '-' && (*at < '0' || *at > '9'))
+            return fault(s, at, "expected a value");
+        return number_end(s, at);
     }
-}
-
-static inline void skip_space(struct herd_raw_scan *s)
-{
-    s->at = herd_raw_space_end(s->at, s->end);
 }
 
 /* "key" : and the white space behind it */
-static inline bool take_key(struct herd_raw_scan *s, struct herd_span *ret_key)
+static inline const char *key_end(struct herd_raw_scan *s, const char *at, size_t *ret_len)
 {
-    const char *from = s->at;
-    if (!take_string(s))
-        return false;
-    *ret_key = (struct herd_span){from, (size_t)(s->at - from)};
-    if (s->end - s->at > 3 && memcmp(s->at, " : ", 3) == 0) { /* as Google writes it */
-        s->at += 3;
-        skip_space(s);
-        return true;
-    }
-    skip_space(s);
-    if (s->at == s->end || *s->at != ':')
-        return fails(s, s->at, "expected a colon");
-    s->at++;
-    skip_space(s);
-    return true;
+    const char *from = at;
+    if (!(at = string_end(s, at)))
+        return NULL;
+    *ret_len = (size_t)(at - from);
+    if (s->end - at > 3 && memcmp(at, " : ", 3) == 0 && at[3] > ' ') /* as Google writes it */
+        return at + 3;
+    at = herd_raw_space_end(at, s->end);
+    if (at == s->end || *at != ':')
+        return fault(s, at, "expected a colon");
+    return herd_raw_space_end(at + 1, s->end);
 }
 
-/* Stands on a bracket. True if there is anything in the container; an empty one is left again. */
-static inline bool enter(struct herd_raw_scan *s)
+/* Stands on a bracket. *ret_more is whether there is anything in the container; an empty one is left again. */
+static inline const char *enter(struct herd_raw_scan *s, const char *at, bool *ret_more)
 {
     if (s->depth == HERD_RAW_DEPTH_MAX)
-        return fails(s, s->at, "nested too deep");
-    bool object = *s->at++ == '{';
-    skip_space(s);
-    if (s->at < s->end && *s->at == (object ? '}' : ']')) {
-        s->at++;
-        return false;
-    }
+        return fault(s, at, "nested too deep");
+    bool object = *at == '{';
+    at = herd_raw_space_end(at + 1, s->end);
+    *ret_more = at == s->end || *at != (object ? '}' : ']');
+    if (!*ret_more)
+        return at + 1;
     s->depth++;
     s->objects = s->objects << 1 | object;
-    return true;
+    return at;
 }
 
-/* Behind a value, in a container: true if another one follows, behind a comma and white space. */
-static inline bool go_on(struct herd_raw_scan *s)
+/* Behind a value, in a container. *ret_more is whether another one follows, behind a comma and white space. */
+static inline const char *go_on(struct herd_raw_scan *s, const char *at, bool *ret_more)
 {
-    if (s->at < s->end && *s->at != ',')
-        skip_space(s);
-    if (s->at == s->end)
-        return fails(s, s->at, "cut short");
-    char ch = *s->at;
-    if (ch == ',') {
-        s->at++;
-        skip_space(s);
-        return true;
-    }
-    if (ch != (s->objects & 1 ? '}' : ']'))
-        return fails(s, s->at, "expected a comma or the end of an object or array");
-    s->at++;
+    if (at < s->end && *at != ',')
+        at = herd_raw_space_end(at, s->end);
+    if (at == s->end)
+        return fault(s, at, "cut short");
+    *ret_more = *at == ',';
+    if (*ret_more)
+        return herd_raw_space_end(at + 1, s->end);
+    if (*at != (s->objects & 1 ? '}' : ']'))
+        return fault(s, at, "expected a comma or the end of an object or array");
     s->depth--;
     s->objects >>= 1;
-    return false;
+    return at + 1;
+}
+
+/* The value at `at`, with all that is in it. */
+static const char *value_end(struct herd_raw_scan *s, const char *at)
+{
+    unsigned outside = s->depth;
+    for (;;) {
+        bool more = false;
+        if (at == s->end)
+            return fault(s, at, "cut short");
+        at = *at == '{' || *at == '[' ? enter(s, at, &more) : scalar_end(s, at);
+        /* A value ended: so do the containers that close behind it, up to the next comma. */
+        while (at && !more && s->depth > outside)
+            at = go_on(s, at, &more);
+        if (!at || !more)
+            return at;
+        size_t len;
+        if (s->objects & 1 && !(at = key_end(s, at, &len)))
+            return NULL;
+    }
+}
+
+/* Goes to where one of them got. */
+static bool moved(struct herd_raw_scan *s, const char *at)
+{
+    if (at)
+        s->at = at;
+    return at != NULL;
 }
 
 struct herd_raw_scan herd_raw_scan(struct herd_span text)
@@ -219,70 +215,47 @@ struct herd_raw_scan herd_raw_scan(struct herd_span text)
 
 char herd_raw_scan_peek(struct herd_raw_scan *s)
 {
-    skip_space(s);
+    s->at = herd_raw_space_end(s->at, s->end);
     return s->at < s->end ? *s->at : '\0';
 }
 
 bool herd_raw_scan_open(struct herd_raw_scan *s, char bracket)
 {
+    bool more = false;
     if (s->what)
         return false;
     if (herd_raw_scan_peek(s) != bracket)
-        return fails(s, s->at, bracket == '{' ? "not an object" : "not an array");
-    return enter(s);
+        return fault(s, s->at, bracket == '{' ? "not an object" : "not an array") != NULL;
+    return moved(s, enter(s, s->at, &more)) && more;
 }
 
 bool herd_raw_scan_next(struct herd_raw_scan *s)
 {
-    return !s->what && go_on(s);
+    bool more = false;
+    return !s->what && moved(s, go_on(s, s->at, &more)) && more;
 }
 
 bool herd_raw_scan_key(struct herd_raw_scan *s, struct herd_span *ret_key)
 {
-    return !s->what && take_key(s, ret_key);
+    ret_key->at = s->at;
+    return !s->what && moved(s, key_end(s, s->at, &ret_key->len));
 }
 
 bool herd_raw_scan_value(struct herd_raw_scan *s, struct herd_span *ret_value)
 {
-    unsigned outside = s->depth;
     if (s->what)
         return false;
-    skip_space(s);
-    const char *from = s->at;
-    for (;;) {
-        struct herd_span key;
-        if (s->at == s->end)
-            return fails(s, s->at, "cut short");
-        bool more;
-        if (*s->at == '{' || *s->at == '[') {
-            more = enter(s);
-            if (s->what)
-                return false;
-        } else {
-            more = false;
-            if (!take_scalar(s))
-                return false;
-        }
-        /* A value ended: so do the containers that close behind it, up to the next comma. */
-        while (!more && s->depth > outside) {
-            more = go_on(s);
-            if (s->what)
-                return false;
-        }
-        if (!more) {
-            *ret_value = (struct herd_span){from, (size_t)(s->at - from)};
-            return true;
-        }
-        if (s->objects & 1 && !take_key(s, &key))
-            return false;
-    }
+    const char *from = herd_raw_space_end(s->at, s->end);
+    if (!moved(s, value_end(s, from)))
+        return false;
+    *ret_value = (struct herd_span){from, (size_t)(s->at - from)};
+    return true;
 }
 
 int herd_raw_scan_end(struct herd_raw_scan *s, struct herd_raw_fault *reterr_fault)
 {
     if (!s->what) {
-        skip_space(s);
-        if (s->at == s->end)
+        if (herd_raw_scan_peek(s), s->at == s->end)
             return 0;
         s->what = "something behind the end";
     }

@@ -187,12 +187,29 @@ static void test_scanners(void **state)
                 }
 }
 
+static void test_blank_line(void **state)
+{
+    (void)state;
+    char text[64];
+    for (size_t len = 0; len <= 40; len++)
+        for (size_t first = 0; first <= len; first++)
+            for (size_t second = first; second <= len; second++) {
+                memset(text, 'x', sizeof text);
+                text[first] = text[second] = text[len] = '\n'; /* the last of them is behind the end */
+                size_t want = 0;
+                while (want < len && (want + 1 >= len || text[want] != '\n' || text[want + 1] != '\n'))
+                    want++;
+                want += want < len;
+                assert_ptr_equal(herd_raw_blank_line(text, text + len), text + want);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),           cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_depth),
         cmocka_unit_test(test_second_opinion), cmocka_unit_test(test_walk),         cmocka_unit_test(test_escape),
-        cmocka_unit_test(test_scanners),
+        cmocka_unit_test(test_scanners),       cmocka_unit_test(test_blank_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
