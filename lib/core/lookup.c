@@ -112,13 +112,13 @@ int herd_lookup_begin(struct herd_session *session, const struct herd_job *job, 
     ticket->place_len = record.place.len;
     ticket->radius_len = command->radius.len;
     ticket->bound = command->bound;
-    int err = herd_format_at(&ticket->answer, record.server, record.diff, record.id, record.place, record.time);
-    if (err >= 0)
-        err = herd_buf_add(&ticket->texts, record.id.at, record.id.len);
+    int err = herd_buf_add(&ticket->texts, record.id.at, record.id.len);
     if (err >= 0)
         err = herd_buf_add(&ticket->texts, record.place.at, record.place.len);
     if (err >= 0)
         err = herd_buf_add(&ticket->texts, command->radius.at, command->radius.len);
+    if (err >= 0)
+        err = herd_format_at(&ticket->texts, record.server, record.diff, record.id, record.place, record.time);
     err = issue(session, ticket, HERD_EFFECT_LOOKUP, err);
     if (err >= 0)
         node->counts.lookups++;
@@ -186,6 +186,13 @@ static struct herd_ticket *take_answer(struct herd_node *node, uint64_t ticket_i
     return ticket;
 }
 
+/* Where the answer of a ticket goes: out at once, if no older one holds it up. */
+static struct herd_buf *answer_buf(struct herd_ticket *ticket, struct herd_buf *out)
+{
+    bool oldest = ticket->session->tickets.next == &ticket->of_session;
+    return oldest ? out : &ticket->answer;
+}
+
 /* The answer of a ticket of this session is complete. */
 static int pass_on(struct herd_session *session, struct herd_now now, struct herd_buf *out)
 {
@@ -207,10 +214,15 @@ int herd_node_answer(struct herd_node *node, uint64_t ticket_id, struct herd_spa
     struct herd_ticket *ticket = take_answer(node, ticket_id, now, ret_session);
     if (!ticket)
         return 0;
-    int err = herd_buf_add(&ticket->answer, json.at, json.len);
-    if (err >= 0)
-        err = herd_buf_add(&ticket->answer, "\n\n", 2);
-    return err < 0 ? err : pass_on(*ret_session, now, out);
+    size_t shown = ticket->id_len + ticket->place_len + ticket->radius_len;
+    struct herd_buf *to = answer_buf(ticket, out);
+    int err = herd_buf_reserve(to, ticket->texts.len - shown + json.len + 2 + ticket->behind.len);
+    if (err < 0)
+        return err;
+    herd_buf_add(to, ticket->texts.at + shown, ticket->texts.len - shown);
+    herd_buf_add(to, json.at, json.len);
+    herd_buf_add(to, "\n\n", 2);
+    return pass_on(*ret_session, now, out);
 }
 
 /* ---- commands that the protocol does not know ---- */
@@ -236,10 +248,10 @@ int herd_node_reply(struct herd_node *node, uint64_t ticket_id, const struct her
         return 0;
     (*ret_session)->offered = false;
     if (reply) {
-        err = herd_buf_add(&ticket->answer, reply->at, reply->len);
+        err = herd_buf_add(answer_buf(ticket, out), reply->at, reply->len);
     } else {
         node->counts.invalid++;
-        err = herd_format_invalid(&ticket->answer, (struct herd_span){ticket->texts.at, ticket->texts.len});
+        err = herd_format_invalid(answer_buf(ticket, out), (struct herd_span){ticket->texts.at, ticket->texts.len});
     }
     return err < 0 ? err : pass_on(*ret_session, now, out);
 }

@@ -40,10 +40,10 @@ struct herd_ticket {
     struct herd_list of_session;
     void *user;
     bool answered;
-    struct herd_buf texts; /* id, place, radius: what LOOKUP shows */
+    struct herd_buf texts; /* id, place, radius: what LOOKUP shows; behind them the AT line of the answer */
     size_t id_len, place_len, radius_len;
     unsigned bound;
-    struct herd_buf answer; /* the AT line, later the JSON too */
+    struct herd_buf answer; /* while an older ticket holds it up */
     struct herd_buf behind; /* replies to later commands, up to the next ticket */
 };
 
