@@ -6,6 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+/* A body up to this size leaves its memory to the next. */
+#define BODY_KEEP_BYTES 65536
+
 int64_t herd_fetch_now_ms(void)
 {
     struct timespec now;
@@ -19,13 +22,6 @@ void herd_wipe(void *at, size_t len)
     static void *(*const volatile set)(void *, int, size_t) = memset;
     if (len)
         set(at, 0, len);
-}
-
-static void free_headers(struct curl_slist *headers)
-{
-    for (struct curl_slist *h = headers; h; h = h->next)
-        herd_wipe(h->data, strlen(h->data));
-    curl_slist_free_all(headers);
 }
 
 /* Gives back what only a running transfer needs. */
@@ -59,8 +55,10 @@ static void unlink_and_free(struct herd_fetch_call *call)
     if (call->state == HERD_FETCH_ENDED)
         leave_ended(call);
     event_del(&call->deadline);
-    free_headers(call->headers);
     curl_slist_free_all(call->resolve);
+    if (call->header_text.at)
+        herd_wipe(call->header_text.at, call->header_text.cap); /* of some providers the key is in there */
+    herd_buf_fini(&call->header_text);
     herd_buf_fini(&call->post);
     herd_buf_fini(&call->body);
     free(call);
@@ -78,29 +76,40 @@ void herd_fetch_end(struct herd_fetch_call *call, int err, const char *why)
     struct herd_fetch *fetch = call->site->fetch;
     *fetch->ended_end = call;
     fetch->ended_end = &call->ended_next;
-    event_active(fetch->deliver, EV_TIMEOUT, 0);
+    if (!fetch->acting)
+        event_active(fetch->deliver, EV_TIMEOUT, 0);
 }
 
 /* One call a turn, and nothing of ours is touched after `done`: it may free the fetch. */
-static void on_deliver(evutil_socket_t fd, short what, void *ctx)
+void herd_fetch_deliver(struct herd_fetch *fetch)
 {
-    (void)fd;
-    (void)what;
-    struct herd_fetch *fetch = ctx;
     struct herd_fetch_call *first = fetch->ended;
     if (!first)
         return;
     if (first->ended_next)
         event_active(fetch->deliver, EV_TIMEOUT, 0);
     struct herd_fetch_result result = first->result;
-    struct herd_buf body = first->body;
+    struct herd_buf body = first->body, large = {0};
     herd_fetch_done *done = first->done;
     void *done_ctx = first->ctx;
     first->body = (struct herd_buf){0};
     unlink_and_free(first);
     result.body = (struct herd_span){body.at, body.len};
+    if (body.cap > BODY_KEEP_BYTES) {
+        large = body;
+    } else {
+        herd_buf_fini(&fetch->lent);
+        fetch->lent = body;
+    }
     done(done_ctx, &result);
-    herd_buf_fini(&body);
+    herd_buf_fini(&large);
+}
+
+static void on_deliver(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    herd_fetch_deliver(ctx);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *ctx)
@@ -119,25 +128,44 @@ void herd_fetch_go(struct herd_fetch_call *call)
     call->state = HERD_FETCH_RUNNING;
 }
 
+/* All at once, so that growing leaves no copy of a key behind in freed memory. Ours are headers like any other:
+ * what libcurl's options make of them is put together anew for every request. */
+static int copy_headers(struct herd_fetch_call *call, const struct herd_fetch_request *request)
+{
+    static char agent[] = "User-Agent: libherd/" HERD_VERSION, encoding[] = "Accept-Encoding: gzip";
+    struct herd_buf *text = &call->header_text;
+    size_t len = 0;
+    for (size_t i = 0; i < request->header_count; i++)
+        len += strlen(request->headers[i]) + 1;
+    if (len && herd_buf_reserve(text, len) < 0)
+        return HERD_E_NOMEM;
+    call->headers[0] = (struct curl_slist){.data = agent, .next = &call->headers[1]};
+    call->headers[1] = (struct curl_slist){.data = encoding};
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct curl_slist *header = &call->headers[i + 2];
+        header->data = text->at + text->len;
+        header[-1].next = header;
+        (void)herd_buf_add(text, request->headers[i], strlen(request->headers[i]) + 1); /* there is room */
+    }
+    return 0;
+}
+
 static int copy_request(struct herd_fetch_call *call, const struct herd_fetch_request *request)
 {
     if (request->body.at && (herd_buf_reserve(&call->post, request->body.len + 1) < 0 ||
                              herd_buf_add(&call->post, request->body.at, request->body.len) < 0 ||
                              herd_buf_add(&call->post, "", 1) < 0))
         return HERD_E_NOMEM;
-    for (size_t i = 0; i < request->header_count; i++) {
-        struct curl_slist *longer = curl_slist_append(call->headers, request->headers[i]);
-        if (!longer)
-            return HERD_E_NOMEM;
-        call->headers = longer;
-    }
-    return herd_fetch_easy_take(call, request);
+    int err = copy_headers(call, request);
+    return err < 0 ? err : herd_fetch_easy_take(call, request);
 }
 
 int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_request *request, herd_fetch_done *done,
                      void *ctx, struct herd_fetch_call **ret_call)
 {
     struct herd_fetch *fetch = site->fetch;
+    if (request->header_count > HERD_FETCH_HEADERS_MAX - 2)
+        return HERD_E_ARG;
     struct herd_fetch_call *call = calloc(1, sizeof *call);
     if (!call)
         return HERD_E_NOMEM;
@@ -202,6 +230,7 @@ void herd_fetch_free(struct herd_fetch *fetch)
         fetch->sites = next;
     }
     herd_fetch_dns_free(fetch->dns);
+    herd_buf_fini(&fetch->lent);
     if (fetch->deliver)
         event_free(fetch->deliver);
     free(fetch);

@@ -34,7 +34,7 @@ struct herd_fetch_request {
     const char *url;            /* whole; must begin with the site's scheme, host and port; copied by libcurl */
     struct herd_span body;      /* POST if at is not NULL; copied */
     const char *const *headers; /* "Name: value"; copied, and wiped when done */
-    size_t header_count;
+    size_t header_count;        /* at most 6 */
     int64_t timeout_ms;    /* from now to the end, resolving included */
     size_t body_max_bytes; /* of the reply, decoded */
 };
@@ -48,10 +48,10 @@ struct herd_fetch_result {
 };
 
 /* Runs on the loop, never from inside herd_fetch_start; may start and cancel calls and free the fetch.
- * `result` borrowed for the call. */
+ * `result` borrowed until it returns or frees the fetch. */
 typedef void herd_fetch_done(void *ctx, const struct herd_fetch_result *result);
 
-/* HERD_E_NOMEM, HERD_E_ARG. */
+/* HERD_E_NOMEM, HERD_E_ARG (too many headers). */
 int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_request *request, herd_fetch_done *done,
                      void *ctx, struct herd_fetch_call **ret_call);
 /* `done` will not run; NULL is fine. */

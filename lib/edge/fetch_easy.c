@@ -16,6 +16,11 @@ static size_t on_body(char *at, size_t size, size_t count, void *ctx)
         call->too_big = true;
         return 0;
     }
+    if (!call->body.at) {
+        struct herd_buf *lent = &call->site->fetch->lent;
+        call->body = (struct herd_buf){.at = lent->at, .cap = lent->cap};
+        *lent = (struct herd_buf){0};
+    }
     if (herd_buf_add(&call->body, at, len) < 0) {
         call->no_memory = true;
         return 0;
@@ -47,13 +52,13 @@ static CURLcode set_up(CURL *curl, const struct herd_fetch_site *site)
     SET(curl, PROTOCOLS_STR, "https,http");
     SET(curl, FOLLOWLOCATION, 0L);
     SET(curl, HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(curl, PROXY, ""); /* not even from the environment */
+    SET(curl, PROXY, ""); /* not even from the environment, */
+    SET(curl, NOPROXY, "*"); /* which is not asked for exceptions either */
     SET(curl, SSL_VERIFYPEER, 1L);
     SET(curl, SSL_VERIFYHOST, 2L);
     if (site->ca_file)
         SET(curl, CAINFO, site->ca_file); /* CAPATH, the system's own store, stays in force */
-    SET(curl, USERAGENT, "libherd/" HERD_VERSION);
-    SET(curl, ACCEPT_ENCODING, "gzip");
+    SET(curl, ACCEPT_ENCODING, "gzip"); /* to have it decoded; the header is ours */
     SET(curl, OPENSOCKETFUNCTION, herd_fetch_socket_open);
     SET(curl, OPENSOCKETDATA, (void *)site->fetch);
     SET(curl, CLOSESOCKETFUNCTION, herd_fetch_socket_close);
@@ -72,6 +77,7 @@ static void easy_free(struct herd_fetch_easy *easy)
     curl_url_cleanup(easy->url);
     free(easy->front);
     curl_free(easy->path);
+    herd_buf_fini(&easy->target);
     free(easy);
 }
 
@@ -100,21 +106,20 @@ static bool parse_front(struct herd_fetch_easy *easy, const char *url, size_t le
 static int set_url(struct herd_fetch_easy *easy, const char *url)
 {
     size_t front_len = strcspn(url, "?");
-    struct herd_buf target = {0};
+    struct herd_buf *target = &easy->target;
     CURLcode bad = CURLE_OK;
     bool same = easy->path && strncmp(easy->front, url, front_len) == 0 && !easy->front[front_len];
     if (!same && !parse_front(easy, url, front_len))
         return HERD_E_NOMEM;
     const char *query = url + front_len;
-    int err = herd_buf_reserve(&target, strlen(easy->path) + strlen(query) + 1);
-    if (err == 0 && (err = herd_buf_add_text(&target, easy->path)) == 0)
-        err = herd_buf_add(&target, query, strlen(query) + 1);
-    if (err == 0)
-        SET(easy->curl, REQUEST_TARGET, target.at);
-    if (target.at)
-        herd_wipe(target.at, target.cap); /* of some providers the key is in there */
-    herd_buf_fini(&target);
-    return err == 0 && bad == CURLE_OK ? 0 : HERD_E_NOMEM;
+    target->len = 0;
+    if (herd_buf_reserve(target, strlen(easy->path) + strlen(query) + 1) < 0)
+        return HERD_E_NOMEM;
+    (void)herd_buf_add_text(target, easy->path);
+    (void)herd_buf_add(target, query, strlen(query) + 1);
+    SET(easy->curl, REQUEST_TARGET, target->at);
+    herd_wipe(target->at, target->len); /* of some providers the key is in there */
+    return bad == CURLE_OK ? 0 : HERD_E_NOMEM;
 }
 
 int herd_fetch_easy_take(struct herd_fetch_call *call, const struct herd_fetch_request *request)
@@ -134,7 +139,7 @@ int herd_fetch_easy_take(struct herd_fetch_call *call, const struct herd_fetch_r
     SET(easy->curl, PRIVATE, (void *)call);
     SET(easy->curl, WRITEDATA, (void *)call);
     SET(easy->curl, HEADERDATA, (void *)call);
-    SET(easy->curl, HTTPHEADER, call->headers);
+    SET(easy->curl, HTTPHEADER, &call->headers[0]);
     if (request->body.at) {
         SET(easy->curl, POST, 1L);
         SET(easy->curl, POSTFIELDSIZE_LARGE, (curl_off_t)(call->post.len - 1));

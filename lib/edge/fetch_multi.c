@@ -35,7 +35,7 @@ static void fail_all(struct herd_fetch *fetch)
     (void)herd_fetch_multi_open(fetch); /* without one, later calls say HERD_E_NOMEM and try again */
 }
 
-void herd_fetch_act(struct herd_fetch *fetch, curl_socket_t fd, int what)
+static void act(struct herd_fetch *fetch, curl_socket_t fd, int what)
 {
     int running;
     if (curl_multi_socket_action(fetch->multi, fd, what, &running) != CURLM_OK) {
@@ -53,6 +53,15 @@ void herd_fetch_act(struct herd_fetch *fetch, curl_socket_t fd, int what)
         if (private)
             finish((struct herd_fetch_call *)(void *)private, code);
     }
+}
+
+/* What ends in here, as a rule one call at most, is delivered at once: its bytes are in the cache. */
+void herd_fetch_act(struct herd_fetch *fetch, curl_socket_t fd, int what)
+{
+    fetch->acting = true;
+    act(fetch, fd, what);
+    fetch->acting = false;
+    herd_fetch_deliver(fetch);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)

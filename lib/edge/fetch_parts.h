@@ -10,6 +10,8 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#define HERD_FETCH_HEADERS_MAX 8 /* of a request, our own two among them */
+
 struct evdns_base;
 struct evdns_getaddrinfo_request;
 
@@ -33,6 +35,8 @@ struct herd_fetch {
     struct herd_fetch_site *sites;
     struct herd_fetch_call *calls;              /* all of them */
     struct herd_fetch_call *ended, **ended_end; /* those that wait for delivery, in order */
+    bool acting;                                /* inside herd_fetch_act, which delivers at its end */
+    struct herd_buf lent;                       /* the body delivered last; the next one takes its memory */
 };
 
 /* A resolution outlives whoever wanted it: evdns calls back even after a cancel. */
@@ -64,6 +68,7 @@ struct herd_fetch_easy {
     CURLU *url;  /* parsed, without a query */
     char *front; /* what it was parsed from */
     char *path;
+    struct herd_buf target; /* scratch: path and query */
 };
 
 enum herd_fetch_state { HERD_FETCH_RESOLVING, HERD_FETCH_RUNNING, HERD_FETCH_ENDED };
@@ -74,9 +79,10 @@ struct herd_fetch_call {
     struct herd_fetch_site *site;
     enum herd_fetch_state state;
     struct herd_fetch_easy *easy; /* NULL once ended */
-    struct curl_slist *headers, *resolve;
+    struct curl_slist headers[HERD_FETCH_HEADERS_MAX]; /* linked up for libcurl */
+    struct curl_slist *resolve;
     struct event deadline;
-    struct herd_buf post, body;
+    struct herd_buf header_text, post, body;
     size_t body_max_bytes, header_bytes;
     bool too_big, no_memory;
     struct herd_fetch_result result;
@@ -86,6 +92,8 @@ struct herd_fetch_call {
 
 /* fetch.c: ends a call; `done` runs later, from the loop. */
 void herd_fetch_end(struct herd_fetch_call *call, int err, const char *why);
+/* fetch.c: runs `done` of the call that ended first; after that `fetch` may be gone. */
+void herd_fetch_deliver(struct herd_fetch *fetch);
 /* fetch.c: the addresses are known. */
 void herd_fetch_go(struct herd_fetch_call *call);
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SPARE_MAX_BYTES 65536
+
 int places_fault(struct herd_config_fault *reterr_fault, int err, const char *what, ...)
 {
     reterr_fault->line = reterr_fault->column = 0;
@@ -77,7 +79,13 @@ static void flight_free(struct herd_lookup *flight)
     }
     if (flight->deadline_set)
         event_del(&flight->deadline);
-    herd_buf_fini(&flight->json);
+    struct herd_buf *spare = &flight->places->spare;
+    if (flight->json.cap > spare->cap && flight->json.cap <= SPARE_MAX_BYTES) {
+        herd_buf_fini(spare);
+        *spare = flight->json;
+    } else {
+        herd_buf_fini(&flight->json);
+    }
     free(flight);
 }
 
@@ -269,6 +277,7 @@ void herd_places_free(struct herd_places *places)
         slot_free(places->slots[i]);
     free(places->slots);
     herd_fetch_free(places->fetch);
+    herd_buf_fini(&places->spare);
     free(places);
 }
 

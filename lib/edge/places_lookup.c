@@ -24,13 +24,23 @@ static void ended(struct herd_lookup *flight)
     places_pump(places);
 }
 
+/* Where an answer goes. */
+static struct herd_buf *room(struct herd_lookup *lookup)
+{
+    if (!lookup->json.at) {
+        lookup->json = lookup->places->spare;
+        lookup->places->spare = (struct herd_buf){0};
+    }
+    lookup->json.len = 0;
+    return &lookup->json;
+}
+
 void places_lookup_answer_final(struct herd_lookup *lookup, struct herd_span json)
 {
     static const char none[] = "\"ZERO_RESULTS\"\n}"; /* how our own answers end that found nothing */
     size_t len = sizeof none - 1;
     bool empty = json.len > len && memcmp(json.at + json.len - len, none, len) == 0;
-    lookup->json.len = 0;
-    if (herd_buf_add(&lookup->json, json.at, json.len) < 0) {
+    if (herd_buf_add(room(lookup), json.at, json.len) < 0) {
         herd_lookup_fail(lookup, "UNKNOWN_ERROR", "out of memory");
         return;
     }
@@ -41,8 +51,7 @@ void places_lookup_answer_final(struct herd_lookup *lookup, struct herd_span jso
 void places_lookup_answer_shaped(struct herd_lookup *lookup, struct herd_span json,
                                  const struct herd_answer_shape *shape)
 {
-    lookup->json.len = 0;
-    if (herd_answer_cut(&lookup->json, json, shape, lookup->query.bound) < 0) {
+    if (herd_answer_cut(room(lookup), json, shape, lookup->query.bound) < 0) {
         herd_lookup_fail(lookup, "UNKNOWN_ERROR", "out of memory");
         return;
     }

@@ -92,6 +92,7 @@ struct herd_places {
     size_t slot_count;
     struct herd_lookup *table[PLACES_TABLE];
     size_t in_flight, in_flight_max, waiting, waiting_max, reply_max_bytes;
+    struct herd_buf spare; /* memory of an answer that is gone, for the next one */
     bool pumping, pump_again;
 };
 
