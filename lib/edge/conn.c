@@ -183,10 +183,10 @@ static void log_answer(struct herd_conn *conn, struct herd_span bytes)
     herd_log_event(log, HERD_LOG_INFO, "sent_json", &field, 1);
 }
 
-static void send_bytes(struct herd_conn *conn, struct herd_span bytes)
+void herd_conn_sent(struct herd_conn *conn, int err)
 {
     struct herd_server *server = conn->server;
-    if (herd_transport_send(conn, bytes) < 0) {
+    if (err < 0) {
         herd_conn_close(conn, "send_failed");
         return;
     }
@@ -201,13 +201,24 @@ static void send_bytes(struct herd_conn *conn, struct herd_span bytes)
         herd_conn_close(conn, "output_max_bytes");
 }
 
+/* What a client reads small replies with wakes up once, if they leave one after the other. */
+static void put(struct herd_conn *conn, struct herd_span bytes)
+{
+    struct herd_server *server = conn->server;
+    if (herd_held_wants(conn, bytes.len) && herd_held_add(conn, bytes) == 0)
+        return;
+    if (server->journal && !conn->link)
+        herd_journal_write(server->journal, herd_clock()); /* what is acknowledged is in the file */
+    herd_conn_sent(conn, herd_transport_send(conn, bytes));
+}
+
 void herd_conn_send(struct herd_conn *conn, struct herd_span bytes)
 {
     if (bytes.len == 0 || conn->closed)
         return;
     if (herd_log_traffic(conn->server->log))
         herd_log_lines(conn->server->log, "sent", herd_conn_who(conn), bytes);
-    send_bytes(conn, bytes);
+    put(conn, bytes);
 }
 
 void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes)
@@ -216,7 +227,7 @@ void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes)
         return;
     if (herd_log_traffic(conn->server->log))
         log_answer(conn, bytes);
-    send_bytes(conn, bytes);
+    put(conn, bytes);
 }
 
 static bool too_much_unsent(const struct herd_conn *conn)
@@ -247,8 +258,6 @@ void herd_conn_drained(struct herd_conn *conn)
 static bool carry_out(struct herd_conn *conn, const struct herd_turn *turn)
 {
     struct herd_server *server = conn->server;
-    if (server->journal && server->out.len > 0 && !conn->link)
-        herd_journal_write(server->journal, herd_clock()); /* what is acknowledged is in the file */
     herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
     if (!conn->closed && turn->close)
         herd_conn_finish(conn, NULL);

@@ -360,6 +360,7 @@ void herd_server_free(struct herd_server *server)
     if (!server)
         return;
     server->freeing = true;
+    herd_held_release(server);
     herd_listener_close(server);
     for (size_t i = 0; server->dials && i < herd_node_peer_count(server->node); i++)
         herd_dial_cancel(&server->dials[i]);
@@ -382,6 +383,7 @@ void herd_server_free(struct herd_server *server)
             event_free(events[i]);
     herd_log_flush(server->log);
     herd_addresses_fini(&server->addresses);
+    herd_held_fini(&server->held);
     herd_buf_fini(&server->out);
     herd_buf_fini(&server->who);
     free(server->scratch);

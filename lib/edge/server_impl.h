@@ -8,7 +8,8 @@
  *     conn_socket.c  sockets of our own;  conn_bev.c  bufferevents handed to us
  *     listener.c   accepting, and what to do when descriptors run out
  *     dial.c       connecting to neighbours
- *     flush.c      the end of a turn: what links have to say, watchers, timers
+ *     held.c       bytes that wait for the end of a turn
+ *     flush.c      the end of a turn: what is held, what links have to say, watchers, timers
  *     plain.c      neighbours that speak the class protocol
  *     lookups.c    from WHATSAT to places and back
  *     stop.c       ending gracefully
@@ -44,6 +45,7 @@ struct herd_conn {
     struct event read_event; /* sockets of our own: */
     int fd;                  /* -1: a bufferevent */
     struct event *write_event;
+    size_t held;              /* how many bytes wait for the end of the turn */
     struct evbuffer *queue;   /* bytes the kernel did not take; made when first needed */
     struct herd_buf rest;     /* bytes not used up yet: the beginning of a line, or a paused client's */
     struct bufferevent *bev;  /* handed to us: */
@@ -63,6 +65,16 @@ struct herd_conn {
     bool again;               /* resumed meanwhile */
     bool closed;              /* waits in `dead` until the end of the turn */
     uint16_t port;            /* of the other side, for the log */
+};
+
+/* What sockets send at the end of the turn: bytes of this one, then of that one. */
+struct herd_held {
+    struct herd_held_part {
+        struct herd_conn *conn; /* NULL: closed meanwhile */
+        size_t len;
+    } *parts;
+    size_t count, cap;
+    struct herd_buf bytes; /* of all parts, one behind the other */
 };
 
 struct herd_dial {
@@ -110,6 +122,7 @@ struct herd_server {
     struct herd_plain *plains; /* likewise */
     struct herd_list conns, unsent;
     struct herd_list dead; /* closed connections, freed when no callback can be on the stack */
+    struct herd_held held;
     struct herd_watch *watch;
     struct herd_journal *journal; /* NULL: none */
     bool in_effects;
@@ -170,9 +183,11 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest);
 /* Bytes left the queue. */
 void herd_conn_drained(struct herd_conn *conn);
-/* Sends bytes of the session and logs them; look at `closed` afterwards. */
+/* Sends bytes of the session and logs them, perhaps not before the end of the turn; look at `closed` afterwards. */
 void herd_conn_send(struct herd_conn *conn, struct herd_span bytes);
 void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes);
+/* The transport took bytes, or failed with `err`. */
+void herd_conn_sent(struct herd_conn *conn, int err);
 /* The server stops: to the session it is as if its client had said all it wanted to. */
 void herd_conn_end(struct herd_conn *conn);
 /* What held its commands up may be gone: they go on. */
@@ -204,6 +219,16 @@ void herd_transport_again(struct herd_conn *conn);
 size_t herd_transport_untaken(const struct herd_conn *conn);
 /* Tells the other side that nothing more comes. */
 void herd_transport_shutdown(struct herd_conn *conn);
+
+/* ---- held.c ---- */
+/* Whether so many bytes should wait for the end of the turn. */
+bool herd_held_wants(const struct herd_conn *conn, size_t len);
+/* Keeps bytes until then; what is sent on this socket meanwhile has to follow them. HERD_E_NOMEM. */
+int herd_held_add(struct herd_conn *conn, struct herd_span bytes);
+void herd_held_drop(struct herd_conn *conn);
+/* Sends all that is held. */
+void herd_held_release(struct herd_server *server);
+void herd_held_fini(struct herd_held *held);
 
 /* ---- listener.c ---- */
 int herd_listener_open(struct herd_server *server, struct herd_config_fault *reterr_fault);

@@ -10,6 +10,7 @@ void herd_transport_close(struct herd_conn *conn)
         bufferevent_free(conn->bev);
         conn->bev = NULL;
     } else if (conn->fd >= 0) {
+        herd_held_drop(conn);
         herd_socket_close(conn);
     }
 }
@@ -36,15 +37,15 @@ void herd_transport_read(struct herd_conn *conn, bool enable)
 
 int herd_transport_send(struct herd_conn *conn, struct herd_span bytes)
 {
-    if (!conn->bev)
-        return herd_socket_send(conn, bytes);
-    return bufferevent_write(conn->bev, bytes.at, bytes.len) < 0 ? HERD_E_NOMEM : 0;
+    if (conn->bev)
+        return bufferevent_write(conn->bev, bytes.at, bytes.len) < 0 ? HERD_E_NOMEM : 0;
+    return conn->held > 0 ? herd_held_add(conn, bytes) : herd_socket_send(conn, bytes);
 }
 
 size_t herd_transport_unsent(const struct herd_conn *conn)
 {
     if (!conn->bev)
-        return herd_socket_unsent(conn);
+        return conn->held + herd_socket_unsent(conn);
     return evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
 
