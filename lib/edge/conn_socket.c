@@ -107,6 +107,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
     } else if (!try_again(errno)) {
         herd_conn_close(conn, strerror(errno));
     }
+    herd_held_check(server);
 }
 
 void herd_socket_again(struct herd_conn *conn)

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-/* More in one piece is worth a call of its own; and a turn holds no more than stays in the cache. */
+/* More in one piece is worth a call of its own; and no more is held than stays in the cache. */
 #define PIECE_MAX_BYTES 16384
 #define HELD_MAX_BYTES  262144
 
@@ -57,6 +57,12 @@ void herd_held_drop(struct herd_conn *conn)
             conn->held -= held->parts[i].len;
             held->parts[i].conn = NULL;
         }
+}
+
+void herd_held_check(struct herd_server *server)
+{
+    if (server->held.bytes.len >= HELD_MAX_BYTES)
+        herd_held_release(server);
 }
 
 void herd_held_release(struct herd_server *server)

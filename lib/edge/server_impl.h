@@ -226,7 +226,8 @@ bool herd_held_wants(const struct herd_conn *conn, size_t len);
 /* Keeps bytes until then; what is sent on this socket meanwhile has to follow them. HERD_E_NOMEM. */
 int herd_held_add(struct herd_conn *conn, struct herd_span bytes);
 void herd_held_drop(struct herd_conn *conn);
-/* Sends all that is held. */
+/* Sends all that is held; the other one only if it is much. Commands that waited for room go on. */
+void herd_held_check(struct herd_server *server);
 void herd_held_release(struct herd_server *server);
 void herd_held_fini(struct herd_held *held);
 
