@@ -55,9 +55,12 @@ static int parse_options(int argc, char **argv, struct options *ret)
 {
     enum { OPT_CHECK = 256, OPT_PRINT };
     static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},   {"log", required_argument, NULL, 'l'},
-        {"check", no_argument, NULL, OPT_CHECK},    {"print-config", no_argument, NULL, OPT_PRINT},
-        {"help", no_argument, NULL, 'h'},           {"version", no_argument, NULL, 'V'},
+        {"config", required_argument, NULL, 'c'},
+        {"log", required_argument, NULL, 'l'},
+        {"check", no_argument, NULL, OPT_CHECK},
+        {"print-config", no_argument, NULL, OPT_PRINT},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "c:l:hV", longs, NULL)) != -1;) {

@@ -42,14 +42,14 @@ struct herd_client_options {
     const struct herd_client_address *servers; /* tried in this order, round and round; copied */
     size_t server_count;
     /* Bounds; zero means the default. */
-    int64_t connect_ms;      /* 3000: to resolve, to connect */
-    int64_t reply_ms;        /* 10000: a server that lets the oldest request wait longer is left */
-    int64_t timeout_ms;      /* 30000: from the request to its end, whatever happens */
-    int64_t retry_min_ms;    /* 100: first wait when no server is of use */
-    int64_t retry_max_ms;    /* 5000: longest wait */
-    size_t requests_max;     /* 1024: requests that have not ended */
-    size_t reply_max_bytes;  /* 2097152: the longest reply */
-    void *ctx;               /* handed to the two below, which may be NULL */
+    int64_t connect_ms;     /* 3000: to resolve, to connect */
+    int64_t reply_ms;       /* 10000: a server that lets the oldest request wait longer is left */
+    int64_t timeout_ms;     /* 30000: from the request to its end, whatever happens */
+    int64_t retry_min_ms;   /* 100: first wait when no server is of use */
+    int64_t retry_max_ms;   /* 5000: longest wait */
+    size_t requests_max;    /* 1024: requests that have not ended */
+    size_t reply_max_bytes; /* 2097152: the longest reply */
+    void *ctx;              /* handed to the two below, which may be NULL */
     /* Connected to the server at this place of the list. */
     void (*up)(void *ctx, size_t server);
     /* The connection, or the attempt to make one, is over. `why` is a static sentence. */

@@ -39,48 +39,50 @@ struct herd_config_link {
 
 /* One provider of places; which members matter depends on `kind`. Strings may be NULL: not given. */
 struct herd_config_provider {
-    char *kind;     /* "google-new", "google-legacy", "file", "embedded", "overpass" */
-    char *url;      /* https://..., or http:// to a loopback address only; no user, query or fragment */
-    char *key_file; /* the API key: first line of this file */
-    char *key_env;  /* the API key: value of this environment variable */
-    char *ca_file;  /* extra trust root (PEM), for tests and private proxies */
-    char *file;     /* "file": GeoJSON, line-delimited GeoJSON, or GeoNames TSV */
-    char *fields;   /* "google-new": "pro" (default), "enterprise", or a field mask */
-    char *filter;   /* "overpass": tag filter, default: named amenity|shop|tourism|leisure|office */
-    int64_t timeout_ms;    /* one look-up in all, queueing included; 5000 */
-    int64_t cache_ms;      /* "overpass" only: how long an answer may be reused; 600000; 0 off */
-    size_t in_flight_max;  /* requests under way to this provider; 8 (overpass: 1) */
+    char *kind;           /* "google-new", "google-legacy", "file", "embedded", "overpass" */
+    char *url;            /* https://..., or http:// to a loopback address only; no user, query or fragment */
+    char *key_file;       /* the API key: first line of this file */
+    char *key_env;        /* the API key: value of this environment variable */
+    char *ca_file;        /* extra trust root (PEM), for tests and private proxies */
+    char *file;           /* "file": GeoJSON, line-delimited GeoJSON, or GeoNames TSV */
+    char *fields;         /* "google-new": "pro" (default), "enterprise", or a field mask */
+    char *filter;         /* "overpass": tag filter, default: named amenity|shop|tourism|leisure|office */
+    int64_t timeout_ms;   /* one look-up in all, queueing included; 5000 */
+    int64_t cache_ms;     /* "overpass" only: how long an answer may be reused; 600000; 0 off */
+    size_t in_flight_max; /* requests under way to this provider; 8 (overpass: 1) */
 };
 
 /* Every bound that can be set, with its default in herd_config_default(). See limits in the manual. */
-#define HERD_LIMIT_LIST(X)                                                                                    \
-    /* name, default, least, greatest, what it bounds */                                                       \
-    X(line_max_bytes, 65536, 256, 16777216, "longest line from a client, LF not counted")                      \
-    X(records_max, 1000000, 1, 1073741824, "clients known; new ones are refused at the limit, none is evicted") \
+/* clang-format off */
+#define HERD_LIMIT_LIST(X)                                                                                                    \
+    /* name, default, least, greatest, what it bounds */                                                                      \
+    X(line_max_bytes, 65536, 256, 16777216, "longest line from a client, LF not counted")                                     \
+    X(records_max, 1000000, 1, 1073741824, "clients known; new ones are refused at the limit, none is evicted")               \
     X(records_bytes_max, 4294967296, 0, 1125899906842624, "memory for them; reports that need more are refused; 0: no bound") \
-    X(clients_max, 10000, 1, 1000000, "client connections in all")                                             \
-    X(clients_per_address_max, 0, 0, 1000000, "client connections from one address; 0: no bound")              \
-    X(client_idle_ms, 300000, 0, 86400000, "close a client silent for this long; 0: never")                    \
-    X(line_deadline_ms, 10000, 0, 86400000, "time for a line to become whole; 0: no bound")                    \
-    X(write_stall_ms, 10000, 100, 86400000, "close a connection that takes no byte for this long")             \
-    X(output_pause_bytes, 65536, 4096, 1073741824, "stop reading a client with more than this unsent")         \
-    X(output_max_bytes, 1048576, 65536, 1073741824, "close a client with more than this unsent")               \
-    X(lookups_per_client_max, 4, 1, 1024, "look-ups under way for one client; later commands wait")            \
-    X(lookups_max, 64, 1, 65536, "look-ups under way in all")                                                  \
-    X(lookup_queue_max, 1024, 0, 1048576, "look-ups waiting for a place among those")                          \
-    X(lookup_reply_max_bytes, 1048576, 1024, 268435456, "largest answer of a provider, decoded")               \
-    X(peer_buffer_bytes, 65536, 4096, 16777216, "flooding fills a link only while less than this is unsent")   \
-    X(peer_ping_ms, 5000, 50, 3600000, "sign of life to a neighbour this often; dead when four times as long silent") \
-    X(peer_hello_ms, 5000, 50, 3600000, "time for a new link to introduce itself")                             \
-    X(plain_lines_max, 1, 1, 1000000, "AT lines on one connection to a plain neighbour")                       \
-    X(redial_min_ms, 50, 1, 60000, "first wait before dialling a neighbour again, with jitter")                \
-    X(redial_max_ms, 3000, 1, 3600000, "longest wait between dials")                                           \
-    X(digest_ms, 60000, 100, 86400000, "compare root digests on an idle link this often")                      \
-    X(future_ms, 300000, 0, 1000000000000, "a report this far ahead of the clock is warned of or refused")     \
-    X(expire_ms, 0, 0, 1000000000000, "forget a client this long after its last report; 0: never; same herd-wide") \
-    X(journal_sync_ms, 1000, 0, 3600000, "longest time the journal is written but not synced; 0: never synced")     \
-    X(close_after_reply, 0, 0, 1, "1: close a connection after its first reply")                               \
+    X(clients_max, 10000, 1, 1000000, "client connections in all")                                                            \
+    X(clients_per_address_max, 0, 0, 1000000, "client connections from one address; 0: no bound")                             \
+    X(client_idle_ms, 300000, 0, 86400000, "close a client silent for this long; 0: never")                                   \
+    X(line_deadline_ms, 10000, 0, 86400000, "time for a line to become whole; 0: no bound")                                   \
+    X(write_stall_ms, 10000, 100, 86400000, "close a connection that takes no byte for this long")                            \
+    X(output_pause_bytes, 65536, 4096, 1073741824, "stop reading a client with more than this unsent")                        \
+    X(output_max_bytes, 1048576, 65536, 1073741824, "close a client with more than this unsent")                              \
+    X(lookups_per_client_max, 4, 1, 1024, "look-ups under way for one client; later commands wait")                           \
+    X(lookups_max, 64, 1, 65536, "look-ups under way in all")                                                                 \
+    X(lookup_queue_max, 1024, 0, 1048576, "look-ups waiting for a place among those")                                         \
+    X(lookup_reply_max_bytes, 1048576, 1024, 268435456, "largest answer of a provider, decoded")                              \
+    X(peer_buffer_bytes, 65536, 4096, 16777216, "flooding fills a link only while less than this is unsent")                  \
+    X(peer_ping_ms, 5000, 50, 3600000, "sign of life to a neighbour this often; dead when four times as long silent")         \
+    X(peer_hello_ms, 5000, 50, 3600000, "time for a new link to introduce itself")                                            \
+    X(plain_lines_max, 1, 1, 1000000, "AT lines on one connection to a plain neighbour")                                      \
+    X(redial_min_ms, 50, 1, 60000, "first wait before dialling a neighbour again, with jitter")                               \
+    X(redial_max_ms, 3000, 1, 3600000, "longest wait between dials")                                                          \
+    X(digest_ms, 60000, 100, 86400000, "compare root digests on an idle link this often")                                     \
+    X(future_ms, 300000, 0, 1000000000000, "a report this far ahead of the clock is warned of or refused")                    \
+    X(expire_ms, 0, 0, 1000000000000, "forget a client this long after its last report; 0: never; same herd-wide")            \
+    X(journal_sync_ms, 1000, 0, 3600000, "longest time the journal is written but not synced; 0: never synced")               \
+    X(close_after_reply, 0, 0, 1, "1: close a connection after its first reply")                                              \
     X(future_refuse, 0, 0, 1, "1: refuse a report from the future instead of warning")
+/* clang-format on */
 
 struct herd_limits {
 #define HERD_LIMIT_MEMBER(name, standard, least, greatest, what) int64_t name;

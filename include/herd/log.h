@@ -76,8 +76,7 @@ HERD_API void herd_log_event(struct herd_log *log, enum herd_log_level level, co
  * `<time> info <event> <who> line="..."`: the fast way for traffic. `who` is copied as it is and must
  * be made of key=value pairs already escaped, at most 900 bytes. Nothing is logged unless
  * herd_log_traffic(). */
-HERD_API void herd_log_lines(struct herd_log *log, const char *event, struct herd_span who,
-                             struct herd_span lines);
+HERD_API void herd_log_lines(struct herd_log *log, const char *event, struct herd_span who, struct herd_span lines);
 
 /* Hands what is collected to the sink. 0, or what the sink returned. */
 HERD_API int herd_log_flush(struct herd_log *log);

@@ -38,30 +38,30 @@ struct herd_node_options {
     const struct herd_span *peers; /* its neighbours; names copied */
     size_t peer_count;
     const bool *peers_plain; /* which of them are plain: see below; NULL: none. Copied */
-    uint64_t seed[2];    /* random: table key, jitter, and the incarnation that tells a restart */
-    uint64_t digest_key; /* the same on every node of the herd; zero is fine */
+    uint64_t seed[2];        /* random: table key, jitter, and the incarnation that tells a restart */
+    uint64_t digest_key;     /* the same on every node of the herd; zero is fine */
 
     /* Bounds; zero means the default. */
-    size_t line_max_bytes;        /* 65536 */
-    size_t records_max;           /* 1000000; new ids are refused beyond, twice this from neighbours */
-    uint64_t records_bytes_max;   /* 4 GiB of herd_store_bytes; reports that need more are refused, what neighbours
+    size_t line_max_bytes;         /* 65536 */
+    size_t records_max;            /* 1000000; new ids are refused beyond, twice this from neighbours */
+    uint64_t records_bytes_max;    /* 4 GiB of herd_store_bytes; reports that need more are refused, what neighbours
                                      know never. UINT64_MAX: no bound */
     size_t lookups_per_client_max; /* 4; later commands of that client wait */
-    size_t owed_max_bytes;        /* 65536 of replies waiting behind a look-up; then commands wait */
-    size_t plain_lines_max;       /* 1; AT lines on one connection to a plain neighbour */
-    int64_t client_idle_ns;       /* 300 s; negative: never */
-    int64_t line_deadline_ns;     /* 10 s for a line to become whole; negative: no bound */
-    int64_t ping_ns;              /* 5 s; about the same at both ends of a link */
-    int64_t hello_ns;             /* 5 s */
-    int64_t redial_min_ns;        /* 50 ms */
-    int64_t redial_max_ns;        /* 3 s */
-    int64_t digest_ns;            /* 60 s, give or take a fifth: idle links compare digests this often */
-    int64_t future_ns;            /* 300 s */
-    int64_t expire_ns;            /* 0: never; else so long after its report a client is forgotten: expiry.c.
+    size_t owed_max_bytes;         /* 65536 of replies waiting behind a look-up; then commands wait */
+    size_t plain_lines_max;        /* 1; AT lines on one connection to a plain neighbour */
+    int64_t client_idle_ns;        /* 300 s; negative: never */
+    int64_t line_deadline_ns;      /* 10 s for a line to become whole; negative: no bound */
+    int64_t ping_ns;               /* 5 s; about the same at both ends of a link */
+    int64_t hello_ns;              /* 5 s */
+    int64_t redial_min_ns;         /* 50 ms */
+    int64_t redial_max_ns;         /* 3 s */
+    int64_t digest_ns;             /* 60 s, give or take a fifth: idle links compare digests this often */
+    int64_t future_ns;             /* 300 s */
+    int64_t expire_ns;             /* 0: never; else so long after its report a client is forgotten: expiry.c.
                                      The same on every node of the herd */
-    bool future_refuse;           /* false: a report from the future is warned of; true: refused */
-    bool close_after_reply;       /* close a client after its first reply */
-    bool commands;                /* offer a client's line that is no command as COMMAND, before "? " */
+    bool future_refuse;            /* false: a report from the future is warned of; true: refused */
+    bool close_after_reply;        /* close a client after its first reply */
+    bool commands;                 /* offer a client's line that is no command as COMMAND, before "? " */
 };
 
 /* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice. */
@@ -142,14 +142,14 @@ HERD_API int herd_session_fill(struct herd_session *session, size_t room, struct
 /* ---- effects ---- */
 
 enum herd_effect_kind {
-    HERD_EFFECT_LOOKUP,   /* ask for places: ticket, place, radius, bound; later herd_node_answer */
-    HERD_EFFECT_CANCEL,   /* the look-up of `ticket` is no longer wanted; its `lookup_user` is given */
-    HERD_EFFECT_DIAL,     /* connect to `peer`, then herd_session_dialled or herd_node_dial_failed */
-    HERD_EFFECT_CLOSE,    /* send what is in hand for `session`, then close it; `text` says why */
-    HERD_EFFECT_PEER_UP,  /* a link is established */
+    HERD_EFFECT_LOOKUP,    /* ask for places: ticket, place, radius, bound; later herd_node_answer */
+    HERD_EFFECT_CANCEL,    /* the look-up of `ticket` is no longer wanted; its `lookup_user` is given */
+    HERD_EFFECT_DIAL,      /* connect to `peer`, then herd_session_dialled or herd_node_dial_failed */
+    HERD_EFFECT_CLOSE,     /* send what is in hand for `session`, then close it; `text` says why */
+    HERD_EFFECT_PEER_UP,   /* a link is established */
     HERD_EFFECT_PEER_DOWN, /* a link is gone */
-    HERD_EFFECT_NOTICE,   /* something an operator should know: `text`, `detail` */
-    HERD_EFFECT_COMMAND,  /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
+    HERD_EFFECT_NOTICE,    /* something an operator should know: `text`, `detail` */
+    HERD_EFFECT_COMMAND,   /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
                              then herd_node_reply, at once or later (CANCEL comes for it too); until then
                              this client's later commands wait */
 };
@@ -163,7 +163,7 @@ struct herd_effect {
     void *lookup_user;
     struct herd_span id, place, radius;
     unsigned bound;
-    const char *text;        /* static: one_word_like_this */
+    const char *text; /* static: one_word_like_this */
     struct herd_span detail;
 };
 
@@ -179,8 +179,8 @@ HERD_API int herd_node_answer(struct herd_node *node, uint64_t ticket, struct he
                               struct herd_buf *out, struct herd_session **ret_session);
 /* The reply to a COMMAND, whole lines each with its LF, perhaps none; or NULL: nobody knows the command,
  * "? " and the line are sent. Otherwise as above. */
-HERD_API int herd_node_reply(struct herd_node *node, uint64_t ticket, const struct herd_span *reply, struct herd_now now,
-                             struct herd_buf *out, struct herd_session **ret_session);
+HERD_API int herd_node_reply(struct herd_node *node, uint64_t ticket, const struct herd_span *reply,
+                             struct herd_now now, struct herd_buf *out, struct herd_session **ret_session);
 
 /* ---- time ---- */
 
@@ -208,10 +208,10 @@ HERD_API bool herd_watch_next(struct herd_watch *watch, struct herd_record *ret_
 /* ---- figures ---- */
 
 struct herd_node_counts {
-    uint64_t reports;      /* IAMAT accepted and new */
-    uint64_t reports_old;  /* IAMAT answered, neither stored nor flooded */
-    uint64_t invalid;      /* lines answered with "? " */
-    uint64_t lookups;      /* WHATSAT for a known client */
+    uint64_t reports;             /* IAMAT accepted and new */
+    uint64_t reports_old;         /* IAMAT answered, neither stored nor flooded */
+    uint64_t invalid;             /* lines answered with "? " */
+    uint64_t lookups;             /* WHATSAT for a known client */
     uint64_t at_received, at_new; /* AT lines from neighbours, and those that were news */
     uint64_t at_sent;
     uint64_t syncs;   /* links that came up and found a difference */

@@ -80,8 +80,8 @@ HERD_API int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct
                                struct herd_span time);
 HERD_API int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_span radius_km,
                                  unsigned bound);
-HERD_API int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from,
-                               struct herd_span to, uint64_t incarnation);
+HERD_API int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from, struct herd_span to,
+                               uint64_t incarnation);
 
 #ifdef __cplusplus
 }

@@ -72,8 +72,7 @@ struct herd_server_options {
  * server's life. HERD_E_NOMEM; HERD_E_NOTFOUND (no server of this name), HERD_E_ADDRESS (cannot listen, listen_fd is no listening socket),
  * and what herd_places_new says, each with a sentence in *reterr_fault. */
 HERD_API int herd_server_new(struct herd_server **ret_server, struct event_base *base,
-                             const struct herd_server_options *options,
-                             struct herd_config_fault *reterr_fault);
+                             const struct herd_server_options *options, struct herd_config_fault *reterr_fault);
 
 /* Closes every connection at once and frees. */
 HERD_API void herd_server_free(struct herd_server *server);

@@ -43,8 +43,8 @@ enum herd_put {
 
 /* Offers a record (copied) whose members hold what the parser checked. Says what came of it, and the
  * slot where the id now is. HERD_E_NOMEM, HERD_E_LIMIT (65 535 names of servers): nothing changed. */
-HERD_API int herd_store_put(struct herd_store *store, const struct herd_record *record,
-                            enum herd_put *ret_verdict, uint32_t *ret_slot);
+HERD_API int herd_store_put(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
+                            uint32_t *ret_slot);
 
 /* The record of an id. Spans are borrowed until the next call on the store. False: not known. */
 HERD_API bool herd_store_get(struct herd_store *store, struct herd_span id, struct herd_record *ret_record);

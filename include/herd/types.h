@@ -28,10 +28,10 @@ extern "C" {
 #define HERD_VERSION_MAJOR 0
 #define HERD_VERSION_MINOR 1
 #define HERD_VERSION_PATCH 0
-#define HERD_VERSION "0.1.0"
+#define HERD_VERSION       "0.1.0"
 
 #if defined(__GNUC__)
-#define HERD_API __attribute__((visibility("default")))
+#define HERD_API               __attribute__((visibility("default")))
 #define HERD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #else
 #define HERD_API
@@ -39,19 +39,19 @@ extern "C" {
 #endif
 
 /* code, value, sentence: the enum and herd_strerror() are both made from this list. */
-#define HERD_ERR_LIST(X)                                                   \
-    X(HERD_E_NOMEM, -1, "out of memory")                                   \
-    X(HERD_E_ARG, -2, "bad argument")                                      \
-    X(HERD_E_SYNTAX, -3, "not in the expected form")                       \
-    X(HERD_E_RANGE, -4, "out of range")                                    \
-    X(HERD_E_LIMIT, -5, "a configured limit is reached")                   \
-    X(HERD_E_EXISTS, -6, "already there")                                  \
-    X(HERD_E_NOTFOUND, -7, "not found")                                    \
-    X(HERD_E_IO, -8, "input or output failed")                             \
-    X(HERD_E_ADDRESS, -9, "address cannot be resolved or bound")           \
-    X(HERD_E_ACCESS, -10, "not permitted")                                 \
-    X(HERD_E_TIMEOUT, -11, "took too long")                                \
-    X(HERD_E_STATE, -12, "not possible in this state")                     \
+#define HERD_ERR_LIST(X)                                         \
+    X(HERD_E_NOMEM, -1, "out of memory")                         \
+    X(HERD_E_ARG, -2, "bad argument")                            \
+    X(HERD_E_SYNTAX, -3, "not in the expected form")             \
+    X(HERD_E_RANGE, -4, "out of range")                          \
+    X(HERD_E_LIMIT, -5, "a configured limit is reached")         \
+    X(HERD_E_EXISTS, -6, "already there")                        \
+    X(HERD_E_NOTFOUND, -7, "not found")                          \
+    X(HERD_E_IO, -8, "input or output failed")                   \
+    X(HERD_E_ADDRESS, -9, "address cannot be resolved or bound") \
+    X(HERD_E_ACCESS, -10, "not permitted")                       \
+    X(HERD_E_TIMEOUT, -11, "took too long")                      \
+    X(HERD_E_STATE, -12, "not possible in this state")           \
     X(HERD_E_UNSUPPORTED, -13, "not built into this library")
 
 enum herd_err {

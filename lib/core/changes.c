@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAP_FIRST 1024
+#define CAP_FIRST  1024
 #define RING_TURNS 3 /* slots from the ring for one from the sweep */
 
 int herd_changes_init(struct herd_changes *changes, uint32_t ring_size)

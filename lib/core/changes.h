@@ -26,8 +26,8 @@ struct herd_reader {
     struct herd_reader *next;
     uint64_t *bits;
     uint64_t cursor;
-    size_t pending;     /* bits set */
-    uint32_t sweep_at;  /* next slot the sweep looks at */
+    size_t pending;      /* bits set */
+    uint32_t sweep_at;   /* next slot the sweep looks at */
     uint32_t sweep_left; /* slots the sweep still has to look at; 0: no sweep */
     unsigned turn;
 };

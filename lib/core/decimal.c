@@ -3,7 +3,7 @@
 #include "decimal.h"
 
 #define WHOLE_MAX UINT64_C(1000000000000000000)
-#define AT_ONCE 16 /* digits that herd_read_digits reads at most */
+#define AT_ONCE   16 /* digits that herd_read_digits reads at most */
 
 /* More than sixteen digits: the value as far as it matters. */
 static const char *scan_long(const char *p, const char *limit, uint64_t *io_whole)

@@ -11,13 +11,13 @@
 
 #include <herd/types.h>
 
-#define HERD_DIGEST_BITS_MAX 16
+#define HERD_DIGEST_BITS_MAX   16
 #define HERD_DIGEST_BITS_FIRST 8
 
 struct herd_digest {
     uint64_t *leaves;
     uint32_t *heads; /* a leaf's first slot, or HERD_NO_SLOT; the store links slots of one leaf */
-    unsigned bits; /* log2 of the number of leaves */
+    unsigned bits;   /* log2 of the number of leaves */
     uint64_t total;
 };
 

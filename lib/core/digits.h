@@ -31,7 +31,7 @@ static inline uint64_t herd_load8(const char *p)
 static inline unsigned herd_run8(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t x = word ^ ones * '0'; /* digits become 0..9 */
+    uint64_t x = word ^ ones * '0';                       /* digits become 0..9 */
     uint64_t bad = ((x & ones * 0x7f) + ones * 0x76) | x; /* bit 7 of a byte: not a digit */
     bad &= ones * 0x80;
     return bad ? (unsigned)__builtin_ctzll(bad) / 8 : 8;

@@ -32,7 +32,7 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define GRACE_NS (300 * NS_PER_S)
-#define EDGE_NS (300 * NS_PER_S)
+#define EDGE_NS  (300 * NS_PER_S)
 /* Longer than clocks differ, and shorter than the grace by as much. */
 #define OUTLIVES_NS (150 * NS_PER_S)
 /* A sweep looks at about so many records a tick. */

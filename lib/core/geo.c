@@ -15,8 +15,8 @@ static const char *scan_half(const char *at, const char *end, const char *limit,
     if (at == end || (*at != '+' && *at != '-'))
         return NULL;
     const char *stop = herd_decimal_scan(at + 1, end, limit, &number);
-    if (stop && (number.whole > max_deg ||
-                 (number.whole == max_deg && herd_digits_any(number.frac, number.frac_len))))
+    if (stop &&
+        (number.whole > max_deg || (number.whole == max_deg && herd_digits_any(number.frac, number.frac_len))))
         *io_out_of_range = true;
     return stop;
 }
@@ -47,7 +47,7 @@ double herd_place_degrees(struct herd_span half)
 {
     /* 10^0..10^18 are exact in an x87-free double up to 10^22, and so is a 53-bit mantissa: one division
      * of two exact numbers is correctly rounded for up to 15 digits, within one ulp for 17. */
-    static const double power[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+    static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
                                    1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
     uint64_t digits = 0;
     size_t decimals = 0, significant = 0;

@@ -13,7 +13,7 @@
 #include <herd/types.h>
 
 #define HERD_INDEX_SHARDS 256
-#define HERD_NO_SLOT UINT32_MAX
+#define HERD_NO_SLOT      UINT32_MAX
 
 struct herd_shard {
     uint64_t *cells; /* hash32 << 32 | slot + 1; 0 is empty */

@@ -6,7 +6,7 @@
 
 #define RING_SIZE 16384
 #define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_S  INT64_C(1000000000)
 
 static void fill_size(size_t *option, size_t standard)
 {
@@ -199,8 +199,7 @@ int64_t herd_node_next_ns(const struct herd_node *node)
     if (o->client_idle_ns > 0 && !herd_list_empty(&node->idle))
         next = HERD_ITEM(node->idle.next, struct herd_session, idle)->heard_ns + o->client_idle_ns;
     if (o->line_deadline_ns > 0 && !herd_list_empty(&node->lines))
-        next = min_ns(next, HERD_ITEM(node->lines.next, struct herd_session, line)->line_ns +
-                                o->line_deadline_ns);
+        next = min_ns(next, HERD_ITEM(node->lines.next, struct herd_session, line)->line_ns + o->line_deadline_ns);
     if (!herd_list_empty(&node->plains))
         next = min_ns(next, HERD_ITEM(node->plains.next, struct herd_session, idle)->heard_ns + o->hello_ns);
     for (size_t i = 0; i < node->peer_count; i++)

@@ -69,10 +69,10 @@ struct herd_session {
     uint32_t ticket_count;
     int32_t peer; /* -1: none; of a client: the plain neighbour it may be */
     uint8_t role;
-    bool finishing; /* takes no more commands; closes when nothing is owed */
-    bool spoken;    /* had a line already */
-    bool offered;   /* a COMMAND is to be answered before the next line is taken */
-    bool plain;     /* comes from where a plain neighbour may be: its AT lines are taken */
+    bool finishing;   /* takes no more commands; closes when nothing is owed */
+    bool spoken;      /* had a line already */
+    bool offered;     /* a COMMAND is to be answered before the next line is taken */
+    bool plain;       /* comes from where a plain neighbour may be: its AT lines are taken */
     bool plain_spoke; /* one was: it waits in `plains`, not in `idle` */
 };
 
@@ -83,10 +83,10 @@ struct herd_peer {
     struct herd_session *dialled; /* ours, not yet introduced */
     struct herd_reader reader;    /* joined while the link is up */
     struct herd_sync sync;
-    uint64_t at_lines;            /* AT lines both ways on this link */
-    uint64_t incarnation;         /* of the other side of the link */
-    bool plain;  /* speaks the class protocol; its reader is joined always */
-    bool behind; /* plain: could not be reached, and is sent everything when it can */
+    uint64_t at_lines;    /* AT lines both ways on this link */
+    uint64_t incarnation; /* of the other side of the link */
+    bool plain;           /* speaks the class protocol; its reader is joined always */
+    bool behind;          /* plain: could not be reached, and is sent everything when it can */
     bool we_dialled;
     bool dial_asked; /* a DIAL effect is out, or `dialled` is set */
     bool ping_due, pong_due;
@@ -96,7 +96,7 @@ struct herd_peer {
     const char *down_why;
 };
 
-#define HERD_NOTICES 16
+#define HERD_NOTICES           16
 #define HERD_NOTICE_DETAIL_MAX 160
 
 struct herd_notice {
@@ -114,7 +114,7 @@ struct herd_ticket_place {
 
 struct herd_node {
     struct herd_node_options options; /* defaults filled in; name and peers not used from here */
-    struct herd_span name, at_name; /* "Riley" and "AT Riley " */
+    struct herd_span name, at_name;   /* "Riley" and "AT Riley " */
     struct herd_store *store;
     struct herd_changes changes;
     struct herd_recent recent; /* lines of neighbours */
@@ -136,7 +136,7 @@ struct herd_node {
     uint64_t future_count, refused_count;
     int64_t forget_before_ns; /* what was accepted before is held by nobody */
     uint32_t sweep_at;        /* the next leaf to look at; UINT32_MAX: done until the next edge */
-    uint16_t own_name; /* number of `name` in the store */
+    uint16_t own_name;        /* number of `name` in the store */
 };
 
 /* ---- effect.c ---- */
@@ -156,7 +156,7 @@ struct herd_buf *herd_session_replies(struct herd_session *session, struct herd_
 struct herd_job {
     struct herd_command command;
     struct herd_span line;
-    size_t end; /* offset behind the line in the bytes given */
+    size_t end;             /* offset behind the line in the bytes given */
     uint64_t hash, id_hash; /* in the table; in digests */
     uint64_t line_hash;     /* of a link's line; 0: of another */
     uint32_t guess;
@@ -177,7 +177,8 @@ bool herd_forgotten(const struct herd_node *node, const struct herd_record *reco
 /* 1 if one of two records of a client was accepted so long after the other that this decides: *ret_order; else 0.
  * HERD_E_NOMEM. */
 int herd_expiry_order(struct herd_node *node, const struct herd_record *record, uint32_t slot, int *ret_order);
-static inline int herd_outlives(struct herd_node *node, const struct herd_record *record, uint32_t slot, int *ret_order)
+static inline int herd_outlives(struct herd_node *node, const struct herd_record *record, uint32_t slot,
+                                int *ret_order)
 {
     return node->options.expire_ns > 0 ? herd_expiry_order(node, record, slot, ret_order) : 0;
 }

@@ -51,8 +51,8 @@ static inline void herd_unpack(char *text, const unsigned char *packed, size_t t
         uint64_t word;
         memcpy(&word, packed + i / 2, 8);
         herd_bytes16 bytes = (herd_bytes16)(herd_words2){word, 0};
-        herd_bytes16 c = __builtin_shufflevector(bytes >> 4, bytes & 15, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22,
-                                                 7, 23);
+        herd_bytes16 c =
+            __builtin_shufflevector(bytes >> 4, bytes & 15, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
         /* 10 and above came from 0x2?, the digits from 0x3?. */
         c = (c | 0x30) ^ ((herd_bytes16)((herd_chars16)c > 9) & 0x10);
         memcpy(text + i, &c, sizeof c);

@@ -8,8 +8,8 @@
  * One space between fields, well inside the ranges, no more decimals than a nanosecond needs. Whatever is
  * not plainly so is left to protocol_parse.c, which decides; here nothing is ever refused.
  */
-#include "fields.h"
 #include "digits.h"
+#include "fields.h"
 #include "read.h"
 
 /* Bytes that must be readable behind the line: the words below reach so far. */

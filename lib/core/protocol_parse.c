@@ -7,9 +7,9 @@
 #include <string.h>
 
 /* The longest command, AT, has six fields; a seventh is enough to know that a line has too many. */
-#define FIELDS_MAX 6
+#define FIELDS_MAX    6
 #define RADIUS_MAX_KM 50
-#define BOUND_MAX 20
+#define BOUND_MAX     20
 
 enum herd_scan herd_line_next(struct herd_span *io_bytes, size_t *io_seen, size_t line_max_bytes,
                               struct herd_span *ret_line)

@@ -11,8 +11,8 @@
 /* How many decimals a stamp has, or HERD_TIME_VERBATIM if its value would not give its text back. */
 static uint32_t count_decimals(struct herd_span time)
 {
-    const char *point = time.len > 10 && time.at[time.len - 10] == '.' ? time.at + time.len - 10
-                                                                        : memchr(time.at, '.', time.len);
+    const char *point =
+        time.len > 10 && time.at[time.len - 10] == '.' ? time.at + time.len - 10 : memchr(time.at, '.', time.len);
     size_t whole = point ? (size_t)(point - time.at) : time.len;
     size_t decimals = point ? time.len - whole - 1 : 0;
     if (whole == 0 || (whole > 1 && time.at[0] == '0') || decimals > 9 || (point && decimals == 0))
@@ -34,8 +34,8 @@ int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, cons
 
     /* text, its zero padding, then the body and the slack that packing may write */
     scratch->len = 0;
-    int err = herd_buf_reserve(scratch, text_len + record->id.len + herd_packed_size(text_len) +
-                                            3 * HERD_PACK_SLACK);
+    int err =
+        herd_buf_reserve(scratch, text_len + record->id.len + herd_packed_size(text_len) + 3 * HERD_PACK_SLACK);
     if (err < 0)
         return err;
     char *text = scratch->at;
@@ -76,8 +76,8 @@ int herd_cell_write(struct herd_cell *cell, const struct herd_draft *draft)
         cell->id_len = (uint8_t)shape->id;
         cell->diff_len = (uint8_t)shape->diff;
         cell->place_len = (uint8_t)shape->place;
-        cell->time_len = (uint8_t)(shape->decimals == HERD_TIME_VERBATIM ? shape->time
-                                                                         : HERD_TIME_MARK | shape->decimals);
+        cell->time_len =
+            (uint8_t)(shape->decimals == HERD_TIME_VERBATIM ? shape->time : HERD_TIME_MARK | shape->decimals);
         free(old);
     } else {
         struct herd_body_apart *apart = malloc(herd_shape_apart(shape));
@@ -151,7 +151,7 @@ uint64_t herd_body_hash(const unsigned char *body, const struct herd_shape *shap
     /* All lengths are part of the record: "1" "23" is not "12" "3", and where packed text ends, "1.5" and
      * "1.50" differ in nothing else. */
     uint64_t seed = herd_fold(server_hash ^ ((uint64_t)shape->diff << 32 | shape->place), HERD_HASH_A);
-    seed = herd_fold(seed ^ ((uint64_t)shape->time << 36 | (uint64_t)shape->decimals << 32 | shape->id),
-                     HERD_HASH_B);
+    seed =
+        herd_fold(seed ^ ((uint64_t)shape->time << 36 | (uint64_t)shape->decimals << 32 | shape->id), HERD_HASH_B);
     return herd_hash(seed ^ (uint64_t)time_ns, body, herd_shape_body(shape));
 }

@@ -18,8 +18,8 @@
 #include <herd/store.h>
 
 #define HERD_BODY_INLINE_MAX 50
-#define HERD_BODY_APART 255
-#define HERD_NO_SERVER 65535 /* in `server`: the slot is empty */
+#define HERD_BODY_APART      255
+#define HERD_NO_SERVER       65535 /* in `server`: the slot is empty */
 
 struct herd_cell {
     int64_t time_ns;
@@ -32,7 +32,7 @@ _Static_assert(sizeof(struct herd_cell) == HERD_CELL_BYTES, "a record is one cac
 
 /* `decimals` of a time stamp whose text is kept; in `time_len` of a cell the others are marked by a bit. */
 #define HERD_TIME_VERBATIM 10
-#define HERD_TIME_MARK 128
+#define HERD_TIME_MARK     128
 
 /* The lengths of what is in a body; everything else about it follows from them. */
 struct herd_shape {

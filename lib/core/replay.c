@@ -32,7 +32,7 @@ static bool read_line(struct herd_replay *replay, struct herd_span bytes, struct
     }
     struct herd_command *command = &ret_line->command;
     if (herd_command_parse(text, command) == HERD_AT) {
-        ret_line->record = (struct herd_record){command->server, command->diff,  command->id,
+        ret_line->record = (struct herd_record){command->server, command->diff, command->id,
                                                 command->place,  command->time, command->time_ns};
         ret_line->report = true;
         replay->lines++;
@@ -146,8 +146,7 @@ int herd_replay_take(struct herd_node *node, struct herd_replay *replay, struct 
     return 0;
 }
 
-int herd_replay_tail(struct herd_node *node, struct herd_replay *replay, struct herd_span tail,
-                     struct herd_now now)
+int herd_replay_tail(struct herd_node *node, struct herd_replay *replay, struct herd_span tail, struct herd_now now)
 {
     struct herd_span text;
     struct line line;

@@ -61,8 +61,7 @@ void herd_scribe_undo(struct herd_scribe *scribe)
     scribe->batch.len = 0;
 }
 
-int herd_scribe_copy(struct herd_scribe *scribe, uint32_t *io_slot, uint32_t end, size_t room,
-                     struct herd_buf *out)
+int herd_scribe_copy(struct herd_scribe *scribe, uint32_t *io_slot, uint32_t end, size_t room, struct herd_buf *out)
 {
     size_t start = out->len;
     int lines = 0;

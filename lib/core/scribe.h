@@ -20,7 +20,7 @@
 struct herd_node;
 
 #define HERD_JOURNAL_VERSION "JOURNAL 1"
-#define HERD_CHECKSUM_LEN 9 /* a space and 8 hex digits */
+#define HERD_CHECKSUM_LEN    9 /* a space and 8 hex digits */
 
 struct herd_scribe {
     struct herd_node *node;

@@ -180,6 +180,13 @@ static int dialled_line(struct herd_session *session, const struct herd_job *job
     }
 }
 
+/* No neighbour says that. */
+static void breach(struct herd_session *session, const struct herd_job *job)
+{
+    herd_notice(session->node, "peer_line_invalid", job->line);
+    herd_session_kill(session, "protocol");
+}
+
 static void link_line(struct herd_session *session, const struct herd_job *job)
 {
     struct herd_peer *peer = &session->node->peers[session->peer];
@@ -196,8 +203,7 @@ static void link_line(struct herd_session *session, const struct herd_job *job)
         if (err == HERD_E_NOMEM) {
             herd_session_kill(session, "out_of_memory");
         } else if (err < 0) {
-            herd_notice(session->node, "peer_line_invalid", job->line);
-            herd_session_kill(session, "protocol");
+            breach(session, job);
         }
         break;
     }
@@ -205,9 +211,7 @@ static void link_line(struct herd_session *session, const struct herd_job *job)
         /* Ours was the connection that both sides agreed to drop. */
         herd_session_kill(session, "refused");
         break;
-    default:
-        herd_notice(session->node, "peer_line_invalid", job->line);
-        herd_session_kill(session, "protocol");
+    default: breach(session, job);
     }
 }
 
@@ -401,8 +405,8 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
     return 0;
 }
 
-int herd_session_end(struct herd_session *session, struct herd_span rest, struct herd_now now,
-                     struct herd_buf *out, struct herd_turn *ret_turn)
+int herd_session_end(struct herd_session *session, struct herd_span rest, struct herd_now now, struct herd_buf *out,
+                     struct herd_turn *ret_turn)
 {
     int err = herd_session_input(session, rest, now, out, ret_turn);
     if (err < 0 || session->role == HERD_ROLE_DEAD)

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define NS_PER_S 1000000000
+#define NS_PER_S       1000000000
 #define STAMP_DECIMALS 9
 
 int herd_stamp_read(struct herd_span text, const char *limit, int64_t *ret_ns)

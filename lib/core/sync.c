@@ -14,7 +14,7 @@
 #define PUSH_RATIO 8
 /* Every link takes lines of this length. */
 #define LIST_LINE_MAX 16000
-#define ENTRY_TEXT 34 /* 16 hex digits, a colon, 16 hex digits, a space */
+#define ENTRY_TEXT    34 /* 16 hex digits, a colon, 16 hex digits, a space */
 
 struct entry {
     uint64_t id, record;
@@ -182,8 +182,9 @@ static int say_sums(struct herd_node *node, unsigned depth, uint32_t prefix, str
     char line[16 + HERD_SYNC_FAN * 17], *p = put_prefix(line, "SUMS ", depth, prefix);
     for (uint32_t child = 0; child < HERD_SYNC_FAN; child++) {
         *p++ = ' ';
-        p = put_hex(p, herd_digest_sum(&node->store->digest, prefix * HERD_SYNC_FAN + child, depth + HERD_SYNC_FAN_BITS),
-                    16);
+        p = put_hex(
+            p, herd_digest_sum(&node->store->digest, prefix * HERD_SYNC_FAN + child, depth + HERD_SYNC_FAN_BITS),
+            16);
     }
     *p++ = '\n';
     return herd_buf_add(out, line, (size_t)(p - line));
@@ -372,8 +373,8 @@ static int take_sums(struct herd_node *node, struct herd_peer *peer, struct herd
         uint32_t child = prefix * HERD_SYNC_FAN + i;
         if (herd_digest_sum(digest, child, depth) == sums[i])
             continue;
-        int err = owe(peer, depth + HERD_SYNC_FAN_BITS <= digest->bits ? HERD_SYNC_SUMS : HERD_SYNC_ASK, depth,
-                      child);
+        int err =
+            owe(peer, depth + HERD_SYNC_FAN_BITS <= digest->bits ? HERD_SYNC_SUMS : HERD_SYNC_ASK, depth, child);
         if (err < 0)
             return err;
     }
@@ -388,8 +389,7 @@ static int by_id(const void *a, const void *b)
 
 static bool get_entry(struct herd_span text, struct entry *ret)
 {
-    return text.len == ENTRY_TEXT - 1 && text.at[16] == ':' &&
-           get_hex((struct herd_span){text.at, 16}, &ret->id) &&
+    return text.len == ENTRY_TEXT - 1 && text.at[16] == ':' && get_hex((struct herd_span){text.at, 16}, &ret->id) &&
            get_hex((struct herd_span){text.at + 17, 16}, &ret->record);
 }
 
@@ -455,8 +455,8 @@ int herd_sync_take(struct herd_node *node, struct herd_peer *peer, const struct 
 static void schedule_check(struct herd_node *node, struct herd_peer *peer)
 {
     int64_t fifth = node->options.digest_ns / 5;
-    peer->sync.next_check_ns = node->now.steady_ns + 4 * fifth +
-                               (int64_t)herd_node_random(node, (uint64_t)(2 * fifth) + 1);
+    peer->sync.next_check_ns =
+        node->now.steady_ns + 4 * fifth + (int64_t)herd_node_random(node, (uint64_t)(2 * fifth) + 1);
 }
 
 void herd_sync_begin(struct herd_node *node, struct herd_peer *peer)

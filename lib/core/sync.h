@@ -29,10 +29,10 @@ struct herd_node;
 struct herd_peer;
 
 #define HERD_SYNC_FAN_BITS 4
-#define HERD_SYNC_FAN 16
+#define HERD_SYNC_FAN      16
 /* Prefixes of depth 0, 4, 8, 12 and 16, numbered from the shortest on. */
 #define HERD_SYNC_PREFIXES (1 + 16 + 256 + 4096 + 65536)
-#define HERD_SYNC_WORDS ((HERD_SYNC_PREFIXES + 63) / 64)
+#define HERD_SYNC_WORDS    ((HERD_SYNC_PREFIXES + 63) / 64)
 
 /* The answers a prefix can be owed; the last are given first, so that a comparison ends branch by branch. */
 enum herd_sync_answer { HERD_SYNC_SUMS, HERD_SYNC_ASK, HERD_SYNC_END, HERD_SYNC_ANSWERS };
@@ -47,11 +47,11 @@ struct herd_sync_due {
 struct herd_sync {
     struct herd_sync_due *due; /* NULL: nothing was ever owed on this link, or all of it is paid */
     bool root_due, push_due;
-    bool root_sent;         /* leader: the follower's ROOT is to come */
-    bool at_link_up;        /* the ROOT under way is the first of this link */
-    unsigned differed;      /* checks in a row, on a quiet link, that found a difference */
-    uint64_t quiet_mark;    /* AT lines on this link when the last check began */
-    int64_t next_check_ns;  /* leader: when to compare roots on an idle link */
+    bool root_sent;        /* leader: the follower's ROOT is to come */
+    bool at_link_up;       /* the ROOT under way is the first of this link */
+    unsigned differed;     /* checks in a row, on a quiet link, that found a difference */
+    uint64_t quiet_mark;   /* AT lines on this link when the last check began */
+    int64_t next_check_ns; /* leader: when to compare roots on an idle link */
 };
 
 void herd_sync_begin(struct herd_node *node, struct herd_peer *peer);

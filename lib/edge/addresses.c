@@ -15,16 +15,15 @@ static size_t home(const struct herd_addresses *a, const uint64_t address[2])
 static struct herd_address_count *find(const struct herd_addresses *a, const uint64_t address[2])
 {
     size_t at = home(a, address);
-    while (a->table[at].count &&
-           (a->table[at].address[0] != address[0] || a->table[at].address[1] != address[1]))
+    while (a->table[at].count && (a->table[at].address[0] != address[0] || a->table[at].address[1] != address[1]))
         at = (at + 1) & (a->size - 1);
     return &a->table[at];
 }
 
 static int grow(struct herd_addresses *a)
 {
-    struct herd_addresses bigger = {.size = a->size ? a->size * 2 : SIZE_FIRST, .used = a->used,
-                                    .key = {a->key[0], a->key[1]}};
+    struct herd_addresses bigger = {
+        .size = a->size ? a->size * 2 : SIZE_FIRST, .used = a->used, .key = {a->key[0], a->key[1]}};
     bigger.table = calloc(bigger.size, sizeof *bigger.table);
     if (!bigger.table)
         return HERD_E_NOMEM;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* How long the other side has to read our last words before the connection is closed under it. */
-#define LINGER_NS INT64_C(2000000000)
+#define LINGER_NS       INT64_C(2000000000)
 #define LINGER_PLAIN_NS INT64_C(200000000) /* plain neighbours say nothing that matters, and may never hang up */
 
 struct herd_conn *herd_conn_new(struct herd_server *server)

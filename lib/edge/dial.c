@@ -163,8 +163,8 @@ void herd_dial_start(struct herd_server *server, size_t peer)
         return;
     }
     if (!server->dns)
-        server->dns = evdns_base_new(server->base,
-                                     EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+        server->dns =
+            evdns_base_new(server->base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     if (!server->dns) {
         failed(dial, "cannot resolve names");
         return;

@@ -35,8 +35,8 @@ struct herd_fetch_request {
     struct herd_span body;      /* POST if at is not NULL; copied */
     const char *const *headers; /* "Name: value"; copied, and wiped when done */
     size_t header_count;        /* at most 6 */
-    int64_t timeout_ms;    /* from now to the end, resolving included */
-    size_t body_max_bytes; /* of the reply, decoded */
+    int64_t timeout_ms;         /* from now to the end, resolving included */
+    size_t body_max_bytes;      /* of the reply, decoded */
 };
 
 struct herd_fetch_result {

@@ -52,13 +52,13 @@ static CURLcode set_up(CURL *curl, const struct herd_fetch_site *site)
     SET(curl, PROTOCOLS_STR, "https,http");
     SET(curl, FOLLOWLOCATION, 0L);
     SET(curl, HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(curl, PROXY, ""); /* not even from the environment, */
+    SET(curl, PROXY, "");    /* not even from the environment, */
     SET(curl, NOPROXY, "*"); /* which is not asked for exceptions either */
     SET(curl, SSL_VERIFYPEER, 1L);
     SET(curl, SSL_VERIFYHOST, 2L);
     if (site->ca_file)
         SET(curl, CAINFO, site->ca_file); /* CAPATH, the system's own store, stays in force */
-    SET(curl, ACCEPT_ENCODING, "gzip"); /* to have it decoded; the header is ours */
+    SET(curl, ACCEPT_ENCODING, "gzip");   /* to have it decoded; the header is ours */
     SET(curl, OPENSOCKETFUNCTION, herd_fetch_socket_open);
     SET(curl, OPENSOCKETDATA, (void *)site->fetch);
     SET(curl, CLOSESOCKETFUNCTION, herd_fetch_socket_close);

@@ -78,7 +78,7 @@ struct herd_fetch_call {
     struct herd_fetch_call *ended_next;
     struct herd_fetch_site *site;
     enum herd_fetch_state state;
-    struct herd_fetch_easy *easy; /* NULL once ended */
+    struct herd_fetch_easy *easy;                      /* NULL once ended */
     struct curl_slist headers[HERD_FETCH_HEADERS_MAX]; /* linked up for libcurl */
     struct curl_slist *resolve;
     struct event deadline;

@@ -8,7 +8,7 @@
 
 /* A link at its limit of unsent bytes is filled again when these have left; one that the kernel takes
  * everything from gets so many fills a turn, so that one neighbour catching up holds nobody else up. */
-#define FILLS_A_TURN 4
+#define FILLS_A_TURN   4
 #define WATCHED_A_TURN 1024
 
 /* Fills a link; true if it has more to say and room for it. */

@@ -77,7 +77,8 @@ void herd_held_release(struct herd_server *server)
         held->parts[i].conn = NULL;
         if (part.conn) {
             part.conn->held -= part.len;
-            herd_conn_sent(part.conn, herd_socket_send(part.conn, (struct herd_span){held->bytes.at + at, part.len}));
+            herd_conn_sent(part.conn,
+                           herd_socket_send(part.conn, (struct herd_span){held->bytes.at + at, part.len}));
             bool waits = part.conn->closing || part.conn->paused || herd_list_linked(&part.conn->unsent);
             if (!part.conn->closed && waits && !server->freeing)
                 herd_conn_drained(part.conn);

@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 /* So much is copied at once, and so often: a disk of ordinary speed keeps up, and the loop has its time. */
-#define SLICE_BYTES HERD_JOURNAL_BATCH_BYTES
+#define SLICE_BYTES    HERD_JOURNAL_BATCH_BYTES
 #define SLICE_EVERY_NS INT64_C(2000000)
-#define RETRY_NS INT64_C(10000000000)
-#define LINES_MIN 65536
+#define RETRY_NS       INT64_C(10000000000)
+#define LINES_MIN      65536
 
 void herd_journal_compact_abandon(struct herd_journal *journal)
 {
@@ -72,9 +72,11 @@ static int begin(struct herd_journal *journal, struct herd_now now)
 static int copy(struct herd_journal *journal, struct herd_now now)
 {
     journal->buf.len = 0;
-    int lines = herd_scribe_copy(&journal->scribe, &journal->copy_at, journal->copy_end, SLICE_BYTES, &journal->buf);
-    int error = lines < 0 ? ENOMEM
-                          : herd_journal_append(&journal->fresh, (struct herd_span){journal->buf.at, journal->buf.len});
+    int lines =
+        herd_scribe_copy(&journal->scribe, &journal->copy_at, journal->copy_end, SLICE_BYTES, &journal->buf);
+    int error = lines < 0
+                    ? ENOMEM
+                    : herd_journal_append(&journal->fresh, (struct herd_span){journal->buf.at, journal->buf.len});
     if (error)
         return error;
     journal->fresh.lines += (uint64_t)lines;

@@ -28,16 +28,16 @@
 /* How far writing the file anew has come. */
 enum herd_compaction {
     HERD_COMPACTION_NONE,
-    HERD_COMPACTION_COPY, /* slot by slot */
-    HERD_COMPACTION_SYNC, /* the new file is whole, and on its way to the disk */
+    HERD_COMPACTION_COPY,        /* slot by slot */
+    HERD_COMPACTION_SYNC,        /* the new file is whole, and on its way to the disk */
     HERD_COMPACTION_SYNC_FOLDER, /* renamed: its name is on its way to the disk */
 };
 
 struct herd_journal_file {
     int fd;
     uint64_t lines;
-    off_t size;        /* whole lines */
-    bool torn;         /* behind them there may be a part of one */
+    off_t size;          /* whole lines */
+    bool torn;           /* behind them there may be a part of one */
     int64_t unsynced_ns; /* when the oldest byte not synced was written; INT64_MAX: none */
 };
 

@@ -67,7 +67,8 @@ static ssize_t read_more(struct herd_journal *journal)
 }
 
 /* The whole file; what is left in the buffer is its tail. */
-static int read_lines(struct herd_journal *journal, struct herd_replay *replay, struct herd_now now, off_t *ret_size)
+static int read_lines(struct herd_journal *journal, struct herd_replay *replay, struct herd_now now,
+                      off_t *ret_size)
 {
     struct herd_buf *buf = &journal->buf;
     off_t size = 0;
@@ -111,8 +112,8 @@ static bool is_journal(const struct herd_journal *journal, const struct herd_rep
     struct herd_buf first = {0};
     if (replay->lines > 0 || size == 0)
         return true;
-    bool beginning = herd_scribe_begin(&first) == 0 && (size_t)size == journal->buf.len && (size_t)size < first.len &&
-                     memcmp(first.at, journal->buf.at, (size_t)size) == 0;
+    bool beginning = herd_scribe_begin(&first) == 0 && (size_t)size == journal->buf.len &&
+                     (size_t)size < first.len && memcmp(first.at, journal->buf.at, (size_t)size) == 0;
     herd_buf_fini(&first);
     return beginning;
 }
@@ -146,9 +147,12 @@ static int begin_file(struct herd_journal *journal)
 static void tell(const struct herd_journal *journal, const struct herd_replay *replay, off_t torn, int64_t took_ns)
 {
     struct herd_log_field fields[] = {
-        herd_log_int("lines", (int64_t)replay->lines),       herd_log_int("records", (int64_t)replay->records),
-        herd_log_int("forgotten", (int64_t)replay->forgotten), herd_log_int("corrupt", (int64_t)replay->corrupt),
-        herd_log_int("refused", (int64_t)replay->refused),   herd_log_int("torn_bytes", (int64_t)torn),
+        herd_log_int("lines", (int64_t)replay->lines),
+        herd_log_int("records", (int64_t)replay->records),
+        herd_log_int("forgotten", (int64_t)replay->forgotten),
+        herd_log_int("corrupt", (int64_t)replay->corrupt),
+        herd_log_int("refused", (int64_t)replay->refused),
+        herd_log_int("torn_bytes", (int64_t)torn),
         herd_log_int("ms", took_ns / 1000000),
     };
     bool whole = replay->corrupt == 0 && replay->refused == 0 && torn == 0;
@@ -176,7 +180,8 @@ int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct 
     if (err >= 0 && journal->file.size == 0)
         err = begin_file(journal);
     if (err < 0)
-        return herd_journal_fault(fault, err, journal->path, err == HERD_E_IO ? strerror(errno) : herd_strerror(err));
+        return herd_journal_fault(fault, err, journal->path,
+                                  err == HERD_E_IO ? strerror(errno) : herd_strerror(err));
     tell(journal, &replay, torn, herd_clock().steady_ns - now.steady_ns);
     return 0;
 }

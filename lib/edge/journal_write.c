@@ -7,7 +7,7 @@
 
 /* What piled up while the disk took nothing is written so many batches a turn. */
 #define BATCHES_A_TURN 4
-#define RETRY_NS INT64_C(1000000000)
+#define RETRY_NS       INT64_C(1000000000)
 
 /* 0 or an errno; *ret_wrote bytes are in the file in any case. */
 static int write_all(int fd, struct herd_span bytes, size_t *ret_wrote)

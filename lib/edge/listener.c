@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
+#define BACKLOG         1024
 #define ACCEPT_PAUSE_US 100000
 
 void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port)
@@ -51,8 +51,7 @@ static void refuse(struct herd_server *server, int fd, const char *why)
 /* Two connections a neighbour beyond the clients: both ends dial. */
 static bool has_room(const struct herd_server *server)
 {
-    return server->client_count <
-           (size_t)server->limits->clients_max + 2 * herd_node_peer_count(server->node);
+    return server->client_count < (size_t)server->limits->clients_max + 2 * herd_node_peer_count(server->node);
 }
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
@@ -156,7 +155,8 @@ static struct evconnlistener *listen_on(struct herd_server *server, int fd)
     }
     if (evutil_make_socket_nonblocking(fd) < 0 || evutil_make_socket_closeonexec(fd) < 0)
         return NULL;
-    return evconnlistener_new(server->base, on_accept, server, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    return evconnlistener_new(server->base, on_accept, server, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0,
+                              fd);
 }
 
 static struct evconnlistener *listen_on_address(struct herd_server *server, const struct addrinfo *to)
@@ -186,8 +186,8 @@ int herd_listener_open(struct herd_server *server, struct herd_config_fault *ret
         freeaddrinfo(found);
     if (!server->listener && given) {
         reterr_fault->line = reterr_fault->column = 0;
-        snprintf(reterr_fault->what, sizeof reterr_fault->what, "cannot listen on the inherited socket %d: %s", given,
-                 strerror(error));
+        snprintf(reterr_fault->what, sizeof reterr_fault->what, "cannot listen on the inherited socket %d: %s",
+                 given, strerror(error));
         return HERD_E_ADDRESS;
     }
     if (!server->listener)

@@ -63,8 +63,7 @@ void herd_lookups_ask(struct herd_server *server, const struct herd_effect *effe
     struct herd_places_question question = {0};
     struct asking *asking = calloc(1, sizeof *asking);
     uint64_t ticket = effect->ticket;
-    if (!asking ||
-        herd_places_query_make_iso(&question, effect->place, effect->radius, effect->bound) < 0)
+    if (!asking || herd_places_query_make_iso(&question, effect->place, effect->radius, effect->bound) < 0)
         goto out_of_memory;
     asking->server = server;
     asking->ticket = ticket;
@@ -103,7 +102,8 @@ void herd_lookups_command(struct herd_server *server, const struct herd_effect *
     bool known = hooks->command(hooks->ctx, effect->detail, &reply);
     struct herd_span bytes = {reply.len ? reply.at : "", reply.len};
     server->out.len = 0;
-    int err = herd_node_reply(server->node, effect->ticket, known ? &bytes : NULL, herd_clock(), &server->out, &session);
+    int err =
+        herd_node_reply(server->node, effect->ticket, known ? &bytes : NULL, herd_clock(), &server->out, &session);
     herd_buf_fini(&reply);
     pass_on(server, session, err);
 }

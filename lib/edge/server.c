@@ -376,8 +376,8 @@ void herd_server_free(struct herd_server *server)
     herd_node_free(server->node);
     if (server->dns)
         evdns_base_free(server->dns, 0);
-    struct event *events[] = {server->flush_event, server->again_event, server->tick_event,
-                              server->stop_event, server->second_event};
+    struct event *events[] = {server->flush_event, server->again_event, server->tick_event, server->stop_event,
+                              server->second_event};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);

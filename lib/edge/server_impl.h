@@ -35,7 +35,7 @@
 #define HERD_READ_BYTES 65536
 /* An unfinished line up to this long is copied in front of the next read; longer ones are read behind. */
 #define HERD_READ_FRONT 4096
-#define HERD_WHO_MAX 80
+#define HERD_WHO_MAX    80
 
 struct herd_conn {
     struct herd_server *server;
@@ -45,26 +45,26 @@ struct herd_conn {
     struct event read_event; /* sockets of our own: */
     int fd;                  /* -1: a bufferevent */
     struct event *write_event;
-    size_t held;              /* how many bytes wait for the end of the turn */
-    struct evbuffer *queue;   /* bytes the kernel did not take; made when first needed */
-    struct herd_buf rest;     /* bytes not used up yet: the beginning of a line, or a paused client's */
-    struct bufferevent *bev;  /* handed to us: */
-    uint64_t address[2];      /* key in the table of addresses; zero for none */
-    size_t untaken_seen;      /* how many bytes waited, here and in the kernel, when we looked last */
-    int64_t progress_ns;      /* when bytes last left while some waited; while lingering: the deadline */
-    int peer;                 /* the neighbour this is dialled to, or -1 */
-    bool link;                /* established */
-    bool plain;               /* takes a message to a plain neighbour */
-    bool eof;                 /* the other side sends no more */
-    bool paused;              /* commands wait for a look-up, or replies for room */
-    bool closing;             /* the protocol is done; bytes may still be unsent */
-    bool lingering;           /* all is sent; waiting for the other side to have read it */
-    bool counted;             /* is one of clients_max */
-    bool over;                /* beyond clients_max: has until progress_ns to prove a neighbour */
-    bool busy;                /* its input is being taken right now */
-    bool again;               /* resumed meanwhile */
-    bool closed;              /* waits in `dead` until the end of the turn */
-    uint16_t port;            /* of the other side, for the log */
+    size_t held;             /* how many bytes wait for the end of the turn */
+    struct evbuffer *queue;  /* bytes the kernel did not take; made when first needed */
+    struct herd_buf rest;    /* bytes not used up yet: the beginning of a line, or a paused client's */
+    struct bufferevent *bev; /* handed to us: */
+    uint64_t address[2];     /* key in the table of addresses; zero for none */
+    size_t untaken_seen;     /* how many bytes waited, here and in the kernel, when we looked last */
+    int64_t progress_ns;     /* when bytes last left while some waited; while lingering: the deadline */
+    int peer;                /* the neighbour this is dialled to, or -1 */
+    bool link;               /* established */
+    bool plain;              /* takes a message to a plain neighbour */
+    bool eof;                /* the other side sends no more */
+    bool paused;             /* commands wait for a look-up, or replies for room */
+    bool closing;            /* the protocol is done; bytes may still be unsent */
+    bool lingering;          /* all is sent; waiting for the other side to have read it */
+    bool counted;            /* is one of clients_max */
+    bool over;               /* beyond clients_max: has until progress_ns to prove a neighbour */
+    bool busy;               /* its input is being taken right now */
+    bool again;              /* resumed meanwhile */
+    bool closed;             /* waits in `dead` until the end of the turn */
+    uint16_t port;           /* of the other side, for the log */
 };
 
 /* What sockets send at the end of the turn: bytes of this one, then of that one. */
@@ -72,7 +72,7 @@ struct herd_held {
     struct herd_held_part {
         struct herd_conn *conn; /* NULL: closed meanwhile */
         size_t len;
-    } *parts;
+    } * parts;
     size_t count, cap;
     struct herd_buf bytes; /* of all parts, one behind the other */
 };
@@ -115,10 +115,10 @@ struct herd_server {
     struct herd_places *places;
     bool places_ours;
     struct herd_node *node;
-    size_t self;             /* which server of the configuration */
-    size_t *peer_servers;    /* node's peer number -> server of the configuration */
-    struct herd_conn **links; /* node's peer number -> its connection, while up */
-    struct herd_dial *dials;  /* one a peer */
+    size_t self;               /* which server of the configuration */
+    size_t *peer_servers;      /* node's peer number -> server of the configuration */
+    struct herd_conn **links;  /* node's peer number -> its connection, while up */
+    struct herd_dial *dials;   /* one a peer */
     struct herd_plain *plains; /* likewise */
     struct herd_list conns, unsent;
     struct herd_list dead; /* closed connections, freed when no callback can be on the stack */

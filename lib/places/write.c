@@ -23,7 +23,8 @@ static void member(struct herd_answer_writer *w, bool *io_first, struct herd_spa
     *io_first = false;
 }
 
-static void string_member(struct herd_answer_writer *w, bool *io_first, struct herd_span name, struct herd_span inside)
+static void string_member(struct herd_answer_writer *w, bool *io_first, struct herd_span name,
+                          struct herd_span inside)
 {
     if (!inside.len)
         return;
@@ -33,7 +34,8 @@ static void string_member(struct herd_answer_writer *w, bool *io_first, struct h
     put(w, TEXT("\""));
 }
 
-static void value_member(struct herd_answer_writer *w, bool *io_first, struct herd_span name, struct herd_span value)
+static void value_member(struct herd_answer_writer *w, bool *io_first, struct herd_span name,
+                         struct herd_span value)
 {
     if (!value.len)
         return;
@@ -41,8 +43,8 @@ static void value_member(struct herd_answer_writer *w, bool *io_first, struct he
     put(w, value);
 }
 
-static void corner(struct herd_answer_writer *w, struct herd_span before, struct herd_span lat, struct herd_span lng,
-                   struct herd_span indent)
+static void corner(struct herd_answer_writer *w, struct herd_span before, struct herd_span lat,
+                   struct herd_span lng, struct herd_span indent)
 {
     put(w, before);
     put(w, TEXT("{\n"));

@@ -17,10 +17,10 @@
 #include <string.h>
 #include <time.h>
 
-#define READ_BYTES  65536
-#define PASSES_MAX  100
-#define WALL_NS     1700000000000000000
-#define ID_BYTES    28
+#define READ_BYTES 65536
+#define PASSES_MAX 100
+#define WALL_NS    1700000000000000000
+#define ID_BYTES   28
 
 struct world {
     struct herd_node *node;
@@ -89,7 +89,8 @@ static struct herd_session *linked(struct world *world, const char *name, const 
 }
 
 /* Every id once, in an order without a pattern; `from` counts the reports made before. */
-static void lines_make(const struct request_plan *plan, char *bytes, const uint32_t *order, uint64_t ids, uint64_t from)
+static void lines_make(const struct request_plan *plan, char *bytes, const uint32_t *order, uint64_t ids,
+                       uint64_t from)
 {
     uint64_t k, random = from;
 
@@ -136,8 +137,8 @@ int main(int argc, char **argv)
     uint64_t ids = argc > 1 ? (uint64_t)number_of(argv[1], "IDS", 100, 10000000) : 100000, k, random = 7, from = 0;
     int passes = argc > 2 ? (int)number_of(argv[2], "PASSES", 1, PASSES_MAX) : 15, i;
     const struct herd_span peers[] = {herd_span_of("Aaa"), herd_span_of("Zzz")};
-    const struct herd_node_options options = {.name = herd_span_of("Riley"), .peers = peers, .peer_count = 2,
-                                              .seed = {1, 2}, .records_max = 20000000};
+    const struct herd_node_options options = {
+        .name = herd_span_of("Riley"), .peers = peers, .peer_count = 2, .seed = {1, 2}, .records_max = 20000000};
     struct world world = {.now = {.wall_ns = WALL_NS, .steady_ns = 1}};
     struct request_plan report_plan = {.mode = MODE_IAMAT, .id_bytes = ID_BYTES, .time_ns = 1621464827959498503};
     struct request_plan at_plan = report_plan;

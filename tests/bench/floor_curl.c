@@ -55,7 +55,8 @@ static void act(curl_socket_t fd, int what)
         CURLcode code = message->data.result;
         long status = 0;
 
-        if (code != CURLE_OK || curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status != 200)
+        if (code != CURLE_OK || curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK ||
+            status != 200)
             die("a request failed: %s, HTTP status %ld", curl_easy_strerror(code), status);
         state.answered++;
         curl_multi_remove_handle(state.multi, easy);
@@ -161,8 +162,9 @@ int main(int argc, char **argv)
         die("the event loop failed");
     seconds = (double)(clock_ns() - start_ns) / 1e9;
     cpu_ns = cpu_ns_of(getpid()) - cpu_ns;
-    printf("{\"requests\":%llu,\"throughput\":%.0f,\"cpu_ns_per_request\":%.1f}\n", (unsigned long long)state.answered,
-           (double)state.answered / seconds, (double)cpu_ns / (double)state.answered);
+    printf("{\"requests\":%llu,\"throughput\":%.0f,\"cpu_ns_per_request\":%.1f}\n",
+           (unsigned long long)state.answered, (double)state.answered / seconds,
+           (double)cpu_ns / (double)state.answered);
     curl_multi_cleanup(state.multi);
     event_free(state.timer);
     event_base_free(state.base);

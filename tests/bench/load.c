@@ -96,11 +96,13 @@ static struct {
 static void options_read(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"mode", 1, NULL, 'm'},  {"port", 1, NULL, 'p'},     {"connections", 1, NULL, 'c'}, {"depth", 1, NULL, 'd'},
-        {"ids", 1, NULL, 'i'},   {"id-bytes", 1, NULL, 'b'}, {"fill", 0, NULL, 'f'},        {"warm", 1, NULL, 'w'},
-        {"count", 1, NULL, 'n'}, {"rate", 1, NULL, 'r'},     {"ms", 1, NULL, 's'},          {"pid", 1, NULL, 'P'},
-        {"link", 1, NULL, 'l'},  {"settle", 0, NULL, 'S'},   {"time", 1, NULL, 't'},        {"seed", 1, NULL, 'e'},
-        {"cpu", 1, NULL, 'u'},   {"places", 1, NULL, 'L'},   {NULL, 0, NULL, 0}};
+        {"mode", 1, NULL, 'm'},  {"port", 1, NULL, 'p'},   {"connections", 1, NULL, 'c'},
+        {"depth", 1, NULL, 'd'}, {"ids", 1, NULL, 'i'},    {"id-bytes", 1, NULL, 'b'},
+        {"fill", 0, NULL, 'f'},  {"warm", 1, NULL, 'w'},   {"count", 1, NULL, 'n'},
+        {"rate", 1, NULL, 'r'},  {"ms", 1, NULL, 's'},     {"pid", 1, NULL, 'P'},
+        {"link", 1, NULL, 'l'},  {"settle", 0, NULL, 'S'}, {"time", 1, NULL, 't'},
+        {"seed", 1, NULL, 'e'},  {"cpu", 1, NULL, 'u'},    {"places", 1, NULL, 'L'},
+        {NULL, 0, NULL, 0}};
     bool mode = false;
     int c;
 

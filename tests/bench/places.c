@@ -46,7 +46,8 @@ static struct herd_points *made_up(void)
         for (int i = 0; i < 400; i++) {
             struct herd_point point = {.lat_e7 = (int32_t)((lat + dice() + dice() - 1) * 1e7),
                                        .lon_e7 = (int32_t)((lon + dice() + dice() - 1) * 1e7),
-                                       .name = herd_span_of("A place"), .vicinity = herd_span_of("A country")};
+                                       .name = herd_span_of("A place"),
+                                       .vicinity = herd_span_of("A country")};
             if (herd_points_add(points, &point) < 0)
                 exit(1);
         }
@@ -86,8 +87,8 @@ static void lookups(const struct herd_points *points, double radius_m, unsigned 
     for (size_t r = 0; r < LOOKUPS; r++) {
         struct herd_point centre;
         herd_points_get(points, (size_t)(dice() * (double)herd_points_count(points)), &centre);
-        struct herd_places_query query = {.lat_deg = centre.lat_e7 / 1e7, .lon_deg = centre.lon_e7 / 1e7,
-                                          .radius_m = radius_m, .bound = bound};
+        struct herd_places_query query = {
+            .lat_deg = centre.lat_e7 / 1e7, .lon_deg = centre.lon_e7 / 1e7, .radius_m = radius_m, .bound = bound};
         double one = now_s();
         out.len = 0;
         if (herd_points_answer(points, &query, &out) < 0)
@@ -97,7 +98,8 @@ static void lookups(const struct herd_points *points, double radius_m, unsigned 
     }
     double mean = (now_s() - begin) * 1e6 / LOOKUPS;
     qsort(took_us, LOOKUPS, sizeof took_us[0], ascending);
-    printf("%5.0f km, bound %2u: %6.2f us mean (clock included), p50 %.2f p99 %.2f max %.1f, %zu bytes, brute force x%.0f\n",
+    printf("%5.0f km, bound %2u: %6.2f us mean (clock included), p50 %.2f p99 %.2f max %.1f, %zu bytes, brute "
+           "force x%.0f\n",
            radius_m / 1000, bound, mean, took_us[LOOKUPS / 2], took_us[LOOKUPS * 99 / 100], took_us[LOOKUPS - 1],
            bytes / LOOKUPS, brute / mean);
     herd_buf_fini(&out);

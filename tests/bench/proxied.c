@@ -107,8 +107,8 @@ int main(int argc, char **argv)
     printf("stub: %s\n", url);
     fflush(stdout);
     setenv(key_env, "key", 1);
-    struct herd_config_provider provider = {.kind = kind, .url = url, .key_env = key_env, .timeout_ms = 5000,
-                                            .in_flight_max = IN_FLIGHT};
+    struct herd_config_provider provider = {
+        .kind = kind, .url = url, .key_env = key_env, .timeout_ms = 5000, .in_flight_max = IN_FLIGHT};
     struct herd_config config = {.providers = &provider, .provider_count = 1};
     struct herd_config_fault fault;
     struct event_base *base = event_base_new();
@@ -125,8 +125,8 @@ int main(int argc, char **argv)
         ;
     double took_s = seconds(CLOCK_MONOTONIC) - begin_s;
     cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_s;
-    printf("%zu look-ups, %zu good: %.0f a second, %.1f us of CPU each\n", answered, good, (double)answered / took_s,
-           cpu_s * 1e6 / (double)answered);
+    printf("%zu look-ups, %zu good: %.0f a second, %.1f us of CPU each\n", answered, good,
+           (double)answered / took_s, cpu_s * 1e6 / (double)answered);
     if (argc > 3) { /* for a client beside us */
         fflush(stdout);
         sleep((unsigned)atoi(argv[3]));

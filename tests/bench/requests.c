@@ -10,7 +10,7 @@
 #define HOLE_NONE SIZE_MAX
 #define ID_HEAD   8 /* "vehicle-" */
 #define ID_DIGITS 7
-#define LAT_BYTES 10 /* of a place, its sign included */
+#define LAT_BYTES 10   /* of a place, its sign included */
 #define STEP_NS   1009 /* between two reports; prime, so that every decimal moves */
 
 /* %i id, %l its length, %a latitude, %o longitude, %p the ISO 6709 pair, %t time, %s accepting server.
@@ -25,9 +25,10 @@ static const struct {
     [MODE_REDIS_SET] = {"redis-set", "*3\r\n$3\r\nSET\r\n$%l\r\n%i\r\n$42\r\n%p %t\r\n"},
     [MODE_REDIS_GEOADD] = {"redis-geoadd",
                            "*5\r\n$6\r\nGEOADD\r\n$4\r\nherd\r\n$11\r\n%o\r\n$10\r\n+%a\r\n$%l\r\n%i\r\n"},
-    [MODE_REDIS_GEOSEARCH] = {"redis-geosearch",
-                              "*11\r\n$9\r\nGEOSEARCH\r\n$4\r\nherd\r\n$10\r\nFROMLONLAT\r\n$11\r\n%o\r\n$10\r\n+%a\r\n"
-                              "$8\r\nBYRADIUS\r\n$2\r\n10\r\n$2\r\nkm\r\n$3\r\nASC\r\n$5\r\nCOUNT\r\n$1\r\n5\r\n"},
+    [MODE_REDIS_GEOSEARCH] =
+        {"redis-geosearch",
+         "*11\r\n$9\r\nGEOSEARCH\r\n$4\r\nherd\r\n$10\r\nFROMLONLAT\r\n$11\r\n%o\r\n$10\r\n+%a\r\n"
+         "$8\r\nBYRADIUS\r\n$2\r\n10\r\n$2\r\nkm\r\n$3\r\nASC\r\n$5\r\nCOUNT\r\n$1\r\n5\r\n"},
     [MODE_MEMCACHED_SET] = {"memcached-set", "set %i 0 0 42\r\n%p %t\r\n"},
 };
 

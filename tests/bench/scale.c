@@ -145,8 +145,8 @@ static void make(struct herd *herd, uint32_t count)
         (void)snprintf(herd->nodes[i].name, sizeof(herd->nodes[i].name), "N%04u", i % 10000);
     for (i = 0; i < count; i++) {
         struct one *one = &herd->nodes[i];
-        struct herd_node_options options = {.name = herd_span_of(one->name), .peers = one->names,
-                                            .peer_count = one->count, .seed = {i + 1, 2}};
+        struct herd_node_options options = {
+            .name = herd_span_of(one->name), .peers = one->names, .peer_count = one->count, .seed = {i + 1, 2}};
 
         for (k = 0; k < one->count; k++)
             one->names[k] = herd_span_of(herd->nodes[one->others[k]].name);
@@ -179,7 +179,8 @@ static bool round_once(struct herd *herd)
                 continue;
             if (herd_session_fill(one->links[k], FILL_BYTES, herd->now, &herd->out) < 0)
                 die("out of memory");
-            *packet = (struct packet){one->others[k], place_of(&herd->nodes[one->others[k]], i), herd->out.len - before};
+            *packet =
+                (struct packet){one->others[k], place_of(&herd->nodes[one->others[k]], i), herd->out.len - before};
             packet_count++;
         }
     }
@@ -262,8 +263,8 @@ int main(int argc, char **argv)
 
     make(&herd, count);
     rounds(&herd); /* comparisons of what is empty */
-    printf("{\"nodes\":%" PRIu32 ",\"links\":%" PRIu32 ",\"ids\":%" PRIu32 ",\"bound\":%" PRIu32 ",", count, herd.edges,
-           ids, 2 * herd.edges - count + 1);
+    printf("{\"nodes\":%" PRIu32 ",\"links\":%" PRIu32 ",\"ids\":%" PRIu32 ",\"bound\":%" PRIu32 ",", count,
+           herd.edges, ids, 2 * herd.edges - count + 1);
     run(&herd, "single", ids, updates, 1, &made);
     run(&herd, "burst", ids, updates, updates < 1000 ? updates : 1000, &made);
     printf("}\n");

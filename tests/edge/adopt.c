@@ -43,10 +43,11 @@ static void on_stopped(void *ctx)
 
 static int begin(void **state)
 {
-    static const char json[] =
-        "{\"servers\":{\"a\":{\"port\":1},\"b\":{\"port\":2},\"c\":{\"port\":3}},\"links\":[[\"a\",\"b\"],[\"b\",\"c\"]],"
-        "\"limits\":{\"output_pause_bytes\":4096,\"output_max_bytes\":65536,\"line_max_bytes\":256,\"peer_ping_ms\":100,"
-        "\"peer_buffer_bytes\":4096}}";
+    static const char json[] = "{\"servers\":{\"a\":{\"port\":1},\"b\":{\"port\":2},\"c\":{\"port\":3}},\"links\":["
+                               "[\"a\",\"b\"],[\"b\",\"c\"]],"
+                               "\"limits\":{\"output_pause_bytes\":4096,\"output_max_bytes\":65536,\"line_max_"
+                               "bytes\":256,\"peer_ping_ms\":100,"
+                               "\"peer_buffer_bytes\":4096}}";
     struct herd_config_fault fault;
     struct duo *d = calloc(1, sizeof *d);
     assert_non_null(d);
@@ -54,7 +55,10 @@ static int begin(void **state)
     if (herd_config_parse(&d->config, herd_span_of(json), &fault) < 0)
         fail_msg("%s", fault.what);
     for (int i = 0; i < 2; i++) {
-        struct herd_server_options options = {.name = i ? "b" : "a", .config = d->config, .dont_listen = true, .dont_dial = true,
+        struct herd_server_options options = {.name = i ? "b" : "a",
+                                              .config = d->config,
+                                              .dont_listen = true,
+                                              .dont_dial = true,
                                               .hooks = {.ctx = d, .stopped = on_stopped}};
         if (herd_server_new(&d->server[i], d->base, &options, &fault) < 0)
             fail_msg("%s", fault.what);
@@ -86,10 +90,10 @@ static void turn(struct duo *d)
     event_base_loop(d->base, EVLOOP_ONCE);
 }
 
-#define WAIT(condition)                            \
+#define WAIT(condition)                                              \
     for (double until = now_s() + DEADLINE_S; !(condition); turn(d)) \
-        if (now_s() > until)                       \
-            fail_msg("not in time: %s", #condition)
+        if (now_s() > until)                                         \
+    fail_msg("not in time: %s", #condition)
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
@@ -327,8 +331,8 @@ static void test_no_such_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_pair),  TEST(test_line_too_long), TEST(test_slow_reader), TEST(test_reset),
-        TEST(test_link),  TEST(test_refused),       TEST(test_stop),        TEST(test_no_such_server),
+        TEST(test_pair), TEST(test_line_too_long), TEST(test_slow_reader), TEST(test_reset),
+        TEST(test_link), TEST(test_refused),       TEST(test_stop),        TEST(test_no_such_server),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

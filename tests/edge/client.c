@@ -135,11 +135,20 @@ static void test_replies_that_are_none(void **state)
         bool question;
         const char *text;
     } rows[] = {
-        {false, "AT X +0.1 other +1+1 1\n"}, {false, "AT X +0.1 kiwi +1+2 1\n"}, {false, "AT X +0.1 kiwi +1+1 2\n"},
-        {false, "AT X +0.1 kiwi +1+1\n"},    {false, "? \n"},                     {false, "?\n"},
-        {false, "? IAMAT kiwi +1+1 2\n"},    {false, "? IAMAT kiwi +1+1 1 and more than was said\n"},
-        {false, "? WHATSAT kiwi 1 1\n"},     {false, "\n"},                       {false, "IAMAT kiwi +1+1 1\n"},
-        {true, "AT X +0.1 other +1+1 1\n{}\n\n"}, {true, "{}\n\n"},               {true, "? IAMAT kiwi +1+1 1\n"},
+        {false, "AT X +0.1 other +1+1 1\n"},
+        {false, "AT X +0.1 kiwi +1+2 1\n"},
+        {false, "AT X +0.1 kiwi +1+1 2\n"},
+        {false, "AT X +0.1 kiwi +1+1\n"},
+        {false, "? \n"},
+        {false, "?\n"},
+        {false, "? IAMAT kiwi +1+1 2\n"},
+        {false, "? IAMAT kiwi +1+1 1 and more than was said\n"},
+        {false, "? WHATSAT kiwi 1 1\n"},
+        {false, "\n"},
+        {false, "IAMAT kiwi +1+1 1\n"},
+        {true, "AT X +0.1 other +1+1 1\n{}\n\n"},
+        {true, "{}\n\n"},
+        {true, "? IAMAT kiwi +1+1 1\n"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -153,7 +162,8 @@ static void test_replies_that_are_none(void **state)
         connect_client(w, 2, (struct herd_client_options){.retry_min_ms = 1, .retry_max_ms = 2, .reply_ms = 2000});
         int err = rows[i].question
                       ? herd_client_whatsat(w->client, herd_span_of("kiwi"), herd_span_of("1"), 1, on_done, w)
-                      : herd_client_report(w->client, herd_span_of("kiwi"), herd_span_of("+1+1"), herd_span_of("1"), on_done, w);
+                      : herd_client_report(w->client, herd_span_of("kiwi"), herd_span_of("+1+1"), herd_span_of("1"),
+                                           on_done, w);
         assert_int_equal(err, 0);
         run(w, 1);
         if (w->errs[0] != 0 || w->last_server != 1)
@@ -165,12 +175,13 @@ static void test_replies_that_are_none(void **state)
 static void test_options(void **state)
 {
     struct world *w = *state;
-    struct herd_client_address good = {"127.0.0.1", 1}, no_host = {NULL, 1}, empty = {"", 1}, no_port = {"127.0.0.1", 0};
+    struct herd_client_address good = {"127.0.0.1", 1}, no_host = {NULL, 1}, empty = {"", 1},
+                               no_port = {"127.0.0.1", 0};
     const int64_t too_long = INT64_MAX / 4;
     const struct herd_client_options rows[] = {
-        {&good, 1, .connect_ms = -1},         {&good, 1, .timeout_ms = -1},       {&good, 1, .retry_min_ms = -1},
-        {&good, 1, .retry_max_ms = -1},       {&good, 1, .connect_ms = too_long}, {&good, 1, .retry_max_ms = too_long},
-        {&no_host, 1, .connect_ms = 1},       {&empty, 1, .connect_ms = 1},      {&no_port, 1, .connect_ms = 1},
+        {&good, 1, .connect_ms = -1},   {&good, 1, .timeout_ms = -1},       {&good, 1, .retry_min_ms = -1},
+        {&good, 1, .retry_max_ms = -1}, {&good, 1, .connect_ms = too_long}, {&good, 1, .retry_max_ms = too_long},
+        {&no_host, 1, .connect_ms = 1}, {&empty, 1, .connect_ms = 1},       {&no_port, 1, .connect_ms = 1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_int_equal(herd_client_new(&w->client, w->base, &rows[i]), HERD_E_ARG);
@@ -179,7 +190,8 @@ static void test_options(void **state)
     /* Nobody has to be told. */
     w->addresses[0] = serve(w);
     connect_client(w, 1, (struct herd_client_options){0});
-    assert_int_equal(herd_client_report(w->client, herd_span_of("quiet"), herd_span_of(KIWI), herd_span_of("5"), NULL, NULL), 0);
+    assert_int_equal(
+        herd_client_report(w->client, herd_span_of("quiet"), herd_span_of(KIWI), herd_span_of("5"), NULL, NULL), 0);
     assert_int_equal(whatsat(w, "quiet"), 0);
     run(w, 1);
     assert_int_equal(w->errs[0], 0);
@@ -349,12 +361,23 @@ static void test_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_order),       TEST(test_question),   TEST(test_arguments),
-        TEST(test_place),       TEST(test_fail_over),  TEST(test_silent_and_lying),
-        TEST(test_timeout),     TEST(test_late_reply), TEST(test_unreachable),
-        TEST(test_comes_back),  TEST(test_refused),    TEST(test_reply_too_long),
-        TEST(test_free_inside), TEST(test_name),       TEST(test_options),
-        TEST(test_no_connection), cmocka_unit_test(test_replies_that_are_none),
+        TEST(test_order),
+        TEST(test_question),
+        TEST(test_arguments),
+        TEST(test_place),
+        TEST(test_fail_over),
+        TEST(test_silent_and_lying),
+        TEST(test_timeout),
+        TEST(test_late_reply),
+        TEST(test_unreachable),
+        TEST(test_comes_back),
+        TEST(test_refused),
+        TEST(test_reply_too_long),
+        TEST(test_free_inside),
+        TEST(test_name),
+        TEST(test_options),
+        TEST(test_no_connection),
+        cmocka_unit_test(test_replies_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,8 @@ static bool ask_all(const char *host, long n)
     alloc_fail_at = n;
     int err = herd_client_new(&w->client, w->base, &options);
     if (err == 0) {
-        err = herd_client_report(w->client, herd_span_of("kiwi"), herd_span_of("+1+1"), herd_span_of("1"), on_done, w);
+        err = herd_client_report(w->client, herd_span_of("kiwi"), herd_span_of("+1+1"), herd_span_of("1"), on_done,
+                                 w);
         asked += err == 0;
     }
     if (err == 0) {

@@ -9,17 +9,17 @@
 #include <herd/client.h>
 #include <herd/server.h>
 
+#include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
-#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KIWI "+34.068930-118.445127"
+#define KIWI     "+34.068930-118.445127"
 #define ENDS_MAX 512
 
 /* A listener that says `text` to whoever connects, or nothing. */
@@ -55,14 +55,13 @@ static inline uint16_t port_of(evutil_socket_t fd)
     return ntohs(in.sin_port);
 }
 
-static inline void on_fake_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
-                           void *arg)
+static inline void on_fake_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
+                                  int len, void *arg)
 {
     (void)from;
     (void)len;
     struct fake *fake = arg;
-    struct bufferevent *bev =
-        bufferevent_socket_new(evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
+    struct bufferevent *bev = bufferevent_socket_new(evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
     assert_true(fake->count < 32);
     if (fake->close_at_once) {
         bufferevent_free(bev);

@@ -31,11 +31,22 @@
 #include <time.h>
 #include <unistd.h>
 
-enum call { CALL_RECV, CALL_SEND, CALL_WRITEV, CALL_ACCEPT, CALL_CONNECT, CALL_SOCKET, CALL_EPOLL_CTL, CALL_EPOLL_WAIT,
-            CALL_WRITE, CALL_OPEN, CALLS };
+enum call {
+    CALL_RECV,
+    CALL_SEND,
+    CALL_WRITEV,
+    CALL_ACCEPT,
+    CALL_CONNECT,
+    CALL_SOCKET,
+    CALL_EPOLL_CTL,
+    CALL_EPOLL_WAIT,
+    CALL_WRITE,
+    CALL_OPEN,
+    CALLS
+};
 
-static const char *const call_names[CALLS] = {"recv", "send", "writev", "accept4", "connect", "socket", "epoll_ctl",
-                                              "epoll_wait", "write", "open"};
+static const char *const call_names[CALLS] = {"recv",   "send",      "writev",     "accept4", "connect",
+                                              "socket", "epoll_ctl", "epoll_wait", "write",   "open"};
 #define SHORT (-1) /* not an error: one byte */
 
 static struct {
@@ -65,14 +76,14 @@ static int decide(enum call call)
     return plan.error;
 }
 
-#define REAL(name) \
+#define REAL(name)                 \
     static __typeof__(name) *real; \
-    if (!real) \
-        *(void **)&real = dlsym(RTLD_NEXT, #name)
-#define FAIL(call) \
+    if (!real)                     \
+    *(void **)&real = dlsym(RTLD_NEXT, #name)
+#define FAIL(call)              \
     int decided = decide(call); \
-    if (decided > 0) \
-        return -1
+    if (decided > 0)            \
+    return -1
 
 ssize_t recv(int fd, void *at, size_t len, int flags)
 {
@@ -151,7 +162,7 @@ int open(const char *path, int flags, ...)
 
 /* ---- two servers ---- */
 
-#define CLIENTS 12
+#define CLIENTS    12
 #define DEADLINE_S 20
 
 struct duo {
@@ -216,8 +227,10 @@ static void begin(struct duo *d)
     snprintf(d->path, sizeof d->path, "/tmp/herd-exhaustion-%ld.log", (long)getpid());
     d->base = event_base_new();
     assert_int_equal(herd_logfile_open(&d->file, d->path), 0);
-    assert_int_equal(herd_log_new(&d->log, &(struct herd_log_options){.sink = herd_logfile_sink, .sink_ctx = d->file,
-                                                                       .traffic = true}), 0);
+    assert_int_equal(
+        herd_log_new(&d->log,
+                     &(struct herd_log_options){.sink = herd_logfile_sink, .sink_ctx = d->file, .traffic = true}),
+        0);
     for (int tries = 0; !d->server[1]; tries++) {
         char json[600];
         int a = free_port(&d->port[0]), b = free_port(&d->port[1]);
@@ -257,8 +270,8 @@ static void end(struct duo *d)
 static int client(struct duo *d, int server)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(d->port[server]),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(d->port[server]), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_true(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
     return fd;
 }
@@ -293,8 +306,8 @@ static void load(struct duo *d, int round, bool armed)
     size_t open_count = CLIENTS;
     for (int i = 0; i < CLIENTS; i++) {
         char text[512];
-        int len = snprintf(text, sizeof text, "IAMAT c%d-%d +34.0-118.4 5.5\nwhat\nIAMAT c%d-%d +34.5-118.4 6.5\n", round,
-                           i, round, i);
+        int len = snprintf(text, sizeof text, "IAMAT c%d-%d +34.0-118.4 5.5\nwhat\nIAMAT c%d-%d +34.5-118.4 6.5\n",
+                           round, i, round, i);
         fds[i] = client(d, i % 2);
         assert_int_equal(send(fds[i], text, (size_t)len, 0), len);
     }

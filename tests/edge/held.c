@@ -128,7 +128,8 @@ static void test_order(void **state)
     say_large(t, 0, 'b');
     say(t, 0, ">");
     hear(t, 0, got, 4 + 2 * LARGE);
-    assert_true(got[0] == '<' && got[1] == 'a' && got[LARGE] == 'a' && got[LARGE + 1] == '|' && got[LARGE + 2] == '+');
+    assert_true(got[0] == '<' && got[1] == 'a' && got[LARGE] == 'a' && got[LARGE + 1] == '|' &&
+                got[LARGE + 2] == '+');
     assert_true(got[LARGE + 3] == 'b' && got[2 * LARGE + 2] == 'b' && got[2 * LARGE + 3] == '>');
     assert_int_equal(event_base_loop(t->base, EVLOOP_NONBLOCK), 0);
     assert_false(herd_list_linked(&t->conn[0]->unsent)); /* or it would be closed as stalled one day */

@@ -29,7 +29,8 @@ static void test_new_translated(void **state)
 {
     (void)state;
     struct world *w = world_new();
-    w->plans[0] = reply_with("{\"places\":[{\"id\":\"x\",\"location\":{\"latitude\":1.50,\"longitude\":2},\"displayName\":{\"text\":\"N\"}}]}");
+    w->plans[0] = reply_with("{\"places\":[{\"id\":\"x\",\"location\":{\"latitude\":1.50,\"longitude\":2},"
+                             "\"displayName\":{\"text\":\"N\"}}]}");
     world_provider(w, "google-new", stub_url(w->stub, "/v1/places:searchNearby"));
     world_open(w);
     world_ask(w, UCLA, 7);
@@ -42,8 +43,9 @@ static void test_new_translated(void **state)
         "\r\nX-Goog-FieldMask: places.id,places.displayName,",
         "\r\nContent-Type: application/json\r\n",
         "\r\nUser-Agent: libherd/",
-        ("\r\n\r\n{\"locationRestriction\":{\"circle\":{\"center\":{\"latitude\":34.068930,\"longitude\":-118.445127},"
-        "\"radius\":10000}},\"maxResultCount\":7}"),
+        ("\r\n\r\n{\"locationRestriction\":{\"circle\":{\"center\":{\"latitude\":34.068930,\"longitude\":-118."
+         "445127},"
+         "\"radius\":10000}},\"maxResultCount\":7}"),
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if (!memmem(request.at, request.len, wanted[i], strlen(wanted[i])))
@@ -250,16 +252,11 @@ static void test_free_with_everything_under_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_legacy_verbatim),
-        cmocka_unit_test(test_new_translated),
-        cmocka_unit_test(test_connection_is_reused),
-        cmocka_unit_test(test_kept_connection_goes_away),
-        cmocka_unit_test(test_equal_questions_share),
-        cmocka_unit_test(test_last_asker_cancels),
-        cmocka_unit_test(test_provider_limit_and_order),
-        cmocka_unit_test(test_limit_in_all_and_full_queue),
-        cmocka_unit_test(test_waiting_has_its_deadline),
-        cmocka_unit_test(test_free_with_everything_under_way),
+        cmocka_unit_test(test_legacy_verbatim),          cmocka_unit_test(test_new_translated),
+        cmocka_unit_test(test_connection_is_reused),     cmocka_unit_test(test_kept_connection_goes_away),
+        cmocka_unit_test(test_equal_questions_share),    cmocka_unit_test(test_last_asker_cancels),
+        cmocka_unit_test(test_provider_limit_and_order), cmocka_unit_test(test_limit_in_all_and_full_queue),
+        cmocka_unit_test(test_waiting_has_its_deadline), cmocka_unit_test(test_free_with_everything_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,7 +74,8 @@ static void test_retry_where_documented(void **state)
 static void test_own_words_at_the_end_of_the_chain(void **state)
 {
     (void)state;
-    static const char denied[] = "{\"error_message\":\"The provided API key is expired.\",\"results\":[],\"status\":\"REQUEST_DENIED\"}";
+    static const char denied[] =
+        "{\"error_message\":\"The provided API key is expired.\",\"results\":[],\"status\":\"REQUEST_DENIED\"}";
     struct world *w = world_new();
     w->plans[0] = reply_with(denied);
     world_provider(w, "google-legacy", stub_url(w->stub, "/"));
@@ -102,8 +103,8 @@ static void test_wrong_questions_do_not_open_the_breaker(void **state)
     world_free(w);
 }
 
-static const char overpass_body[] =
-    "{\"elements\":[{\"type\":\"node\",\"id\":1,\"lat\":34.07,\"lon\":-118.44,\"tags\":{\"name\":\"Powell\",\"amenity\":\"library\"}}]}";
+static const char overpass_body[] = "{\"elements\":[{\"type\":\"node\",\"id\":1,\"lat\":34.07,\"lon\":-118.44,"
+                                    "\"tags\":{\"name\":\"Powell\",\"amenity\":\"library\"}}]}";
 
 static void test_overpass_is_polite(void **state)
 {
@@ -176,16 +177,25 @@ static void test_no_retry_elsewhere(void **state)
         const char *kind;
         struct stub_plan plan;
     } rows[] = {
-        {"google-legacy", .plan = {.status = 400}}, {"google-legacy", .plan = {.status = 403}}, {"google-legacy", .plan = {.status = 404}},
-        {"google-legacy", .plan = {.status = 429}}, {"google-legacy", .plan = {.status = 502}},
+        {"google-legacy", .plan = {.status = 400}},
+        {"google-legacy", .plan = {.status = 403}},
+        {"google-legacy", .plan = {.status = 404}},
+        {"google-legacy", .plan = {.status = 429}},
+        {"google-legacy", .plan = {.status = 502}},
         {"google-legacy", .plan = {.status = 503, .headers = "Retry-After: 60\r\n"}},
         {"google-legacy", .plan = {.body = herd_span_of("{\"results\":[],\"status\":\"OVER_QUERY_LIMIT\"}")}},
         {"google-legacy", .plan = {.body = herd_span_of("{\"results\":[],\"status\":\"REQUEST_DENIED\"}")}},
         {"google-legacy", .plan = {.body = herd_span_of("{\"results\":[],\"status\":\"INVALID_REQUEST\"}")}},
-        {"google-legacy", .plan = {.body = herd_span_of("<html>")}}, {"google-legacy", .plan = {.act = STUB_RESET}},
-        {"google-new", .plan = {.status = 400}}, {"google-new", .plan = {.status = 403}}, {"google-new", .plan = {.status = 429}},
-        {"google-new", .plan = {.body = herd_span_of("[")}}, {"overpass", .plan = {.status = 400}}, {"overpass", .plan = {.status = 500}},
-        {"overpass", .plan = {.status = 503}}, {"overpass", .plan = {.body = herd_span_of("{\"elements\":[],\"remark\":\"r\"}")}},
+        {"google-legacy", .plan = {.body = herd_span_of("<html>")}},
+        {"google-legacy", .plan = {.act = STUB_RESET}},
+        {"google-new", .plan = {.status = 400}},
+        {"google-new", .plan = {.status = 403}},
+        {"google-new", .plan = {.status = 429}},
+        {"google-new", .plan = {.body = herd_span_of("[")}},
+        {"overpass", .plan = {.status = 400}},
+        {"overpass", .plan = {.status = 500}},
+        {"overpass", .plan = {.status = 503}},
+        {"overpass", .plan = {.body = herd_span_of("{\"elements\":[],\"remark\":\"r\"}")}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct world *w = world_new();
@@ -260,7 +270,8 @@ static void test_own_provider(void **state)
     (void)state;
     struct world *w = world_new();
     struct own own = {0};
-    struct herd_provider provider = {.name = "own", .ctx = &own, .start = own_start, .cancel = own_cancel, .free = own_free};
+    struct herd_provider provider = {
+        .name = "own", .ctx = &own, .start = own_start, .cancel = own_cancel, .free = own_free};
     world_provider(w, "embedded", NULL);
     world_open(w);
     assert_int_equal(herd_places_prepend(w->places, &provider), 0);

@@ -48,7 +48,8 @@ static void test_bad_replies(void **state)
         {{.body = herd_span_of("{\"results\":[{\"name\":\"a\"}")}, "cut short"},
         {{.body = herd_span_of("{\"places\":[NaN],\"results\":[NaN],\"elements\":[NaN]}")}, "expected a value"},
         {{.body = herd_span_of("{\"places\":{},\"results\":{},\"elements\":{}}")}, "sent no"},
-        {{.body = herd_span_of("{\"places\":[],\"places\":[],\"results\":[],\"results\":[],\"elements\":[],\"elements\":[]}")},
+        {{.body = herd_span_of(
+              "{\"places\":[],\"places\":[],\"results\":[],\"results\":[],\"elements\":[],\"elements\":[]}")},
          "a second time"},
         {{.body = herd_span_of("{\"places\":\"x\",\"results\":\"x\",\"elements\":\"x\"}")}, "UNKNOWN_ERROR"},
         {{.body = herd_span_of("{\"results\":[\"\\udc00\"]}")}, "lone surrogate"},
@@ -89,7 +90,8 @@ static void test_gzip_bomb(void **state)
     }
     size_t len = sizeof packed - z.avail_out;
     deflateEnd(&z);
-    answers_with_failure("google-legacy", (struct stub_plan){.headers = "Content-Encoding: gzip\r\n", .body = {(char *)packed, len}},
+    answers_with_failure("google-legacy",
+                         (struct stub_plan){.headers = "Content-Encoding: gzip\r\n", .body = {(char *)packed, len}},
                          "larger than allowed");
 #endif
 }
@@ -132,8 +134,9 @@ static void test_sixty_four_hang(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_replies), cmocka_unit_test(test_huge_body),       cmocka_unit_test(test_gzip_bomb),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_sixty_four_hang),
+        cmocka_unit_test(test_bad_replies),     cmocka_unit_test(test_huge_body),
+        cmocka_unit_test(test_gzip_bomb),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_sixty_four_hang),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

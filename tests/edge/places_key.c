@@ -24,7 +24,8 @@ static void test_canary(void **state)
         {.act = STUB_RESET},
         {.act = STUB_SHORT},
         {.status = 301, .headers = "Location: http://127.0.0.1:9/?key=" CANARY "\r\n"},
-        {.body = herd_span_of("{\"error\":{\"status\":\"INVALID_ARGUMENT\",\"message\":\"" CANARY "\"}}"), .status = 400},
+        {.body = herd_span_of("{\"error\":{\"status\":\"INVALID_ARGUMENT\",\"message\":\"" CANARY "\"}}"),
+         .status = 400},
         {.body = herd_span_of("{\"results\":[],\"status\":\"OK\"}")},
     };
     for (size_t k = 0; k < 2; k++)
@@ -32,8 +33,11 @@ static void test_canary(void **state)
             struct world *w = world_new();
             struct herd_buf printed = {0};
             herd_log_free(w->log);
-            assert_int_equal(herd_log_new(&w->log, &(struct herd_log_options){.sink = world_sink, .sink_ctx = &w->log_text,
-                                                                              .level = HERD_LOG_DEBUG, .traffic = true}), 0);
+            assert_int_equal(herd_log_new(&w->log, &(struct herd_log_options){.sink = world_sink,
+                                                                              .sink_ctx = &w->log_text,
+                                                                              .level = HERD_LOG_DEBUG,
+                                                                              .traffic = true}),
+                             0);
             w->plans[0] = plans[i];
             world_provider(w, kinds[k], stub_url(w->stub, "/"))->timeout_ms = 300;
             world_open(w);
@@ -119,15 +123,15 @@ static void test_missing_and_reloaded(void **state)
     (void)state;
     struct world *w = world_new();
     struct herd_config_provider *p = world_provider(w, "google-legacy", stub_url(w->stub, "/"));
-    p->key_file = (char *)(uintptr_t)"/nonexistent/key";
+    p->key_file = (char *)(uintptr_t) "/nonexistent/key";
     assert_int_equal(open_with(w), HERD_E_IO);
-    p->key_file = (char *)(uintptr_t)"/tmp";
+    p->key_file = (char *)(uintptr_t) "/tmp";
     assert_int_equal(open_with(w), HERD_E_ACCESS);
     p->key_file = NULL;
     p->key_env = NULL;
     assert_int_equal(open_with(w), HERD_E_ACCESS);
     assert_non_null(strstr(w->fault.what, "needs a key"));
-    p->key_env = (char *)(uintptr_t)"HERD_NO_SUCH_VARIABLE";
+    p->key_env = (char *)(uintptr_t) "HERD_NO_SUCH_VARIABLE";
     assert_int_equal(open_with(w), HERD_E_ACCESS);
     /* A new key takes effect on reload; a broken one leaves the old one in force. */
     write_key("first", 0600);
@@ -157,11 +161,21 @@ static void test_urls(void **state)
         const char *url;
         bool good;
     } rows[] = {
-        {"http://example.com/", false},  {"http://10.0.0.1/", false},        {"http://128.0.0.1/", false},
-        {"ftp://127.0.0.1/", false},     {"file:///etc/passwd", false},      {"http://u:p@127.0.0.1/", false},
-        {"https://x/#f", false},         {"https://", false},                {"nonsense", false},
-        {"http://localhost.evil.org/", false}, {"http://127.0.0.1.evil.org/", false}, {"http://[::2]/", false},
-        {"https://example.com/", true},  {"http://127.9.9.9:8080/x", true},  {"http://[::1]:80/", true},
+        {"http://example.com/", false},
+        {"http://10.0.0.1/", false},
+        {"http://128.0.0.1/", false},
+        {"ftp://127.0.0.1/", false},
+        {"file:///etc/passwd", false},
+        {"http://u:p@127.0.0.1/", false},
+        {"https://x/#f", false},
+        {"https://", false},
+        {"nonsense", false},
+        {"http://localhost.evil.org/", false},
+        {"http://127.0.0.1.evil.org/", false},
+        {"http://[::2]/", false},
+        {"https://example.com/", true},
+        {"http://127.9.9.9:8080/x", true},
+        {"http://[::1]:80/", true},
         {"http://localhost:1/", true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

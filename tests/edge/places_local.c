@@ -89,14 +89,15 @@ static void test_broken_at_the_start(void **state)
     close(mkstemp(path));
     struct world *w = world_new();
     world_provider(w, "file", NULL)->file = path;
-    write_file("{\"type\":\"FeatureCollection\",\n\"features\":[\n{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[34,-118]}}]}");
+    write_file("{\"type\":\"FeatureCollection\",\n\"features\":[\n{\"type\":\"Feature\",\"geometry\":{\"type\":"
+               "\"Point\",\"coordinates\":[34,-118]}}]}");
     assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_RANGE);
     assert_non_null(strstr(w->fault.what, ", line 3: latitude beyond 90"));
     w->providers[0].file = NULL;
     assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_SYNTAX);
-    w->providers[0].file = (char *)(uintptr_t)"/nonexistent/file";
+    w->providers[0].file = (char *)(uintptr_t) "/nonexistent/file";
     assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_IO);
-    w->providers[0].kind = (char *)(uintptr_t)"psychic";
+    w->providers[0].kind = (char *)(uintptr_t) "psychic";
     assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_UNSUPPORTED);
     world_free(w);
     unlink(path);

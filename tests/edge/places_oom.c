@@ -13,8 +13,10 @@
 
 char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
-struct event *__real_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *arg);
-struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *arg);
+struct event *__real_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg);
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg);
 int __real_event_add(struct event *event, const struct timeval *wait);
 int __wrap_event_add(struct event *event, const struct timeval *wait);
 CURL *__real_curl_easy_init(void);
@@ -35,7 +37,8 @@ char *__wrap_strdup(const char *text)
     return alloc_fails() ? NULL : __real_strdup(text);
 }
 
-struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *arg)
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg)
 {
     return alloc_fails() ? NULL : __real_event_new(base, fd, what, fn, arg);
 }
@@ -150,8 +153,10 @@ static void test_look_ups(void **state)
     (void)state;
     stub_pause = pause_in_stub;
     fail_each("google-legacy", "/", TWO, 12);
-    fail_each("google-new", "/", "{\"places\":[{\"types\":[\"a\"],\"location\":{\"latitude\":1,\"longitude\":2}}]}", 12);
-    fail_each("overpass", "/", "{\"elements\":[{\"type\":\"node\",\"id\":1,\"lat\":1,\"lon\":2,\"tags\":{\"name\":\"n\"}}]}", 12);
+    fail_each("google-new", "/", "{\"places\":[{\"types\":[\"a\"],\"location\":{\"latitude\":1,\"longitude\":2}}]}",
+              12);
+    fail_each("overpass", "/",
+              "{\"elements\":[{\"type\":\"node\",\"id\":1,\"lat\":1,\"lon\":2,\"tags\":{\"name\":\"n\"}}]}", 12);
     fail_each("embedded", NULL, "", 8);
 }
 

@@ -33,7 +33,8 @@ static SSL_CTX *new_tls(void)
     static const struct {
         int nid;
         const char *value;
-    } extensions[] = {{NID_subject_alt_name, "DNS:places.test,IP:127.0.0.1"}, {NID_basic_constraints, "critical,CA:TRUE"}};
+    } extensions[] = {{NID_subject_alt_name, "DNS:places.test,IP:127.0.0.1"},
+                      {NID_basic_constraints, "critical,CA:TRUE"}};
     for (size_t i = 0; i < 2; i++) {
         X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, extensions[i].nid, extensions[i].value);
         assert_non_null(extension);

@@ -97,7 +97,8 @@ static int told(char *ret, size_t size)
 static void report(const char *line)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(herd_server_port(server)),
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(herd_server_port(server)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     assert_int_equal(send(fd, line, strlen(line), 0), (ssize_t)strlen(line));
@@ -128,7 +129,8 @@ static void begin(void)
     door = listen_here(&port);
     base = event_base_new();
     snprintf(json, sizeof json,
-             "{\"servers\":{\"Riley\":{\"port\":%u},\"Other\":{\"port\":%u,\"plain\":true}},\"links\":[[\"Riley\",\"Other\"]],"
+             "{\"servers\":{\"Riley\":{\"port\":%u},\"Other\":{\"port\":%u,\"plain\":true}},\"links\":[[\"Riley\","
+             "\"Other\"]],"
              "\"limits\":{\"redial_min_ms\":1,\"redial_max_ms\":20,\"write_stall_ms\":100}}",
              own, port);
     assert_int_equal(herd_config_parse(&config, herd_span_of(json), &fault), 0);

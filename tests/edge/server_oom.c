@@ -24,8 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CLIENTS 4 /* by socket; as many by bufferevents */
-#define AT_ONCE 20
+#define CLIENTS    4 /* by socket; as many by bufferevents */
+#define AT_ONCE    20
 #define DEADLINE_S 20
 
 static struct {
@@ -58,8 +58,10 @@ void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__real_realloc(void *at, size_t size);
 void *__wrap_realloc(void *at, size_t size);
-struct event *__real_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *arg);
-struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *arg);
+struct event *__real_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg);
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg);
 int __real_event_add(struct event *event, const struct timeval *wait);
 int __wrap_event_add(struct event *event, const struct timeval *wait);
 int __real_evbuffer_add(struct evbuffer *buffer, const void *at, size_t len);
@@ -90,7 +92,8 @@ void *__wrap_realloc(void *at, size_t size)
     return fails_now() ? NULL : __real_realloc(at, size);
 }
 
-struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *arg)
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg)
 {
     return fails_now() ? NULL : __real_event_new(base, fd, what, fn, arg);
 }
@@ -218,7 +221,10 @@ static void turn(struct duo *d, bool armed)
 static void make_server(struct duo *d, int i, int listen_fd)
 {
     struct herd_server_options options = {
-        .name = i ? "b" : "a", .config = d->config, .log = d->log, .listen_fd = listen_fd,
+        .name = i ? "b" : "a",
+        .config = d->config,
+        .log = d->log,
+        .listen_fd = listen_fd,
         .hooks = {.ctx = d, .update = on_update, .peer = on_peer, .command = on_command, .stopped = on_stopped}};
     struct herd_config_fault fault = {0};
     plan.armed = true;
@@ -243,8 +249,10 @@ static void begin(struct duo *d)
         fds[i] = listen_somewhere(&d->port[i]);
         snprintf(d->journal[i], sizeof d->journal[i], "/tmp/herd-oom-%ld.%s", (long)getpid(), i ? "b" : "a");
     }
-    assert_int_equal(herd_log_new(&d->log, &(struct herd_log_options){.level = HERD_LOG_DEBUG, .sink = count_log, .sink_ctx = d,
-                                                                       .traffic = true}), 0);
+    assert_int_equal(herd_log_new(&d->log,
+                                  &(struct herd_log_options){
+                                      .level = HERD_LOG_DEBUG, .sink = count_log, .sink_ctx = d, .traffic = true}),
+                     0);
     snprintf(json, sizeof json,
              "{\"servers\":{\"a\":{\"port\":%u},\"b\":{\"port\":%u},\"p\":{\"port\":%u,\"plain\":true}},"
              "\"links\":[[\"a\",\"b\"],[\"a\",\"p\"]],\"journal\":\"/tmp/herd-oom-%ld.{name}\","
@@ -317,8 +325,8 @@ static void come(struct duo *d, struct client *client, int i, bool armed)
 {
     *client = (struct client){.fd = -1};
     if (i < CLIENTS) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(d->port[i % 2]),
-                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        struct sockaddr_in to = {
+            .sin_family = AF_INET, .sin_port = htons(d->port[i % 2]), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         client->fd = socket(AF_INET, SOCK_STREAM, 0);
         assert_int_equal(connect(client->fd, (struct sockaddr *)&to, sizeof to), 0);
     } else {
@@ -347,7 +355,8 @@ static bool hear(struct client *client)
         assert_int_equal(herd_buf_add(&client->heard, bytes, (size_t)n), 0);
     else if (n == 0 || errno != EAGAIN)
         client->done = true;
-    return client->done || (client->heard.len && memmem(client->heard.at, client->heard.len, last, sizeof last - 1));
+    return client->done ||
+           (client->heard.len && memmem(client->heard.at, client->heard.len, last, sizeof last - 1));
 }
 
 /* How many AT lines it was given; they are kept. */

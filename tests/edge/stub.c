@@ -80,7 +80,8 @@ static void reply(struct conn *c, const struct stub_plan *plan, struct herd_span
     if (plan->act == STUB_ECHO) {
         evbuffer_add_printf(body, "{\"error_message\":\"");
         add_escaped(body, request);
-        evbuffer_add_printf(body, "\",\"results\":[],\"places\":[{\"location\":{\"latitude\":1,\"longitude\":2},\"displayName\":{\"text\":\"");
+        evbuffer_add_printf(body, "\",\"results\":[],\"places\":[{\"location\":{\"latitude\":1,\"longitude\":2},"
+                                  "\"displayName\":{\"text\":\"");
         add_escaped(body, request);
         evbuffer_add_printf(body, "\"}}],\"status\":\"%s\"}", plan->body.len ? plan->body.at : "OK");
     } else {
@@ -125,8 +126,7 @@ static void act(struct conn *c, struct herd_span request)
         evbuffer_add_printf(bufferevent_get_output(c->bev), "HTTP/1.1 200 OK\r\n%s",
                             plan.act == STUB_ENDLESS ? "\r\n" : "X-Long: ");
         return;
-    default:
-        reply(c, &plan, request);
+    default: reply(c, &plan, request);
     }
 }
 
@@ -172,7 +172,8 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
         conn_free(ctx);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int len, void *ctx)
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int len,
+                      void *ctx)
 {
     (void)listener;
     (void)address;
@@ -210,8 +211,8 @@ struct stub *stub_new(struct event_base *base, stub_decide *decide, void *ctx, v
     stub->decide = decide;
     stub->ctx = ctx;
     stub->ssl_ctx = ssl_ctx;
-    stub->listener = evconnlistener_new_bind(base, on_accept, stub, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 64,
-                                             (struct sockaddr *)&address, (int)len);
+    stub->listener = evconnlistener_new_bind(base, on_accept, stub, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+                                             64, (struct sockaddr *)&address, (int)len);
     assert_non_null(stub->listener);
     assert_int_equal(getsockname(evconnlistener_get_fd(stub->listener), (struct sockaddr *)&address, &len), 0);
     stub->port = ntohs(address.sin_port);

@@ -10,14 +10,14 @@
 #include <herd/types.h>
 
 enum stub_act {
-    STUB_REPLY,    /* status, headers, body */
-    STUB_HOLD,     /* until stub_release */
-    STUB_RESET,    /* the connection */
-    STUB_LEAVE,    /* a whole reply that promises to stay, then close */
-    STUB_SHORT,    /* fewer bytes than announced, then close */
-    STUB_ENDLESS,  /* a body without end */
-    STUB_HEADERS,  /* headers without end */
-    STUB_ECHO,     /* an answer in shape that holds the whole request, escaped */
+    STUB_REPLY,   /* status, headers, body */
+    STUB_HOLD,    /* until stub_release */
+    STUB_RESET,   /* the connection */
+    STUB_LEAVE,   /* a whole reply that promises to stay, then close */
+    STUB_SHORT,   /* fewer bytes than announced, then close */
+    STUB_ENDLESS, /* a body without end */
+    STUB_HEADERS, /* headers without end */
+    STUB_ECHO,    /* an answer in shape that holds the whole request, escaped */
 };
 
 struct stub_plan {
@@ -39,9 +39,9 @@ unsigned stub_port(const struct stub *stub);
 /* Answers everything held with this. */
 void stub_release(struct stub *stub, const struct stub_plan *plan);
 
-size_t stub_requests(const struct stub *stub);     /* in all */
-size_t stub_connections(const struct stub *stub);  /* accepted in all */
-size_t stub_held(const struct stub *stub);         /* now */
+size_t stub_requests(const struct stub *stub);    /* in all */
+size_t stub_connections(const struct stub *stub); /* accepted in all */
+size_t stub_held(const struct stub *stub);        /* now */
 size_t stub_held_max(const struct stub *stub);
 struct herd_span stub_request(const struct stub *stub, size_t index);
 

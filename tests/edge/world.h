@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CANARY "AIzaCANARY-0123456789_canary"
+#define CANARY      "AIzaCANARY-0123456789_canary"
 #define ANSWERS_MAX 256
 
 struct world {
@@ -53,7 +53,8 @@ static inline struct world *world_new(void)
     assert_non_null(w->base);
     w->stub = stub_new(w->base, world_decide, w, NULL);
     w->plan_count = 1;
-    assert_int_equal(herd_log_new(&w->log, &(struct herd_log_options){.sink = world_sink, .sink_ctx = &w->log_text}), 0);
+    assert_int_equal(
+        herd_log_new(&w->log, &(struct herd_log_options){.sink = world_sink, .sink_ctx = &w->log_text}), 0);
     herd_limits_default(&w->config.limits);
     w->config.providers = w->providers;
     setenv("HERD_TEST_KEY", CANARY, 1);
@@ -68,7 +69,7 @@ static inline struct herd_config_provider *world_provider(struct world *w, const
     if (url)
         assert_non_null(p->url = strdup(url));
     if (strncmp(kind, "google", 6) == 0)
-        p->key_env = (char *)(uintptr_t)"HERD_TEST_KEY";
+        p->key_env = (char *)(uintptr_t) "HERD_TEST_KEY";
     return p;
 }
 
@@ -126,6 +127,6 @@ static inline bool world_logged(struct world *w, const char *text)
 }
 
 #define UCLA "+34.068930-118.445127"
-#define TWO "{\n\n \"results\" : [ {\"name\":\"a\"}, {\"name\":\"b\"} ],\n \"status\" : \"OK\"\n}\n\n"
+#define TWO  "{\n\n \"results\" : [ {\"name\":\"a\"}, {\"name\":\"b\"} ],\n \"status\" : \"OK\"\n}\n\n"
 
 #endif

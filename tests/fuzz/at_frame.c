@@ -11,10 +11,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(condition)  \
-    do {                 \
+#define MUST(condition)   \
+    do {                  \
         if (!(condition)) \
-            abort();     \
+            abort();      \
     } while (0)
 
 #define LINES_MAX 256
@@ -27,8 +27,8 @@ static struct herd_record record_of(const struct herd_command *c)
 static bool same(const struct herd_record *a, const struct herd_record *b)
 {
     return herd_span_equal(a->server, b->server) && herd_span_equal(a->diff, b->diff) &&
-           herd_span_equal(a->id, b->id) && herd_span_equal(a->place, b->place) && herd_span_equal(a->time, b->time) &&
-           a->time_ns == b->time_ns;
+           herd_span_equal(a->id, b->id) && herd_span_equal(a->place, b->place) &&
+           herd_span_equal(a->time, b->time) && a->time_ns == b->time_ns;
 }
 
 static void put(struct herd_store *store, const struct herd_command *c)

@@ -44,7 +44,8 @@ static struct herd_replay read_in(struct herd_node *node, struct herd_span bytes
         from += consumed;
         free(copy);
     }
-    int tail = herd_replay_tail(node, &replay, (struct herd_span){bytes.at ? bytes.at + from : "", bytes.len - from}, now);
+    int tail =
+        herd_replay_tail(node, &replay, (struct herd_span){bytes.at ? bytes.at + from : "", bytes.len - from}, now);
     MUST(tail == 0 || (tail == 1 && from < bytes.len));
     return replay;
 }

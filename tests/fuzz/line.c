@@ -12,10 +12,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(condition)  \
-    do {                 \
+#define MUST(condition)   \
+    do {                  \
         if (!(condition)) \
-            abort();     \
+            abort();      \
     } while (0)
 
 static void check_inside(struct herd_span part, struct herd_span line)
@@ -40,8 +40,8 @@ static void again(const struct herd_command *c, struct herd_buf *out)
     MUST(out->at[out->len - 1] == '\n');
     MUST(herd_command_parse(line, &d) == c->verb);
     if (c->verb == HERD_IAMAT)
-        MUST(herd_span_equal(c->id, d.id) && herd_span_equal(c->place, d.place) && herd_span_equal(c->time, d.time) &&
-             c->time_ns == d.time_ns);
+        MUST(herd_span_equal(c->id, d.id) && herd_span_equal(c->place, d.place) &&
+             herd_span_equal(c->time, d.time) && c->time_ns == d.time_ns);
     if (c->verb == HERD_WHATSAT)
         MUST(herd_span_equal(c->id, d.id) && herd_span_equal(c->radius, d.radius) && c->bound == d.bound);
     if (c->verb == HERD_HELLO)
@@ -111,7 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct herd_span same;
         enum herd_scan slow_scan;
         MUST(line.len <= max && (line.len == 0 || !memchr(line.at, '\n', line.len)));
-        while ((slow_scan = herd_line_next(&slow, &seen_slowly, max, &same)) == HERD_LINE_MORE && given < whole.len) {
+        while ((slow_scan = herd_line_next(&slow, &seen_slowly, max, &same)) == HERD_LINE_MORE &&
+               given < whole.len) {
             size_t more = whole.len - given < step ? whole.len - given : step;
             given += more;
             slow.len += more;

@@ -78,7 +78,8 @@ static void check_diff(struct herd_span text)
 {
     struct exact number;
     long len = (long)text.len;
-    bool is_diff = len > 1 && (text.at[0] == '+' || text.at[0] == '-') && exact_scan(text.at + 1, len - 1, &number) == len - 1;
+    bool is_diff =
+        len > 1 && (text.at[0] == '+' || text.at[0] == '-') && exact_scan(text.at + 1, len - 1, &number) == len - 1;
     MUST(herd_diff_valid(text) == is_diff);
 }
 
@@ -113,8 +114,9 @@ static void check_line(struct herd_span place, struct herd_span time)
 {
     static const char more[] = "\nIAMAT behind +1.5-2.5 1621464827.959498503\n";
     struct herd_buf bytes = {0};
-    MUST(herd_buf_add(&bytes, "AT Riley +0.263873386 kiwi ", 27) == 0 && herd_buf_add(&bytes, place.at, place.len) == 0 &&
-         herd_buf_add(&bytes, " ", 1) == 0 && herd_buf_add(&bytes, time.at, time.len) == 0);
+    MUST(herd_buf_add(&bytes, "AT Riley +0.263873386 kiwi ", 27) == 0 &&
+         herd_buf_add(&bytes, place.at, place.len) == 0 && herd_buf_add(&bytes, " ", 1) == 0 &&
+         herd_buf_add(&bytes, time.at, time.len) == 0);
     size_t len = bytes.len;
     MUST(herd_buf_add(&bytes, more, sizeof more - 1) == 0);
     char *alone = malloc(len);
@@ -127,9 +129,9 @@ static void check_line(struct herd_span place, struct herd_span time)
     int64_t ns;
     MUST((verb == HERD_AT) == (herd_place_parse(place, &read) == 0 && herd_stamp_parse(time, &ns) == 0));
     if (verb == HERD_AT)
-        MUST(herd_span_equal(a.server, b.server) && herd_span_equal(a.diff, b.diff) && herd_span_equal(a.id, b.id) &&
-             herd_span_equal(a.place, place) && herd_span_equal(b.place, place) && herd_span_equal(a.time, time) &&
-             herd_span_equal(b.time, time) && a.time_ns == ns && b.time_ns == ns);
+        MUST(herd_span_equal(a.server, b.server) && herd_span_equal(a.diff, b.diff) &&
+             herd_span_equal(a.id, b.id) && herd_span_equal(a.place, place) && herd_span_equal(b.place, place) &&
+             herd_span_equal(a.time, time) && herd_span_equal(b.time, time) && a.time_ns == ns && b.time_ns == ns);
     free(alone);
     herd_buf_fini(&bytes);
 }

@@ -31,8 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         struct herd_point point;
         struct herd_buf out = {0};
         herd_points_get(points, i, &point);
-        struct herd_places_query query = {.lat_deg = point.lat_e7 / 1e7, .lon_deg = point.lon_e7 / 1e7,
-                                          .radius_m = 100, .bound = 3};
+        struct herd_places_query query = {
+            .lat_deg = point.lat_e7 / 1e7, .lon_deg = point.lon_e7 / 1e7, .radius_m = 100, .bound = 3};
         check(herd_points_answer(points, &query, &out) == 0);
         check_answer((struct herd_span){out.at, out.len}, 3);
         herd_buf_fini(&out);

@@ -71,7 +71,8 @@ static void check_e7(struct herd_span text)
     uint64_t size = e7 < 0 ? 0 - (uint64_t)e7 : (uint64_t)e7;
     size -= exact_at(&number, -8) >= 5;
     char printed[40];
-    snprintf(printed, sizeof printed, "%llu.%07llu", (unsigned long long)size / HERD_E7, (unsigned long long)size % HERD_E7);
+    snprintf(printed, sizeof printed, "%llu.%07llu", (unsigned long long)size / HERD_E7,
+             (unsigned long long)size % HERD_E7);
     struct exact back = exact_of(printed);
     MUST(exact_compare_cut(&number, &back, 7) == 0);
 

@@ -7,7 +7,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct herd_places_question q = question(3);
     struct herd_judgement judgement;
     struct herd_buf out = {0};
-    check(herd_overpass_judge(&(struct herd_reply){200, {(const char *)bytes, len}}, &q.query, &out, &judgement) == 0);
+    check(herd_overpass_judge(&(struct herd_reply){200, {(const char *)bytes, len}}, &q.query, &out, &judgement) ==
+          0);
     if (judgement.verdict == HERD_REPLY_ANSWER)
         check_answer((struct herd_span){out.at, out.len}, 3);
     else

@@ -13,14 +13,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(condition)  \
-    do {                 \
+#define MUST(condition)   \
+    do {                  \
         if (!(condition)) \
-            abort();     \
+            abort();      \
     } while (0)
 
-#define NODES 3
-#define ENDS 48
+#define NODES   3
+#define ENDS    48
 #define TICKETS 64
 
 /* Ends 2k and 2k + 1 are connected; a stranger's end has no node. */
@@ -48,8 +48,12 @@ static const char *const names[NODES] = {"a", "b", "c"};
 static void start(struct world *w, int i)
 {
     struct herd_span peers[2];
-    struct herd_node_options options = {.name = herd_span_of(names[i]), .peers = peers, .line_max_bytes = 300,
-                                        .lookups_per_client_max = 2, .owed_max_bytes = 200, .records_max = 20};
+    struct herd_node_options options = {.name = herd_span_of(names[i]),
+                                        .peers = peers,
+                                        .line_max_bytes = 300,
+                                        .lookups_per_client_max = 2,
+                                        .owed_max_bytes = 200,
+                                        .records_max = 20};
     for (int k = 0; k < NODES; k++)
         if (k != i)
             peers[options.peer_count++] = herd_span_of(names[k]);
@@ -131,7 +135,8 @@ static void effects(struct world *w)
             else if (e.kind == HERD_EFFECT_CLOSE)
                 close_end(w, find(w, e.session));
             else if (e.kind == HERD_EFFECT_LOOKUP)
-                w->tickets[w->ticket_count++ % TICKETS].node = i, w->tickets[(w->ticket_count - 1) % TICKETS].ticket = e.ticket;
+                w->tickets[w->ticket_count++ % TICKETS].node = i,
+                                               w->tickets[(w->ticket_count - 1) % TICKETS].ticket = e.ticket;
         }
     }
 }
@@ -187,8 +192,8 @@ static void answer(struct world *w, size_t which)
     which %= w->ticket_count < TICKETS ? w->ticket_count : TICKETS;
     struct herd_session *session;
     struct herd_buf out = {0};
-    MUST(herd_node_answer(w->node[w->tickets[which].node], w->tickets[which].ticket, herd_span_of("{}"), w->now, &out,
-                          &session) == 0);
+    MUST(herd_node_answer(w->node[w->tickets[which].node], w->tickets[which].ticket, herd_span_of("{}"), w->now,
+                          &out, &session) == 0);
     if (session) {
         struct end *end = find(w, session);
         MUST(herd_buf_add(&other(w, end)->in, out.at, out.len) == 0);
@@ -240,7 +245,8 @@ static const uint8_t *step(struct world *w, const uint8_t *p, const uint8_t *sto
     size_t n = p < stop ? *p++ : 1;
     struct end *end = &w->end[(what >> 3) % ENDS];
     switch (what & 7) {
-    case 0: case 1: {
+    case 0:
+    case 1: {
         size_t len = n < (size_t)(stop - p) ? n : (size_t)(stop - p);
         say(w, what >> 3, p, len);
         return p + len;

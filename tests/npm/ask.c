@@ -33,7 +33,9 @@ int main(int argc, char **argv)
         return 2;
     }
     bool google = strncmp(argv[1], "google", 6) == 0;
-    struct herd_config_provider provider = {.kind = argv[1], .timeout_ms = 10000, .key_env = google ? key_env : NULL,
+    struct herd_config_provider provider = {.kind = argv[1],
+                                            .timeout_ms = 10000,
+                                            .key_env = google ? key_env : NULL,
                                             .fields = argc > 6 ? argv[6] : NULL};
     if (strcmp(argv[1], "file") == 0)
         provider.file = argv[2];

@@ -21,8 +21,8 @@ int main(int argc, char **argv)
     struct herd_config_fault fault;
     size_t skipped, hits_seen = 0;
     if (argc < 4 || herd_points_load(&points, argv[1], NULL, &skipped, &fault) < 0) {
-        fprintf(stderr, "%s:%u: %s\n", argc < 4 ? "usage: geonames FILE ROWS CENTRES" : argv[1], argc < 4 ? 0 : fault.line,
-                argc < 4 ? "" : fault.what);
+        fprintf(stderr, "%s:%u: %s\n", argc < 4 ? "usage: geonames FILE ROWS CENTRES" : argv[1],
+                argc < 4 ? 0 : fault.line, argc < 4 ? "" : fault.what);
         return 1;
     }
     size_t count = herd_points_count(points);

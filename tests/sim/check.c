@@ -116,7 +116,8 @@ static void copies(struct world *w, const struct end *end, int32_t *newest)
             break;
         if (lf - at > 3 && memcmp(at, "AT ", 3) == 0) {
             int32_t version = model_find(&w->model, (struct herd_span){at, (size_t)(lf - at)});
-            if (version != NO_VERSION && model_order(&w->model, version, newest[w->model.versions[version].key]) > 0)
+            if (version != NO_VERSION &&
+                model_order(&w->model, version, newest[w->model.versions[version].key]) > 0)
                 newest[w->model.versions[version].key] = version;
         }
         at = lf + 1;

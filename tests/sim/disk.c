@@ -18,7 +18,7 @@
 #include "../../lib/edge/syncer.h"
 
 #define FD_FIRST 100
-#define FOLDER (-2)
+#define FOLDER   (-2)
 
 /* Whose files are meant, while a node's journal is at work. */
 static struct world *world;
@@ -149,7 +149,8 @@ int sim_ftruncate(int fd, off_t len)
     file->bytes.len = (size_t)len;
     file->doubt = 0;
     for (int i = 0; i < DISK_FDS; i++) /* a sync under way knows nothing of what will stand here instead */
-        if (disk->fds[i].used && disk->fds[i].file == disk->fds[fd - FD_FIRST].file && disk->fds[i].syncing > (size_t)len)
+        if (disk->fds[i].used && disk->fds[i].file == disk->fds[fd - FD_FIRST].file &&
+            disk->fds[i].syncing > (size_t)len)
             disk->fds[i].syncing = (size_t)len;
     if (file->synced > file->bytes.len)
         file->synced = file->parsed = file->bytes.len;
@@ -401,7 +402,8 @@ void disk_crash(struct world *w, int node)
     memcpy(disk->durable, disk->names, sizeof disk->durable);
     for (int i = 0; i < DISK_FILES; i++) {
         struct sim_file *file = &disk->files[i];
-        file->bytes.len = file->synced = (size_t)rng_in(&w->checks, (int64_t)file->synced, (int64_t)file->bytes.len);
+        file->bytes.len = file->synced =
+            (size_t)rng_in(&w->checks, (int64_t)file->synced, (int64_t)file->bytes.len);
     }
 }
 

@@ -7,12 +7,27 @@
 #include <stdlib.h>
 
 enum fault {
-    FAULT_CUT, FAULT_CUT_SILENT, FAULT_STALL, FAULT_RATE, FAULT_SLICE, FAULT_RESET, FAULT_CRASH, FAULT_CRASH_SILENT,
-    FAULT_PAUSE, FAULT_CLOCK, FAULT_OOM, FAULT_STRANGER, FAULT_IMPOSTOR, FAULT_LIMITS, FAULT_SWIZZLE, FAULTS
+    FAULT_CUT,
+    FAULT_CUT_SILENT,
+    FAULT_STALL,
+    FAULT_RATE,
+    FAULT_SLICE,
+    FAULT_RESET,
+    FAULT_CRASH,
+    FAULT_CRASH_SILENT,
+    FAULT_PAUSE,
+    FAULT_CLOCK,
+    FAULT_OOM,
+    FAULT_STRANGER,
+    FAULT_IMPOSTOR,
+    FAULT_LIMITS,
+    FAULT_SWIZZLE,
+    FAULTS
 };
 
-static const char *const names[FAULTS] = {"cut", "silent cut", "stall", "rate", "slice", "reset", "crash", "silent crash",
-                                          "pause", "clock", "no memory", "stranger", "impostor", "other limits", "swizzle"};
+static const char *const names[FAULTS] = {"cut",       "silent cut", "stall",        "rate",         "slice",
+                                          "reset",     "crash",      "silent crash", "pause",        "clock",
+                                          "no memory", "stranger",   "impostor",     "other limits", "swizzle"};
 
 int fault_number(const char *name)
 {
@@ -51,8 +66,11 @@ static struct edge *some_edge(struct world *w, int *ret_a, int *ret_b)
 }
 
 static const char *const noise[] = {
-    "AT ", "IAMAT ", "WHATSAT ", "HELLO 1 ", "HELLO 2 ", "n0 ", "n1 ", "n2 ", "+1.5", "-2.5", "+1-1 ", "5x ", "\n", "\n", "\r\n",
-    "ROOT 1 1\n", "PUSH\n", "PING\n", "PONG\n", "REFUSE x\n", "SUMS 0 0 ", "LIST 0 0 ask\n", " ", "\t", "x", "\xff\xfe", "?",
+    "AT ",    "IAMAT ",     "WHATSAT ",  "HELLO 1 ",       "HELLO 2 ", "n0 ",
+    "n1 ",    "n2 ",        "+1.5",      "-2.5",           "+1-1 ",    "5x ",
+    "\n",     "\n",         "\r\n",      "ROOT 1 1\n",     "PUSH\n",   "PING\n",
+    "PONG\n", "REFUSE x\n", "SUMS 0 0 ", "LIST 0 0 ask\n", " ",        "\t",
+    "x",      "\xff\xfe",   "?",
 };
 
 static struct end *stranger(struct world *w, int node)
@@ -90,7 +108,9 @@ static void pose(struct world *w, int node, struct end *to)
     for (uint64_t k = rng_below(r, 12); k > 0; k--) {
         uint32_t key = (uint32_t)rng_below(r, m->key_count);
         switch (rng_below(r, 6)) {
-        case 0: len = snprintf(line, sizeof line, "ROOT %d %x\n", (int)rng_below(r, 2000), (unsigned)rng_below(r, 999)); break;
+        case 0:
+            len = snprintf(line, sizeof line, "ROOT %d %x\n", (int)rng_below(r, 2000), (unsigned)rng_below(r, 999));
+            break;
         case 1: {
             unsigned depth = (unsigned)rng_below(r, 5) * 4;
             len = snprintf(line, sizeof line, "SUMS %u %x", depth, (unsigned)rng_below(r, UINT64_C(1) << depth));
@@ -102,8 +122,8 @@ static void pose(struct world *w, int node, struct end *to)
         case 2: {
             unsigned depth = (unsigned)rng_below(r, 5) * 4;
             static const char *const kinds[] = {"ask", "end", "all", "ask 0000000000000001:0000000000000002"};
-            len = snprintf(line, sizeof line, "LIST %u %x %s\n", depth, (unsigned)rng_below(r, UINT64_C(1) << depth),
-                           kinds[rng_below(r, 4)]);
+            len = snprintf(line, sizeof line, "LIST %u %x %s\n", depth,
+                           (unsigned)rng_below(r, UINT64_C(1) << depth), kinds[rng_below(r, 4)]);
             break;
         }
         case 3: len = snprintf(line, sizeof line, "PUSH\n"); break;
@@ -114,8 +134,9 @@ static void pose(struct world *w, int node, struct end *to)
             len = snprintf(line, sizeof line, "%.*s\n", (int)m->versions[key].len, m->texts[key]);
             break;
         default:
-            len = snprintf(line, sizeof line, "AT %s +1.000000000 %.*s +%d-1 16214648%02d.5", w->nodes[n->peers[peer]].name,
-                           (int)m->keys[key].len, m->keys[key].id, (int)rng_below(r, 80), (int)rng_below(r, 100));
+            len = snprintf(line, sizeof line, "AT %s +1.000000000 %.*s +%d-1 16214648%02d.5",
+                           w->nodes[n->peers[peer]].name, (int)m->keys[key].len, m->keys[key].id,
+                           (int)rng_below(r, 80), (int)rng_below(r, 100));
             model_add(w, key, (struct herd_span){line, (size_t)len});
             line[len++] = '\n';
             break;
@@ -147,8 +168,10 @@ static void end_fault(struct world *w, enum fault fault, int a, int b)
 static void other_limits(struct world *w, struct sim_node *n)
 {
     struct rng *r = &w->faults;
-    n->options.records_max = rng_one_in(r, 2) ? 0 : w->model.key_count / 2 + 1 + (size_t)rng_below(r, w->model.key_count);
-    n->options.records_bytes_max = !rng_one_in(r, 4) ? 0 : (uint64_t)rng_in(r, 1, 200 * (int64_t)w->model.key_count);
+    n->options.records_max =
+        rng_one_in(r, 2) ? 0 : w->model.key_count / 2 + 1 + (size_t)rng_below(r, w->model.key_count);
+    n->options.records_bytes_max =
+        !rng_one_in(r, 4) ? 0 : (uint64_t)rng_in(r, 1, 200 * (int64_t)w->model.key_count);
     n->options.lookups_per_client_max = (size_t)rng_in(r, 0, 3);
     n->options.owed_max_bytes = rng_one_in(r, 2) ? 0 : (size_t)rng_in(r, 1, 500);
     n->options.line_max_bytes = rng_one_in(r, 2) ? 0 : (size_t)rng_in(r, 600, 5000);

@@ -26,21 +26,21 @@ int sim_fdatasync(int fd);
 char *sim_strdup(const char *text); /* in memory that is counted */
 
 #ifndef SIM_DISK
-#define open(path, ...) sim_open(path, SIM_FLAGS(__VA_ARGS__, 0))
-#define SIM_FLAGS(flags, ...) (flags)
-#define close(fd) sim_close(fd)
-#define read(fd, at, len) sim_read(fd, at, len)
-#define write(fd, at, len) sim_write(fd, at, len)
-#define ftruncate(fd, len) sim_ftruncate(fd, len)
+#define open(path, ...)           sim_open(path, SIM_FLAGS(__VA_ARGS__, 0))
+#define SIM_FLAGS(flags, ...)     (flags)
+#define close(fd)                 sim_close(fd)
+#define read(fd, at, len)         sim_read(fd, at, len)
+#define write(fd, at, len)        sim_write(fd, at, len)
+#define ftruncate(fd, len)        sim_ftruncate(fd, len)
 #define lseek(fd, offset, whence) sim_lseek(fd, offset, whence)
-#define fstat(fd, ret) sim_fstat(fd, ret)
-#define stat(path, ret) sim_stat(path, ret)
-#define rename(from, to) sim_rename(from, to)
-#define unlink(path) sim_unlink(path)
-#define fdatasync(fd) sim_fdatasync(fd)
-#define flock(fd, how) ((void)(fd), 0)
+#define fstat(fd, ret)            sim_fstat(fd, ret)
+#define stat(path, ret)           sim_stat(path, ret)
+#define rename(from, to)          sim_rename(from, to)
+#define unlink(path)              sim_unlink(path)
+#define fdatasync(fd)             sim_fdatasync(fd)
+#define flock(fd, how)            ((void)(fd), 0)
 #undef strdup
-#define strdup(text) sim_strdup(text)
+#define strdup(text)        sim_strdup(text)
 #define realpath(path, out) ((char *)0)
 #endif
 #endif

@@ -65,8 +65,8 @@ void foreign_report(struct world *w, int node, uint32_t key)
     char line[1024], time[64], place[64];
     const struct sim_key *id = &w->model.keys[key];
     load_draw(w, time, place);
-    int len = snprintf(line, sizeof line, "AT %s +%d.5 %.*s %s %s", w->nodes[node].name, (int)rng_below(&w->workload, 3),
-                       (int)id->len, id->id, place, time);
+    int len = snprintf(line, sizeof line, "AT %s +%d.5 %.*s %s %s", w->nodes[node].name,
+                       (int)rng_below(&w->workload, 3), (int)id->len, id->id, place, time);
     w->figures->updates++;
     learn(w, node, model_add(w, key, (struct herd_span){line, (size_t)len}));
 }
@@ -195,8 +195,8 @@ void foreign_check(struct world *w, int node)
         for (uint32_t key = 0; key < w->model.key_count; key++)
             if (newer(w, n->has[key], v->has[key]) && !herd_reader_has(&peer->reader, check_slot(w, node, key)) &&
                 !on_its_way(w, node, n->peers[p], key))
-                sim_fail(w, "%s will never tell %s: %.*s", n->name, v->name, (int)w->model.versions[n->has[key]].len,
-                         w->model.texts[n->has[key]]);
+                sim_fail(w, "%s will never tell %s: %.*s", n->name, v->name,
+                         (int)w->model.versions[n->has[key]].len, w->model.texts[n->has[key]]);
     }
 }
 
@@ -206,7 +206,8 @@ bool foreign_settled(struct world *w)
     for (uint32_t i = 0; i < w->conn_top; i++)
         for (int k = 0; w->conns[i].used && k < 2; k++) {
             const struct end *end = &w->conns[i].end[k];
-            if (end->node >= w->count && (end->in.len > 0 || other_end(&w->conns[i].end[k])->in.len > 0 || end->eof))
+            if (end->node >= w->count &&
+                (end->in.len > 0 || other_end(&w->conns[i].end[k])->in.len > 0 || end->eof))
                 return false;
         }
     for (int i = 0; i < w->count; i++)

@@ -55,8 +55,9 @@ static bool is_news(const struct world *w, int32_t version, int32_t has)
     return model_order(&w->model, version, has) > 0;
 }
 
-static const char *const decimals[] = {"", "", "", ".0", ".5", ".50", ".25", ".963974953", ".000000001", ".5000000001",
-                                       ".50000000010", ".499999999999999999999"};
+static const char *const decimals[] = {
+    "",    "",           "",           ".0",          ".5",           ".50",
+    ".25", ".963974953", ".000000001", ".5000000001", ".50000000010", ".499999999999999999999"};
 
 void load_draw(struct world *w, char time[64], char place[64])
 {
@@ -79,8 +80,8 @@ static void iamat(struct world *w, struct talk *t, int node, uint32_t key, bool 
     int64_t diff = world_clock(w, node).wall_ns - time_ns(time);
     uint64_t size = diff < 0 ? 0 - (uint64_t)diff : (uint64_t)diff;
     int len = snprintf(line, sizeof line, "AT %s %c%llu.%09llu %.*s %s %s", n->name, diff < 0 ? '-' : '+',
-                       (unsigned long long)(size / 1000000000), (unsigned long long)(size % 1000000000), (int)id->len,
-                       id->id, place, time);
+                       (unsigned long long)(size / 1000000000), (unsigned long long)(size % 1000000000),
+                       (int)id->len, id->id, place, time);
     bool future = n->options.future_refuse && -diff > (n->options.future_ns ? n->options.future_ns : 300 * SECOND);
     bool full = n->has[key] == NO_VERSION && n->held >= (n->options.records_max ? n->options.records_max : 1000000);
     if (future || full) {
@@ -108,8 +109,15 @@ static void whatsat(struct world *w, struct talk *t, int node, uint32_t key)
 
 static void nonsense(struct world *w, struct talk *t)
 {
-    static const char *const lines[] = {"hello", "IAMAT", "IAMAT kiwi +34-118", "IAMAT kiwi +34-118 x", "WHATSAT kiwi 10 21",
-                                        "AT Riley +1.000000000 kiwi +1+1 1", "ROOT 1 1", "PING", "  x  y\t"};
+    static const char *const lines[] = {"hello",
+                                        "IAMAT",
+                                        "IAMAT kiwi +34-118",
+                                        "IAMAT kiwi +34-118 x",
+                                        "WHATSAT kiwi 10 21",
+                                        "AT Riley +1.000000000 kiwi +1+1 1",
+                                        "ROOT 1 1",
+                                        "PING",
+                                        "  x  y\t"};
     const char *line = lines[rng_below(&w->workload, sizeof lines / sizeof *lines)];
     add(&t->say, "%s\n", line);
     add(&t->expect, "? %s\n", line);
@@ -150,7 +158,8 @@ static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool 
     w->ticket_count = 0;
     uint64_t bytes = herd_store_bytes(n->node->store);
     while (err >= 0 && used < t->say.len) {
-        shown = pieces && shown < t->say.len ? (size_t)rng_in(r, (int64_t)shown + 1, (int64_t)t->say.len) : t->say.len;
+        shown =
+            pieces && shown < t->say.len ? (size_t)rng_in(r, (int64_t)shown + 1, (int64_t)t->say.len) : t->say.len;
         world_enter(w, node);
         err = herd_session_input(session, (struct herd_span){t->say.at + used, shown - used}, now, &replies, &turn);
         world_leave(w);
@@ -166,7 +175,8 @@ static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool 
     }
     if (n->options.records_bytes_max && herd_store_bytes(n->node->store) > bytes &&
         herd_store_bytes(n->node->store) > n->options.records_bytes_max)
-        sim_fail(w, "%s takes reports beyond %llu bytes", n->name, (unsigned long long)n->options.records_bytes_max);
+        sim_fail(w, "%s takes reports beyond %llu bytes", n->name,
+                 (unsigned long long)n->options.records_bytes_max);
     if (err >= 0 && stay && used != t->say.len)
         sim_fail(w, "%s used %zu of %zu bytes of a client", n->name, used, t->say.len);
     if (!at_ease)
@@ -179,7 +189,8 @@ static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool 
     if (at_ease &&
         (replies.len != t->expect.len || (replies.len && memcmp(replies.at, t->expect.at, replies.len) != 0)))
         sim_fail(w, "%s was told:\n%.*sand answered:\n%.*sinstead of:\n%.*s", n->name, (int)t->say.len, t->say.at,
-                 (int)replies.len, replies.at ? replies.at : "", (int)t->expect.len, t->expect.at ? t->expect.at : "");
+                 (int)replies.len, replies.at ? replies.at : "", (int)t->expect.len,
+                 t->expect.at ? t->expect.at : "");
     w->trace = herd_hash(w->trace, replies.at, replies.len);
     herd_session_close(session);
     w->ticket_count = 0;

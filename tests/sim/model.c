@@ -244,7 +244,7 @@ void model_follow(struct world *w, int node)
 
 /* ---- forgetting ---- */
 
-#define EDGE_NS (300 * SECOND)
+#define EDGE_NS  (300 * SECOND)
 #define GRACE_NS (300 * SECOND)
 
 int64_t model_forget_ns(const struct world *w, int node)

@@ -44,8 +44,8 @@ static void link_nodes(struct world *w, int a, int b)
     if (a == b || edge->there)
         return;
     edge->there = true;
-    edge->latency_ns = rng_one_in(&w->topology, 4) ? rng_in(&w->topology, 10 * US, 40 * MS)
-                                                   : rng_in(&w->topology, 10 * US, MS);
+    edge->latency_ns =
+        rng_one_in(&w->topology, 4) ? rng_in(&w->topology, 10 * US, 40 * MS) : rng_in(&w->topology, 10 * US, MS);
     w->edges++;
     const int pair[2] = {a, b};
     for (int i = 0; i < 2; i++) {
@@ -79,7 +79,8 @@ static void make_topology(struct world *w)
         link_nodes(w, i, (int)rng_below(r, (uint64_t)i));
     for (uint64_t more = rng_below(r, (uint64_t)w->count * 2); more > 0; more--)
         link_nodes(w, (int)rng_below(r, (uint64_t)w->count), (int)rng_below(r, (uint64_t)w->count));
-    w->plains = rng_one_in(r, 4) ? (int)rng_in(r, 1, PLAINS_MAX) : 0; /* beside the herd: it does not depend on them */
+    w->plains =
+        rng_one_in(r, 4) ? (int)rng_in(r, 1, PLAINS_MAX) : 0; /* beside the herd: it does not depend on them */
     if (sim_options.no_plain)
         w->plains = 0;
     for (int i = w->count; i < w->count + w->plains; i++) {
@@ -339,8 +340,11 @@ uint64_t sim_run(uint64_t seed, bool verbose, struct figures *figures)
     model_init(&w->model);
     draw(w);
     if (verbose)
-        sim_say(w, "%d nodes, %d plain, %d links, %u clients, %u commands, %u faults%s, %zu unsent bytes, pieces of %zu", w->count,
-                w->plains, w->edges, w->model.key_count, w->ops_left, w->faults_left, w->calm ? " (calm)" : "", w->room, w->chunk);
+        sim_say(
+            w,
+            "%d nodes, %d plain, %d links, %u clients, %u commands, %u faults%s, %zu unsent bytes, pieces of %zu",
+            w->count, w->plains, w->edges, w->model.key_count, w->ops_left, w->faults_left,
+            w->calm ? " (calm)" : "", w->room, w->chunk);
     run(w);
     figures->seeds++;
     figures->nodes += (uint64_t)w->count;

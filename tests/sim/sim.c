@@ -35,7 +35,8 @@ struct job {
 static _Noreturn void usage(void)
 {
     fputs("usage: sim [--seeds A..B] [--seed N] [--jobs N] [--verbose]\n"
-          "           [--nodes N] [--ops N] [--faults N] [--without KIND,...]\n", stderr);
+          "           [--nodes N] [--ops N] [--faults N] [--without KIND,...]\n",
+          stderr);
     exit(2);
 }
 
@@ -91,19 +92,24 @@ static void sum_up(const struct job *jobs, int count, double wall)
     struct figures f = {0};
     for (int i = 0; i < count; i++) {
         const struct figures *g = &jobs[i].figures;
-        f.seeds += g->seeds, f.updates += g->updates, f.lines += g->lines, f.links += g->links, f.crashes += g->crashes;
+        f.seeds += g->seeds, f.updates += g->updates, f.lines += g->lines, f.links += g->links,
+            f.crashes += g->crashes;
         f.cuts += g->cuts, f.faults += g->faults, f.events += g->events, f.syncs += g->syncs, f.checks += g->checks;
         f.plain_lines += g->plain_lines, f.forgotten += g->forgotten, f.compactions += g->compactions;
-        f.allocs_failed += g->allocs_failed, f.virtual_s += g->virtual_s, f.nodes += g->nodes, f.replays += g->replays;
+        f.allocs_failed += g->allocs_failed, f.virtual_s += g->virtual_s, f.nodes += g->nodes,
+            f.replays += g->replays;
     }
-    printf("%llu seeds, %llu nodes, %llu updates, %llu AT lines, %llu link-ups, %llu comparisons that found a difference, "
-           "%llu lines of plain neighbours, %llu records forgotten, %llu faults (%llu crashes, %llu journals read back and %llu written anew, %llu cuts, %llu failed allocations), %llu events, %llu stores checked, "
+    printf("%llu seeds, %llu nodes, %llu updates, %llu AT lines, %llu link-ups, %llu comparisons that found a "
+           "difference, "
+           "%llu lines of plain neighbours, %llu records forgotten, %llu faults (%llu crashes, %llu journals read "
+           "back and %llu written anew, %llu cuts, %llu failed allocations), %llu events, %llu stores checked, "
            "%.1f virtual hours, %.1f s\n",
-           (unsigned long long)f.seeds, (unsigned long long)f.nodes, (unsigned long long)f.updates, (unsigned long long)f.lines,
-           (unsigned long long)f.links, (unsigned long long)f.syncs, (unsigned long long)f.plain_lines,
-           (unsigned long long)f.forgotten, (unsigned long long)f.faults,
-           (unsigned long long)f.crashes, (unsigned long long)f.replays, (unsigned long long)f.compactions, (unsigned long long)f.cuts, (unsigned long long)f.allocs_failed,
-           (unsigned long long)f.events, (unsigned long long)f.checks, f.virtual_s / 3600, wall);
+           (unsigned long long)f.seeds, (unsigned long long)f.nodes, (unsigned long long)f.updates,
+           (unsigned long long)f.lines, (unsigned long long)f.links, (unsigned long long)f.syncs,
+           (unsigned long long)f.plain_lines, (unsigned long long)f.forgotten, (unsigned long long)f.faults,
+           (unsigned long long)f.crashes, (unsigned long long)f.replays, (unsigned long long)f.compactions,
+           (unsigned long long)f.cuts, (unsigned long long)f.allocs_failed, (unsigned long long)f.events,
+           (unsigned long long)f.checks, f.virtual_s / 3600, wall);
 }
 
 int main(int argc, char **argv)
@@ -140,7 +146,8 @@ int main(int argc, char **argv)
     }
     if (count < 1 || count > JOBS_MAX || sim_options.nodes_max < 2)
         usage();
-    struct job *jobs = mmap(NULL, (size_t)count * sizeof *jobs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct job *jobs =
+        mmap(NULL, (size_t)count * sizeof *jobs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (jobs == MAP_FAILED) {
         perror("sim");
         return 2;
@@ -167,8 +174,8 @@ int main(int argc, char **argv)
             fprintf(stderr, "died of signal %d\n", WTERMSIG(status));
     }
     for (int i = 0; failed && i < count; i++)
-        fprintf(stderr, "%s: %s --seed %llu --verbose\n", count > 1 ? "one of these fails" : "again",
-                argv[0], (unsigned long long)jobs[i].seed);
+        fprintf(stderr, "%s: %s --seed %llu --verbose\n", count > 1 ? "one of these fails" : "again", argv[0],
+                (unsigned long long)jobs[i].seed);
     sum_up(jobs, count, seconds() - start);
     return failed;
 }

@@ -10,7 +10,8 @@ An edit file says in its first line what it is for; then, as often as wanted:
     - old line(s)
     + new line(s)
 
-The old lines must occur in FILE exactly once: when the sources move on, the edit fails and has to move too.
+The old lines must occur in FILE exactly once, with as many blanks between words as they like: when the sources move
+on, the edit fails and has to move too.
 """
 import os
 import re
@@ -42,10 +43,11 @@ def apply(sources, path):
     if not edits:
         raise SystemExit(f"{path}: edits nothing")
     for name, old, new in edits:
-        found = re.findall("^" + re.escape(old), sources.get(name, ""), re.MULTILINE)
+        pattern = "^" + re.sub(r"(\\ )+", " +", re.escape(old))
+        found = re.findall(pattern, sources.get(name, ""), re.MULTILINE)
         if len(found) != 1:
             raise SystemExit(f"{path}: {name} has these lines {len(found)} times, not once:\n{old}")
-        sources[name] = re.sub("^" + re.escape(old), lambda _: new, sources[name], flags=re.MULTILINE)
+        sources[name] = re.sub(pattern, lambda _: new, sources[name], flags=re.MULTILINE)
     return {name for name, _, _ in edits}
 
 

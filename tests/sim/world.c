@@ -132,7 +132,8 @@ static void see_line(struct world *w, struct end *to, struct herd_span line)
     if (line.len < 3)
         sim_fail(w, "a strange line: %.*s", (int)line.len, line.at);
     if (line.at[0] != 'A') {
-        bool frame = line.at[0] == 'R' || line.at[0] == 'L' || line.at[0] == 'S' || (line.at[0] == 'P' && line.at[1] == 'U');
+        bool frame =
+            line.at[0] == 'R' || line.at[0] == 'L' || line.at[0] == 'S' || (line.at[0] == 'P' && line.at[1] == 'U');
         conn->epoch += frame;
         to->frames += frame;
         return;
@@ -140,13 +141,14 @@ static void see_line(struct world *w, struct end *to, struct herd_span line)
     int32_t version = model_find(&w->model, line);
     if (version == NO_VERSION)
         sim_fail(w, "%s says what nobody reported: %.*s", w->nodes[from->node].name, (int)line.len, line.at);
-    if (w->verbose) sim_say(w, "LINE %s %d: %.*s", w->nodes[from->node].name, to->node, (int)line.len, line.at);
+    if (w->verbose)
+        sim_say(w, "LINE %s %d: %.*s", w->nodes[from->node].name, to->node, (int)line.len, line.at);
     w->figures->lines++;
     struct version *v = &w->model.versions[version];
     v->sent_calm++;
     if (from->node >= 0 && model_order(&w->model, version, w->nodes[from->node].has[v->key]) != 0)
-        sim_fail(w, "%s says an old value: %.*s; it holds version %d of %u", w->nodes[from->node].name, (int)line.len,
-                 line.at, w->nodes[from->node].has[v->key], (unsigned)version);
+        sim_fail(w, "%s says an old value: %.*s; it holds version %d of %u", w->nodes[from->node].name,
+                 (int)line.len, line.at, w->nodes[from->node].has[v->key], (unsigned)version);
     uint64_t side = from == &conn->end[1];
     uint64_t what = (uint64_t)conn->serial << 36 | (uint64_t)(uint32_t)version << 4 | side << 1;
     bool news_again = w->out_of_order[v->key]; /* what was newer is forgotten, this is not */
@@ -428,7 +430,8 @@ static void dial(struct world *w, int from, size_t peer)
     conn->end[1].unopened = !plain;
     w->out.len = 0;
     world_enter(w, from);
-    int err = herd_session_dialled(n->node, &conn->end[0].session, &conn->end[0], peer, world_clock(w, from), &w->out);
+    int err =
+        herd_session_dialled(n->node, &conn->end[0].session, &conn->end[0], peer, world_clock(w, from), &w->out);
     world_leave(w);
     if (err < 0) {
         conn->end[0].session = NULL;
@@ -437,7 +440,8 @@ static void dial(struct world *w, int from, size_t peer)
         return;
     }
     if (w->verbose && plain)
-        sim_say(w, "%s tells %s%s:\n%.*s", n->name, w->nodes[to].name, behind ? " all" : "", (int)w->out.len, w->out.len ? w->out.at : "");
+        sim_say(w, "%s tells %s%s:\n%.*s", n->name, w->nodes[to].name, behind ? " all" : "", (int)w->out.len,
+                w->out.len ? w->out.at : "");
     if (plain && behind) /* it is told everything */
         w->nodes[to].unnoticed[from] = false;
     if (plain)
@@ -516,7 +520,8 @@ void world_watch(struct world *w, int node)
     while (n->watch && herd_watch_next(n->watch, &record)) {
         int32_t key = NO_VERSION;
         for (uint32_t k = 0; k < w->model.key_count && key == NO_VERSION; k++)
-            if (w->model.keys[k].len == record.id.len && memcmp(w->model.keys[k].id, record.id.at, record.id.len) == 0)
+            if (w->model.keys[k].len == record.id.len &&
+                memcmp(w->model.keys[k].id, record.id.at, record.id.len) == 0)
                 key = (int32_t)k;
         if (key == NO_VERSION)
             sim_fail(w, "%s's watcher saw an unknown client", n->name);

@@ -26,19 +26,19 @@
 
 #include <stdio.h>
 
-#define NODES_MAX 24
+#define NODES_MAX  24
 #define PLAINS_MAX 3
-#define ALL_MAX (NODES_MAX + PLAINS_MAX)
-#define CONNS_MAX 16384
-#define US INT64_C(1000)
-#define MS INT64_C(1000000)
-#define SECOND INT64_C(1000000000)
+#define ALL_MAX    (NODES_MAX + PLAINS_MAX)
+#define CONNS_MAX  16384
+#define US         INT64_C(1000)
+#define MS         INT64_C(1000000)
+#define SECOND     INT64_C(1000000000)
 #define NO_VERSION (-1)
 
 /* ---- alloc.c ---- */
 struct sim_alloc {
-    int64_t live;     /* blocks */
-    uint64_t one_in;  /* allocations fail with this chance; 0: never */
+    int64_t live;    /* blocks */
+    uint64_t one_in; /* allocations fail with this chance; 0: never */
     uint64_t failed;
     struct rng rng;
 };
@@ -53,7 +53,7 @@ struct version {
     struct herd_span part[5]; /* server, diff, id, place, time: into the world's texts */
     uint64_t hash;
     int64_t accepted_ns; /* its time plus its difference */
-    uint32_t sent_calm; /* how often it crossed a link while nothing else happened */
+    uint32_t sent_calm;  /* how often it crossed a link while nothing else happened */
     bool calm;
 };
 
@@ -84,13 +84,13 @@ struct model {
 
 struct end {
     struct conn *conn;
-    int node;       /* -1: a stranger, played by faults.c; from the world's count on: a plain neighbour */
+    int node; /* -1: a stranger, played by faults.c; from the world's count on: a plain neighbour */
     struct herd_session *session;
     struct herd_buf in; /* bytes for this end: shown to it, arrived or on their way */
     size_t shown;
-    uint32_t frames;  /* of a comparison, in `in` */
-    bool eof;         /* behind `in` the other side is closed */
-    bool torn;        /* `in` was cut short */
+    uint32_t frames; /* of a comparison, in `in` */
+    bool eof;        /* behind `in` the other side is closed */
+    bool torn;       /* `in` was cut short */
     bool closed, unopened, moving;
 };
 
@@ -105,7 +105,7 @@ struct conn {
 /* ---- disk.c ---- */
 #define DISK_FILES 8
 #define DISK_NAMES 2
-#define DISK_FDS 8
+#define DISK_FDS   8
 
 struct sim_file {
     struct herd_buf bytes;
@@ -139,8 +139,8 @@ struct sim_node {
     bool peers_plain[ALL_MAX];
     uint32_t failing[ALL_MAX]; /* by peer: dials that failed, messages that were lost, and it will hear of that */
     bool up, unnoticed[NODES_MAX]; /* of a plain neighbour: who still believes that it knows what it was told */
-    int64_t forget_ns; /* what was accepted before is held no more */
-    int64_t wall_off, steady_off; /* from the world's time */
+    int64_t forget_ns;             /* what was accepted before is held no more */
+    int64_t wall_off, steady_off;  /* from the world's time */
     int64_t paused_until;
     int64_t tick_at, retry_at;
     uint64_t oom_one_in;
@@ -148,12 +148,12 @@ struct sim_node {
     bool journals;
     struct herd_journal *journal;
     struct sim_disk disk; /* outlives the node */
-    int32_t *safe;    /* by key: the newest that its disk must hold for ever */
-    int32_t *has;     /* by key: the version it must hold */
-    int32_t *watched; /* by key: the newest its watcher saw; NO_VERSION - 1: it changed unseen by model */
-    uint32_t *slots;  /* by key: where the store keeps it, once known */
-    uint32_t held;    /* keys it has */
-    uint64_t sent;    /* AT lines, in earlier lives */
+    int32_t *safe;        /* by key: the newest that its disk must hold for ever */
+    int32_t *has;         /* by key: the version it must hold */
+    int32_t *watched;     /* by key: the newest its watcher saw; NO_VERSION - 1: it changed unseen by model */
+    uint32_t *slots;      /* by key: where the store keeps it, once known */
+    uint32_t held;        /* keys it has */
+    uint64_t sent;        /* AT lines, in earlier lives */
 };
 
 /* Between two nodes. */
@@ -176,7 +176,8 @@ struct event {
 };
 
 struct figures {
-    uint64_t plain_lines, forgotten, compactions, seeds, updates, lines, links, crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays;
+    uint64_t plain_lines, forgotten, compactions, seeds, updates, lines, links, crashes, cuts, faults, events,
+        syncs, allocs_failed, checks, nodes, replays;
     double virtual_s;
 };
 
@@ -184,11 +185,11 @@ struct world {
     uint64_t seed;
     struct rng topology, workload, network, faults, checks;
     struct sim_node nodes[ALL_MAX];
-    int count, plains, edges; /* plain neighbours stand behind the nodes */
+    int count, plains, edges;           /* plain neighbours stand behind the nodes */
     struct edge edge[ALL_MAX][ALL_MAX]; /* [smaller][larger] */
-    int64_t expire_ns;        /* 0: nothing is forgotten */
-    bool *out_of_order;       /* by key: what was forgotten had refused something that is not; see model_forget */
-    bool repairs;             /* for such a key a link may need the alarm */
+    int64_t expire_ns;                  /* 0: nothing is forgotten */
+    bool *out_of_order; /* by key: what was forgotten had refused something that is not; see model_forget */
+    bool repairs;       /* for such a key a link may need the alarm */
     struct conn *conns;
     uint32_t conn_top, serial;
     struct model model;
@@ -196,15 +197,15 @@ struct world {
     size_t heap_len, heap_cap;
     uint64_t seq;
     int64_t now;
-    size_t room, chunk;    /* unsent bytes below which links are filled; bytes that arrive at once */
+    size_t room, chunk; /* unsent bytes below which links are filled; bytes that arrive at once */
     int64_t jitter_ns;
     int64_t ping_ns; /* 0: as nodes have it; at most twice this at any node */
     uint32_t ops_left, faults_left;
     int64_t op_gap_ns, fault_gap_ns, op_window_s;
-    bool calm;             /* no misfortune: messages are counted */
+    bool calm; /* no misfortune: messages are counted */
     bool healed;
     bool watch;
-    uint64_t trace;        /* a hash of all that happened */
+    uint64_t trace; /* a hash of all that happened */
     uint64_t events, event_max;
     bool verbose;
     struct herd_buf out;

@@ -159,7 +159,7 @@ static void test_mark_all(void **state)
 
 /* ---- at random, against the naive way ---- */
 
-#define READERS 3
+#define READERS   3
 #define SLOTS_MAX 5000
 #define STEPS_MAX 10000
 
@@ -206,8 +206,8 @@ static void take_one(struct world *w, size_t r)
         n->ordered = true;
         return;
     }
-    assert_true(slot < w->slots);  /* something is due: it is given */
-    assert_true(n->dirty[slot]);   /* and nothing that is not */
+    assert_true(slot < w->slots); /* something is due: it is given */
+    assert_true(n->dirty[slot]);  /* and nothing that is not */
     if (n->ordered)
         assert_int_equal(slot, naive_first(w, n));
     n->dirty[slot] = false;
@@ -266,7 +266,9 @@ static void random_step(struct world *w, uint64_t *seed)
             assert_int_equal(herd_changes_reserve(&w->changes, w->slots), 0);
         }
         break;
-    case 3: case 4: case 5:
+    case 3:
+    case 4:
+    case 5:
         if (n->joined) {
             herd_reader_clear(&w->reader[r], slot);
             n->pending -= n->dirty[slot];
@@ -319,10 +321,10 @@ static void test_random(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 60; seed++) {
-        run(seed, 64, 50, 4000);     /* order checked exactly */
-        run(seed, 1024, 80, 4000);   /* hardly a lap */
-        run(seed, 8, 40, 4000);      /* laps all the time */
-        run(seed, 128, 700, 10000);  /* grows while sweeping */
+        run(seed, 64, 50, 4000);    /* order checked exactly */
+        run(seed, 1024, 80, 4000);  /* hardly a lap */
+        run(seed, 8, 40, 4000);     /* laps all the time */
+        run(seed, 128, 700, 10000); /* grows while sweeping */
     }
 }
 
@@ -357,7 +359,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keeps_place_in_the_queue),
         cmocka_unit_test(test_except_and_joining_late),
-        cmocka_unit_test(test_shares), cmocka_unit_test(test_news_go_before_a_sweep),
+        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_news_go_before_a_sweep),
         cmocka_unit_test(test_mark_all),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_many_laps),

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define S INT64_C(1000000000)
+#define S   INT64_C(1000000000)
 #define TTL (60 * S)
 
 static struct wire *open_herd(const char *names, const char *edges, const int64_t *skews)
@@ -30,7 +30,8 @@ static void report(struct wire *w, int node, const char *id, int64_t time_ns)
 {
     char line[64];
     struct wire_end *client = wire_client(w, node);
-    snprintf(line, sizeof line, "IAMAT %s +1+1 %lld.%09lld\n", id, (long long)(time_ns / S), (long long)(time_ns % S));
+    snprintf(line, sizeof line, "IAMAT %s +1+1 %lld.%09lld\n", id, (long long)(time_ns / S),
+             (long long)(time_ns % S));
     wire_say(w, client, line);
     assert_memory_equal(client->in.at, "AT ", 3);
     wire_close(client);
@@ -117,10 +118,17 @@ static void test_refused(void **state)
         const char *diff;
         bool taken;
     } rows[] = {
-        {before_s, "+0", true}, {before_s - 1, "+0.999999999", false}, {before_s - 1, "+1", true},
-        {before_s - 1, "+1.0000000001", true}, {before_s + 100, "-100", true}, {before_s + 100, "-100.000000001", false},
-        {5, "+0.5", false}, {5, "+99999999999999999999999", true}, {9223372036, "+9223372036", true},
-        {before_s + 7, "-99999999999999999999999", false}, {9223372036, "-9223372036", false},
+        {before_s, "+0", true},
+        {before_s - 1, "+0.999999999", false},
+        {before_s - 1, "+1", true},
+        {before_s - 1, "+1.0000000001", true},
+        {before_s + 100, "-100", true},
+        {before_s + 100, "-100.000000001", false},
+        {5, "+0.5", false},
+        {5, "+99999999999999999999999", true},
+        {9223372036, "+9223372036", true},
+        {before_s + 7, "-99999999999999999999999", false},
+        {9223372036, "-9223372036", false},
     };
     wire_say(w, b, "HELLO 1 b a 77\n");
     struct herd_buf journal = {0};
@@ -140,7 +148,8 @@ static void test_refused(void **state)
     struct herd_replay replay = {0};
     size_t consumed;
     assert_int_equal(herd_node_new(&node, &options), 0);
-    assert_int_equal(herd_replay_take(node, &replay, (struct herd_span){journal.at, journal.len}, w->now, &consumed), 0);
+    assert_int_equal(
+        herd_replay_take(node, &replay, (struct herd_span){journal.at, journal.len}, w->now, &consumed), 0);
     assert_int_equal(replay.forgotten, sizeof rows / sizeof *rows - count);
     assert_true(herd_store_digest(herd_node_store(node)) == herd_store_digest(herd_node_store(w->nodes[0].node)));
     herd_node_free(node);
@@ -222,7 +231,8 @@ static void test_client_clock_set_back(void **state)
     wire_crash(w, 1);
     wire_say(w, old, "HELLO 1 b c 77\n");
     char line[128];
-    snprintf(line, sizeof line, "AT a -1000.000000000 k +1+1 %lld.000000000\n", (long long)(w->now.wall_ns / S + 389));
+    snprintf(line, sizeof line, "AT a -1000.000000000 k +1+1 %lld.000000000\n",
+             (long long)(w->now.wall_ns / S + 389));
     wire_say(w, old, line);
     assert_true(visible(w, 2, "k"));
     pass(w, 300);
@@ -260,8 +270,12 @@ static void test_slices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),  cmocka_unit_test(test_off),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_hours), cmocka_unit_test(test_return), cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_off),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_hours),
+        cmocka_unit_test(test_return),
+        cmocka_unit_test(test_slices),
         cmocka_unit_test(test_client_clock_set_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,9 +196,10 @@ static void test_faults(void **state)
                 }
                 break;
             case 5: wire_advance(w, INT64_C(1000000) * (int64_t)rnd_below(&random, 3000)); break;
-            default:
+            default: {
                 report(w, steady, n % 8, n);
                 reports[n % 8] = n;
+            }
             }
         }
         for (int a = 0; a < w->count; a++) {
@@ -215,7 +216,8 @@ static void test_faults(void **state)
             snprintf(name, sizeof name, "client%d", id);
             snprintf(time, sizeof time, "%d.%09d", 1621464000 + reports[id], reports[id]);
             if (reports[id]) {
-                assert_true(herd_store_get(herd_node_store(w->nodes[w->count - 1].node), herd_span_of(name), &record));
+                assert_true(
+                    herd_store_get(herd_node_store(w->nodes[w->count - 1].node), herd_span_of(name), &record));
                 assert_true(herd_span_equal(record.time, herd_span_of(time)));
             }
         }

@@ -11,8 +11,8 @@
 
 #include <stdio.h>
 
-#define SECOND INT64_C(1000000000)
-#define KIWI "IAMAT kiwi +34.068930-118.445127 1621464827.959498503\n"
+#define SECOND  INT64_C(1000000000)
+#define KIWI    "IAMAT kiwi +34.068930-118.445127 1621464827.959498503\n"
 #define AT_KIWI "AT Riley +0.040501497 kiwi +34.068930-118.445127 1621464827.959498503\n"
 
 /* One node and one client; what a caller keeps for a connection. */
@@ -108,7 +108,8 @@ static void half_close(struct fixture *f)
 static void answer(struct fixture *f, size_t ticket, const char *json)
 {
     struct herd_session *session;
-    assert_int_equal(herd_node_answer(f->node, f->tickets[ticket], herd_span_of(json), f->now, &f->out, &session), 0);
+    assert_int_equal(herd_node_answer(f->node, f->tickets[ticket], herd_span_of(json), f->now, &f->out, &session),
+                     0);
     assert_ptr_equal(session, f->session);
     effects(f);
 }
@@ -136,7 +137,8 @@ static void test_replies(void **state)
     struct fixture f;
     begin(&f, NULL);
     say(&f, KIWI "\n \t \nwhat\n" KIWI "WHATSAT nobody 1 1\nAT x +1 kiwi +1+1 1\nPING\nPONG\nREFUSE x\n");
-    heard(&f, AT_KIWI "? what\n" AT_KIWI "? WHATSAT nobody 1 1\n? AT x +1 kiwi +1+1 1\n? PING\n? PONG\n? REFUSE x\n");
+    heard(&f,
+          AT_KIWI "? what\n" AT_KIWI "? WHATSAT nobody 1 1\n? AT x +1 kiwi +1+1 1\n? PING\n? PONG\n? REFUSE x\n");
     assert_false(f.turn.paused || f.turn.close);
     struct herd_node_counts counts = herd_node_counts(f.node);
     assert_int_equal(counts.reports, 1);
@@ -289,7 +291,8 @@ static void test_old_tickets_are_strangers(void **state)
         say(&f, "WHATSAT kiwi 1 1\n");
         f.out.len = 0;
         for (size_t old = 0; old < i; old++) {
-            assert_int_equal(herd_node_answer(f.node, f.tickets[old], herd_span_of("old"), f.now, &f.out, &session), 0);
+            assert_int_equal(herd_node_answer(f.node, f.tickets[old], herd_span_of("old"), f.now, &f.out, &session),
+                             0);
             assert_null(session);
         }
         heard(&f, "");
@@ -756,8 +759,8 @@ static void test_no_allocation_in_steady_state(void **state)
     herd_buf_reserve(&f.out, 4096);
     for (int i = 0; i < 10000; i++) {
         char line[128];
-        snprintf(line, sizeof line, "IAMAT client%d.cs.ucla.edu +34.068930-118.445127 16214648%02d.95949%04d\n", i % 10,
-                 i / 400, i);
+        snprintf(line, sizeof line, "IAMAT client%d.cs.ucla.edu +34.068930-118.445127 16214648%02d.95949%04d\n",
+                 i % 10, i / 400, i);
         struct herd_turn turn;
         if (i == 1000)
             alloc_plan = (struct alloc_plan){.armed = true};

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#define MS INT64_C(1000000)
+#define MS     INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 
 /* ---- one node, the other side played by hand ---- */
@@ -159,7 +159,8 @@ static void test_dialled(void **state)
     static const struct {
         const char *line, *why, *notice;
     } refused[] = {
-        {"HELLO 1 Jaquez Juzang 1\n", "peer_name_unknown", "peer_name_unknown"}, /* a neighbour, not the one dialled */
+        {"HELLO 1 Jaquez Juzang 1\n", "peer_name_unknown",
+         "peer_name_unknown"}, /* a neighbour, not the one dialled */
         {"HELLO 1 Riley Jaquez 1\n", "peer_wants_another", "peer_wants_another"},
         {"HELLO 2 Riley Juzang 1\n", "peer_version_unknown", "peer_version_unknown"},
         {"REFUSE peer_name_unknown\n", "refused", "peer_refuses_us"},
@@ -212,8 +213,9 @@ static void test_dialled(void **state)
 static void test_invalid_on_a_link(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"IAMAT kiwi +1+1 1\n", "WHATSAT kiwi 1 1\n", "what\n", "AT Riley +1 kiwi +1+1\n",
-                                      "AT Riley +1 kiwi +91+1 1\n", "HELLO 1 Riley Juzang 1\n", "PING PING\n"};
+    static const char *const bad[] = {
+        "IAMAT kiwi +1+1 1\n",        "WHATSAT kiwi 1 1\n",       "what\n",     "AT Riley +1 kiwi +1+1\n",
+        "AT Riley +1 kiwi +91+1 1\n", "HELLO 1 Riley Juzang 1\n", "PING PING\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct one o;
         begin(&o, "Juzang", NULL);
@@ -290,8 +292,9 @@ static void test_full_push(void **state)
     heard(&o, "HELLO 1 Juzang Riley ");
     fill(&o, session);
     heard(&o, "ROOT 10 ");
-    say(&o, session, "ROOT 3 1\nAT Riley +1 c3 +1+1 6\nAT Riley +1 c4 +1+1 4\n"
-                     "AT Juzang +1621464823.000000000 c5 +0+0 5\n");
+    say(&o, session,
+        "ROOT 3 1\nAT Riley +1 c3 +1+1 6\nAT Riley +1 c4 +1+1 4\n"
+        "AT Juzang +1621464823.000000000 c5 +0+0 5\n");
     fill(&o, session);
     assert_memory_equal(o.out.at, "PUSH\n", 5);
     size_t lines = 0;
@@ -381,7 +384,8 @@ static void test_life_is_any_byte(void **state)
         tick(&o, 4 * SECOND);
         struct herd_turn turn;
         assert_int_equal(herd_session_input(session, guarded((struct herd_span){"AAAA", (size_t)i % 4 + 1}), o.now,
-                                            &o.out, &turn), 0);
+                                            &o.out, &turn),
+                         0);
         assert_int_equal(turn.consumed, 0);
     }
     assert_int_equal(o.downs, 0);
@@ -457,7 +461,7 @@ static void back_off(const char *name, int64_t extra_min, int64_t extra_max)
 static void test_back_off(void **state)
 {
     (void)state;
-    back_off("Bernard", 0, 0);           /* smaller than Jaquez */
+    back_off("Bernard", 0, 0);            /* smaller than Jaquez */
     back_off("Juzang", 50 * MS, 50 * MS); /* larger: a moment more */
 }
 
@@ -675,7 +679,8 @@ static void test_records_bytes_max_from_neighbours(void **state)
     begin(&o, "Juzang", &(struct herd_node_options){.records_bytes_max = 1});
     struct herd_session *session = accept_one(&o), *client = accept_one(&o);
     say(&o, session, "HELLO 1 Riley Juzang 1\n");
-    say(&o, session, "AT Riley +1 kiwi +0+0 5\nAT Riley +1 plum +0.00000000000000000000000000000000000000000000000000000+0 5\n");
+    say(&o, session,
+        "AT Riley +1 kiwi +0+0 5\nAT Riley +1 plum +0.00000000000000000000000000000000000000000000000000000+0 5\n");
     assert_int_equal(herd_store_count(herd_node_store(o.node)), 2);
     o.out.len = 0;
     say(&o, client, "IAMAT lime +0+0 5\n");

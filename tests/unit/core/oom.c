@@ -60,8 +60,8 @@ static void ask(struct wire *w, int node, bool stay)
     for (size_t i = w->lookup_count; i-- > 0;) {
         struct herd_session *session;
         wire_inside++;
-        int err = herd_node_answer(w->nodes[node].node, w->lookups[i].ticket, herd_span_of(w->answer), w->now, &w->out,
-                                   &session);
+        int err = herd_node_answer(w->nodes[node].node, w->lookups[i].ticket, herd_span_of(w->answer), w->now,
+                                   &w->out, &session);
         wire_inside--;
         if (session) {
             struct wire_end *end = herd_session_user(session);
@@ -265,8 +265,12 @@ static void test_store(void **state)
             int len = snprintf(id, sizeof id, "%0*d", i % 3 ? 8 : 299, i % 20);
             char time[16];
             snprintf(time, sizeof time, "%d", i);
-            struct herd_record record = {herd_span_of(i % 2 ? "a" : "b"), herd_span_of("+1"), {id, (size_t)len},
-                                         herd_span_of("+1+1"), herd_span_of(time), i * INT64_C(1000000000)};
+            struct herd_record record = {herd_span_of(i % 2 ? "a" : "b"),
+                                         herd_span_of("+1"),
+                                         {id, (size_t)len},
+                                         herd_span_of("+1+1"),
+                                         herd_span_of(time),
+                                         i * INT64_C(1000000000)};
             enum herd_put verdict;
             uint32_t slot;
             size_t count = herd_store_count(store);

@@ -197,9 +197,12 @@ static void test_no_introduction(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_herds),  cmocka_unit_test(test_no_echo_to_the_only_one),
-        cmocka_unit_test(test_everything_after_absence), cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_reaped), cmocka_unit_test(test_no_introduction),
+        cmocka_unit_test(test_herds),
+        cmocka_unit_test(test_no_echo_to_the_only_one),
+        cmocka_unit_test(test_everything_after_absence),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_reaped),
+        cmocka_unit_test(test_no_introduction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

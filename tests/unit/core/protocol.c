@@ -20,7 +20,10 @@ struct row {
     const char *line;
     size_t len;
 };
-#define ROW(verb, text) {verb, text, sizeof(text) - 1}
+#define ROW(verb, text)              \
+    {                                \
+        verb, text, sizeof(text) - 1 \
+    }
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static const struct row lines[] = {
@@ -123,20 +126,58 @@ static const struct {
     bool good;
     const char *text;
 } places[] = {
-    {true, "+34.068930-118.445127"}, {true, "+90+180"}, {true, "-90-180"}, {true, "+90.0-180.000"},
-    {true, "+0-0"}, {true, "-0.0+0.0"}, {true, "+00000000000000000000000000090+000180"}, {true, "+5.00-5"},
+    {true, "+34.068930-118.445127"},
+    {true, "+90+180"},
+    {true, "-90-180"},
+    {true, "+90.0-180.000"},
+    {true, "+0-0"},
+    {true, "-0.0+0.0"},
+    {true, "+00000000000000000000000000090+000180"},
+    {true, "+5.00-5"},
     {true, "+89.9999999999999999999999999999+179.99999999999999999999999999"},
     {true, "+90.00000000000000000000000000000000000000-180.000000000000000000000000000000000"},
-    {false, "+90.0000000000000000001+0"}, {false, "-90.0000000000000000001+0"},
-    {false, "+0+180.0000000000000000000000001"}, {false, "+0-180.00000000000000000001"},
-    {false, "+91+0"}, {false, "+0+181"}, {false, "+100+100"}, {false, "+18446744073709551616+0"},
-    {false, "+18446744073709551706+0"}, {false, "+0+340282366920938463463374607431768211456"},
-    {false, "34+118"}, {false, "+34118"}, {false, "+34"}, {false, "+34+"}, {false, "+34-"}, {false, "+"},
-    {false, "+-"}, {false, "++1+1"}, {false, "+.5+1"}, {false, "+5.+1"}, {false, "+1+1."}, {false, "+1+.5"},
-    {false, "+1.2.3+1"}, {false, "+1,5+1"}, {false, "+1/+1"}, {false, "+1+1/"}, {false, "+1+1+1"},
-    {false, "+1;+1"}, {false, "+1e1+1"}, {false, "+1+1e0"}, {false, "+1E0+1"}, {false, "+0x1+1"},
-    {false, "+nan+1"}, {false, "+inf+1"}, {false, "+1+inf"}, {false, "NaN"}, {false, "+1+1CRS"},
-    {false, "\xe2\x88\x92" "1+1"}, {false, "+\xd9\xa1+1"}, {false, "+34.0-118.0-"}, {false, "-+1+1"},
+    {false, "+90.0000000000000000001+0"},
+    {false, "-90.0000000000000000001+0"},
+    {false, "+0+180.0000000000000000000000001"},
+    {false, "+0-180.00000000000000000001"},
+    {false, "+91+0"},
+    {false, "+0+181"},
+    {false, "+100+100"},
+    {false, "+18446744073709551616+0"},
+    {false, "+18446744073709551706+0"},
+    {false, "+0+340282366920938463463374607431768211456"},
+    {false, "34+118"},
+    {false, "+34118"},
+    {false, "+34"},
+    {false, "+34+"},
+    {false, "+34-"},
+    {false, "+"},
+    {false, "+-"},
+    {false, "++1+1"},
+    {false, "+.5+1"},
+    {false, "+5.+1"},
+    {false, "+1+1."},
+    {false, "+1+.5"},
+    {false, "+1.2.3+1"},
+    {false, "+1,5+1"},
+    {false, "+1/+1"},
+    {false, "+1+1/"},
+    {false, "+1+1+1"},
+    {false, "+1;+1"},
+    {false, "+1e1+1"},
+    {false, "+1+1e0"},
+    {false, "+1E0+1"},
+    {false, "+0x1+1"},
+    {false, "+nan+1"},
+    {false, "+inf+1"},
+    {false, "+1+inf"},
+    {false, "NaN"},
+    {false, "+1+1CRS"},
+    {false, "\xe2\x88\x92"
+            "1+1"},
+    {false, "+\xd9\xa1+1"},
+    {false, "+34.0-118.0-"},
+    {false, "-+1+1"},
 };
 
 /* Put into "IAMAT kiwi +0+0 %s". */
@@ -144,16 +185,41 @@ static const struct {
     bool good;
     const char *text;
 } times[] = {
-    {true, "0"}, {true, "0.0"}, {true, "1621464827.959498503"}, {true, "000000000000000000000000001.5"},
-    {true, "1.000000000000000000000000000000000000000000000000001"}, {true, "9223372036"},
-    {true, "9223372036.854775807"}, {true, "9223372036.854775807000000000000000000000000"},
+    {true, "0"},
+    {true, "0.0"},
+    {true, "1621464827.959498503"},
+    {true, "000000000000000000000000001.5"},
+    {true, "1.000000000000000000000000000000000000000000000000001"},
+    {true, "9223372036"},
+    {true, "9223372036.854775807"},
+    {true, "9223372036.854775807000000000000000000000000"},
     {true, "0009223372036.8547758069999999999999999999"},
-    {false, "9223372036.854775808"}, {false, "9223372036.8547758070000000000000000000000001"},
-    {false, "9223372036.9"}, {false, "9223372037"}, {false, "18446744073709551616"},
-    {false, "18446744073.709551616"}, {false, "99999999999999999999999999999999999999999"},
-    {false, "+1"}, {false, "-1"}, {false, "-0"}, {false, "1."}, {false, ".5"}, {false, "."}, {false, "1.5.0"},
-    {false, "1e9"}, {false, "1E9"}, {false, "0x10"}, {false, "1.5e0"}, {false, "nan"}, {false, "inf"},
-    {false, "infinity"}, {false, "1,5"}, {false, "1_000"}, {false, "1f"}, {false, "1L"}, {false, "\xd9\xa1"},
+    {false, "9223372036.854775808"},
+    {false, "9223372036.8547758070000000000000000000000001"},
+    {false, "9223372036.9"},
+    {false, "9223372037"},
+    {false, "18446744073709551616"},
+    {false, "18446744073.709551616"},
+    {false, "99999999999999999999999999999999999999999"},
+    {false, "+1"},
+    {false, "-1"},
+    {false, "-0"},
+    {false, "1."},
+    {false, ".5"},
+    {false, "."},
+    {false, "1.5.0"},
+    {false, "1e9"},
+    {false, "1E9"},
+    {false, "0x10"},
+    {false, "1.5e0"},
+    {false, "nan"},
+    {false, "inf"},
+    {false, "infinity"},
+    {false, "1,5"},
+    {false, "1_000"},
+    {false, "1f"},
+    {false, "1L"},
+    {false, "\xd9\xa1"},
 };
 
 /* Put into "WHATSAT kiwi %s 5". */
@@ -161,12 +227,32 @@ static const struct {
     bool good;
     const char *text;
 } radii[] = {
-    {true, "0"}, {true, "0.0"}, {true, "50"}, {true, "50.000000000000000000000000000000"}, {true, "0000050"},
-    {true, "49.99999999999999999999999999999999"}, {true, "0.000000000000000000000000000000000000001"},
-    {true, "10"}, {true, "00000000000000000000000000000000001.5"},
-    {false, "50.0000000000000000000000000001"}, {false, "51"}, {false, "100"}, {false, "18446744073709551616"},
-    {false, "18446744073709551620"}, {false, "+5"}, {false, "-5"}, {false, "-0"}, {false, "5."}, {false, ".5"},
-    {false, "5e0"}, {false, "1e1"}, {false, "0x5"}, {false, "nan"}, {false, "inf"}, {false, "5km"}, {false, "5,0"},
+    {true, "0"},
+    {true, "0.0"},
+    {true, "50"},
+    {true, "50.000000000000000000000000000000"},
+    {true, "0000050"},
+    {true, "49.99999999999999999999999999999999"},
+    {true, "0.000000000000000000000000000000000000001"},
+    {true, "10"},
+    {true, "00000000000000000000000000000000001.5"},
+    {false, "50.0000000000000000000000000001"},
+    {false, "51"},
+    {false, "100"},
+    {false, "18446744073709551616"},
+    {false, "18446744073709551620"},
+    {false, "+5"},
+    {false, "-5"},
+    {false, "-0"},
+    {false, "5."},
+    {false, ".5"},
+    {false, "5e0"},
+    {false, "1e1"},
+    {false, "0x5"},
+    {false, "nan"},
+    {false, "inf"},
+    {false, "5km"},
+    {false, "5,0"},
     {false, "."},
 };
 
@@ -176,11 +262,26 @@ static const struct {
     unsigned value;
     const char *text;
 } bounds[] = {
-    {true, 0, "0"}, {true, 20, "20"}, {true, 5, "0005"}, {true, 20, "00000000000000000000000000000000000000020"},
-    {true, 0, "000"}, {false, 0, "21"}, {false, 0, "5.0"}, {false, 0, "5."}, {false, 0, "+5"}, {false, 0, "-0"},
-    {false, 0, "-5"}, {false, 0, "1e1"}, {false, 0, "0x5"}, {false, 0, "4294967296"},
-    {false, 0, "4294967301"}, {false, 0, "18446744073709551616"}, {false, 0, "18446744073709551621"},
-    {false, 0, "five"}, {false, 0, "nan"}, {false, 0, "5;"},
+    {true, 0, "0"},
+    {true, 20, "20"},
+    {true, 5, "0005"},
+    {true, 20, "00000000000000000000000000000000000000020"},
+    {true, 0, "000"},
+    {false, 0, "21"},
+    {false, 0, "5.0"},
+    {false, 0, "5."},
+    {false, 0, "+5"},
+    {false, 0, "-0"},
+    {false, 0, "-5"},
+    {false, 0, "1e1"},
+    {false, 0, "0x5"},
+    {false, 0, "4294967296"},
+    {false, 0, "4294967301"},
+    {false, 0, "18446744073709551616"},
+    {false, 0, "18446744073709551621"},
+    {false, 0, "five"},
+    {false, 0, "nan"},
+    {false, 0, "5;"},
 };
 
 /* ---- the naive way ---- */
@@ -302,7 +403,8 @@ static void check_row(struct herd_node *node, const struct row *row)
     herd_buf_add_text(&bytes, "\n");
     struct herd_span all = {bytes.at, bytes.len};
     if (row->verb == HERD_HELLO)
-        feed(node, all, all.len, 1, &expected); /* what it says is peer business; that splits do not matter is ours */
+        feed(node, all, all.len, 1,
+             &expected); /* what it says is peer business; that splits do not matter is ours */
     else
         expect_reply(row, &expected);
     for (size_t cut = 0; cut <= all.len; cut++) {
@@ -412,7 +514,8 @@ static void test_any_byte_in_an_id(void **state)
 static void test_random_fields(void **state)
 {
     (void)state;
-    static const char bytes[] = " \t\v\f\r\x01\x1f\x20\x21\x7f\x80\xa0\xff" "A\0";
+    static const char bytes[] = " \t\v\f\r\x01\x1f\x20\x21\x7f\x80\xa0\xff"
+                                "A\0";
     uint64_t seed = 7;
     for (int round = 0; round < 200000; round++) {
         char line[64];
@@ -463,10 +566,17 @@ static void test_line_limits(void **state)
         enum herd_scan scan;
         size_t line_len;
     } rows[] = {
-        {"", 3, HERD_LINE_MORE, 0},      {"\n", 0, HERD_LINE, 0},         {"a", 0, HERD_LINE_TOO_LONG, 0},
-        {"abc", 3, HERD_LINE_MORE, 0},   {"abc\n", 3, HERD_LINE, 3},      {"abcd", 3, HERD_LINE_TOO_LONG, 0},
-        {"abcd\n", 3, HERD_LINE_TOO_LONG, 0}, {"abc\nd\n", 3, HERD_LINE, 3}, {"abcdefgh\n", 3, HERD_LINE_TOO_LONG, 0},
-        {"abc\n", SIZE_MAX, HERD_LINE, 3}, {"abc", SIZE_MAX, HERD_LINE_MORE, 0},
+        {"", 3, HERD_LINE_MORE, 0},
+        {"\n", 0, HERD_LINE, 0},
+        {"a", 0, HERD_LINE_TOO_LONG, 0},
+        {"abc", 3, HERD_LINE_MORE, 0},
+        {"abc\n", 3, HERD_LINE, 3},
+        {"abcd", 3, HERD_LINE_TOO_LONG, 0},
+        {"abcd\n", 3, HERD_LINE_TOO_LONG, 0},
+        {"abc\nd\n", 3, HERD_LINE, 3},
+        {"abcdefgh\n", 3, HERD_LINE_TOO_LONG, 0},
+        {"abc\n", SIZE_MAX, HERD_LINE, 3},
+        {"abc", SIZE_MAX, HERD_LINE_MORE, 0},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct herd_span bytes = guarded(herd_span_of(rows[i].bytes)), before = bytes, line;
@@ -539,14 +649,10 @@ static void test_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_any_byte_in_an_id),
-        cmocka_unit_test(test_random_fields),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_line_limits),
-        cmocka_unit_test(test_line_seen),
+        cmocka_unit_test(test_lines),         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_any_byte_in_an_id),
+        cmocka_unit_test(test_random_fields), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_line_limits),   cmocka_unit_test(test_line_seen),
         cmocka_unit_test(test_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

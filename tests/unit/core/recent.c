@@ -144,8 +144,11 @@ static void test_forgotten(void **state)
     static const char outlives[] = "AT Bernard +400.0 kiwi.cs.ucla.edu +34.0-118.0 1621463500\n";
     static const char newer[] = "AT Bernard -600.0 kiwi.cs.ucla.edu +35.0-118.0 1621463700\n";
     const struct herd_span names[] = {herd_span_of("Aaa")};
-    const struct herd_node_options options = {.name = herd_span_of("Riley"), .peers = names, .peer_count = 1,
-                                              .seed = {1, 2}, .expire_ns = INT64_C(1000000000000),
+    const struct herd_node_options options = {.name = herd_span_of("Riley"),
+                                              .peers = names,
+                                              .peer_count = 1,
+                                              .seed = {1, 2},
+                                              .expire_ns = INT64_C(1000000000000),
                                               .ping_ns = INT64_C(1000000000000)};
     const struct herd_now start = now = (struct herd_now){INT64_C(1621464000000000000), INT64_C(1000000000)};
     struct herd_node *node;

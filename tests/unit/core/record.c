@@ -112,8 +112,12 @@ static void test_common_records_are_inline(void **state)
     (void)state;
     struct herd_buf scratch = {0};
     struct herd_draft draft;
-    struct herd_record record = {herd_span_of("Riley"), herd_span_of("+0.263873386"), herd_span_of("kiwi.cs.ucla.edu"),
-                                 herd_span_of("+34.068930-118.445127"), herd_span_of("1621464827.959498503"), 1};
+    struct herd_record record = {herd_span_of("Riley"),
+                                 herd_span_of("+0.263873386"),
+                                 herd_span_of("kiwi.cs.ucla.edu"),
+                                 herd_span_of("+34.068930-118.445127"),
+                                 herd_span_of("1621464827.959498503"),
+                                 1};
     assert_int_equal(herd_draft_make(&draft, &scratch, &record, 0), 0);
     assert_true(herd_shape_fits(&draft.shape));
     herd_buf_fini(&scratch);
@@ -123,8 +127,8 @@ static uint64_t hash_of(const char *id, const char *diff, const char *place, con
 {
     struct herd_buf scratch = {0};
     struct herd_draft draft;
-    struct herd_record record = {{"", 0}, herd_span_of(diff), herd_span_of(id), herd_span_of(place),
-                                 herd_span_of(time), 0};
+    struct herd_record record = {
+        {"", 0}, herd_span_of(diff), herd_span_of(id), herd_span_of(place), herd_span_of(time), 0};
     assert_int_equal(herd_stamp_parse(record.time, &record.time_ns), 0);
     assert_int_equal(herd_draft_make(&draft, &scratch, &record, 0), 0);
     uint64_t hash = herd_body_hash(draft.body, &draft.shape, record.time_ns, server);
@@ -150,8 +154,8 @@ static void test_hash_tells_apart(void **state)
             for (size_t p = 0; p < 4; p++)
                 for (size_t t = 0; t < 10; t++)
                     for (uint64_t server = 0; server < 2; server++) {
-                        uint64_t hash = hash_of(ids[i], diffs[d], places[p], times[t],
-                                                herd_hash(0, &server, sizeof server));
+                        uint64_t hash =
+                            hash_of(ids[i], diffs[d], places[p], times[t], herd_hash(0, &server, sizeof server));
                         seen[n].hash = hash;
                         snprintf(seen[n].what, sizeof seen[n].what, "%s %s %s %s", ids[i], diffs[d], places[p],
                                  times[t]);

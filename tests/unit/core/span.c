@@ -19,9 +19,8 @@ static void test_compare_is_bytewise(void **state)
     static const struct {
         struct herd_span low, high;
     } rows[] = {
-        {{"", 0}, {"a", 1}},       {{"a", 1}, {"b", 1}},         {{"a", 1}, {"aa", 2}},
-        {{"Z", 1}, {"a", 1}},      {{"\x7f", 1}, {"\x80", 1}}, {{"a\0", 2}, {"a\1", 2}},
-        {{"ab", 2}, {"b", 1}},
+        {{"", 0}, {"a", 1}},        {{"a", 1}, {"b", 1}},     {{"a", 1}, {"aa", 2}}, {{"Z", 1}, {"a", 1}},
+        {{"\x7f", 1}, {"\x80", 1}}, {{"a\0", 2}, {"a\1", 2}}, {{"ab", 2}, {"b", 1}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_true(herd_span_compare(rows[i].low, rows[i].high) < 0);
@@ -33,8 +32,8 @@ static void test_compare_is_bytewise(void **state)
 static void test_errors_have_sentences(void **state)
 {
     (void)state;
-#define ROW(name, value, text)                       \
-    assert_string_equal(herd_strerror(name), text);  \
+#define ROW(name, value, text)                      \
+    assert_string_equal(herd_strerror(name), text); \
     assert_int_equal(name, value);
     HERD_ERR_LIST(ROW)
 #undef ROW

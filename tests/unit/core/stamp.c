@@ -51,10 +51,15 @@ static int64_t naive_ns(const char *text)
 /* Stamps that are often equal, nearly equal, or at the bound. */
 static void random_stamp(uint64_t *seed, char *text)
 {
-    static const char *const wholes[] = {"0", "1", "9223372036", "9223372037", "1621464827", "18446744073709551616",
-                                         "10", "99", "922337203", "9999999999999999999999999"};
-    static const char *const fracs[] = {"", "0", "5", "50", "854775807", "8547758070", "8547758071", "854775808",
-                                        "000000000000000000000000000000000000001", "999999999", "9999999999"};
+    static const char *const wholes[] = {"0",          "1",
+                                         "9223372036", "9223372037",
+                                         "1621464827", "18446744073709551616",
+                                         "10",         "99",
+                                         "922337203",  "9999999999999999999999999"};
+    static const char *const fracs[] = {"",           "0",         "5",
+                                        "50",         "854775807", "8547758070",
+                                        "8547758071", "854775808", "000000000000000000000000000000000000001",
+                                        "999999999",  "9999999999"};
     size_t zeros = rnd_below(seed, 4);
     memset(text, '0', zeros);
     strcpy(text + zeros, wholes[rnd_below(seed, 10)]);
@@ -101,8 +106,9 @@ static void test_against_decimal_arithmetic(void **state)
 static void test_syntax(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", ".", "1.", ".1", "+1", "-1", " 1", "1 ", "1..2", "1.2.3", "1e3", "0x1",
-                                      "nan", "inf", "1,2", "a", "1a", "99999999999999999999x"};
+    static const char *const bad[] = {"",    ".",   "1.",   ".1",    "+1",  "-1",
+                                      " 1",  "1 ",  "1..2", "1.2.3", "1e3", "0x1",
+                                      "nan", "inf", "1,2",  "a",     "1a",  "99999999999999999999x"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int64_t ns = 77;
         assert_int_equal(herd_stamp_parse(guarded(herd_span_of(bad[i])), &ns), HERD_E_SYNTAX);
@@ -177,8 +183,8 @@ static void test_diff_valid(void **state)
 {
     (void)state;
     static const char *const good[] = {"+0", "-0", "+1.5", "-000.000", "+99999999999999999999999999.1"};
-    static const char *const bad[] = {"", "+", "-", "0", "1.5", "+.5", "+5.", "++1", "+-1", "+1e5", "+nan", "+1 ", " +1",
-                                      "+1.2.3", "+0x1"};
+    static const char *const bad[] = {"",    "+",    "-",    "0",   "1.5", "+.5",    "+5.", "++1",
+                                      "+-1", "+1e5", "+nan", "+1 ", " +1", "+1.2.3", "+0x1"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_true(herd_diff_valid(guarded(herd_span_of(good[i]))));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

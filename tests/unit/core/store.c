@@ -201,13 +201,21 @@ static int model_order(char a[5][96], char b[5][96])
 static void random_texts(uint64_t *seed, size_t id, char t[5][96])
 {
     static const char *const servers[] = {"Riley", "Jaquez", "Juzang", "Campbell", "Bernard"};
-    static const char *const fracs[] = {"", ".0", ".00", ".5", ".50", ".5000000001", ".5000000002", ".500000000",
+    static const char *const fracs[] = {"",
+                                        ".0",
+                                        ".00",
+                                        ".5",
+                                        ".50",
+                                        ".5000000001",
+                                        ".5000000002",
+                                        ".500000000",
                                         ".50000000000000000000000000000000000000000000000000000000000000000000001"};
     snprintf(t[0], 96, "%s", servers[rnd_below(seed, 5)]);
     snprintf(t[1], 96, "%c%u.%09u", rnd(seed) & 1 ? '+' : '-', (unsigned)rnd_below(seed, 2),
              (unsigned)rnd_below(seed, 3));
-    snprintf(t[2], 96, "client-%zu%.*s", id, (int)(id % 61), "----------------------------------------------------"
-                                                             "---------------");
+    snprintf(t[2], 96, "client-%zu%.*s", id, (int)(id % 61),
+             "----------------------------------------------------"
+             "---------------");
     snprintf(t[3], 96, "+%u-%u", (unsigned)rnd_below(seed, 3), (unsigned)rnd_below(seed, 3));
     snprintf(t[4], 96, "%s%u%s", rnd_below(seed, 5) ? "" : "0", (unsigned)rnd_below(seed, 6),
              fracs[rnd_below(seed, 9)]);

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#define MS INT64_C(1000000)
+#define MS     INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 
 /* ---- two nodes on a wire, and what they say to each other ---- */
@@ -258,9 +258,9 @@ static void test_push(void **state)
         const char *root;
         bool push;
     } rows[] = {
-        {0, "ROOT 1 1\n", true},     {10, "ROOT 0 0\n", true},      {10, "ROOT 512 1\n", true},
-        {512, "ROOT 512 1\n", true}, {513, "ROOT 513 1\n", false},  {512, "ROOT 513 1\n", false},
-        {800, "ROOT 99 1\n", true},  {800, "ROOT 100 1\n", false},  {99, "ROOT 800 1\n", true},
+        {0, "ROOT 1 1\n", true},      {10, "ROOT 0 0\n", true},     {10, "ROOT 512 1\n", true},
+        {512, "ROOT 512 1\n", true},  {513, "ROOT 513 1\n", false}, {512, "ROOT 513 1\n", false},
+        {800, "ROOT 99 1\n", true},   {800, "ROOT 100 1\n", false}, {99, "ROOT 800 1\n", true},
         {100, "ROOT 800 1\n", false}, {100, "ROOT 801 1\n", false}, {100, "ROOT 808 1\n", true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -294,19 +294,44 @@ static void test_frames_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "ROOT 1\n", "ROOT x 1\n", "ROOT 1 g\n", "ROOT 1 1 1\n", "ROOT -1 1\n", "ROOT 1.5 1\n", "ROOT 1 A\n",
-        "ROOT 1 00000000000000001\n", "ROOT\n", "PUSH 1\n",
-        "SUMS 0 0\n", "SUMS 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n", "SUMS 0 0 " S16 " 0\n", "SUMS 1 0 " S16 "\n",
-        "SUMS 0 1 " S16 "\n", "SUMS 4 10 " S16 "\n", "SUMS 16 0 " S16 "\n", "SUMS 20 0 " S16 "\n", "SUMS x 0 " S16 "\n",
-        "SUMS 4 x " S16 "\n", "SUMS 0 0 x 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-        "SUMS 18446744073709551616 0 " S16 "\n", "SUMS 4294967296 0 " S16 "\n",
-        "LIST 0 0\n", "LIST 0 0 any\n", "LIST 0 0 all 1\n", "LIST 17 0 end\n", "LIST 16 10000 end\n", "LIST 20 0 end\n",
-        "LIST 0 0 ask 1:1\n", "LIST 0 0 end 0000000000000001:000000000000000g\n",
-        "LIST 0 0 end 0000000000000001-0000000000000001\n", "LIST 0 0 end 0000000000000001:0000000000000001x\n",
+        "ROOT 1\n",
+        "ROOT x 1\n",
+        "ROOT 1 g\n",
+        "ROOT 1 1 1\n",
+        "ROOT -1 1\n",
+        "ROOT 1.5 1\n",
+        "ROOT 1 A\n",
+        "ROOT 1 00000000000000001\n",
+        "ROOT\n",
+        "PUSH 1\n",
+        "SUMS 0 0\n",
+        "SUMS 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+        "SUMS 0 0 " S16 " 0\n",
+        "SUMS 1 0 " S16 "\n",
+        "SUMS 0 1 " S16 "\n",
+        "SUMS 4 10 " S16 "\n",
+        "SUMS 16 0 " S16 "\n",
+        "SUMS 20 0 " S16 "\n",
+        "SUMS x 0 " S16 "\n",
+        "SUMS 4 x " S16 "\n",
+        "SUMS 0 0 x 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+        "SUMS 18446744073709551616 0 " S16 "\n",
+        "SUMS 4294967296 0 " S16 "\n",
+        "LIST 0 0\n",
+        "LIST 0 0 any\n",
+        "LIST 0 0 all 1\n",
+        "LIST 17 0 end\n",
+        "LIST 16 10000 end\n",
+        "LIST 20 0 end\n",
+        "LIST 0 0 ask 1:1\n",
+        "LIST 0 0 end 0000000000000001:000000000000000g\n",
+        "LIST 0 0 end 0000000000000001-0000000000000001\n",
+        "LIST 0 0 end 0000000000000001:0000000000000001x\n",
     };
     static const char *const good[] = {
-        "SUMS 0 0 " S16 "\n", "SUMS 12 fff " S16 "\n", "LIST 0 0 end\n", "LIST 16 ffff ask\n", "LIST 4 f all\n",
-        "LIST 0 0 ask 0000000000000001:0000000000000001 0000000000000001:0000000000000001\n",
+        "SUMS 0 0 " S16 "\n", "SUMS 12 fff " S16 "\n",
+        "LIST 0 0 end\n",     "LIST 16 ffff ask\n",
+        "LIST 4 f all\n",     "LIST 0 0 ask 0000000000000001:0000000000000001 0000000000000001:0000000000000001\n",
     };
     for (size_t follows = 0; follows < 2; follows++) {
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -424,8 +449,8 @@ static void test_updates_meanwhile(void **state)
 /* Puts a record into a store behind the node's back: what a lost update would leave. */
 static void smuggle(struct wire *w, int node, const char *id, const char *time)
 {
-    struct herd_record record = {herd_span_of("a"), herd_span_of("+1.000000000"), herd_span_of(id),
-                                 herd_span_of("+9-9"), herd_span_of(time), 0};
+    struct herd_record record = {herd_span_of("a"),    herd_span_of("+1.000000000"), herd_span_of(id),
+                                 herd_span_of("+9-9"), herd_span_of(time),           0};
     int64_t ns = 0;
     for (const char *p = time; *p; p++)
         ns = ns * 10 + (*p - '0');

@@ -194,7 +194,8 @@ static void answer(struct wire *w, int node, uint64_t ticket)
 {
     struct herd_session *session;
     wire_inside++;
-    int err = herd_node_answer(w->nodes[node].node, ticket, herd_span_of(w->answer), wire_now(w, node), &w->out, &session);
+    int err = herd_node_answer(w->nodes[node].node, ticket, herd_span_of(w->answer), wire_now(w, node), &w->out,
+                               &session);
     wire_inside--;
     if (!session) {
         must(w->out.len == 0);
@@ -381,8 +382,8 @@ void wire_settle(struct wire *w)
         bool missing = false;
         for (int a = 0; a < w->count; a++)
             for (int b = 0; b < a; b++)
-                if (w->edge[a][b] && !w->cut[a][b] && w->nodes[a].node && w->nodes[b].node &&
-                    !w->nodes[a].plain && !w->nodes[b].plain)
+                if (w->edge[a][b] && !w->cut[a][b] && w->nodes[a].node && w->nodes[b].node && !w->nodes[a].plain &&
+                    !w->nodes[b].plain)
                     missing |= !wire_linked(w, a, b);
         if (!missing && i > 0)
             return;
@@ -405,7 +406,8 @@ void wire_cut(struct wire *w, int a, int b)
 {
     w->cut[a][b] = w->cut[b][a] = true;
     for (struct wire_conn *conn = w->conns; conn; conn = conn->next)
-        if ((conn->end[0].node == a && conn->end[1].node == b) || (conn->end[0].node == b && conn->end[1].node == a))
+        if ((conn->end[0].node == a && conn->end[1].node == b) ||
+            (conn->end[0].node == b && conn->end[1].node == a))
             for (int i = 0; i < 2; i++)
                 wire_close(&conn->end[i]); /* what was on its way is lost */
 }
@@ -423,8 +425,9 @@ static bool same_records(struct herd_store *a, struct herd_store *b)
         struct herd_record x, y;
         if (!herd_store_at(a, slot, &x))
             continue;
-        if (!herd_store_get(b, x.id, &y) || !herd_span_equal(x.server, y.server) || !herd_span_equal(x.diff, y.diff) ||
-            !herd_span_equal(x.place, y.place) || !herd_span_equal(x.time, y.time) || x.time_ns != y.time_ns)
+        if (!herd_store_get(b, x.id, &y) || !herd_span_equal(x.server, y.server) ||
+            !herd_span_equal(x.diff, y.diff) || !herd_span_equal(x.place, y.place) ||
+            !herd_span_equal(x.time, y.time) || x.time_ns != y.time_ns)
             return false;
     }
     return true;

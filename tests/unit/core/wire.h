@@ -63,9 +63,9 @@ struct wire {
     struct wire_conn *conns;
     struct herd_now now;
     uint64_t random;
-    size_t chunk;          /* bytes that move at once: 1 .. chunk at random; 0: all there are */
-    size_t room;           /* unsent bytes below which a link is filled */
-    const char *answer;    /* look-ups are answered with this; NULL: kept in `lookups` */
+    size_t chunk;       /* bytes that move at once: 1 .. chunk at random; 0: all there are */
+    size_t room;        /* unsent bytes below which a link is filled */
+    const char *answer; /* look-ups are answered with this; NULL: kept in `lookups` */
     struct wire_lookup lookups[64];
     size_t lookup_count;
     wire_tap *tap;

@@ -681,10 +681,12 @@ static void test_no_memory(void **state)
         struct herd_node_options node_options = {.name = {"Riley", 5}, .seed = {1, 2}};
         struct herd_config_fault fault = {0};
         p = (struct pair){0};
-        assert_int_equal(herd_log_new(&p.log, &(struct herd_log_options){.sink = sink, .sink_ctx = &p.log_text}), 0);
+        assert_int_equal(herd_log_new(&p.log, &(struct herd_log_options){.sink = sink, .sink_ctx = &p.log_text}),
+                         0);
         assert_int_equal(herd_node_new(&p.node, &node_options), 0);
         assert_int_equal(herd_buf_reserve(&p.log_text, 100000), 0);
-        const struct herd_journal_options options = {.node = p.node, .log = p.log, .path = in_dir("j"), .sync_ns = 1000000};
+        const struct herd_journal_options options = {
+            .node = p.node, .log = p.log, .path = in_dir("j"), .sync_ns = 1000000};
         alloc_fail_at = n;
         int err = herd_journal_open(&p.journal, &options, now, &fault);
         met = alloc_fail_at <= 0;
@@ -734,8 +736,10 @@ static void test_writes_without_memory(void **state)
 static void test_path(void **state)
 {
     (void)state;
-    static const char *const rows[][2] = {
-        {"a.journal", "a.journal"}, {"{name}", "Riley"}, {"/x/{name}/{name}.j", "/x/Riley/Riley.j"}, {"{nam}", "{nam}"}};
+    static const char *const rows[][2] = {{"a.journal", "a.journal"},
+                                          {"{name}", "Riley"},
+                                          {"/x/{name}/{name}.j", "/x/Riley/Riley.j"},
+                                          {"{nam}", "{nam}"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct herd_buf path = {0};
         assert_int_equal(herd_journal_path(rows[i][0], "Riley", &path), 0);

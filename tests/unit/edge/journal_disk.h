@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 static struct disk {
-    long room;     /* bytes that writes still take; negative: any number */
-    size_t at_once; /* a write takes no more than this; 0: all */
-    int full_error; /* what a write says when there is no room */
+    long room;           /* bytes that writes still take; negative: any number */
+    size_t at_once;      /* a write takes no more than this; 0: all */
+    int full_error;      /* what a write says when there is no room */
     unsigned interrupts; /* writes that are interrupted first */
     int rename_error, truncate_error, open_error, read_error, lock_error;
     long reads; /* so many go well before one fails */

@@ -18,8 +18,10 @@ static void make(struct herd_places_query *query, char text[3][16], int i)
     snprintf(text[0], 16, "%d.5", i % 90);
     snprintf(text[1], 16, "-%d.25", i % 170);
     snprintf(text[2], 16, "%d", i / 100 * 1000);
-    *query = (struct herd_places_query){.lat = herd_span_of(text[0]), .lon = herd_span_of(text[1]),
-                                        .radius = herd_span_of(text[2]), .bound = (unsigned)i % 7};
+    *query = (struct herd_places_query){.lat = herd_span_of(text[0]),
+                                        .lon = herd_span_of(text[1]),
+                                        .radius = herd_span_of(text[2]),
+                                        .bound = (unsigned)i % 7};
 }
 
 static void test_against_a_list(void **state)

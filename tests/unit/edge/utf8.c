@@ -41,7 +41,8 @@ static bool config_takes(const unsigned char *bytes, size_t len)
 static void test_all_beginnings(void **state)
 {
     (void)state;
-    static const unsigned char tails[][2] = {{0x80, 0x80}, {0xbf, 0xbf}, {0x7f, 0x80}, {0x80, 0x7f}, {0xc0, 0x80}, {0x80, 0xc0}};
+    static const unsigned char tails[][2] = {{0x80, 0x80}, {0xbf, 0xbf}, {0x7f, 0x80},
+                                             {0x80, 0x7f}, {0xc0, 0x80}, {0x80, 0xc0}};
     size_t good = 0;
     for (unsigned first = 0x80; first < 0x100; first++)
         for (unsigned second = 0x80 - 2; second < 0x100; second++) /* with two that are ASCII */
@@ -52,7 +53,8 @@ static void test_all_beginnings(void **state)
                     assert_int_equal(herd_utf8_len((struct herd_span){(const char *)bytes, len}), want);
                     if (want == len && ++good)
                         assert_true(config_takes(bytes, len));
-                    else if (!want && (second == 0x80 || second == 0x9f || second == 0xa0 || second == 0xbf || second == 0xff))
+                    else if (!want && (second == 0x80 || second == 0x9f || second == 0xa0 || second == 0xbf ||
+                                       second == 0xff))
                         assert_false(config_takes(bytes, len));
                 }
     assert_true(good > 1000);

@@ -24,9 +24,12 @@ static void assert_cut(const char *in, unsigned bound, const char *want)
 static void test_cut(void **state)
 {
     (void)state;
-    static const char three[] = "{\n  \"results\" : [\n    {\"a\":\"],[\"},\n\n    2 ,\n    [3]\n  ],\n \"status\":\"OK\"\n}\n\n\n";
-    assert_cut(three, 20, "{\n  \"results\" : [\n    {\"a\":\"],[\"},\n    2 ,\n    [3]\n  ],\n \"status\":\"OK\"\n}");
-    assert_cut(three, 3, "{\n  \"results\" : [\n    {\"a\":\"],[\"},\n    2 ,\n    [3]\n  ],\n \"status\":\"OK\"\n}");
+    static const char three[] =
+        "{\n  \"results\" : [\n    {\"a\":\"],[\"},\n\n    2 ,\n    [3]\n  ],\n \"status\":\"OK\"\n}\n\n\n";
+    assert_cut(three, 20,
+               "{\n  \"results\" : [\n    {\"a\":\"],[\"},\n    2 ,\n    [3]\n  ],\n \"status\":\"OK\"\n}");
+    assert_cut(three, 3,
+               "{\n  \"results\" : [\n    {\"a\":\"],[\"},\n    2 ,\n    [3]\n  ],\n \"status\":\"OK\"\n}");
     assert_cut(three, 2, "{\n  \"results\" : [\n    {\"a\":\"],[\"},\n    2\n  ],\n \"status\":\"OK\"\n}");
     assert_cut(three, 1, "{\n  \"results\" : [\n    {\"a\":\"],[\"}\n  ],\n \"status\":\"OK\"\n}");
     assert_cut(three, 0, "{\n  \"results\" : [],\n \"status\":\"OK\"\n}");
@@ -35,9 +38,11 @@ static void test_cut(void **state)
     assert_cut("{\"results\":[]}", 0, "{\"results\":[]}");
     assert_cut("{\"results\":[ ]}", 5, "{\"results\":[ ]}");
     assert_cut("{\"re\\u0073ults\":[1,2]}", 1, "{\"re\\u0073ults\":[1]}");
-    assert_cut("\n\n{\"x\":{\"results\":[1,2]},\"results\":[3,4]}", 1, "\n{\"x\":{\"results\":[1,2]},\"results\":[3]}");
+    assert_cut("\n\n{\"x\":{\"results\":[1,2]},\"results\":[3,4]}", 1,
+               "\n{\"x\":{\"results\":[1,2]},\"results\":[3]}");
     /* Numbers, escapes and odd layout survive; CR LF is no run of LF. */
-    assert_cut("{\"results\":[{\"n\":12782971787189354742,\"d\":1.50E+02,\"s\":\"\\u00E9\\/\"}],\r\n\r\n\"k\":1}", 9,
+    assert_cut("{\"results\":[{\"n\":12782971787189354742,\"d\":1.50E+02,\"s\":\"\\u00E9\\/\"}],\r\n\r\n\"k\":1}",
+               9,
                "{\"results\":[{\"n\":12782971787189354742,\"d\":1.50E+02,\"s\":\"\\u00E9\\/\"}],\r\n\r\n\"k\":1}");
     assert_cut("{\"status\":\"OK\"}", 1, "{\"status\":\"OK\"}");
     assert_cut("{\"results\":[{\"a\":1,\"a\":2},{\"b\":1}]}", 1, "{\"results\":[{\"a\":1,\"a\":2}]}");
@@ -128,8 +133,9 @@ static void test_failure(void **state)
     struct herd_answer_shape shape;
     char why[100];
     assert_int_equal(herd_answer_failure(&out, "UNKNOWN_ERROR", herd_span_of("a \"quoted\"\nline \xff")), 0);
-    static const char want[] = "{\n   \"error_message\" : \"a \\\"quoted\\\"\\u000aline \xef\xbf\xbd\",\n"
-                               "   \"html_attributions\" : [],\n   \"results\" : [],\n   \"status\" : \"UNKNOWN_ERROR\"\n}";
+    static const char want[] =
+        "{\n   \"error_message\" : \"a \\\"quoted\\\"\\u000aline \xef\xbf\xbd\",\n"
+        "   \"html_attributions\" : [],\n   \"results\" : [],\n   \"status\" : \"UNKNOWN_ERROR\"\n}";
     assert_int_equal(out.len, sizeof want - 1);
     assert_memory_equal(out.at, want, out.len);
     assert_int_equal(herd_answer_read((struct herd_span){out.at, out.len}, &shape, why, sizeof why), 0);
@@ -144,9 +150,15 @@ static void test_writer(void **state)
     struct herd_answer_writer w;
     herd_answer_begin(&w, &out, herd_span_of("\"x\""));
     struct herd_answer_place place = {
-        .lat = herd_span_of("1.5"), .lng = herd_span_of("-2"), .name = herd_span_of("N"),
-        .place_id = herd_span_of("p"), .types = herd_span_of("\"a\", \"b\""), .rating = herd_span_of("4.5"),
-        .open_now = herd_span_of("true"), .global_code = herd_span_of("G"), .compound_code = herd_span_of("C"),
+        .lat = herd_span_of("1.5"),
+        .lng = herd_span_of("-2"),
+        .name = herd_span_of("N"),
+        .place_id = herd_span_of("p"),
+        .types = herd_span_of("\"a\", \"b\""),
+        .rating = herd_span_of("4.5"),
+        .open_now = herd_span_of("true"),
+        .global_code = herd_span_of("G"),
+        .compound_code = herd_span_of("C"),
         .viewport = {herd_span_of("1"), herd_span_of("2"), herd_span_of("3"), herd_span_of("4")},
     };
     herd_answer_add(&w, &place);

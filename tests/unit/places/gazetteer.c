@@ -8,7 +8,8 @@
 
 #include <unistd.h>
 
-static struct herd_buf answer(const struct herd_points *points, const char *place, const char *radius_km, unsigned bound)
+static struct herd_buf answer(const struct herd_points *points, const char *place, const char *radius_km,
+                              unsigned bound)
 {
     struct herd_places_question q = {0};
     struct herd_buf out = {0};
@@ -94,8 +95,9 @@ static int load(const char *text, size_t len, const atomic_bool *stop, struct he
 static void test_files(void **state)
 {
     (void)state;
-    static const char geojson[] = "\xef\xbb\xbf\n{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[0.5,0.25]},"
-                                  "\"properties\":{\"name\":\"Here\"}}\n";
+    static const char geojson[] =
+        "\xef\xbb\xbf\n{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[0.5,0.25]},"
+        "\"properties\":{\"name\":\"Here\"}}\n";
     struct herd_points *points;
     struct herd_config_fault fault = {0};
     assert_int_equal(load(geojson, sizeof geojson - 1, NULL, &points, &fault), 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "read_points.h"
 
-#define POINT(lon, lat, name) \
-    "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[" lon "," lat "]},\"properties\":{\"name\":\"" name "\"}}"
+#define POINT(lon, lat, name)                                                              \
+    "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[" lon "," lat \
+    "]},\"properties\":{\"name\":\"" name "\"}}"
 #define COLLECTION(features) "{\"type\":\"FeatureCollection\",\"features\":[" features "]}"
 
 static struct herd_points *read_good(const char *text, size_t want, size_t want_skipped)
@@ -26,9 +27,13 @@ static void test_collections_and_lines(void **state)
     } rows[] = {
         {COLLECTION(""), 0},
         {COLLECTION(POINT("2.35", "48.85", "Paris")), 1},
-        {"\n{ \"type\" : \"FeatureCollection\" ,\n \"features\" : [\n" POINT("1", "2", "a") " ,\n" POINT("3", "4", "b") "\n]\n}\n", 2},
+        {"\n{ \"type\" : \"FeatureCollection\" ,\n \"features\" : [\n" POINT("1", "2", "a") " ,\n" POINT(
+             "3", "4", "b") "\n]\n}\n",
+         2},
         {"{\"features\":[" POINT("1", "2", "a") "],\"x\":{\"features\":[1]},\"type\":\"FeatureCollection\"}", 1},
-        {"{\"name\":\"features\",\"bbox\":[1,2,3,4],\"type\":\"FeatureCollection\",\"features\":[" POINT("1", "2", "}]{[") "]}", 1},
+        {"{\"name\":\"features\",\"bbox\":[1,2,3,4],\"type\":\"FeatureCollection\",\"features\":[" POINT(
+             "1", "2", "}]{[") "]}",
+         1},
         {"{\"type\":\"FeatureCollection\",\"feat\\u0075res\":[" POINT("1", "2", "a") "]}", 1},
         {POINT("1", "2", "a") "\n" POINT("3", "4", "b") "\n", 2},
         {"\x1e" POINT("1", "2", "a") "\n\x1e" POINT("3", "4", "b") "\n", 2},
@@ -52,25 +57,30 @@ static void test_what_is_taken(void **state)
     static const struct {
         const char *members, *name, *id, *vicinity, *types;
     } rows[] = {
-        {"\"id\":\"x1\",\"properties\":{\"name\":\"Caf\\u00e9\",\"amenity\":\"cafe\",\"addr:street\":\"S\",\"addr:housenumber\":\"5\",\"addr:city\":\"C\"}",
+        {"\"id\":\"x1\",\"properties\":{\"name\":\"Caf\\u00e9\",\"amenity\":\"cafe\",\"addr:street\":\"S\",\"addr:"
+         "housenumber\":\"5\",\"addr:city\":\"C\"}",
          "Caf\\u00e9", "x1", "5 S, C", "\"cafe\", \"point_of_interest\", \"establishment\""},
-        {"\"id\":12782971787189354742,\"properties\":{\"title\":\"T\",\"types\":[\"a\",1,\"b\"],\"address\":\"A\"}", "T",
-         "12782971787189354742", "A", "\"a\", \"b\""},
+        {"\"id\":12782971787189354742,\"properties\":{\"title\":\"T\",\"types\":[\"a\",1,\"b\"],\"address\":\"A\"}",
+         "T", "12782971787189354742", "A", "\"a\", \"b\""},
         {"\"properties\":{\"@id\":\"node/3\",\"shop\":\"books\"}", "books", "node/3", "",
          "\"books\", \"point_of_interest\", \"establishment\""},
-        {"\"properties\":{\"names\":{\"primary\":\"O\"},\"categories\":{\"primary\":\"bar\"},\"addr:city\":\"C\"}", "O", "", "C",
-         "\"bar\", \"point_of_interest\", \"establishment\""},
-        {"\"properties\":{\"name\":\"n\",\"types\":[],\"addr:housenumber\":7,\"addr:street\":\"S\"}", "n", "", "7 S", ""},
+        {"\"properties\":{\"names\":{\"primary\":\"O\"},\"categories\":{\"primary\":\"bar\"},\"addr:city\":\"C\"}",
+         "O", "", "C", "\"bar\", \"point_of_interest\", \"establishment\""},
+        {"\"properties\":{\"name\":\"n\",\"types\":[],\"addr:housenumber\":7,\"addr:street\":\"S\"}", "n", "",
+         "7 S", ""},
         {"\"properties\":{\"name\":\"n\",\"types\":\"a\",\"addr:housenumber\":7,\"addr:city\":\"C\"}", "n", "", "C",
          "\"point_of_interest\", \"establishment\""},
-        {"\"id\":true,\"properties\":{\"name\":\"n\",\"types\":[1,\"b\"],\"addr:street\":\"S\",\"addr:city\":\"C\"}", "n", "", "S, C",
-         "\"b\""},
+        {"\"id\":true,\"properties\":{\"name\":\"n\",\"types\":[1,\"b\"],\"addr:street\":\"S\",\"addr:city\":"
+         "\"C\"}",
+         "n", "", "S, C", "\"b\""},
         {"\"id\":\"only\",\"properties\":null", "only", "only", "", "\"point_of_interest\", \"establishment\""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char text[600];
-        snprintf(text, sizeof text, "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[2.5,48.123456789,35]},%s}",
-                 rows[i].members);
+        snprintf(
+            text, sizeof text,
+            "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[2.5,48.123456789,35]},%s}",
+            rows[i].members);
         struct herd_points *points = read_good(text, 1, 0);
         struct herd_point point;
         herd_points_get(points, 0, &point);
@@ -89,18 +99,29 @@ static void test_skipped(void **state)
 {
     (void)state;
     static const char *const geometries[] = {
-        "null", "{}", "5", "{\"type\":\"Circle\",\"coordinates\":[1,2]}", "{\"type\":\"Point\",\"coordinates\":[]}",
-        "{\"type\":\"MultiPolygon\",\"coordinates\":[]}", "{\"type\":\"Polygon\",\"coordinates\":[[]]}",
-        "{\"type\":\"GeometryCollection\",\"geometries\":[]}", "{\"type\":\"GeometryCollection\"}",
+        "null",
+        "{}",
+        "5",
+        "{\"type\":\"Circle\",\"coordinates\":[1,2]}",
+        "{\"type\":\"Point\",\"coordinates\":[]}",
+        "{\"type\":\"MultiPolygon\",\"coordinates\":[]}",
+        "{\"type\":\"Polygon\",\"coordinates\":[[]]}",
+        "{\"type\":\"GeometryCollection\",\"geometries\":[]}",
+        "{\"type\":\"GeometryCollection\"}",
     };
     char text[400];
     for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++) {
-        snprintf(text, sizeof text, COLLECTION("{\"type\":\"Feature\",\"geometry\":%s,\"properties\":{\"name\":\"a\"}},"
-                                               POINT("1", "2", "a")), geometries[i]);
+        snprintf(text, sizeof text,
+                 COLLECTION("{\"type\":\"Feature\",\"geometry\":%s,\"properties\":{\"name\":\"a\"}}," POINT(
+                     "1", "2", "a")),
+                 geometries[i]);
         herd_points_free(read_good(text, 1, 1));
     }
-    herd_points_free(read_good(COLLECTION("{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},\"properties\":{}},"
-                                          "{\"type\":\"Feature\",\"properties\":{\"name\":\"a\"}}"), 0, 2));
+    herd_points_free(read_good(
+        COLLECTION(
+            "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},\"properties\":{}},"
+            "{\"type\":\"Feature\",\"properties\":{\"name\":\"a\"}}"),
+        0, 2));
 }
 
 /* The centre of the box around it. */
@@ -113,18 +134,24 @@ static void test_not_points(void **state)
     } rows[] = {
         {"\"LineString\",\"coordinates\":[[1,2],[3,5]]", 20000000, 35000000},
         {"\"MultiPoint\",\"coordinates\":[[1,2,99],[-3,5],[0,-8]]", -10000000, -15000000},
-        {"\"Polygon\",\"coordinates\":[[[0,0],[4,0],[4,2],[0,2],[0,0]],[[1,1],[2,1],[2,1.5],[1,1]]]", 20000000, 10000000},
+        {"\"Polygon\",\"coordinates\":[[[0,0],[4,0],[4,2],[0,2],[0,0]],[[1,1],[2,1],[2,1.5],[1,1]]]", 20000000,
+         10000000},
         {"\"MultiLineString\",\"coordinates\":[[[1,2],[3,5]],[[9,9],[7,7]]]", 50000000, 55000000},
-        {"\"MultiPolygon\",\"coordinates\":[[[[0,0],[4,0],[4,2],[0,0]]],[],[[[8,8],[9,8],[9,10],[8,8]]]]", 45000000, 50000000},
+        {"\"MultiPolygon\",\"coordinates\":[[[[0,0],[4,0],[4,2],[0,0]]],[],[[[8,8],[9,8],[9,10],[8,8]]]]", 45000000,
+         50000000},
         {"\"GeometryCollection\",\"geometries\":[{\"type\":\"Point\",\"coordinates\":[1,1]},null,"
-         "{\"type\":\"GeometryCollection\",\"geometries\":[{\"type\":\"LineString\",\"coordinates\":[[3,1],[2,7]]}]},"
-         "{\"type\":\"Circle\"}]", 20000000, 40000000},
+         "{\"type\":\"GeometryCollection\",\"geometries\":[{\"type\":\"LineString\",\"coordinates\":[[3,1],[2,7]]}]"
+         "},"
+         "{\"type\":\"Circle\"}]",
+         20000000, 40000000},
         /* Fiji, cut at the antimeridian as RFC 7946 has it: not somewhere in Africa. */
         {"\"MultiPolygon\",\"coordinates\":[[[[177,-19],[180,-19],[180,-16],[177,-16],[177,-19]]],"
-         "[[[-180,-19],[-178,-19],[-178,-16],[-180,-16],[-180,-19]]]]", 1795000000, -175000000},
+         "[[[-180,-19],[-178,-19],[-178,-16],[-180,-16],[-180,-19]]]]",
+         1795000000, -175000000},
         {"\"MultiLineString\",\"coordinates\":[[[178,0],[180,0]],[[-180,0],[-174,2]]]", -1780000000, 10000000},
         {"\"GeometryCollection\",\"geometries\":[{\"type\":\"Point\",\"coordinates\":[179,1]},"
-         "{\"type\":\"Point\",\"coordinates\":[-177,1]}]", -1790000000, 10000000},
+         "{\"type\":\"Point\",\"coordinates\":[-177,1]}]",
+         -1790000000, 10000000},
         /* One part that reaches from end to end, or past Greenwich, is not cut at all: lines are straight on the map. */
         {"\"Polygon\",\"coordinates\":[[[-180,-90],[180,-90],[180,90],[-180,90],[-180,-90]]]", 0, 0},
         {"\"MultiPolygon\",\"coordinates\":[[[[-180,-90],[180,-90],[180,90],[-180,90],[-180,-90]]]]", 0, 0},
@@ -134,7 +161,8 @@ static void test_not_points(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char text[600];
         struct herd_point point;
-        snprintf(text, sizeof text, "{\"type\":\"Feature\",\"geometry\":{\"type\":%s},\"properties\":{\"name\":\"a\"}}",
+        snprintf(text, sizeof text,
+                 "{\"type\":\"Feature\",\"geometry\":{\"type\":%s},\"properties\":{\"name\":\"a\"}}",
                  rows[i].geometry);
         struct herd_points *points = read_good(text, 1, 0);
         herd_points_get(points, 0, &point);
@@ -159,7 +187,9 @@ static void test_refused(void **state)
         {COLLECTION(POINT("1", "2", "a") ","), HERD_E_SYNTAX, 1, "expected a feature"},
         {COLLECTION(POINT("1", "2", "a") POINT("1", "2", "a")), HERD_E_SYNTAX, 1, "expected a comma"},
         {COLLECTION("," POINT("1", "2", "a")), HERD_E_SYNTAX, 1, "expected a feature"},
-        {"{\"type\":\"FeatureCollection\",\n\"features\":[\n" POINT("1", "2", "a") ",\n" POINT("34.05", "-118.24", "swapped") "]}", HERD_E_RANGE, 4, "longitude first"},
+        {"{\"type\":\"FeatureCollection\",\n\"features\":[\n" POINT("1", "2", "a") ",\n" POINT("34.05", "-118.24",
+                                                                                               "swapped") "]}",
+         HERD_E_RANGE, 4, "longitude first"},
         {POINT("1", "2", "a") "\n" POINT("181", "2", "b"), HERD_E_RANGE, 2, "beyond 180"},
         {POINT("1", "1e999", "b"), HERD_E_RANGE, 1, "longitude first"},
         {POINT("1", "-90.1", "b"), HERD_E_RANGE, 1, "longitude first"},
@@ -167,7 +197,8 @@ static void test_refused(void **state)
         {POINT("-180.1", "2", "b"), HERD_E_RANGE, 1, "beyond 180"},
         {POINT("1e999", "1e999", "b"), HERD_E_RANGE, 1, "beyond 180 or latitude beyond 90"},
         {POINT("1", "\"2\"", "b"), HERD_E_SYNTAX, 1, "two numbers"},
-        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":{\"lon\":1}}}", HERD_E_SYNTAX, 1, "two numbers"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":{\"lon\":1}}}", HERD_E_SYNTAX, 1,
+         "two numbers"},
         {"{\"typ\\n\":\"Feature\"}", HERD_E_SYNTAX, 1, "not a GeoJSON Feature"},
         {"{\"t\\u0079\":\"Feature\",\"type\":\"Featur\"}", HERD_E_SYNTAX, 1, "not a GeoJSON Feature"},
         {POINT("\"1\"", "2", "b"), HERD_E_SYNTAX, 1, "two numbers"},
@@ -175,18 +206,27 @@ static void test_refused(void **state)
         {POINT("NaN", "2", "b"), HERD_E_SYNTAX, 1, "expected a value"},
         {POINT("1", "2", "\xff"), HERD_E_SYNTAX, 1, "not UTF-8"},
         {POINT("1", "2", "\\ud800"), HERD_E_SYNTAX, 1, "lone surrogate"},
-        {"{\"type\":\"Feature\",\n\"geometry\":\n{\"type\":\"Point\",\n\"coordinates\":[1]}}", HERD_E_SYNTAX, 4, "two numbers"},
+        {"{\"type\":\"Feature\",\n\"geometry\":\n{\"type\":\"Point\",\n\"coordinates\":[1]}}", HERD_E_SYNTAX, 4,
+         "two numbers"},
         {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\"}}", HERD_E_SYNTAX, 1, "without coordinates"},
-        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[[1,2],[3,4]]}}", HERD_E_SYNTAX, 1, "two numbers"},
-        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"LineString\",\"coordinates\":[1,2]}}", HERD_E_SYNTAX, 1, "two numbers"},
-        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[[[1,2],\n[3,\"4\"]]]}}", HERD_E_SYNTAX, 2, "two numbers"},
-        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"MultiPolygon\",\"coordinates\":{}}}", HERD_E_SYNTAX, 1, "not nested"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[[1,2],[3,4]]}}", HERD_E_SYNTAX, 1,
+         "two numbers"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"LineString\",\"coordinates\":[1,2]}}", HERD_E_SYNTAX, 1,
+         "two numbers"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[[[1,2],\n[3,\"4\"]]]}}",
+         HERD_E_SYNTAX, 2, "two numbers"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"MultiPolygon\",\"coordinates\":{}}}", HERD_E_SYNTAX, 1,
+         "not nested"},
         {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Polygon\"}}", HERD_E_SYNTAX, 1, "without coordinates"},
-        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"LineString\",\"coordinates\":[[1,2],\n[34,-118]]}}", HERD_E_RANGE, 2, "longitude first"},
-        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"GeometryCollection\",\"geometries\":[\n{\"type\":\"Point\",\"coordinates\":[181,0]}]}}", HERD_E_RANGE, 2, "beyond 180"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"LineString\",\"coordinates\":[[1,2],\n[34,-118]]}}",
+         HERD_E_RANGE, 2, "longitude first"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"GeometryCollection\",\"geometries\":[\n{\"type\":"
+         "\"Point\",\"coordinates\":[181,0]}]}}",
+         HERD_E_RANGE, 2, "beyond 180"},
         {POINT("1", "2", "a") "\n" POINT("1", "2", "a") "\nx", HERD_E_SYNTAX, 3, "expected an object"},
         {POINT("1", "2", "a") "\n{\"type\":\n\n\"Feature\"", HERD_E_SYNTAX, 4, "begins on line 2"},
-        {"{\"type\":\"FeatureCollection\",\"features\":[" POINT("1", "2", "a") "] \"x\":1}", HERD_E_SYNTAX, 1, "around the features"},
+        {"{\"type\":\"FeatureCollection\",\"features\":[" POINT("1", "2", "a") "] \"x\":1}", HERD_E_SYNTAX, 1,
+         "around the features"},
         {"{\"a", HERD_E_SYNTAX, 1, "cut short"},
     };
     refuse_rows(HERD_POINTS_GEOJSON, rows, sizeof rows / sizeof rows[0]);
@@ -194,7 +234,9 @@ static void test_refused(void **state)
     size_t skipped;
     struct herd_config_fault fault;
     static const char nul[] = {'\0', '{', '}'};
-    assert_int_equal(read_points_in_pieces(HERD_POINTS_GEOJSON, nul, sizeof nul, sizeof nul, &points, &skipped, &fault), HERD_E_SYNTAX);
+    assert_int_equal(
+        read_points_in_pieces(HERD_POINTS_GEOJSON, nul, sizeof nul, sizeof nul, &points, &skipped, &fault),
+        HERD_E_SYNTAX);
 }
 
 static void test_deep(void **state)
@@ -208,16 +250,21 @@ static void test_deep(void **state)
     struct herd_points *points;
     size_t skipped;
     struct herd_config_fault fault;
-    assert_int_equal(read_points_in_pieces(HERD_POINTS_GEOJSON, text, strlen(text), strlen(text), &points, &skipped, &fault), HERD_E_SYNTAX);
+    assert_int_equal(
+        read_points_in_pieces(HERD_POINTS_GEOJSON, text, strlen(text), strlen(text), &points, &skipped, &fault),
+        HERD_E_SYNTAX);
     assert_string_equal(fault.what, "nested too deep");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_collections_and_lines), cmocka_unit_test(test_what_is_taken),
-        cmocka_unit_test(test_skipped),               cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_not_points),            cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_collections_and_lines),
+        cmocka_unit_test(test_what_is_taken),
+        cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_not_points),
+        cmocka_unit_test(test_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

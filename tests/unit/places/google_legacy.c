@@ -11,13 +11,16 @@ static void test_url(void **state)
     (void)state;
     struct herd_places_question q = {0};
     struct herd_buf url = {0};
-    assert_int_equal(herd_places_query_make_iso(&q, herd_span_of("+34.068930-118.445127"), herd_span_of("10"), 5), 0);
+    assert_int_equal(herd_places_query_make_iso(&q, herd_span_of("+34.068930-118.445127"), herd_span_of("10"), 5),
+                     0);
     assert_int_equal(herd_google_legacy_url(&url, HERD_GOOGLE_LEGACY_URL, &q.query, herd_span_of("AIza-_9")), 0);
     assert_string_equal(url.at, "https://maps.googleapis.com/maps/api/place/nearbysearch/json"
                                 "?location=34.068930,-118.445127&radius=10000&key=AIza-_9");
     url.len = 0;
-    assert_int_equal(herd_google_legacy_url(&url, "http://[::1]:1/a?type=cafe", &q.query, herd_span_of("a&b=c%+")), 0);
-    assert_string_equal(url.at, "http://[::1]:1/a?type=cafe&location=34.068930,-118.445127&radius=10000&key=a%26b%3Dc%25%2B");
+    assert_int_equal(herd_google_legacy_url(&url, "http://[::1]:1/a?type=cafe", &q.query, herd_span_of("a&b=c%+")),
+                     0);
+    assert_string_equal(
+        url.at, "http://[::1]:1/a?type=cafe&location=34.068930,-118.445127&radius=10000&key=a%26b%3Dc%25%2B");
     herd_buf_fini(&url);
     herd_places_query_fini(&q);
 }
@@ -34,7 +37,8 @@ static void test_judge(void **state)
         {200, "{\"results\":[{}],\"status\":\"OK\"}", NULL, false, false, false},
         {200, "{\"status\":\"OK\"}", "UNKNOWN_ERROR", false, true, false},
         {200, "{\"results\":[{}]}", "UNKNOWN_ERROR", false, true, true},
-        {200, "{\"results\":[],\"status\":\"REQUEST_DENIED\",\"error_message\":\"no\"}", "REQUEST_DENIED", false, true, true},
+        {200, "{\"results\":[],\"status\":\"REQUEST_DENIED\",\"error_message\":\"no\"}", "REQUEST_DENIED", false,
+         true, true},
         {200, "{\"status\":\"OVER_QUERY_LIMIT\"}", "OVER_QUERY_LIMIT", false, true, false},
         {200, "{\"results\":[],\"status\":\"INVALID_REQUEST\"}", "INVALID_REQUEST", false, false, true},
         {200, "{\"results\":[],\"status\":\"UNKNOWN_ERROR\"}", "UNKNOWN_ERROR", true, true, true},
@@ -62,7 +66,8 @@ static void test_judge(void **state)
         assert_int_equal(j.verdict, HERD_REPLY_FAILED);
         if (strcmp(j.status, rows[i].status) != 0 || j.retry != rows[i].retry || j.blame != rows[i].blame ||
             j.verbatim != rows[i].verbatim || !j.why[0])
-            fail_msg("row %zu: %s retry %d blame %d verbatim %d (%s)", i, j.status, j.retry, j.blame, j.verbatim, j.why);
+            fail_msg("row %zu: %s retry %d blame %d verbatim %d (%s)", i, j.status, j.retry, j.blame, j.verbatim,
+                     j.why);
     }
 }
 

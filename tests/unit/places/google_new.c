@@ -10,7 +10,8 @@
 static struct herd_places_question question(unsigned bound)
 {
     struct herd_places_question q = {0};
-    assert_int_equal(herd_places_query_make_iso(&q, herd_span_of("+34.068930-118.445127"), herd_span_of("0.0005"), bound), 0);
+    assert_int_equal(
+        herd_places_query_make_iso(&q, herd_span_of("+34.068930-118.445127"), herd_span_of("0.0005"), bound), 0);
     return q;
 }
 
@@ -43,7 +44,8 @@ static void test_body(void **state)
 static void test_default_fields_are_pro(void **state)
 {
     (void)state;
-    static const char *const dear[] = {"rating", "userRatingCount", "price", "OpeningHours", "website", "phone", "review", "*"};
+    static const char *const dear[] = {"rating",  "userRatingCount", "price",  "OpeningHours",
+                                       "website", "phone",           "review", "*"};
     assert_ptr_equal(herd_google_new_fields(NULL), herd_google_new_fields("pro"));
     for (size_t i = 0; i < sizeof dear / sizeof dear[0]; i++)
         assert_null(strstr(herd_google_new_fields(NULL), dear[i]));
@@ -53,9 +55,11 @@ static void test_default_fields_are_pro(void **state)
 }
 
 static const char body[] =
-    "{\"places\":[{\"id\":\"ChIJ1\",\"types\":[\"cafe\",\"food\"],\"location\":{\"latitude\":34.0600001,\"longitude\":-118.4},"
+    "{\"places\":[{\"id\":\"ChIJ1\",\"types\":[\"cafe\",\"food\"],\"location\":{\"latitude\":34.0600001,"
+    "\"longitude\":-118.4},"
     "\"viewport\":{\"low\":{\"latitude\":1,\"longitude\":2},\"high\":{\"latitude\":3,\"longitude\":4}},"
-    "\"displayName\":{\"text\":\"Caf\\u00e9 \\\"A\\\"\",\"languageCode\":\"en\"},\"shortFormattedAddress\":\"1 St\","
+    "\"displayName\":{\"text\":\"Caf\\u00e9 \\\"A\\\"\",\"languageCode\":\"en\"},\"shortFormattedAddress\":\"1 "
+    "St\","
     "\"businessStatus\":\"OPERATIONAL\",\"rating\":4.50,\"userRatingCount\":18446744073709551616,"
     "\"priceLevel\":\"PRICE_LEVEL_MODERATE\",\"currentOpeningHours\":{\"openNow\":false},"
     "\"plusCode\":{\"globalCode\":\"85\",\"compoundCode\":\"X\"},\"iconMaskBaseUri\":\"https://i/c\","
@@ -77,14 +81,19 @@ static void test_translate(void **state)
         "               \"lat\" : 34.0600001,\n               \"lng\" : -118.4\n            },\n"
         "            \"viewport\" : {\n               \"northeast\" : {\n                  \"lat\" : 3,\n"
         "                  \"lng\" : 4\n               },\n               \"southwest\" : {\n"
-        "                  \"lat\" : 1,\n                  \"lng\" : 2\n               }\n            }\n         },\n"
+        "                  \"lat\" : 1,\n                  \"lng\" : 2\n               }\n            }\n         "
+        "},\n"
         "         \"icon\" : \"https://i/c.png\",\n         \"name\" : \"Caf\\u00e9 \\\"A\\\"\",\n"
-        "         \"opening_hours\" : {\n            \"open_now\" : false\n         },\n         \"place_id\" : \"ChIJ1\",\n"
-        "         \"plus_code\" : {\n            \"compound_code\" : \"X\",\n            \"global_code\" : \"85\"\n         },\n"
+        "         \"opening_hours\" : {\n            \"open_now\" : false\n         },\n         \"place_id\" : "
+        "\"ChIJ1\",\n"
+        "         \"plus_code\" : {\n            \"compound_code\" : \"X\",\n            \"global_code\" : "
+        "\"85\"\n         },\n"
         "         \"price_level\" : 2,\n         \"rating\" : 4.50,\n         \"reference\" : \"ChIJ1\",\n"
         "         \"types\" : [ \"cafe\", \"food\" ],\n         \"user_ratings_total\" : 18446744073709551616,\n"
-        "         \"vicinity\" : \"1 St\"\n      },\n      {\n         \"geometry\" : {\n            \"location\" : {\n"
-        "               \"lat\" : 0,\n               \"lng\" : 0\n            }\n         },\n         \"types\" : []\n"
+        "         \"vicinity\" : \"1 St\"\n      },\n      {\n         \"geometry\" : {\n            \"location\" "
+        ": {\n"
+        "               \"lat\" : 0,\n               \"lng\" : 0\n            }\n         },\n         \"types\" : "
+        "[]\n"
         "      }\n   ],\n   \"status\" : \"OK\"\n}";
     if (!herd_span_equal((struct herd_span){out.at, out.len}, herd_span_of(want)))
         fail_msg("got %.*s", (int)out.len, out.at);
@@ -115,8 +124,12 @@ static void test_judge(void **state)
         {200, "{\"places\":[],\"place\\u0073\":[]}", "UNKNOWN_ERROR", false, true},
         {200, "{\"places\":[NaN]}", "UNKNOWN_ERROR", false, true},
         {200, "{\"places\":[", "UNKNOWN_ERROR", false, true},
-        {400, "{\"error\":{\"code\":400,\"message\":\"FieldMask is a required parameter\",\"status\":\"INVALID_ARGUMENT\"}}", "INVALID_REQUEST", false, false},
-        {400, "{\"error\":{\"code\":400,\"message\":\"API key not valid.\",\"status\":\"INVALID_ARGUMENT\"}}", "REQUEST_DENIED", false, true},
+        {400,
+         "{\"error\":{\"code\":400,\"message\":\"FieldMask is a required "
+         "parameter\",\"status\":\"INVALID_ARGUMENT\"}}",
+         "INVALID_REQUEST", false, false},
+        {400, "{\"error\":{\"code\":400,\"message\":\"API key not valid.\",\"status\":\"INVALID_ARGUMENT\"}}",
+         "REQUEST_DENIED", false, true},
         {403, "{\"error\":{\"message\":\"m\",\"status\":\"PERMISSION_DENIED\"}}", "REQUEST_DENIED", false, true},
         {429, "{\"error\":{\"status\":\"RESOURCE_EXHAUSTED\"}}", "OVER_QUERY_LIMIT", false, true},
         {429, "[{\"error\":{\"status\":\"RESOURCE_EXHAUSTED\"}}]", "OVER_QUERY_LIMIT", false, true},
@@ -129,12 +142,14 @@ static void test_judge(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct herd_judgement j;
         struct herd_buf out = {0};
-        assert_int_equal(herd_google_new_judge(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)}, &q.query, &out, &j), 0);
+        assert_int_equal(herd_google_new_judge(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)},
+                                               &q.query, &out, &j),
+                         0);
         if (!rows[i].status) {
             assert_int_equal(j.verdict, HERD_REPLY_ANSWER);
             assert_non_null(memmem(out.at, out.len, "ZERO_RESULTS", 12));
-        } else if (j.verdict != HERD_REPLY_FAILED || strcmp(j.status, rows[i].status) != 0 || j.retry != rows[i].retry ||
-                   j.blame != rows[i].blame || out.len) {
+        } else if (j.verdict != HERD_REPLY_FAILED || strcmp(j.status, rows[i].status) != 0 ||
+                   j.retry != rows[i].retry || j.blame != rows[i].blame || out.len) {
             fail_msg("row %zu: %s retry %d blame %d (%s)", i, j.status, j.retry, j.blame, j.why);
         }
         herd_buf_fini(&out);

@@ -30,7 +30,8 @@ static struct herd_points *points_of(size_t count, double lat_low, double lat_hi
     for (size_t i = 0; i < count; i++) {
         char name[24];
         snprintf(name, sizeof name, "p%zu", i);
-        struct herd_point point = {.lat_e7 = between_e7(lat_low, lat_high), .lon_e7 = between_e7(lon_low, lon_high),
+        struct herd_point point = {.lat_e7 = between_e7(lat_low, lat_high),
+                                   .lon_e7 = between_e7(lon_low, lon_high),
                                    .name = herd_span_of(name)};
         assert_int_equal(herd_points_add(points, &point), 0);
     }
@@ -98,7 +99,7 @@ static void test_random(void **state)
 {
     (void)state;
     against_brute_force(-90, 90, -180, 180, 5000, 1000);
-    against_brute_force(48, 49, 2, 3, 5000, 1000);       /* a crowded degree */
+    against_brute_force(48, 49, 2, 3, 5000, 1000);          /* a crowded degree */
     against_brute_force(48.5, 48.6, 1.95, 2.05, 3000, 500); /* across a strip's edge */
 }
 
@@ -120,7 +121,9 @@ static void test_antimeridian_and_poles(void **state)
     assert_int_equal(herd_points_seal(points), 0);
     for (unsigned r = 0; r < 1000; r++)
         compare(points, (r & 2 ? between_e7(-0.5, 0.5) : between_e7(65, 66)) / 1e7,
-                r % 10 == 0 ? 180.0 : r % 10 == 1 ? -180.0 : (r & 1 ? between_e7(179.5, 180) : between_e7(-180, -179.5)) / 1e7,
+                r % 10 == 0   ? 180.0
+                : r % 10 == 1 ? -180.0
+                              : (r & 1 ? between_e7(179.5, 180) : between_e7(-180, -179.5)) / 1e7,
                 pow(10, (double)(dice() % 4700) / 1000.0), 20, all);
     herd_points_free(points);
     free(all);

@@ -66,9 +66,11 @@ static int cut(void)
 
 static int translate(void)
 {
-    static const char google[] = "{\"places\":[{\"types\":[\"a\"],\"location\":{\"latitude\":1,\"longitude\":2},\"iconMaskBaseUri\":\"i\","
-                                 "\"displayName\":{\"text\":\"n\"},\"attributions\":[{\"provider\":\"P\",\"providerUri\":\"u\"}]}]}";
-    static const char overpass[] = "{\"elements\":[{\"type\":\"node\",\"id\":1,\"lat\":1,\"lon\":2,\"tags\":{\"name\":\"n\",\"shop\":\"s\"}}]}";
+    static const char google[] =
+        "{\"places\":[{\"types\":[\"a\"],\"location\":{\"latitude\":1,\"longitude\":2},\"iconMaskBaseUri\":\"i\","
+        "\"displayName\":{\"text\":\"n\"},\"attributions\":[{\"provider\":\"P\",\"providerUri\":\"u\"}]}]}";
+    static const char overpass[] = "{\"elements\":[{\"type\":\"node\",\"id\":1,\"lat\":1,\"lon\":2,\"tags\":{"
+                                   "\"name\":\"n\",\"shop\":\"s\"}}]}";
     struct herd_places_query query = {.lat = {"1", 1}, .lon = {"2", 1}, .radius = {"3", 1}, .bound = 5};
     struct herd_judgement j;
     struct herd_buf out = {0}, body = {0};
@@ -113,14 +115,17 @@ static int read_and_answer(enum herd_points_format format, const char *text)
 
 static int geojson(void)
 {
-    return read_and_answer(HERD_POINTS_GEOJSON,
-                           "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"id\":\"i\",\"geometry\":{\"type\":"
-                           "\"Point\",\"coordinates\":[1,2]},\"properties\":{\"name\":\"n\",\"shop\":\"s\",\"address\":\"a\"}}]}");
+    return read_and_answer(
+        HERD_POINTS_GEOJSON,
+        "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"id\":\"i\",\"geometry\":{\"type\":"
+        "\"Point\",\"coordinates\":[1,2]},\"properties\":{\"name\":\"n\",\"shop\":\"s\",\"address\":\"a\"}}]}");
 }
 
 static int tsv(void)
 {
-    return read_and_answer(HERD_POINTS_TSV, "1\tA\t\t\t2\t1\tP\t\tFR\t\t\t\t\t\t\t\t\t\t\n2\tB\t\t\t2\t1\tP\t\tQQ\t\t\t\t\t\t\t\t\t\t");
+    return read_and_answer(
+        HERD_POINTS_TSV,
+        "1\tA\t\t\t2\t1\tP\t\tFR\t\t\t\t\t\t\t\t\t\t\n2\tB\t\t\t2\t1\tP\t\tQQ\t\t\t\t\t\t\t\t\t\t");
 }
 
 static int gazetteer(void)
@@ -170,10 +175,11 @@ static int append_cut(struct herd_buf *out)
 
 static int append_legacy(struct herd_buf *out)
 {
-    static const char google[] =
-        "{\"places\":[{\"types\":[\"a\",\"b\",7],\"location\":{\"latitude\":1,\"longitude\":2},\"iconMaskBaseUri\":\"i\","
-        "\"displayName\":{\"text\":\"n\"},\"rating\":4.5,\"attributions\":[{\"provider\":\"P\",\"providerUri\":\"u\"},"
-        "{\"provider\":\"Q\",\"providerUri\":\"v\"},{\"providerUri\":\"nobody\"}]}]}";
+    static const char google[] = "{\"places\":[{\"types\":[\"a\",\"b\",7],\"location\":{\"latitude\":1,"
+                                 "\"longitude\":2},\"iconMaskBaseUri\":\"i\","
+                                 "\"displayName\":{\"text\":\"n\"},\"rating\":4.5,\"attributions\":[{\"provider\":"
+                                 "\"P\",\"providerUri\":\"u\"},"
+                                 "{\"provider\":\"Q\",\"providerUri\":\"v\"},{\"providerUri\":\"nobody\"}]}]}";
     struct herd_places_query query = {.lat = {"1", 1}, .lon = {"2", 1}, .radius = {"3", 1}, .bound = 5};
     struct herd_judgement j;
     return herd_google_new_judge(&(struct herd_reply){200, herd_span_of(google)}, &query, out, &j);
@@ -225,10 +231,11 @@ static int grow_overpass(int size)
     struct herd_places_query query = {.lat = {"1", 1}, .lon = {"2", 1}, .radius = {"3", 1}, .bound = 5};
     struct herd_judgement j;
     struct herd_buf out = {0};
-    snprintf(json, sizeof json,
-             "{\"elements\":[{\"type\":\"node\",\"id\":1,\"lat\":1,\"lon\":2,\"tags\":{\"name\":\"n\",\"shop\":\"%0*d\","
-             "\"addr:street\":\"%0*d\",\"addr:city\":\"c\",\"addr:housenumber\":\"7\"}}]}",
-             size / 2 + 1, 0, size + 1, 0);
+    snprintf(
+        json, sizeof json,
+        "{\"elements\":[{\"type\":\"node\",\"id\":1,\"lat\":1,\"lon\":2,\"tags\":{\"name\":\"n\",\"shop\":\"%0*d\","
+        "\"addr:street\":\"%0*d\",\"addr:city\":\"c\",\"addr:housenumber\":\"7\"}}]}",
+        size / 2 + 1, 0, size + 1, 0);
     int err = herd_buf_reserve(&out, 4096); /* so that only the inner ones are in want */
     if (err == 0)
         err = herd_overpass_judge(&(struct herd_reply){200, herd_span_of(json)}, &query, &out, &j);
@@ -246,15 +253,17 @@ static int grow_feature(int size, const char *form)
 
 static int grow_geojson(int size)
 {
-    return grow_feature(size, "{\"type\":\"Feature\",\"id\":\"i\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},"
-                              "\"properties\":{\"name\":\"n\",\"shop\":\"%0*d\",\"addr:street\":\"%0*d\",\"addr:city\":\"c\","
-                              "\"addr:housenumber\":\"7\"}}");
+    return grow_feature(
+        size, "{\"type\":\"Feature\",\"id\":\"i\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},"
+              "\"properties\":{\"name\":\"n\",\"shop\":\"%0*d\",\"addr:street\":\"%0*d\",\"addr:city\":\"c\","
+              "\"addr:housenumber\":\"7\"}}");
 }
 
 static int grow_types(int size)
 {
-    return grow_feature(size, "{\"type\":\"Feature\",\"id\":\"i\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},"
-                              "\"properties\":{\"name\":\"n\",\"types\":[\"%0*d\",\"%0*d\"],\"addr:city\":\"c\"}}");
+    return grow_feature(
+        size, "{\"type\":\"Feature\",\"id\":\"i\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},"
+              "\"properties\":{\"name\":\"n\",\"types\":[\"%0*d\",\"%0*d\"],\"addr:city\":\"c\"}}");
 }
 
 static int grow_tsv(int size)
@@ -296,7 +305,8 @@ static void test_everything(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_everything), cmocka_unit_test(test_wherever_a_buffer_ends),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_everything),
+                                       cmocka_unit_test(test_wherever_a_buffer_ends),
                                        cmocka_unit_test(test_whatever_the_length)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

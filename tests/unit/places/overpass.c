@@ -28,8 +28,10 @@ static void test_body(void **state)
 
 static const char elements[] =
     "{\"version\":0.6,\"elements\":["
-    "{\"type\":\"way\",\"id\":7,\"center\":{\"lat\":48.86,\"lon\":2.35},\"tags\":{\"name\":\"Far\",\"shop\":\"books\"}},"
-    "{\"type\":\"node\",\"id\":1,\"lat\":48.8501,\"lon\":2.35,\"tags\":{\"name\":\"Near \\u00e9\",\"amenity\":\"cafe\","
+    "{\"type\":\"way\",\"id\":7,\"center\":{\"lat\":48.86,\"lon\":2.35},\"tags\":{\"name\":\"Far\",\"shop\":"
+    "\"books\"}},"
+    "{\"type\":\"node\",\"id\":1,\"lat\":48.8501,\"lon\":2.35,\"tags\":{\"name\":\"Near "
+    "\\u00e9\",\"amenity\":\"cafe\","
     "\"addr:street\":\"Rue X\",\"addr:housenumber\":\"5\",\"addr:city\":\"Paris\"}},"
     "{\"type\":\"node\",\"id\":2,\"lat\":48.85,\"lon\":2.35,\"tags\":{\"amenity\":\"bench\"}},"
     "{\"type\":\"node\",\"id\":3,\"tags\":{\"name\":\"nowhere\"}},"
@@ -78,7 +80,9 @@ static void test_judge(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct herd_judgement j;
         struct herd_buf out = {0};
-        assert_int_equal(herd_overpass_judge(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)}, &q.query, &out, &j), 0);
+        assert_int_equal(
+            herd_overpass_judge(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)}, &q.query, &out, &j),
+            0);
         assert_int_equal(j.verdict, rows[i].status ? HERD_REPLY_FAILED : HERD_REPLY_ANSWER);
         if (rows[i].status)
             assert_string_equal(j.status, rows[i].status);

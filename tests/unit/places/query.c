@@ -16,8 +16,9 @@ static void test_texts(void **state)
 {
     (void)state;
     struct herd_places_question q = {0};
-    assert_int_equal(herd_places_query_make(&q, herd_span_of("+34.068930"), herd_span_of("-118.445127"),
-                                            herd_span_of("10"), 5), 0);
+    assert_int_equal(
+        herd_places_query_make(&q, herd_span_of("+34.068930"), herd_span_of("-118.445127"), herd_span_of("10"), 5),
+        0);
     assert_span(q.query.lat, "34.068930");
     assert_span(q.query.lon, "-118.445127");
     assert_span(q.query.radius, "10000");
@@ -46,7 +47,8 @@ static void test_unlimited_digits(void **state)
     radius[N - 1] = '7';
     struct herd_places_question q = {0};
     assert_int_equal(herd_places_query_make(&q, (struct herd_span){lat, N}, herd_span_of("+1"),
-                                            (struct herd_span){radius, N}, 20), 0);
+                                            (struct herd_span){radius, N}, 20),
+                     0);
     assert_int_equal(q.query.lat.len, N - 1);
     assert_memory_equal(q.query.lat.at, lat + 1, N - 1);
     assert_span(q.query.radius, "7000");

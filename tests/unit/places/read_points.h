@@ -55,11 +55,12 @@ static inline int read_points(enum herd_points_format format, const char *text, 
         struct herd_points *points;
         struct herd_config_fault other = {0};
         int err = read_points_in_pieces(format, text, len, cut, &points, &skipped, &other);
-        if (err != whole || (err == 0 && (herd_points_count(points) != herd_points_count(*ret_points) ||
-                                          skipped != *ret_skipped)) ||
+        if (err != whole ||
+            (err == 0 &&
+             (herd_points_count(points) != herd_points_count(*ret_points) || skipped != *ret_skipped)) ||
             (err < 0 && (other.line != fault->line || strcmp(other.what, fault->what) != 0)))
-            fail_msg("cut at %zu: %d line %u %s; whole: %d line %u %s in %s", cut, err, other.line, other.what, whole,
-                     fault->line, fault->what, text);
+            fail_msg("cut at %zu: %d line %u %s; whole: %d line %u %s in %s", cut, err, other.line, other.what,
+                     whole, fault->line, fault->what, text);
         herd_points_free(points);
     }
     return whole;

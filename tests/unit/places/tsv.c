@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "read_points.h"
 
-#define ROW(id, name, lat, lon, class, country) \
-    id "\t" name "\tascii\t\t" lat "\t" lon "\t" class "\tPPL\t" country "\t\t1\t\t\t\t5\t\t7\tEurope/Paris\t2020-01-01"
+#define ROW(id, name, lat, lon, class, country)                          \
+    id "\t" name "\tascii\t\t" lat "\t" lon "\t" class "\tPPL\t" country \
+                                                       "\t\t1\t\t\t\t5\t\t7\tEurope/Paris\t2020-01-01"
 
 static void test_rows(void **state)
 {
@@ -11,9 +12,13 @@ static void test_rows(void **state)
     size_t skipped;
     struct herd_config_fault fault = {0};
     static const char text[] = ROW("2988507", "Paris", "48.85341", "2.3488", "P", "FR") "\n" ROW(
-        "5", "Say \"x\"\\", "-90", "-180", "T", "QQ") "\r\n\n" ROW("6", "S\xc3\xa3o", "1e1", "2", "", "BR") "\n" ROW(
-        "7", "County", "11", "180", "A", "FR") "\n" ROW("8", "Road", "12", "-180", "R", "FR") "\n" ROW(
-        "9", "Spot", "90", "2", "S", "FR") "\n" ROW("10", "Two letters", "14", "2", "PP", "FR");
+        "5", "Say \"x\"\\", "-90", "-180", "T",
+        "QQ") "\r\n\n" ROW("6", "S\xc3\xa3o", "1e1", "2", "",
+                           "BR") "\n" ROW("7", "County", "11", "180", "A",
+                                          "FR") "\n" ROW("8", "Road", "12", "-180", "R",
+                                                         "FR") "\n" ROW("9", "Spot", "90", "2", "S",
+                                                                        "FR") "\n" ROW("10", "Two letters", "14",
+                                                                                       "2", "PP", "FR");
     assert_int_equal(read_points(HERD_POINTS_TSV, text, &points, &skipped, &fault), 0);
     assert_int_equal(herd_points_count(points), 7);
     static const struct {
@@ -50,7 +55,8 @@ static void test_refused(void **state)
     (void)state;
     static const struct bad_row rows[] = {
         {"1\tshort\n", HERD_E_SYNTAX, 1, "2 columns"},
-        {ROW("1", "a", "1", "2", "P", "FR") "\n" ROW("1", "a", "1", "2", "P", "FR") "\tmore\n", HERD_E_SYNTAX, 2, "20 columns"},
+        {ROW("1", "a", "1", "2", "P", "FR") "\n" ROW("1", "a", "1", "2", "P", "FR") "\tmore\n", HERD_E_SYNTAX, 2,
+         "20 columns"},
         {ROW("1", "a", "91", "2", "P", "FR"), HERD_E_RANGE, 1, "latitude is beyond 90: 91"},
         {ROW("1", "a", "1", "-180.0000001", "P", "FR"), HERD_E_RANGE, 1, "longitude is beyond 180"},
         {ROW("1", "a", "", "2", "P", "FR"), HERD_E_SYNTAX, 1, "latitude is not a number"},
@@ -59,7 +65,8 @@ static void test_refused(void **state)
         {ROW("1", "a", "1e99", "2", "P", "FR"), HERD_E_RANGE, 1, "latitude is beyond 90: 1e99"},
         {ROW("1", "a", "x23456789012345678901234567890123456789TOO LONG", "2", "P", "FR"), HERD_E_SYNTAX, 1,
          "latitude is not a number: x23456789012345678901234567890123456789T"},
-        {ROW("1", "a", "1234567890123456789012345678901234567890", "2", "P", "FR"), HERD_E_RANGE, 1, "latitude is beyond 90: 12345"},
+        {ROW("1", "a", "1234567890123456789012345678901234567890", "2", "P", "FR"), HERD_E_RANGE, 1,
+         "latitude is beyond 90: 12345"},
         {ROW("1", "a", "nan", "2", "P", "FR"), HERD_E_SYNTAX, 1, "latitude is not a number"},
         {"\n\n" ROW("1", "\xff", "1", "2", "P", "FR"), HERD_E_SYNTAX, 3, "not UTF-8 at byte 2"},
         {"name,lat,lon\n", HERD_E_SYNTAX, 1, "1 columns"},
