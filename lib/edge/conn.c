@@ -201,7 +201,7 @@ void herd_conn_sent(struct herd_conn *conn, int err)
         herd_conn_close(conn, "output_max_bytes");
 }
 
-/* What a client reads small replies with wakes up once, if they leave one after the other. */
+/* Small replies to clients leave together: see held.c. */
 static void put(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_server *server = conn->server;
@@ -254,7 +254,7 @@ void herd_conn_drained(struct herd_conn *conn)
 
 /* ---- receiving ---- */
 
-/* Replies are sent, then effects carried out. False: nothing more can be fed to the session. */
+/* Replies are on their way, then effects carried out. False: nothing more can be fed to the session. */
 static bool carry_out(struct herd_conn *conn, const struct herd_turn *turn)
 {
     struct herd_server *server = conn->server;

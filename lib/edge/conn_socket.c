@@ -3,7 +3,7 @@
  * Sockets of our own. They could be bufferevents too, but then each read would take 4 KiB, ask the kernel
  * how much there is, and each reply would switch write interest on and off: five system calls for what
  * takes two, and a kilobyte for an idle client. Here a read takes 64 KiB into memory that all
- * connections share, a reply is sent at once, and only what the kernel does not take is kept.
+ * connections share, replies leave once a turn, and only what the kernel does not take is kept.
  */
 #include "server_impl.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a turn of the loop: answers of this turn are sent, one after the other, so that whoever reads them is
- * woken up once; what the reads of this turn changed is sent to neighbours, all of it in one write a link; watchers
- * see it; what was closed is freed; the clock is set.
+ * The end of a turn of the loop: what the reads of this turn changed is sent to neighbours, all of it in one write a
+ * link; replies leave, after that, so that neighbours need not wait for any number of clients; watchers see what
+ * changed; what was closed is freed; the clock is set.
  */
 #include "server_impl.h"
 
@@ -63,18 +63,18 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct herd_server *server = arg;
     bool more = false;
-    herd_held_release(server);
     if (server->journal)
         herd_journal_turn(server->journal, herd_clock());
     for (size_t i = 0; i < herd_node_peer_count(server->node); i++)
         if (server->links[i])
             more |= fill(server, server->links[i]);
+    server->flush_active = false; /* commands that go on from here may need another turn */
+    herd_held_release(server);
     if (server->watch)
         more |= tell_watcher(server);
     herd_server_effects(server);
-    server->flush_active = false;
     /* Not at once: others' reads come first. */
-    if (more || server->held.count > 0)
+    if (more)
         event_add(server->again_event, &(struct timeval){0, 0});
     herd_conn_bury(server);
     set_clock(server);
