@@ -7,28 +7,21 @@
  *
  * The functions below stand before libc's in this program, for libevent's calls too.
  */
-#include "../unit/cm.h"
+#include "two_servers.h"
 
 #include "server_impl.h"
 
-#include <herd/herd.h>
-
-#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 enum call {
@@ -162,8 +155,7 @@ int open(const char *path, int flags, ...)
 
 /* ---- two servers ---- */
 
-#define CLIENTS    12
-#define DEADLINE_S 20
+#define CLIENTS 12
 
 struct duo {
     struct event_base *base;
@@ -176,31 +168,6 @@ struct duo {
     char path[64];
 };
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void quiet(int severity, const char *text)
-{
-    (void)severity;
-    (void)text;
-}
-
-static int free_port(uint16_t *ret_port)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    *ret_port = ntohs(at.sin_port);
-    return fd;
-}
-
 static void turn(struct duo *d, bool armed)
 {
     struct timeval soon = {0, 2000};
@@ -209,14 +176,6 @@ static void turn(struct duo *d, bool armed)
     plan.armed = armed;
     event_base_loop(d->base, EVLOOP_ONCE);
     plan.armed = false;
-}
-
-static bool linked(struct duo *d)
-{
-    for (int i = 0; i < 2; i++)
-        if (!herd_node_link(herd_server_node(d->server[i]), 0))
-            return false;
-    return true;
 }
 
 static void begin(struct duo *d)
@@ -233,7 +192,7 @@ static void begin(struct duo *d)
         0);
     for (int tries = 0; !d->server[1]; tries++) {
         char json[600];
-        int a = free_port(&d->port[0]), b = free_port(&d->port[1]);
+        int a = bind_somewhere(0, &d->port[0]), b = bind_somewhere(0, &d->port[1]);
         snprintf(json, sizeof json,
                  "{\"servers\":{\"a\":{\"port\":%u},\"b\":{\"port\":%u}},\"links\":[[\"a\",\"b\"]],"
                  "\"limits\":{\"redial_min_ms\":1,\"redial_max_ms\":20,\"peer_ping_ms\":50,\"peer_hello_ms\":200}}",
@@ -265,15 +224,6 @@ static void end(struct duo *d)
     event_base_free(d->base);
     herd_buf_fini(&d->answers);
     unlink(d->path);
-}
-
-static int client(struct duo *d, int server)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(d->port[server]), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    assert_true(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    return fd;
 }
 
 /* What came for a client so far is kept; whole AT lines are answers. True: it wants no more. */
@@ -308,7 +258,7 @@ static void load(struct duo *d, int round, bool armed)
         char text[512];
         int len = snprintf(text, sizeof text, "IAMAT c%d-%d +34.0-118.4 5.5\nwhat\nIAMAT c%d-%d +34.5-118.4 6.5\n",
                            round, i, round, i);
-        fds[i] = client(d, i % 2);
+        fds[i] = connect_to(d->port[i % 2]);
         assert_int_equal(send(fds[i], text, (size_t)len, 0), len);
     }
     double until = now_s() + DEADLINE_S;
@@ -333,32 +283,12 @@ static void load(struct duo *d, int round, bool armed)
     assert_int_equal(open_count, 0); /* answered or closed: nobody waits for ever */
 }
 
-static bool both_know(struct duo *d)
-{
-    struct herd_store *stores[2];
-    for (int i = 0; i < 2; i++)
-        stores[i] = herd_node_store(herd_server_node(d->server[i]));
-    if (herd_store_digest(stores[0]) != herd_store_digest(stores[1]))
-        return false;
-    const char *at = d->answers.at, *stop = at ? at + d->answers.len : at;
-    while (at < stop) {
-        const char *lf = memchr(at, '\n', (size_t)(stop - at));
-        struct herd_command command;
-        struct herd_record record;
-        assert_int_equal(herd_command_parse((struct herd_span){at, (size_t)(lf - at)}, &command), HERD_AT);
-        if (!herd_store_get(stores[0], command.id, &record) || record.time_ns < command.time_ns)
-            fail_msg("lost: %.*s", (int)(lf - at), at);
-        at = lf + 1;
-    }
-    return true;
-}
-
 static void wait_sound(struct duo *d, const char *what)
 {
     double until = now_s() + DEADLINE_S;
-    while (!linked(d) || !both_know(d)) {
+    while (!linked(d->server) || !both_know(d->server, &d->answers)) {
         if (now_s() > until)
-            fail_msg("%s: %s", what, linked(d) ? "no agreement" : "no link");
+            fail_msg("%s: %s", what, linked(d->server) ? "no agreement" : "no link");
         turn(d, false);
     }
 }
@@ -378,7 +308,7 @@ static size_t story(enum call call, int error, size_t from, size_t count)
     wait_sound(&d, what);
     shutdown(d.server[0]->links[0]->fd, SHUT_RDWR); /* linking up again fails too */
     load(&d, 1, true);
-    for (int i = 0; i < 100 && !linked(&d); i++)
+    for (int i = 0; i < 100 && !linked(d.server); i++)
         turn(&d, true);
     herd_logfile_reopen(d.file);
     plan.armed = true;

@@ -7,26 +7,19 @@
  *
  * Events count as allocations: making one, or adding it to the loop, fails like memory.
  */
-#include "../unit/cm.h"
+#include "two_servers.h"
 
 #include "server_impl.h"
 
-#include <herd/herd.h>
-
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define CLIENTS    4 /* by socket; as many by bufferevents */
-#define AT_ONCE    20
-#define DEADLINE_S 20
+#define CLIENTS 4 /* by socket; as many by bufferevents */
+#define AT_ONCE 20
 
 static struct {
     long next;  /* how many go well before the first that fails; negative: none fails */
@@ -147,13 +140,6 @@ struct duo {
     char journal[2][64];
 };
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static int count_log(void *ctx, const char *bytes, size_t len)
 {
     (void)bytes;
@@ -190,14 +176,8 @@ static void on_stopped(void *ctx)
 
 static int listen_somewhere(uint16_t *ret_port)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+    int fd = bind_somewhere(SOCK_NONBLOCK, ret_port);
     assert_int_equal(listen(fd, 64), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    *ret_port = ntohs(at.sin_port);
     return fd;
 }
 
@@ -279,36 +259,13 @@ static void end(struct duo *d)
     unlink(d->journal[1]);
 }
 
-static bool linked(struct duo *d)
-{
-    return herd_node_link(herd_server_node(d->server[0]), 0) && herd_node_link(herd_server_node(d->server[1]), 0);
-}
-
-static bool both_know(struct duo *d)
-{
-    struct herd_store *stores[2];
-    for (int i = 0; i < 2; i++)
-        stores[i] = herd_node_store(herd_server_node(d->server[i]));
-    if (herd_store_digest(stores[0]) != herd_store_digest(stores[1]))
-        return false;
-    const char *at = d->answers.at, *stop = at ? at + d->answers.len : at;
-    for (const char *lf; at < stop; at = lf + 1) {
-        struct herd_command command;
-        struct herd_record record;
-        lf = memchr(at, '\n', (size_t)(stop - at));
-        assert_int_equal(herd_command_parse((struct herd_span){at, (size_t)(lf - at)}, &command), HERD_AT);
-        if (!herd_store_get(stores[0], command.id, &record) || record.time_ns < command.time_ns)
-            fail_msg("lost: %.*s", (int)(lf - at), at);
-    }
-    return true;
-}
-
 static void wait_sound(struct duo *d, bool armed)
 {
     double until = now_s() + DEADLINE_S;
-    for (int turns = 0; !linked(d) || !both_know(d); turns++) {
+    for (int turns = 0; !linked(d->server) || !both_know(d->server, &d->answers); turns++) {
         if (now_s() > until)
-            fail_msg("failing %ld + %ld: %s", plan.next, plan.count, linked(d) ? "no agreement" : "no link");
+            fail_msg("failing %ld + %ld: %s", plan.next, plan.count,
+                     linked(d->server) ? "no agreement" : "no link");
         turn(d, armed && turns < 200);
     }
 }
@@ -325,10 +282,7 @@ static void come(struct duo *d, struct client *client, int i, bool armed)
 {
     *client = (struct client){.fd = -1};
     if (i < CLIENTS) {
-        struct sockaddr_in to = {
-            .sin_family = AF_INET, .sin_port = htons(d->port[i % 2]), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        client->fd = socket(AF_INET, SOCK_STREAM, 0);
-        assert_int_equal(connect(client->fd, (struct sockaddr *)&to, sizeof to), 0);
+        client->fd = connect_to(d->port[i % 2]);
     } else {
         int ends[2];
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
@@ -426,7 +380,7 @@ static bool story(long next, long count)
     struct herd_conn *link = d.server[0]->links[0];
     if (link)
         shutdown(link->fd, SHUT_RDWR); /* linking up again fails too */
-    for (int i = 0; i < 100 && !linked(&d); i++)
+    for (int i = 0; i < 100 && !linked(d.server); i++)
         turn(&d, true);
     wait_sound(&d, true);
     load(&d, 2, false); /* all is well again */
@@ -439,12 +393,6 @@ static bool story(long next, long count)
     assert_int_equal(dup(0), free_fd); /* no descriptor was left open, and none closed that is not ours */
     close(free_fd);
     return plan.failed > 0;
-}
-
-static void quiet(int severity, const char *text)
-{
-    (void)severity;
-    (void)text;
 }
 
 static void fail_each(long count, long step)

@@ -4,7 +4,10 @@
  *
  *     model.c   what records there are, how they are ordered, what each node must hold: written anew, not shared
  *               with the library
- *     world.c   events in the order of time; bytes from node to node; effects carried out
+ *     world.c   events in the order of time
+ *     links.c   connections: made and broken, bytes on their way, what may be said
+ *     arrive.c  bytes arrive at a node
+ *     nodes.c   a node's turn: effects carried out, links filled; its start and its crash
  *     load.c    clients: what they say, and what they must be answered
  *     disk.c    disks, of nodes that keep a journal; files.h lets lib/edge write to them
  *     foreign.c neighbours that are no nodes: they speak the class protocol
@@ -254,13 +257,38 @@ bool world_next(struct world *w, struct event *ret);
 void world_step(struct world *w, const struct event *e);
 struct herd_now world_clock(const struct world *w, int node);
 struct edge *world_edge(struct world *w, int a, int b);
+/* Calls into the library happen between these: memory may be short there. */
+void world_enter(struct world *w, int node);
+void world_leave(struct world *w);
+/* Adds to the hash of all that happened. */
+void world_trace(struct world *w, uint64_t what);
+void world_free(struct world *w);
+
+/* ---- links.c ---- */
+static inline struct end *other_end(struct end *end)
+{
+    return &end->conn->end[end == &end->conn->end[0]];
+}
 struct conn *world_connect(struct world *w, int a, int b);
+/* Something is to be moved to this end, some time from now. */
+void world_wake(struct world *w, struct end *end);
+/* Sees the lines that a node is about to write to a link, in `out`. */
+void world_see_lines(struct world *w, struct end *to);
 void world_send(struct world *w, struct end *to, const char *at, size_t len);
+/* What is in `out`: replies and introductions. */
+void world_send_out(struct world *w, struct end *from);
 void world_close(struct world *w, struct end *end);
-/* A node's own period, for the two ends of a link must not differ much. */
-int64_t world_ping(const struct world *w, struct rng *r);
+/* The other end is not told. */
+void world_close_end(struct world *w, struct end *end);
 /* Both ends go, and what was on its way is cut at a random byte; `told`: the ends notice. */
 void world_break(struct world *w, struct conn *conn, bool told);
+
+/* ---- arrive.c ---- */
+void world_move(struct world *w, struct end *end);
+
+/* ---- nodes.c ---- */
+/* A node's own period, for the two ends of a link must not differ much. */
+int64_t world_ping(const struct world *w, struct rng *r);
 void world_dial_fails(struct world *w, int node, size_t peer, int64_t latest_ns);
 /* The node's watcher sees what there is to see. */
 void world_watch(struct world *w, int node);
@@ -270,8 +298,6 @@ void world_turn(struct world *w, int node);
 void world_effects(struct world *w, int node);
 bool world_start(struct world *w, int node);
 void world_crash(struct world *w, int node, bool told);
-void world_wake(struct world *w, struct end *end);
-void world_free(struct world *w);
 
 /* ---- disk.c: what a node wrote down outlives it ---- */
 void disk_make(struct world *w, int node, struct rng *r);
@@ -286,14 +312,6 @@ void disk_free(struct sim_node *n);
 void disk_check(struct world *w, int node);
 /* After a while without trouble: nothing depends on what could not be synced once. */
 void disk_check_rest(struct world *w, int node);
-
-static inline struct end *other_end(struct end *end)
-{
-    return &end->conn->end[end == &end->conn->end[0]];
-}
-/* Calls into the library happen between these: memory may be short there. */
-void world_enter(struct world *w, int node);
-void world_leave(struct world *w);
 
 /* ---- load.c, faults.c ---- */
 /* The number of a kind of misfortune, or -1. */

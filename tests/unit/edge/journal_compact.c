@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* A journal that is written anew: why, stopped at every step, on a disk that fails, and over what was left. */
+#include "journal_pair.h"
+
+static void test_sync_fails(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, in_dir("j"), 1000000);
+    report(&p, 1, 0);
+    pass(&p, 0);
+    disk_sync_error = EIO;
+    pass(&p, 1000000);
+    settle_sync(&p);
+    assert_true(logged(&p, "journal_sync_failed"));
+    disk_sync_error = 0;
+    for (int i = 0; i < 5000 && !logged(&p, "journal_compacted"); i++) {
+        usleep(200);
+        pass(&p, HERD_JOURNAL_LOOK_NS);
+    }
+    assert_true(logged(&p, "journal_compacted"));
+    expect_on_disk(&p, in_dir("j"));
+    stop(&p);
+}
+
+/* At every step of it the machine stops: what the file then holds is all there was. */
+static void test_compaction_step_by_step(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, in_dir("j"), 100);
+    for (int i = 0; i < 36000; i++) { /* several slices, so that changes fall between them */
+        report(&p, i % 9000, i / 9000);
+        if (i % 500 == 499)
+            herd_journal_write(p.journal, now);
+    }
+    unsigned seen = 0, steps = 0;
+    for (; !logged(&p, "journal_compacted") || p.journal->compaction != HERD_COMPACTION_NONE; steps++) {
+        assert_true(steps < 1000);
+        report(&p, (int)(steps % 9000), 10 + (int)(steps / 9000));
+        report(&p, 9000 + (int)steps, 0);
+        pass(&p, 2000000);
+        seen |= 1u << p.journal->compaction;
+        if (steps % 2 == 0 || p.journal->compaction != HERD_COMPACTION_SYNC)
+            expect_on_disk(&p, in_dir("j"));
+        usleep(100);
+    }
+    assert_int_equal(seen & 7, 7);
+    assert_int_equal(size_of(in_dir("j.new")), -1);
+    expect_on_disk(&p, in_dir("j"));
+    stop(&p);
+}
+
+static void test_compaction_fails(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 4; what++) {
+        struct pair p;
+        unlink(in_dir("j"));
+        start(&p, in_dir("j"), 100);
+        for (int i = 0; i < 30000; i++) {
+            report(&p, i % 9000, i / 9000);
+            if (i % 100 == 0)
+                herd_journal_write(p.journal, now);
+        }
+        herd_journal_write(p.journal, now);
+        disk.open_error = what == 0 ? EMFILE : 0;
+        disk.room = what == 1 ? 300000 : -1; /* in the second slice */
+        disk.rename_error = what == 2 ? EIO : 0;
+        disk_sync_error = what == 3 ? EIO : 0;
+        for (int i = 0; i < 20000 && !logged(&p, "journal_compaction_failed"); i++) {
+            usleep(100);
+            pass(&p, HERD_JOURNAL_LOOK_NS);
+        }
+        assert_true(logged(&p, "journal_compaction_failed"));
+        assert_int_equal(size_of(in_dir("j.new")), -1);
+        assert_int_equal(p.journal->fresh.fd, -1);
+        disk_reset();
+        expect_on_disk(&p, in_dir("j"));
+        pass(&p, INT64_C(20000000000)); /* it is tried again, later */
+        for (int i = 0; i < 20000 && !logged(&p, "journal_compacted"); i++) {
+            usleep(100);
+            report(&p, i % 9000, 100 + i / 9000);
+            pass(&p, HERD_JOURNAL_LOOK_NS);
+        }
+        assert_true(logged(&p, "journal_compacted"));
+        expect_on_disk(&p, in_dir("j"));
+        stop(&p);
+    }
+}
+
+/* A full disk while both files are written: the old one is what counts. */
+static void test_full_while_compacting(void **state)
+{
+    (void)state;
+    struct pair p;
+    start(&p, in_dir("j"), 100);
+    for (int i = 0; i < 30000; i++) {
+        report(&p, i % 9000, i / 9000);
+        if (i % 100 == 0)
+            herd_journal_write(p.journal, now);
+    }
+    pass(&p, 2000000);
+    assert_int_equal(p.journal->compaction, HERD_COMPACTION_COPY);
+    report(&p, 1, 50);
+    disk.room = 120; /* enough for the line once */
+    herd_journal_write(p.journal, now);
+    assert_int_equal(p.journal->compaction, HERD_COMPACTION_NONE);
+    assert_true(logged(&p, "journal_compaction_failed"));
+    disk_reset();
+    expect_on_disk(&p, in_dir("j"));
+    for (int i = 0; i < 3; i++)
+        pass(&p, 2000000);
+    stop(&p); /* in the middle of the next attempt */
+    assert_int_equal(size_of(in_dir("j.new")), -1);
+}
+
+static void test_leftover_and_links(void **state)
+{
+    (void)state;
+    struct pair p;
+    make_journal(3);
+    put_file(in_dir("j.new"), "half", 4);
+    assert_int_equal(symlink(in_dir("j"), in_dir("link")), 0);
+    start(&p, in_dir("link"), 2);
+    assert_int_equal(size_of(in_dir("j.new")), -1);
+    for (int i = 0; i < 30; i++) {
+        report(&p, i % 3, 1 + i);
+        pass(&p, 2000000);
+    }
+    for (int i = 0; i < 5000 && !logged(&p, "journal_compacted"); i++) {
+        usleep(100);
+        pass(&p, HERD_JOURNAL_LOOK_NS);
+    }
+    expect_on_disk(&p, in_dir("j"));
+    struct stat about;
+    assert_int_equal(lstat(in_dir("link"), &about), 0);
+    assert_true(S_ISLNK(about.st_mode));
+    stop(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_sync_fails, begin, end),
+        cmocka_unit_test_setup_teardown(test_compaction_step_by_step, begin, end),
+        cmocka_unit_test_setup_teardown(test_compaction_fails, begin, end),
+        cmocka_unit_test_setup_teardown(test_full_while_compacting, begin, end),
+        cmocka_unit_test_setup_teardown(test_leftover_and_links, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
