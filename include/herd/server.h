@@ -14,7 +14,9 @@
  *     herd_server_free(server);
  *     herd_config_free(config);
  *
- * SIGPIPE must be ignored by the program. Everything here must be called from the loop's thread.
+ * SIGPIPE must be ignored by the program. Everything here must be called from the loop's thread. What there is to say
+ * leaves at the end of a turn of the loop, to neighbours first and then to clients: a callback of the program's that
+ * takes long holds up both.
  */
 #ifndef HERD_SERVER_H
 #define HERD_SERVER_H
