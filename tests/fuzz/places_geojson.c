@@ -1,43 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a file of places (GEOJSON), whole and in two pieces, with the same outcome; and what was read answers. */
-#include "places.h"
-
-static int read_file(const uint8_t *bytes, size_t len, size_t cut, struct herd_points *points,
-                     struct herd_config_fault *fault)
-{
-    struct herd_points_reader *reader;
-    check(herd_points_reader_new(&reader, HERD_POINTS_GEOJSON, points) == 0);
-    int err = herd_points_read(reader, (struct herd_span){(const char *)bytes, cut}, fault);
-    if (err == 0 && cut < len)
-        err = herd_points_read(reader, (struct herd_span){(const char *)bytes + cut, len - cut}, fault);
-    if (err == 0)
-        err = herd_points_read_end(reader, fault);
-    herd_points_reader_free(reader);
-    return err;
-}
+/* Any bytes as a file of places: GeoJSON. */
+#include "places_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    struct herd_points *points = NULL, *again = NULL;
-    struct herd_config_fault fault = {0}, other = {0};
-    check(herd_points_new(&points, "", "") == 0 && herd_points_new(&again, "", "") == 0);
-    int err = read_file(bytes, len, len, points, &fault);
-    check(read_file(bytes, len, len ? bytes[0] % len : 0, again, &other) == err);
-    check(fault.line == other.line && strcmp(fault.what, other.what) == 0);
-    check(err == 0 || fault.what[0]);
-    check(herd_points_count(points) == herd_points_count(again));
-    check(herd_points_seal(points) == 0);
-    for (size_t i = 0; i < herd_points_count(points) && i < 3; i++) {
-        struct herd_point point;
-        struct herd_buf out = {0};
-        herd_points_get(points, i, &point);
-        struct herd_places_query query = {
-            .lat_deg = point.lat_e7 / 1e7, .lon_deg = point.lon_e7 / 1e7, .radius_m = 100, .bound = 3};
-        check(herd_points_answer(points, &query, &out) == 0);
-        check_answer((struct herd_span){out.at, out.len}, 3);
-        herd_buf_fini(&out);
-    }
-    herd_points_free(points);
-    herd_points_free(again);
+    fuzz_places_file(HERD_POINTS_GEOJSON, bytes, len);
     return 0;
 }
