@@ -78,19 +78,6 @@ static bool parse_hex(struct herd_span text, uint64_t *ret)
     return true;
 }
 
-bool herd_name_valid(struct herd_span name)
-{
-    if (name.len == 0 || name.len > HERD_NAME_MAX)
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.at[i];
-        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || herd_is_digit(c) || c == '.' || c == '_' ||
-              c == '-'))
-            return false;
-    }
-    return true;
-}
-
 static enum herd_verb parse_report(const struct herd_span *fields, const char *limit, struct herd_command *ret)
 {
     struct herd_place place;

@@ -75,7 +75,7 @@ for prefix, config in [("", '{"?": 1}'), ("places.", '{"places": {"?": 1}}'), ("
     must(status == 2 and found is not None, "no list of members for %s: %s" % (config, words))
     for name in re.split(r", | or ", found.group(1)) if found else []:
         must(prefix + name.strip() in members, "README does not explain the member " + prefix + name)
-kinds = re.search(r'kinds_text\[\] = "([^"]*)"', open(os.path.join(root, "lib/edge/config_places.c")).read())
+kinds = re.search(r'kinds_text\[\] = "([^"]*)"', open(os.path.join(root, "lib/edge/config/config_places.c")).read())
 for kind in re.split(r", | or ", kinds.group(1)):
     must("`%s`" % kind in text, "README does not name the provider " + kind)
 

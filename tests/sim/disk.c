@@ -14,8 +14,8 @@
 #include "files.h"
 #include "node_impl.h"
 
-#include "../../lib/edge/journal.h"
-#include "../../lib/edge/syncer.h"
+#include "../../lib/edge/journal/journal.h"
+#include "../../lib/edge/journal/syncer.h"
 
 #define FD_FIRST 100
 #define FOLDER   (-2)

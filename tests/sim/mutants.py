@@ -27,7 +27,7 @@ class Builder:
         self.args, self.work = args, work
         self.sources = variant.read_core(args.core)
         variant.apply(self.sources, os.path.join(args.sim, "small", "small.edit"))
-        self.edge = os.path.join(os.path.dirname(args.core), "edge")
+        self.edge = os.path.join(os.path.dirname(args.core), "edge", "journal")
         for name in EDGE:
             with open(os.path.join(self.edge, name), encoding="utf-8") as f:
                 self.sources[name] = f.read()

@@ -7,7 +7,7 @@
 
 #include "journal_disk.h"
 
-#include "../../../lib/edge/journal_impl.h"
+#include "../../../lib/edge/journal/journal_impl.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -18,9 +18,9 @@
 #ifndef HERD_EDGE_SERVER_IMPL_H
 #define HERD_EDGE_SERVER_IMPL_H
 
-#include "../core/list.h"
-#include "clock.h"
-#include "journal.h"
+#include "../../core/list.h"
+#include "../clock.h"
+#include "../journal/journal.h"
 
 #include <herd/server.h>
 

@@ -2,7 +2,7 @@
 /* The tokens of JSON (RFC 8259), byte by byte: strings with their escapes and UTF-8, numbers, words. */
 #include "json_token.h"
 
-#include "../places/raw.h"
+#include "../../places/raw.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening a journal: the file is locked, read into the node, and its torn end mended. */
-#include "clock.h"
+#include "../clock.h"
 #include "journal_impl.h"
 
 #include <errno.h>

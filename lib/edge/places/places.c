@@ -2,7 +2,7 @@
 /* Asks and flights: equal questions share one flight, and every asker gets exactly one answer. */
 #include "places_parts.h"
 
-#include "../places/answer.h"
+#include "../../places/answer.h"
 
 #include <stdarg.h>
 #include <stdio.h>

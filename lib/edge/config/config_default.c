@@ -59,6 +59,15 @@ out:
     return err;
 }
 
+int herd_config_provider_default(struct herd_config_provider *provider, const char *kind)
+{
+    *provider = (struct herd_config_provider){.timeout_ms = 5000, .cache_ms = 600000, .in_flight_max = 8};
+    if (strcmp(kind, "overpass") == 0)
+        provider->in_flight_max = 1;
+    provider->kind = herd_config_copy(kind);
+    return provider->kind ? 0 : HERD_E_NOMEM;
+}
+
 void herd_config_drop_servers(struct herd_config *config)
 {
     for (size_t i = 0; i < config->server_count; i++) {

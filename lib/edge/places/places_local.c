@@ -6,7 +6,7 @@
  */
 #include "places_parts.h"
 
-#include "../places/points.h"
+#include "../../places/points.h"
 
 #include <fcntl.h>
 #include <pthread.h>

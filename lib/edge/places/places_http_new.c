@@ -2,7 +2,7 @@
 /* Setting up a provider behind HTTP: its key, its URL, its field mask or filter. */
 #include "places_http.h"
 
-#include "../places/google.h"
+#include "../../places/google.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Says where a configuration is wrong and why: line, column, path of the member, message. */
+#include "../log/escape.h"
 #include "config_reader.h"
-#include "escape.h"
 
 #include <assert.h>
 #include <stdarg.h>

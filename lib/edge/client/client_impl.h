@@ -10,8 +10,8 @@
 #ifndef HERD_EDGE_CLIENT_IMPL_H
 #define HERD_EDGE_CLIENT_IMPL_H
 
-#include "../core/list.h"
-#include "clock.h"
+#include "../../core/list.h"
+#include "../clock.h"
 
 #include <herd/client.h>
 

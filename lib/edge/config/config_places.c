@@ -11,15 +11,6 @@
 static const char kinds_text[] = "google-new, google-legacy, file, embedded or overpass";
 static const char *const kinds[] = {"google-new", "google-legacy", "file", "embedded", "overpass"};
 
-int herd_config_provider_default(struct herd_config_provider *provider, const char *kind)
-{
-    *provider = (struct herd_config_provider){.timeout_ms = 5000, .cache_ms = 600000, .in_flight_max = 8};
-    if (strcmp(kind, "overpass") == 0)
-        provider->in_flight_max = 1;
-    provider->kind = herd_config_copy(kind);
-    return provider->kind ? 0 : HERD_E_NOMEM;
-}
-
 static bool is_loopback(const char *host, size_t len)
 {
     char text[INET_ADDRSTRLEN];

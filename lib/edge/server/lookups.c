@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From a WHATSAT to the places around its client, and back to the session that asked; likewise from a command
  * that only the program knows to its reply. */
-#include "../places/query.h"
+#include "../../places/query.h"
 #include "server_impl.h"
 
 #include <stdlib.h>

@@ -14,7 +14,7 @@
 #ifndef HERD_EDGE_PLACES_PARTS_H
 #define HERD_EDGE_PLACES_PARTS_H
 
-#include "fetch.h"
+#include "../fetch/fetch.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>

@@ -2,7 +2,7 @@
 /* How a look-up ends: with an answer, checked and cut, or with a reason why there is none. */
 #include "places_parts.h"
 
-#include "../places/answer.h"
+#include "../../places/answer.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * means is known in lib/places; here is when, how often and with which key. */
 #include "places_http.h"
 
-#include "../places/google.h"
+#include "../../places/google.h"
 
 #include <event2/util.h>
 
