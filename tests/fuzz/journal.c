@@ -4,8 +4,8 @@
  * as a journal, the same again. The first byte says how long pieces are, and whether every line first gets
  * the checksum that it ought to have: no fuzzer finds those by itself.
  */
-#include "../../lib/core/replay.h"
-#include "../../lib/core/scribe.h"
+#include "../../lib/core/journal/replay.h"
+#include "../../lib/core/journal/scribe.h"
 
 #include <stdlib.h>
 #include <string.h>

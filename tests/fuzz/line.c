@@ -4,7 +4,7 @@
  * read, where usual ones are read in one pass, is what it is alone; cutting lines piece by piece gives the same
  * lines as cutting them at once.
  */
-#include "../../lib/core/read.h"
+#include "../../lib/core/protocol/read.h"
 
 #include <math.h>
 #include <stdlib.h>

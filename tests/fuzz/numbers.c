@@ -5,8 +5,8 @@
  */
 #include "exact.h"
 
-#include "../../lib/core/pack.h"
-#include "../../lib/core/read.h"
+#include "../../lib/core/protocol/read.h"
+#include "../../lib/core/store/pack.h"
 
 #include <stdio.h>
 

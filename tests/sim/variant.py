@@ -19,7 +19,9 @@ import sys
 
 
 def core_files(core):
-    return sorted(name for name in os.listdir(core) if name.endswith((".c", ".h")))
+    """{name: path}. The copies lie beside each other: no two names are the same."""
+    return {name: os.path.join(directory, name) for directory, _, names in sorted(os.walk(core))
+            for name in sorted(names) if name.endswith((".c", ".h"))}
 
 
 def read_edit(path):
@@ -53,9 +55,9 @@ def apply(sources, path):
 
 def read_core(core):
     sources = {}
-    for name in core_files(core):
-        with open(os.path.join(core, name), encoding="utf-8") as f:
-            sources[name] = f.read()
+    for name, path in core_files(core).items():
+        with open(path, encoding="utf-8") as f:
+            sources[name] = re.sub(r'#include "(\.\./)+[a-z]+/', '#include "', f.read())
     return sources
 
 

@@ -10,7 +10,7 @@
 #ifndef HERD_EDGE_CLIENT_IMPL_H
 #define HERD_EDGE_CLIENT_IMPL_H
 
-#include "../../core/list.h"
+#include "../../core/base/list.h"
 #include "../clock.h"
 
 #include <herd/client.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The journal of a server: what its node knows, in a file, so that a herd whose servers all stop at once
- * knows it again. Its format is that of lib/core/scribe.h.
+ * knows it again. Its format is that of lib/core/journal/scribe.h.
  *
  *     herd_journal_open     reads FILE into the node
  *     herd_journal_write    appends what changed; before replies, so that an acknowledged report is in

@@ -11,8 +11,8 @@
 #ifndef HERD_EDGE_JOURNAL_IMPL_H
 #define HERD_EDGE_JOURNAL_IMPL_H
 
-#include "../../core/replay.h"
-#include "../../core/scribe.h"
+#include "../../core/journal/replay.h"
+#include "../../core/journal/scribe.h"
 #include "journal.h"
 #include "syncer.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How many connections each address has: open addressing, keyed, forgetting addresses with none. */
-#include "../../core/hash.h"
+#include "../../core/base/hash.h"
 #include "server_impl.h"
 
 #include <stdlib.h>

@@ -18,7 +18,7 @@
 #ifndef HERD_EDGE_SERVER_IMPL_H
 #define HERD_EDGE_SERVER_IMPL_H
 
-#include "../../core/list.h"
+#include "../../core/base/list.h"
 #include "../clock.h"
 #include "../journal/journal.h"
 

@@ -4,8 +4,8 @@
 
 #include "wire.h"
 
-#include "../../../lib/core/replay.h"
-#include "../../../lib/core/scribe.h"
+#include "../../../lib/core/journal/replay.h"
+#include "../../../lib/core/journal/scribe.h"
 
 #include <stdio.h>
 #include <string.h>

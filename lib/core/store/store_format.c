@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The AT line of a slot, written in one go. */
-#include "copy.h"
+#include "../base/copy.h"
 #include "store_impl.h"
 
 static char *put(char *p, const void *bytes, size_t len)

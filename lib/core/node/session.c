@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection: bytes into lines, lines to whoever handles them. */
+#include "../protocol/read.h"
 #include "node_impl.h"
-#include "read.h"
 
 #include <stdlib.h>
 

@@ -2,9 +2,9 @@
 /* Records in memory: drafts, cells, and their hash. */
 #include "record.h"
 
-#include "copy.h"
-#include "hash.h"
-#include "print.h"
+#include "../base/copy.h"
+#include "../base/hash.h"
+#include "../base/print.h"
 
 #include <stdlib.h>
 

@@ -15,7 +15,7 @@
 #ifndef HERD_CORE_SCRIBE_H
 #define HERD_CORE_SCRIBE_H
 
-#include "changes.h"
+#include "../store/changes.h"
 
 struct herd_node;
 

@@ -21,7 +21,7 @@
 #ifndef HERD_CORE_SYNC_H
 #define HERD_CORE_SYNC_H
 
-#include "digest.h"
+#include "../store/digest.h"
 
 #include <herd/protocol.h>
 

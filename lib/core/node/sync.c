@@ -2,8 +2,8 @@
 /* Comparing states with a neighbour: digests from the root down, then lists of the leaves that differ. */
 #include "sync.h"
 
-#include "decimal.h"
-#include "fields.h"
+#include "../protocol/decimal.h"
+#include "../protocol/fields.h"
 #include "node_impl.h"
 
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #ifndef HERD_CORE_STORE_IMPL_H
 #define HERD_CORE_STORE_IMPL_H
 
+#include "../base/hash.h"
 #include "digest.h"
-#include "hash.h"
 #include "index.h"
 #include "names.h"
 #include "record.h"

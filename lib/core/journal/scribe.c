@@ -2,7 +2,7 @@
 /* The records of a node as lines of a journal: those that changed, or all of them. */
 #include "scribe.h"
 
-#include "node_impl.h"
+#include "../node/node_impl.h"
 
 int herd_scribe_open(struct herd_scribe *scribe, struct herd_node *node)
 {

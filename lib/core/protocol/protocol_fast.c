@@ -8,7 +8,7 @@
  * One space between fields, well inside the ranges, no more decimals than a nanosecond needs. Whatever is
  * not plainly so is left to protocol_parse.c, which decides; here nothing is ever refused.
  */
-#include "digits.h"
+#include "../base/digits.h"
 #include "fields.h"
 #include "read.h"
 

@@ -17,10 +17,10 @@
 #ifndef HERD_CORE_NODE_IMPL_H
 #define HERD_CORE_NODE_IMPL_H
 
-#include "changes.h"
-#include "list.h"
+#include "../base/list.h"
+#include "../store/changes.h"
+#include "../store/store_impl.h"
 #include "recent.h"
-#include "store_impl.h"
 #include "sync.h"
 
 #include <herd/node.h>

@@ -2,7 +2,7 @@
 /* Lines of a journal into the store, parsed and looked up many at a time, so that cache misses overlap. */
 #include "replay.h"
 
-#include "node_impl.h"
+#include "../node/node_impl.h"
 #include "scribe.h"
 
 #define BATCH 32

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Time stamps and clock differences. */
+#include "../base/print.h"
 #include "decimal.h"
-#include "print.h"
 #include "read.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef HERD_CORE_DECIMAL_H
 #define HERD_CORE_DECIMAL_H
 
-#include "digits.h"
+#include "../base/digits.h"
 
 #include <herd/types.h>
 

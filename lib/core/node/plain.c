@@ -16,7 +16,7 @@
  * whatever follows the sixth field; it is the route the message took. Replies are not for the likes of
  * them: on a connection that brought an AT line nothing is invalid.
  */
-#include "fields.h"
+#include "../protocol/fields.h"
 #include "node_impl.h"
 
 #define AT_FIELDS 6

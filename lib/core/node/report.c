@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Updates: a client's report, and what a neighbour knows. Both end in the store and the change stream. */
-#include "copy.h"
+#include "../base/copy.h"
 #include "node_impl.h"
 
 #include <herd/stamp.h>

@@ -12,8 +12,8 @@
 #ifndef HERD_CORE_RECENT_H
 #define HERD_CORE_RECENT_H
 
-#include "hash.h"
-#include "index.h"
+#include "../base/hash.h"
+#include "../store/index.h"
 
 /* Copies arrive within milliseconds; this is many times that at a million lines a second. */
 #define HERD_RECENT_LINES 16384

@@ -27,7 +27,7 @@
  * Within a quarter of EDGE_NS this needs no luck. With clocks further apart the alarm rings at each edge
  * at which something is removed, but nothing comes back for ever: each node in turn forgets.
  */
-#include "decimal.h"
+#include "../protocol/decimal.h"
 #include "node_impl.h"
 
 #define NS_PER_S INT64_C(1000000000)

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of servers: which there may be, and numbers for those that there are. */
+/* Interned names of servers. */
 #include "names.h"
 
-#include "digits.h"
-#include "hash.h"
-
-#include <herd/protocol.h>
+#include "../base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,17 +87,4 @@ int herd_names_intern(struct herd_names *names, struct herd_span name)
     names->list[number] = (struct herd_name){text, name.len, hash};
     names->table[find_cell(names, name, hash)] = (uint16_t)(number + 1);
     return names->last = (uint16_t)number;
-}
-
-bool herd_name_valid(struct herd_span name)
-{
-    if (name.len == 0 || name.len > HERD_NAME_MAX)
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.at[i];
-        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || herd_is_digit(c) || c == '.' || c == '_' ||
-              c == '-'))
-            return false;
-    }
-    return true;
 }
