@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The API key: where it may come from, and that it goes nowhere but to the provider. */
+#include "../unit/temp.h"
 #include "world.h"
 
 #include <sys/stat.h>
@@ -59,13 +60,11 @@ static void test_canary(void **state)
         }
 }
 
-static char path[] = "/tmp/herd-key-XXXXXX";
+static char path[TEMP_LEN];
 
 static void write_key(const char *text, mode_t mode)
 {
-    memcpy(path + sizeof path - 7, "XXXXXX", 6);
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
+    int fd = temp_file(path);
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
     assert_int_equal(fchmod(fd, mode), 0);
     close(fd);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Places in memory: the gazetteer, files, and files that change while in use. */
+#include "../unit/temp.h"
 #include "world.h"
 
 #include <unistd.h>
@@ -7,7 +8,7 @@
 #define ROW(name, lat, lon) \
     "1\t" name "\tascii\t\t" lat "\t" lon "\tP\tPPL\tUS\t\t1\t\t\t\t5\t\t7\tzone\t2020-01-01\n"
 
-static char path[] = "/tmp/herd-places-XXXXXX";
+static char path[TEMP_LEN];
 
 static void write_file(const char *text)
 {
@@ -56,8 +57,7 @@ static void run_until_logged(struct world *w, const char *text)
 static void test_reload(void **state)
 {
     (void)state;
-    memcpy(path + sizeof path - 7, "XXXXXX", 6);
-    close(mkstemp(path));
+    close(temp_file(path));
     struct world *w = world_new();
     write_file(ROW("Old", "34.07", "-118.44"));
     world_provider(w, "file", NULL)->file = path;
@@ -85,8 +85,7 @@ static void test_reload(void **state)
 static void test_broken_at_the_start(void **state)
 {
     (void)state;
-    memcpy(path + sizeof path - 7, "XXXXXX", 6);
-    close(mkstemp(path));
+    close(temp_file(path));
     struct world *w = world_new();
     world_provider(w, "file", NULL)->file = path;
     write_file("{\"type\":\"FeatureCollection\",\n\"features\":[\n{\"type\":\"Feature\",\"geometry\":{\"type\":"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS and names: certificates are verified, names are resolved without ever holding up the loop. */
+#include "../unit/temp.h"
 #include "world.h"
 
 #include "fetch.h"
@@ -14,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static char ca_path[] = "/tmp/herd-ca-XXXXXX";
+static char ca_path[TEMP_LEN];
 
 /* A certificate for places.test and 127.0.0.1 that signs itself, written to ca_path. */
 static SSL_CTX *new_tls(void)
@@ -46,9 +47,7 @@ static SSL_CTX *new_tls(void)
     assert_non_null(tls);
     assert_int_equal(SSL_CTX_use_certificate(tls, cert), 1);
     assert_int_equal(SSL_CTX_use_PrivateKey(tls, key), 1);
-    memcpy(ca_path + sizeof ca_path - 7, "XXXXXX", 6);
-    int fd = mkstemp(ca_path);
-    FILE *file = fdopen(fd, "w");
+    FILE *file = fdopen(temp_file(ca_path), "w");
     assert_non_null(file);
     PEM_write_X509(file, cert);
     fclose(file);

@@ -4,6 +4,7 @@
 
 #include "../protocol/decimal.h"
 #include "../protocol/fields.h"
+#include "../protocol/hex.h"
 #include "node_impl.h"
 
 #include <stdlib.h>
@@ -266,24 +267,6 @@ static struct herd_span next_field(struct herd_span *io_rest)
     return (struct herd_span){at, (size_t)(stop - at)};
 }
 
-static bool get_hex(struct herd_span text, uint64_t *ret)
-{
-    uint64_t value = 0;
-    if (text.len == 0 || text.len > 16)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        if (herd_is_digit(c))
-            value = value << 4 | (uint64_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            value = value << 4 | (uint64_t)(c - 'a' + 10);
-        else
-            return false;
-    }
-    *ret = value;
-    return true;
-}
-
 static bool get_count(struct herd_span text, uint64_t *ret)
 {
     struct herd_decimal number;
@@ -298,8 +281,8 @@ static bool get_count(struct herd_span text, uint64_t *ret)
 static bool get_prefix(struct herd_span *io_rest, unsigned *ret_depth, uint32_t *ret_prefix)
 {
     uint64_t depth, prefix;
-    if (!get_count(next_field(io_rest), &depth) || !get_hex(next_field(io_rest), &prefix) || depth > DEPTH_MAX ||
-        depth % HERD_SYNC_FAN_BITS != 0 || prefix >> depth != 0)
+    if (!get_count(next_field(io_rest), &depth) || !herd_hex_read(next_field(io_rest), &prefix) ||
+        depth > DEPTH_MAX || depth % HERD_SYNC_FAN_BITS != 0 || prefix >> depth != 0)
         return false;
     *ret_depth = (unsigned)depth;
     *ret_prefix = (uint32_t)prefix;
@@ -315,7 +298,7 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
 {
     struct herd_sync *sync = &peer->sync;
     uint64_t theirs, sum, ours = node->store->count;
-    if (!get_count(next_field(&rest), &theirs) || !get_hex(next_field(&rest), &sum) || next_field(&rest).len)
+    if (!get_count(next_field(&rest), &theirs) || !herd_hex_read(next_field(&rest), &sum) || next_field(&rest).len)
         return HERD_E_SYNTAX;
     if (!leads(node, peer)) {
         sync->root_due = true;
@@ -361,7 +344,7 @@ static int take_sums(struct herd_node *node, struct herd_peer *peer, struct herd
     if (!get_prefix(&rest, &depth, &prefix) || depth == DEPTH_MAX)
         return HERD_E_SYNTAX;
     for (size_t i = 0; i < HERD_SYNC_FAN; i++)
-        if (!get_hex(next_field(&rest), &sums[i]))
+        if (!herd_hex_read(next_field(&rest), &sums[i]))
             return HERD_E_SYNTAX;
     if (next_field(&rest).len)
         return HERD_E_SYNTAX;
@@ -389,8 +372,9 @@ static int by_id(const void *a, const void *b)
 
 static bool get_entry(struct herd_span text, struct entry *ret)
 {
-    return text.len == ENTRY_TEXT - 1 && text.at[16] == ':' && get_hex((struct herd_span){text.at, 16}, &ret->id) &&
-           get_hex((struct herd_span){text.at + 17, 16}, &ret->record);
+    return text.len == ENTRY_TEXT - 1 && text.at[16] == ':' &&
+           herd_hex_read((struct herd_span){text.at, 16}, &ret->id) &&
+           herd_hex_read((struct herd_span){text.at + 17, 16}, &ret->record);
 }
 
 static int take_list(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)

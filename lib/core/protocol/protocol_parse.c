@@ -2,6 +2,7 @@
 /* Lines into commands. */
 #include "decimal.h"
 #include "fields.h"
+#include "hex.h"
 #include "read.h"
 
 #include <string.h>
@@ -58,26 +59,6 @@ static bool parse_count(struct herd_span text, unsigned max, unsigned *ret)
     return true;
 }
 
-static bool parse_hex(struct herd_span text, uint64_t *ret)
-{
-    uint64_t value = 0;
-    if (text.len == 0 || text.len > 16)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        unsigned digit;
-        if (herd_is_digit(c))
-            digit = (unsigned)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            digit = (unsigned)(c - 'a') + 10;
-        else
-            return false;
-        value = value << 4 | digit;
-    }
-    *ret = value;
-    return true;
-}
-
 static enum herd_verb parse_report(const struct herd_span *fields, const char *limit, struct herd_command *ret)
 {
     struct herd_place place;
@@ -112,7 +93,7 @@ static enum herd_verb parse_hello(const struct herd_span *fields, struct herd_co
     ret->from = fields[1];
     ret->to = fields[2];
     if (!parse_count(fields[0], 1000000, &ret->version) || !herd_name_valid(ret->from) ||
-        !herd_name_valid(ret->to) || !parse_hex(fields[3], &ret->incarnation))
+        !herd_name_valid(ret->to) || !herd_hex_read(fields[3], &ret->incarnation))
         return HERD_INVALID;
     return HERD_HELLO;
 }

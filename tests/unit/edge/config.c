@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cm.h"
+#include "temp.h"
 
 #include "alloc.h"
 
@@ -298,11 +299,10 @@ static void test_a_large_herd_is_quick(void **state)
 static void test_file(void **state)
 {
     (void)state;
-    char path[] = "/tmp/herd-config-XXXXXX";
+    char path[TEMP_LEN];
     struct herd_config *config = NULL;
     struct herd_config_fault fault;
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
+    int fd = temp_file(path);
     assert_int_equal(write(fd, full, sizeof full - 1), sizeof full - 1);
     assert_int_equal(herd_config_read(&config, path, &fault), 0);
     struct herd_config *other = parse(full);

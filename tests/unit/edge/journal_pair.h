@@ -4,6 +4,7 @@
 #define TEST_JOURNAL_PAIR_H
 
 #include "cm.h"
+#include "temp.h"
 
 #include "journal_disk.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static char dir[64];
+static char dir[TEMP_LEN];
 static struct herd_now now;
 
 static inline const char *in_dir(const char *name)
@@ -185,8 +186,8 @@ static inline int begin(void **state)
     (void)state;
     now = (struct herd_now){INT64_C(1621464828000000000), INT64_C(1000000000)};
     disk_reset();
-    snprintf(dir, sizeof dir, "/tmp/herd-journal-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    temp_dir(dir);
+    return 0;
 }
 
 static inline int end(void **state)

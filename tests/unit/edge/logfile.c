@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cm.h"
+#include "temp.h"
 
 #include <herd/log.h>
 
@@ -29,7 +30,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t len)
     return __real_write(fd, bytes, len < (size_t)step ? len : (size_t)step);
 }
 
-static char dir[] = "/tmp/herd-logfile-XXXXXX";
+static char dir[TEMP_LEN];
 
 static const char *in_dir(const char *name)
 {
@@ -287,7 +288,8 @@ static void test_stuck_pipe_does_not_hang(void **state)
 static int make_dir(void **state)
 {
     (void)state;
-    return mkdtemp(dir) ? 0 : -1;
+    temp_dir(dir);
+    return 0;
 }
 
 static int remove_dir(void **state)

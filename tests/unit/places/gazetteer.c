@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The compiled-in places, whole answers from them, and files read from disk. */
 #include "read_points.h"
+#include "temp.h"
 
 #include "answer.h"
 #include "query.h"
@@ -81,9 +82,8 @@ static void test_countries(void **state)
 static int load(const char *text, size_t len, const atomic_bool *stop, struct herd_points **ret_points,
                 struct herd_config_fault *fault)
 {
-    char path[] = "/tmp/herd-places-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
+    char path[TEMP_LEN];
+    int fd = temp_file(path);
     assert_int_equal(write(fd, text, len), (ssize_t)len);
     close(fd);
     size_t skipped;
