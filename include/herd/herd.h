@@ -4,6 +4,7 @@
  *
  *     types.h      spans, buffers, errors, and the contract that holds everywhere
  *     geo.h        places as ISO 6709 text
+ *     identity.h   who may report and ask for which clients
  *     stamp.h      time stamps and clock differences as text
  *     protocol.h   lines into commands and back
  *     store.h      the newest record of each client, in one total order
@@ -20,6 +21,7 @@
 #include <herd/client.h>
 #include <herd/config.h>
 #include <herd/geo.h>
+#include <herd/identity.h>
 #include <herd/log.h>
 #include <herd/node.h>
 #include <herd/places.h>
