@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLS without sockets: bytes of the wire go in and out of buffers, OpenSSL between them.
+ *
+ *     context   certificate, key, trust roots, revocations, keys of pairs: what files say, read together. Counted by
+ *               reference: a stream keeps the one it began with, so that files can be read anew while streams live
+ *     stream    one connection: herd_tls_input for what arrived, herd_tls_output for what is to leave
+ *     peer      who is at the other end, as far as it proved that
+ *
+ * A BIO of our own hands OpenSSL the bytes that arrived and collects what it writes, so that it never has to wait for a
+ * socket: no partial write, no write that waits for a read or a read for a write, and the unit of sending stays what the
+ * server joins in a batch. A record is the unit of cost: join before herd_tls_output.
+ */
+#ifndef HERD_EDGE_TLS_H
+#define HERD_EDGE_TLS_H
+
+#include <herd/types.h>
+
+#include <time.h>
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+struct herd_tls_context;
+struct herd_tls_stream;
+
+/* ---- context ---- */
+
+/* Strings and spans are borrowed for the call; a NULL path: not given. */
+struct herd_tls_options {
+    const char *certificate; /* PEM: ours, then intermediates */
+    const char *key;         /* PEM; nobody else may read it */
+    const char *ca;          /* PEM: the roots that peers' certificates lead to */
+    const char *crl;         /* PEM: certificates that are revoked; without it none is looked for */
+    const char *psk_file;    /* lines "NAME 64-hex-digits": a key for the pair of us and NAME */
+    bool tls_1_2;            /* accept TLS 1.2 too */
+    struct herd_span herd;   /* name of the herd: herd://HERD/... */
+    struct herd_span self;   /* our own name, or {NULL, 0}: a client */
+};
+
+/* One sentence, and what it is about: "tls_certificate_expired" "/etc/herd/x.pem: ...". */
+struct herd_tls_fault {
+    const char *event; /* static, one_word_like_this */
+    char text[400];
+};
+
+/* Reads all files and judges them together: that the key belongs to the certificate, that its chain leads to the roots,
+ * that it is valid now and bears our own name. HERD_E_NOMEM; HERD_E_IO, HERD_E_ACCESS, HERD_E_SYNTAX with *reterr_fault. */
+int herd_tls_context_new(struct herd_tls_context **ret_context, const struct herd_tls_options *options,
+                         struct herd_tls_fault *reterr_fault);
+/* A context around an SSL_CTX of the program's own, which keeps its settings; a reference is taken. */
+int herd_tls_context_adopt(struct herd_tls_context **ret_context, struct ssl_ctx_st *ssl_ctx,
+                           struct herd_span herd);
+struct herd_tls_context *herd_tls_context_ref(struct herd_tls_context *context);
+void herd_tls_context_unref(struct herd_tls_context *context); /* NULL is fine */
+
+/* What of a context ends first, in POSIX seconds: our certificate, a root, the revocation list. `what` is static.
+ * INT64_MAX: nothing ends. */
+struct herd_tls_end {
+    int64_t at_s;
+    const char *what;
+};
+struct herd_tls_end herd_tls_context_end(const struct herd_tls_context *context);
+
+/* ---- stream ---- */
+
+enum herd_tls_role { HERD_TLS_SERVER, HERD_TLS_CLIENT };
+
+/* Whom a client expects: compared with the certificate before a byte of ours leaves. */
+struct herd_tls_expect {
+    struct herd_span server; /* herd://HERD/server/NAME, or the pair key of NAME; {NULL, 0}: not looked for */
+    const char *dns_name;    /* else the DNS name of a certificate of public roots; NULL: not looked for */
+};
+
+/* HERD_E_NOMEM. `expect` (borrowed for the call, clients only) may be NULL: any certificate of the roots. */
+int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_context *context,
+                        enum herd_tls_role role, const struct herd_tls_expect *expect);
+void herd_tls_stream_free(struct herd_tls_stream *stream); /* NULL is fine */
+
+enum herd_tls_state {
+    HERD_TLS_HANDSHAKE,
+    HERD_TLS_OPEN,
+    HERD_TLS_EOF,    /* the peer said close_notify: the only end that is one. Bytes may still go to it */
+    HERD_TLS_FAILED, /* herd_tls_stream_fault says why; what `out` got (an alert) is to be sent, then close */
+};
+
+/* Takes the bytes that arrived, all of them, and appends what they say to `plain` and what the peer is to be sent to
+ * `out`. Begins a client's handshake with no bytes at all. Returns the state. HERD_E_NOMEM: the stream is FAILED. */
+int herd_tls_input(struct herd_tls_stream *stream, struct herd_span bytes, struct herd_buf *plain,
+                   struct herd_buf *out);
+/* Appends `plain`, made into records, to `out`. HERD_E_STATE before it is OPEN or when it failed; HERD_E_NOMEM. */
+int herd_tls_output(struct herd_tls_stream *stream, struct herd_span plain, struct herd_buf *out);
+/* Appends close_notify to `out`: nothing more is written. Nothing is appended before OPEN. */
+int herd_tls_close(struct herd_tls_stream *stream, struct herd_buf *out);
+
+enum herd_tls_state herd_tls_stream_state(const struct herd_tls_stream *stream);
+const struct herd_tls_fault *herd_tls_stream_fault(const struct herd_tls_stream *stream);
+/* "TLSv1.3 TLS_AES_128_GCM_SHA256", for the log. */
+void herd_tls_stream_describe(const struct herd_tls_stream *stream, struct herd_buf *out);
+
+/* ---- peer ---- */
+
+enum herd_tls_proof {
+    HERD_TLS_PROOF_NONE,
+    HERD_TLS_PROOF_SERVER, /* a certificate herd://HERD/server/NAME, or a key of a pair */
+    HERD_TLS_PROOF_CLIENT, /* a certificate herd://HERD/client/NAME */
+};
+
+/* Who is at the other end. *ret_name is borrowed for the stream's life. */
+enum herd_tls_proof herd_tls_stream_peer(const struct herd_tls_stream *stream, struct herd_span *ret_name);
+/* Whether `context`, read later than the one of the stream, would still accept the peer. False with *reterr_fault. */
+bool herd_tls_stream_accepted_by(const struct herd_tls_stream *stream, const struct herd_tls_context *context,
+                                 struct herd_tls_fault *reterr_fault);
+
+/* ---- tokens ---- */
+
+#define HERD_TOKEN_TEXT_MAX 64
+/* A new token, "herd_" and 43 characters, and its SHA-256. HERD_E_IO: no random bytes. */
+int herd_token_make(char ret_token[HERD_TOKEN_TEXT_MAX], unsigned char ret_hash[32]);
+/* HERD_E_NOMEM. */
+int herd_token_hash(struct herd_span token, unsigned char ret_hash[32]);
+
+#endif

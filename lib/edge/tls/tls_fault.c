@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* What went wrong, in one sentence. OpenSSL's queue of errors belongs to the thread: it is emptied at each failure, or
+ * one connection's error would be taken for the next one's. */
+#include "tls_impl.h"
+
+#include <openssl/err.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void herd_tls_fail(struct herd_tls_fault *fault, const char *event, const char *form, ...)
+{
+    va_list args;
+    va_start(args, form);
+    fault->event = event;
+    vsnprintf(fault->text, sizeof fault->text, form, args);
+    va_end(args);
+}
+
+const char *herd_tls_error_text(char *text, size_t size)
+{
+    unsigned long code = ERR_get_error();
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    if (reason)
+        snprintf(text, size, "%s", reason);
+    else if (code)
+        ERR_error_string_n(code, text, size);
+    else
+        snprintf(text, size, "no reason given");
+    ERR_clear_error();
+    return text;
+}

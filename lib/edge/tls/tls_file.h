@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Files with keys and certificates in them, read whole. */
+#ifndef HERD_EDGE_TLS_FILE_H
+#define HERD_EDGE_TLS_FILE_H
+
+#include "tls.h"
+
+/* Reads a regular file of at most 16 MiB into `out`. `secret`: refuses one that others can read. HERD_E_IO,
+ * HERD_E_ACCESS with *reterr_fault; HERD_E_NOMEM. */
+int herd_tls_file_read(const char *path, bool secret, struct herd_buf *out, struct herd_tls_fault *reterr_fault);
+
+#endif

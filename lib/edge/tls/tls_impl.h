@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of contexts and streams. */
+#ifndef HERD_EDGE_TLS_IMPL_H
+#define HERD_EDGE_TLS_IMPL_H
+
+#include "tls.h"
+
+#include <openssl/ssl.h>
+
+#define HERD_PSK_BYTES    32
+#define HERD_PSK_NAME_MAX 64
+
+/* A key for the pair of us and one neighbour. */
+struct herd_psk {
+    unsigned char key[HERD_PSK_BYTES];
+    char name[HERD_PSK_NAME_MAX];
+    size_t name_len;
+};
+
+struct herd_psks {
+    struct herd_psk *list;
+    size_t count;
+};
+
+struct herd_tls_context {
+    size_t references;
+    SSL_CTX *ssl_ctx;
+    BIO_METHOD *bio_method;
+    struct herd_psks psks;
+    struct herd_buf names; /* the herd's, then our own */
+    struct herd_span herd, self;
+    struct herd_tls_end end;
+};
+
+struct herd_tls_stream {
+    struct herd_tls_context *context;
+    SSL *ssl;
+    struct herd_span in;  /* what arrived and OpenSSL has not taken */
+    struct herd_buf *out; /* where it writes; NULL: between calls */
+    enum herd_tls_state state;
+    enum herd_tls_role role;
+    enum herd_tls_proof proof;
+    bool no_memory;      /* `out` could not grow */
+    bool expects_server; /* `peer` is whom a client expects */
+    uint64_t written;    /* bytes since the last change of keys */
+    char *dns_name;      /* whom a client expects otherwise */
+    char peer[HERD_PSK_NAME_MAX];
+    size_t peer_len;
+    char psk_identity[2 * HERD_PSK_NAME_MAX + 2]; /* "from>to" */
+    struct herd_tls_fault fault;
+};
+
+/* ---- tls_fault.c ---- */
+void herd_tls_fail(struct herd_tls_fault *fault, const char *event, const char *form, ...) HERD_PRINTF(3, 4);
+/* The text of OpenSSL's oldest error, which empties its queue. */
+const char *herd_tls_error_text(char *text, size_t size);
+
+/* ---- tls_bio.c ---- */
+BIO_METHOD *herd_tls_bio_method(void);
+/* A BIO over a stream's `in` and `out`. NULL: no memory. */
+BIO *herd_tls_bio_new(const BIO_METHOD *method, struct herd_tls_stream *stream);
+
+/* ---- psk.c ---- */
+/* Parses the text of a file of keys. HERD_E_NOMEM; HERD_E_SYNTAX, HERD_E_EXISTS with *reterr_fault. */
+int herd_psks_parse(struct herd_psks *ret_psks, struct herd_span text, const char *path,
+                    struct herd_tls_fault *reterr_fault);
+void herd_psks_fini(struct herd_psks *psks);
+const struct herd_psk *herd_psks_find(const struct herd_psks *psks, struct herd_span name);
+/* Makes `ssl_ctx` ask the streams' contexts for keys. */
+void herd_psk_install(SSL_CTX *ssl_ctx);
+
+/* ---- tls_peer.c ---- */
+/* The one herd:// name of a certificate. HERD_TLS_PROOF_NONE: it has none for this herd, or more than one. */
+enum herd_tls_proof herd_tls_certificate_name(const X509 *certificate, struct herd_span herd,
+                                              char ret_name[HERD_PSK_NAME_MAX], size_t *ret_len);
+/* All alternative names of a certificate as text, for the log; cut off where `size` ends. */
+void herd_tls_certificate_describe(const X509 *certificate, char *text, size_t size);
+/* Finds out who the peer is when the handshake is over. 0, or HERD_E_ACCESS with the stream's fault. */
+int herd_tls_peer_prove(struct herd_tls_stream *stream);
+/* Turns the result of a failed verification into a fault. */
+void herd_tls_verify_fault(X509_STORE_CTX *store_ctx, struct herd_tls_fault *fault);
+
+/* The stream an SSL belongs to. */
+struct herd_tls_stream *herd_tls_stream_of(const SSL *ssl);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection. OpenSSL's queue of errors is emptied before each call and after each failure: it is the thread's, and
+ * what one connection left there would be read as the end of another.
+ *
+ * Only close_notify is an end. Without it the peer may have been cut off by anybody who can forge a FIN, and what stands
+ * behind the last whole line may be half of it: the caller drops that.
+ *
+ * OpenSSL never changes keys by itself; AES-GCM wants it long before 2^24.5 records.
+ */
+#include "tls_impl.h"
+
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One read of plain text: the largest record. */
+#define RECORD_BYTES 16384
+/* Keys change at the latest after so many bytes, which are at most as many records as 2^20 of 64 bytes. */
+#define REKEY_BYTES (UINT64_C(1) << 26)
+
+struct herd_tls_stream *herd_tls_stream_of(const SSL *ssl)
+{
+    return SSL_get_app_data(ssl);
+}
+
+static int expect(struct herd_tls_stream *stream, const struct herd_tls_expect *whom)
+{
+    if (!whom)
+        return 0;
+    if (whom->server.len > 0 && whom->server.len <= sizeof stream->peer) {
+        memcpy(stream->peer, whom->server.at, whom->server.len);
+        stream->peer_len = whom->server.len;
+        stream->expects_server = true;
+    } else if (whom->dns_name) {
+        stream->dns_name = strdup(whom->dns_name);
+        if (!stream->dns_name || SSL_set_tlsext_host_name(stream->ssl, stream->dns_name) != 1)
+            return HERD_E_NOMEM;
+    }
+    return 0;
+}
+
+int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_context *context,
+                        enum herd_tls_role role, const struct herd_tls_expect *expected)
+{
+    struct herd_tls_stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return HERD_E_NOMEM;
+    ERR_clear_error();
+    stream->role = role;
+    stream->context = herd_tls_context_ref(context);
+    stream->ssl = SSL_new(context->ssl_ctx);
+    BIO *bio = stream->ssl ? herd_tls_bio_new(context->bio_method, stream) : NULL;
+    if (!bio || SSL_set_app_data(stream->ssl, stream) != 1) {
+        BIO_free(bio);
+        ERR_clear_error();
+        herd_tls_stream_free(stream);
+        return HERD_E_NOMEM;
+    }
+    SSL_set_bio(stream->ssl, bio, bio);
+    if (role == HERD_TLS_SERVER)
+        SSL_set_accept_state(stream->ssl);
+    else
+        SSL_set_connect_state(stream->ssl);
+    if (expect(stream, expected) < 0) {
+        herd_tls_stream_free(stream);
+        return HERD_E_NOMEM;
+    }
+    *ret_stream = stream;
+    return 0;
+}
+
+void herd_tls_stream_free(struct herd_tls_stream *stream)
+{
+    if (!stream)
+        return;
+    SSL_free(stream->ssl);
+    herd_tls_context_unref(stream->context);
+    free(stream->dns_name);
+    free(stream);
+}
+
+/* ---- failing ---- */
+
+static const char *event_of(unsigned long code)
+{
+    switch (ERR_GET_REASON(code)) {
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_WRONG_VERSION_NUMBER: return "tls_expected";
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION: return "tls_version";
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return "peer_no_certificate";
+    case SSL_R_NO_SHARED_CIPHER:
+    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM: return "tls_nothing_in_common";
+    default: return "tls_failed";
+    }
+}
+
+static int failed(struct herd_tls_stream *stream)
+{
+    char text[200];
+    unsigned long code = ERR_peek_error();
+    stream->state = HERD_TLS_FAILED;
+    stream->out = NULL;
+    if (stream->no_memory) {
+        herd_tls_fail(&stream->fault, "out_of_memory", "out of memory");
+        ERR_clear_error();
+        return HERD_E_NOMEM;
+    }
+    if (!stream->fault.event)
+        herd_tls_fail(&stream->fault, event_of(code), "%s", herd_tls_error_text(text, sizeof text));
+    ERR_clear_error();
+    return HERD_TLS_FAILED;
+}
+
+/* Which certificate was refused and why: OpenSSL's own error says "certificate verify failed". */
+static void note_verify_fault(struct herd_tls_stream *stream)
+{
+    long result = SSL_get_verify_result(stream->ssl);
+    if (result == X509_V_OK || stream->fault.event)
+        return;
+    X509_STORE_CTX *store_ctx = X509_STORE_CTX_new();
+    X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
+    if (store_ctx && X509_STORE_CTX_init(store_ctx, NULL, certificate, NULL) == 1) {
+        X509_STORE_CTX_set_error(store_ctx, (int)result);
+        X509_STORE_CTX_set_current_cert(store_ctx, certificate);
+        herd_tls_verify_fault(store_ctx, &stream->fault);
+    }
+    X509_STORE_CTX_free(store_ctx);
+}
+
+/* ---- bytes in ---- */
+
+/* One step of a handshake that is not over. True: it is over now. */
+static int shake(struct herd_tls_stream *stream)
+{
+    int result = SSL_do_handshake(stream->ssl);
+    if (result == 1) {
+        if (herd_tls_peer_prove(stream) < 0)
+            return failed(stream);
+        stream->state = HERD_TLS_OPEN;
+        return HERD_TLS_OPEN;
+    }
+    int error = SSL_get_error(stream->ssl, result);
+    if (!stream->no_memory && (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE))
+        return HERD_TLS_HANDSHAKE;
+    note_verify_fault(stream);
+    return failed(stream);
+}
+
+static int read_records(struct herd_tls_stream *stream, struct herd_buf *plain)
+{
+    for (;;) {
+        size_t got;
+        if (herd_buf_reserve(plain, RECORD_BYTES) < 0) {
+            stream->no_memory = true;
+            return failed(stream);
+        }
+        ERR_clear_error();
+        int result = SSL_read_ex(stream->ssl, plain->at + plain->len, plain->cap - plain->len, &got);
+        if (result == 1) {
+            plain->len += got;
+            continue;
+        }
+        switch (SSL_get_error(stream->ssl, result)) {
+        case SSL_ERROR_WANT_READ:
+        case SSL_ERROR_WANT_WRITE: return stream->no_memory ? failed(stream) : HERD_TLS_OPEN;
+        case SSL_ERROR_ZERO_RETURN: stream->state = HERD_TLS_EOF; return HERD_TLS_EOF;
+        default: note_verify_fault(stream); return failed(stream);
+        }
+    }
+}
+
+int herd_tls_input(struct herd_tls_stream *stream, struct herd_span bytes, struct herd_buf *plain,
+                   struct herd_buf *out)
+{
+    int state = (int)stream->state;
+    if (state == HERD_TLS_EOF || state == HERD_TLS_FAILED)
+        return state;
+    stream->in = bytes;
+    stream->out = out;
+    ERR_clear_error();
+    if (state == HERD_TLS_HANDSHAKE)
+        state = shake(stream);
+    if (state == HERD_TLS_OPEN)
+        state = read_records(stream, plain);
+    stream->in = (struct herd_span){NULL, 0};
+    stream->out = NULL;
+    return state;
+}
+
+/* ---- bytes out ---- */
+
+int herd_tls_output(struct herd_tls_stream *stream, struct herd_span plain, struct herd_buf *out)
+{
+    size_t written;
+    if (stream->state != HERD_TLS_OPEN && stream->state != HERD_TLS_EOF)
+        return HERD_E_STATE;
+    if (plain.len == 0)
+        return 0;
+    ERR_clear_error();
+    stream->out = out;
+    stream->written += plain.len;
+    if (stream->written >= REKEY_BYTES && SSL_version(stream->ssl) == TLS1_3_VERSION) {
+        stream->written = 0;
+        if (SSL_key_update(stream->ssl, SSL_KEY_UPDATE_REQUESTED) != 1)
+            ERR_clear_error(); /* one is under way */
+    }
+    int result = SSL_write_ex(stream->ssl, plain.at, plain.len, &written);
+    if (result != 1 || written != plain.len) {
+        int err = failed(stream);
+        return err < 0 ? err : HERD_E_IO;
+    }
+    stream->out = NULL;
+    return 0;
+}
+
+int herd_tls_close(struct herd_tls_stream *stream, struct herd_buf *out)
+{
+    if (stream->state != HERD_TLS_OPEN && stream->state != HERD_TLS_EOF)
+        return 0;
+    ERR_clear_error();
+    stream->out = out;
+    SSL_shutdown(stream->ssl);
+    ERR_clear_error();
+    stream->out = NULL;
+    return stream->no_memory ? HERD_E_NOMEM : 0;
+}
+
+/* ---- what it is ---- */
+
+enum herd_tls_state herd_tls_stream_state(const struct herd_tls_stream *stream)
+{
+    return stream->state;
+}
+
+const struct herd_tls_fault *herd_tls_stream_fault(const struct herd_tls_stream *stream)
+{
+    return &stream->fault;
+}
+
+void herd_tls_stream_describe(const struct herd_tls_stream *stream, struct herd_buf *out)
+{
+    size_t start = out->len;
+    if (herd_buf_add_text(out, SSL_get_version(stream->ssl)) < 0 || herd_buf_add_text(out, " ") < 0 ||
+        herd_buf_add_text(out, SSL_get_cipher_name(stream->ssl)) < 0)
+        out->len = start;
+}
