@@ -133,7 +133,9 @@ static SSL_SESSION *session_for(SSL *ssl, const struct herd_psk *psk, const char
     bool good = session && cipher && derive(psk, direction, key) &&
                 SSL_SESSION_set1_master_key(session, key, sizeof key) == 1 &&
                 SSL_SESSION_set_cipher(session, cipher) == 1 &&
-                SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1;
+                SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1 &&
+                SSL_SESSION_set1_id_context(session, (const unsigned char *)HERD_TLS_ID_CONTEXT,
+                                            sizeof HERD_TLS_ID_CONTEXT - 1) == 1;
     OPENSSL_cleanse(key, sizeof key);
     if (good)
         return session;

@@ -254,7 +254,8 @@ static bool set_up(SSL_CTX *ssl_ctx, bool tls_1_2)
                ssl_ctx, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384") == 1 &&
            SSL_CTX_set_cipher_list(ssl_ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
            SSL_CTX_set1_groups_list(ssl_ctx, "X25519:P-256") == 1 &&
-           SSL_CTX_set_session_id_context(ssl_ctx, (const unsigned char *)"herd", 4) == 1;
+           SSL_CTX_set_session_id_context(ssl_ctx, (const unsigned char *)HERD_TLS_ID_CONTEXT,
+                                          sizeof HERD_TLS_ID_CONTEXT - 1) == 1;
 }
 
 static int keep_names(struct herd_tls_context *context, struct herd_span herd, struct herd_span self)

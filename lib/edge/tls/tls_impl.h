@@ -7,6 +7,9 @@
 
 #include <openssl/ssl.h>
 
+/* Sessions of another context are refused by OpenSSL, those made from keys of pairs too. */
+#define HERD_TLS_ID_CONTEXT "herd"
+
 #define HERD_PSK_BYTES    32
 #define HERD_PSK_NAME_MAX 64
 

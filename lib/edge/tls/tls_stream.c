@@ -40,6 +40,16 @@ static int expect(struct herd_tls_stream *stream, const struct herd_tls_expect *
     return 0;
 }
 
+/* Which certificate is refused and why: OpenSSL's own error says no more than "certificate verify failed". */
+static int note_verify_fault(int good, X509_STORE_CTX *store_ctx)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store_ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct herd_tls_stream *stream = herd_tls_stream_of(ssl);
+    if (!good && !stream->fault.event)
+        herd_tls_verify_fault(store_ctx, &stream->fault);
+    return good;
+}
+
 int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_context *context,
                         enum herd_tls_role role, const struct herd_tls_expect *expected)
 {
@@ -58,6 +68,8 @@ int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_con
         return HERD_E_NOMEM;
     }
     SSL_set_bio(stream->ssl, bio, bio);
+    if (!SSL_get_verify_callback(stream->ssl)) /* a program's own context may have one */
+        SSL_set_verify(stream->ssl, SSL_get_verify_mode(stream->ssl), note_verify_fault);
     if (role == HERD_TLS_SERVER)
         SSL_set_accept_state(stream->ssl);
     else
@@ -113,22 +125,6 @@ static int failed(struct herd_tls_stream *stream)
     return HERD_TLS_FAILED;
 }
 
-/* Which certificate was refused and why: OpenSSL's own error says "certificate verify failed". */
-static void note_verify_fault(struct herd_tls_stream *stream)
-{
-    long result = SSL_get_verify_result(stream->ssl);
-    if (result == X509_V_OK || stream->fault.event)
-        return;
-    X509_STORE_CTX *store_ctx = X509_STORE_CTX_new();
-    X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
-    if (store_ctx && X509_STORE_CTX_init(store_ctx, NULL, certificate, NULL) == 1) {
-        X509_STORE_CTX_set_error(store_ctx, (int)result);
-        X509_STORE_CTX_set_current_cert(store_ctx, certificate);
-        herd_tls_verify_fault(store_ctx, &stream->fault);
-    }
-    X509_STORE_CTX_free(store_ctx);
-}
-
 /* ---- bytes in ---- */
 
 /* One step of a handshake that is not over. True: it is over now. */
@@ -144,7 +140,6 @@ static int shake(struct herd_tls_stream *stream)
     int error = SSL_get_error(stream->ssl, result);
     if (!stream->no_memory && (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE))
         return HERD_TLS_HANDSHAKE;
-    note_verify_fault(stream);
     return failed(stream);
 }
 
@@ -166,7 +161,7 @@ static int read_records(struct herd_tls_stream *stream, struct herd_buf *plain)
         case SSL_ERROR_WANT_READ:
         case SSL_ERROR_WANT_WRITE: return stream->no_memory ? failed(stream) : HERD_TLS_OPEN;
         case SSL_ERROR_ZERO_RETURN: stream->state = HERD_TLS_EOF; return HERD_TLS_EOF;
-        default: note_verify_fault(stream); return failed(stream);
+        default: return failed(stream);
         }
     }
 }
