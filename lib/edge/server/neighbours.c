@@ -113,20 +113,23 @@ int herd_neighbours_change(struct herd_server *server, const struct herd_config 
     struct herd_now now = herd_clock();
     size_t before = herd_node_peer_count(node), wanted = 0, i;
     unsigned char *kinds = herd_neighbours_of(config, self), *old_kinds = calloc(before + 1, 1);
-    int err = kinds && old_kinds ? 0 : HERD_E_NOMEM;
-    for (i = 0; err >= 0 && i < config->server_count; i++)
-        wanted += kinds[i] != HERD_STRANGER;
-    if (err >= 0)
-        err = herd_neighbours_reserve(server, before + wanted);
-    for (i = 0; err >= 0 && i < before; i++)
+    int err = HERD_E_NOMEM;
+    if (!kinds || !old_kinds)
+        goto out;
+    for (i = 0; i < before; i++)
         if (herd_node_peer_name(node, i).len)
             old_kinds[i] = herd_node_peer_plain(node, i) ? HERD_NEIGHBOUR_PLAIN : HERD_NEIGHBOUR;
+    for (i = 0; i < config->server_count; i++)
+        wanted += kinds[i] != HERD_STRANGER;
+    err = herd_neighbours_reserve(server, before + wanted);
+    if (err < 0)
+        goto out;
 
     /* First what may fail, and can be undone; then what cannot. */
     for (i = 0; err >= 0 && i < config->server_count; i++)
         if (kinds[i] != HERD_STRANGER)
             err = become(node, config->servers[i].name, kinds[i], now);
-    if (err < 0 && kinds && old_kinds) {
+    if (err < 0) {
         for (i = 0; i < config->server_count; i++) {
             int peer = kinds[i] != HERD_STRANGER ? find(node, config->servers[i].name) : -1;
             if (peer < 0)
@@ -143,6 +146,7 @@ int herd_neighbours_change(struct herd_server *server, const struct herd_config 
         if (name.len && (at < 0 || kinds[at] == HERD_STRANGER))
             herd_node_peer_remove(node, i, now);
     }
+out:
     free(kinds);
     free(old_kinds);
     return err;
