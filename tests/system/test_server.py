@@ -453,7 +453,7 @@ class Log(HerdTest):
             except ConnectionRefusedError:
                 return None
         wait_for(answers, "A listens")
-        herd["A"].client().send(b"HELLO 1 X A 0\n")
+        herd["A"].client().send(b"HELLO 2 X A 0\n")
         herd["A"].wait_event("peer_name_unknown")
         herd["A"].stop()
         self.assertEqual({event.level for event in herd["A"].events()}, {"warn"})
