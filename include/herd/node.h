@@ -28,7 +28,7 @@
 extern "C" {
 #endif
 
-#define HERD_PROTOCOL_VERSION 1
+#define HERD_PROTOCOL_VERSION 2
 
 struct herd_node;
 struct herd_session;

@@ -83,6 +83,10 @@ HERD_API int herd_places_check(const struct herd_config *config, herd_places_fin
 /* Puts a provider of the program's own in front of the chain; `provider` and its name are copied. It has five
  * seconds a question. HERD_E_NOMEM. */
 HERD_API int herd_places_prepend(struct herd_places *places, const struct herd_provider *provider);
+/* Takes the limits of look-ups (lookups_max, lookup_queue_max, lookup_reply_max_bytes) from now on. */
+HERD_API void herd_places_configure(struct herd_places *places, const struct herd_limits *limits);
+/* Whether no look-up is under way: then freeing leaves nobody without an answer. */
+HERD_API bool herd_places_idle(const struct herd_places *places);
 /* Cancels every look-up without answering, then frees. Not from inside an answer. If a host name was being
  * resolved, a little is freed by the loop's next turn. */
 HERD_API void herd_places_free(struct herd_places *places);
