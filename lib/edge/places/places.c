@@ -223,12 +223,10 @@ static int add_configured(struct herd_places *places, const struct herd_config_p
             places_set_unusable(places, slot, reterr_fault->what);
     }
     slot->provider.name = slot->name;
-    if (err < 0)
-        return err;
     /* Google's terms forbid keeping names and addresses; OpenStreetMap's licence asks for it, nearly. */
     if (overpass && config->cache_ms > 0 && places_cache_new(&slot->cache, config->cache_ms, 16u << 20) < 0)
         return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
-    return 0;
+    return err;
 }
 
 static void set_limits(struct herd_places *places, const struct herd_limits *limits)
