@@ -28,7 +28,7 @@
 extern "C" {
 #endif
 
-#define HERD_PROTOCOL_VERSION 1
+#define HERD_PROTOCOL_VERSION 2
 
 struct herd_node;
 struct herd_session;
@@ -66,6 +66,19 @@ struct herd_node_options {
 
 /* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice. */
 HERD_API int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *options);
+/* Gives a running node other bounds and periods, as if it had been made with them: all members of `options` behind
+ * digest_key, zero meaning the default. Name, peers, seed and digest_key are not looked at: they stay. What is over a
+ * new bound already (records, look-ups under way) stays too, and nothing is added to it. */
+HERD_API void herd_node_configure(struct herd_node *node, const struct herd_node_options *options,
+                                  struct herd_now now);
+/* Makes server `name` (copied) a neighbour of a running node; *ret_peer is its number, the old one if it was a
+ * neighbour before. HERD_E_ARG: a name that herd_name_valid refuses, the node's own, or a neighbour's. HERD_E_NOMEM. */
+HERD_API int herd_node_peer_add(struct herd_node *node, struct herd_span name, bool plain, struct herd_now now,
+                                size_t *ret_peer);
+/* Neighbour `peer` is none any more: its link is closed (CLOSE and PEER_DOWN effects follow, "peer_removed"), what it
+ * was still to be sent is forgotten, it is not dialled, and its introduction is refused. Other numbers stay. A dial
+ * under way is the caller's to give up; herd_session_dialled refuses it. HERD_E_NOTFOUND: no such neighbour. */
+HERD_API int herd_node_peer_remove(struct herd_node *node, size_t peer, struct herd_now now);
 /* Frees the node and all its sessions. */
 HERD_API void herd_node_free(struct herd_node *node);
 
@@ -86,7 +99,7 @@ struct herd_turn {
 HERD_API int herd_session_open(struct herd_node *node, struct herd_session **ret_session, void *user,
                                struct herd_now now);
 /* A connection to neighbour `peer` was made: appends this side's introduction to `out`. HERD_E_NOMEM,
- * HERD_E_ARG (no such neighbour). */
+ * HERD_E_ARG (no such neighbour, or it was removed). */
 HERD_API int herd_session_dialled(struct herd_node *node, struct herd_session **ret_session, void *user,
                                   size_t peer, struct herd_now now, struct herd_buf *out);
 /* The connection is gone or about to be: frees the session. What it owed is forgotten. */
@@ -114,7 +127,16 @@ HERD_API void herd_session_hold(struct herd_session *session);
  * like a neighbour's. `peer` is that neighbour, or -1 if it may be one of several. Anybody who connects from
  * there can do the same. */
 HERD_API void herd_session_allow_plain(struct herd_session *session, int peer);
+/* After LINE_TIMEOUT: `rest` is what is not used up of this session's bytes. An AT line without its LF is taken, for not
+ * every foreign server ends its lines; turn.consumed says so. Anything else is left as it is. Always 0. */
+HERD_API int herd_session_line_timeout(struct herd_session *session, struct herd_span rest, struct herd_now now,
+                                       struct herd_turn *ret_turn);
+/* Whether the session has brought an AT line of a plain neighbour. */
+HERD_API bool herd_session_plain(const struct herd_session *session);
 HERD_API bool herd_node_peer_plain(const struct herd_node *node, size_t peer);
+/* Whether lines to neighbour `peer`, if it is plain, get this server's name as a seventh field; at first they do not.
+ * HERD_E_NOTFOUND: no such neighbour. */
+HERD_API int herd_node_peer_sender(struct herd_node *node, size_t peer, bool sender);
 /* Whether a plain neighbour that can be reached has not been told everything yet. */
 HERD_API bool herd_node_owes(const struct herd_node *node);
 
@@ -126,7 +148,9 @@ HERD_API int herd_session_peer(const struct herd_session *session);
 
 /* Whether a neighbour's link is up, and its session. */
 HERD_API struct herd_session *herd_node_link(struct herd_node *node, size_t peer);
+/* Numbers given so far: 0 .. count - 1, those of removed neighbours included. */
 HERD_API size_t herd_node_peer_count(const struct herd_node *node);
+/* Borrowed for the node's life; "" for a neighbour that was removed. */
 HERD_API struct herd_span herd_node_peer_name(const struct herd_node *node, size_t peer);
 /* Whether herd_session_fill would append anything. */
 HERD_API bool herd_session_wants(const struct herd_session *session);
@@ -142,14 +166,16 @@ HERD_API int herd_session_fill(struct herd_session *session, size_t room, struct
 /* ---- effects ---- */
 
 enum herd_effect_kind {
-    HERD_EFFECT_LOOKUP,    /* ask for places: ticket, place, radius, bound; later herd_node_answer */
-    HERD_EFFECT_CANCEL,    /* the look-up of `ticket` is no longer wanted; its `lookup_user` is given */
-    HERD_EFFECT_DIAL,      /* connect to `peer`, then herd_session_dialled or herd_node_dial_failed */
-    HERD_EFFECT_CLOSE,     /* send what is in hand for `session`, then close it; `text` says why */
-    HERD_EFFECT_PEER_UP,   /* a link is established */
-    HERD_EFFECT_PEER_DOWN, /* a link is gone */
-    HERD_EFFECT_NOTICE,    /* something an operator should know: `text`, `detail` */
-    HERD_EFFECT_COMMAND,   /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
+    HERD_EFFECT_LOOKUP,       /* ask for places: ticket, place, radius, bound; later herd_node_answer */
+    HERD_EFFECT_CANCEL,       /* the look-up of `ticket` is no longer wanted; its `lookup_user` is given */
+    HERD_EFFECT_DIAL,         /* connect to `peer`, then herd_session_dialled or herd_node_dial_failed */
+    HERD_EFFECT_CLOSE,        /* send what is in hand for `session`, then close it; `text` says why */
+    HERD_EFFECT_PEER_UP,      /* a link is established */
+    HERD_EFFECT_PEER_DOWN,    /* a link is gone */
+    HERD_EFFECT_NOTICE,       /* something an operator should know: `text`, `detail` */
+    HERD_EFFECT_LINE_TIMEOUT, /* `session`, perhaps a plain neighbour's, is in the middle of a line for a while: call
+                                 herd_session_line_timeout with its bytes, now or not at all */
+    HERD_EFFECT_COMMAND,      /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
                              then herd_node_reply, at once or later (CANCEL comes for it too); until then
                              this client's later commands wait */
 };

@@ -24,7 +24,7 @@ static void dial(struct world *w, int from, size_t peer)
     struct sim_node *n = &w->nodes[from];
     int to = n->peers[peer];
     struct edge *edge = world_edge(w, from, to);
-    bool plain = to >= w->count, behind = n->node->peers[peer].behind;
+    bool plain = to >= w->count, behind = n->node->peers[peer]->behind;
     if (edge->cut || !(plain ? w->nodes[to].up : w->nodes[to].node != NULL)) {
         if (!edge->cut_silently && rng_one_in(&w->network, 2))
             herd_node_dial_failed(n->node, peer, world_clock(w, from));
@@ -68,6 +68,7 @@ void world_effects(struct world *w, int node)
             world_close(w, herd_session_user(e.session));
             break;
         case HERD_EFFECT_PEER_UP: w->figures->links++; break;
+        case HERD_EFFECT_LINE_TIMEOUT: world_line_timeout(w, herd_session_user(e.session)); break;
         case HERD_EFFECT_LOOKUP:
             if (w->ticket_count == 16)
                 sim_fail(w, "too many look-ups");

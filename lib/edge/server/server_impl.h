@@ -7,6 +7,8 @@
  *     transport.c  what a connection needs of what carries it, and the two that can:
  *     conn_socket.c  sockets of our own;  conn_bev.c  bufferevents handed to us
  *     listener.c   accepting, and what to do when descriptors run out
+ *     neighbours.c who they are, as the configuration says and says anew
+ *     reload.c     another configuration while running
  *     dial.c       connecting to neighbours
  *     held.c       bytes that wait for the end of a turn
  *     flush.c      the end of a turn: what is held, what links have to say, watchers, timers
@@ -51,20 +53,25 @@ struct herd_conn {
     struct bufferevent *bev; /* handed to us: */
     uint64_t address[2];     /* key in the table of addresses; zero for none */
     size_t untaken_seen;     /* how many bytes waited, here and in the kernel, when we looked last */
-    int64_t progress_ns;     /* when bytes last left while some waited; while lingering: the deadline */
-    int peer;                /* the neighbour this is dialled to, or -1 */
-    bool link;               /* established */
-    bool plain;              /* takes a message to a plain neighbour */
-    bool eof;                /* the other side sends no more */
-    bool paused;             /* commands wait for a look-up, or replies for room */
-    bool closing;            /* the protocol is done; bytes may still be unsent */
-    bool lingering;          /* all is sent; waiting for the other side to have read it */
-    bool counted;            /* is one of clients_max */
-    bool over;               /* beyond clients_max: has until progress_ns to prove a neighbour */
-    bool busy;               /* its input is being taken right now */
-    bool again;              /* resumed meanwhile */
-    bool closed;             /* waits in `dead` until the end of the turn */
-    uint16_t port;           /* of the other side, for the log */
+    int64_t progress_ns; /* when bytes last left while some waited; while lingering: the deadline, or, to a plain
+                                neighbour, since when */
+    int peer;            /* the neighbour this is dialled to, or -1 */
+    bool link;           /* established */
+    bool plain;          /* takes a message to a plain neighbour */
+    bool plain_home;     /* comes from an address of one */
+    int plain_from;      /* which, or -1: several are there */
+    bool gained;         /* brought an AT line of one: the log says when it is lost */
+    bool answered;       /* something was said on it */
+    bool eof;            /* the other side sends no more */
+    bool paused;         /* commands wait for a look-up, or replies for room */
+    bool closing;        /* the protocol is done; bytes may still be unsent */
+    bool lingering;      /* all is sent; waiting for the other side to have read it */
+    bool counted;        /* is one of clients_max */
+    bool over;           /* beyond clients_max: has until progress_ns to prove a neighbour */
+    bool busy;           /* its input is being taken right now */
+    bool again;          /* resumed meanwhile */
+    bool closed;         /* waits in `dead` until the end of the turn */
+    uint16_t port;       /* of the other side, for the log */
 };
 
 /* What sockets send at the end of the turn: bytes of this one, then of that one. */
@@ -114,12 +121,18 @@ struct herd_server {
     struct herd_log *log;
     struct herd_places *places;
     bool places_ours;
+    struct herd_retired *retired;     /* chains of earlier configurations that still have look-ups under way */
+    char *start_host, *start_journal; /* what cannot change while running, as it was at the start; NULL: none */
+    uint16_t start_port;
     struct herd_node *node;
-    size_t self;               /* which server of the configuration */
-    size_t *peer_servers;      /* node's peer number -> server of the configuration */
-    struct herd_conn **links;  /* node's peer number -> its connection, while up */
-    struct herd_dial *dials;   /* one a peer */
-    struct herd_plain *plains; /* likewise */
+    size_t self;              /* which server of the configuration */
+    size_t *peer_servers;     /* node's peer number -> server of the configuration */
+    struct herd_conn **links; /* node's peer number -> its connection, while up */
+    struct herd_dial **dials; /* one a peer; each stays where it is */
+    size_t dial_count, neighbour_cap;
+    struct herd_plain *plains;        /* likewise */
+    struct herd_list plain_lingering; /* connections to them on which all is said, by `unsent` */
+    struct event *plain_event;
     struct herd_list conns, unsent;
     struct herd_list dead; /* closed connections, freed when no callback can be on the stack */
     struct herd_held held;
@@ -150,6 +163,30 @@ void herd_server_effects(struct herd_server *server);
 /* Makes sure links are filled before the loop sleeps, and the clock is watched. */
 void herd_server_turn(struct herd_server *server);
 
+/* The options that come from limits; the others are left alone. */
+void herd_server_node_limits(const struct herd_limits *limits, struct herd_node_options *ret_options);
+
+/* ---- neighbours.c ---- */
+/* What this configuration makes of the servers for server `self`: no neighbour, one, or a plain one. */
+enum herd_kinship { HERD_STRANGER, HERD_NEIGHBOUR, HERD_NEIGHBOUR_PLAIN };
+/* One for each server of the configuration; owned, free. NULL: no memory. */
+unsigned char *herd_neighbours_of(const struct herd_config *config, size_t self);
+/* Makes room in all tables for `count` neighbours. HERD_E_NOMEM. */
+int herd_neighbours_reserve(struct herd_server *server, size_t count);
+/* Adds the neighbours of the configuration to a node that has none. HERD_E_NOMEM. */
+int herd_neighbours_open(struct herd_server *server);
+/* The neighbours become those of `config`, or nothing changes: HERD_E_NOMEM. Call herd_neighbours_settle when
+ * server->config is that one. */
+int herd_neighbours_change(struct herd_server *server, const struct herd_config *config, size_t self);
+/* Tables and dials follow server->config; what differs from `old` (or NULL) is logged and counted. */
+size_t herd_neighbours_settle(struct herd_server *server, const struct herd_config *old);
+void herd_neighbours_fini(struct herd_server *server);
+
+/* ---- reload.c ---- */
+/* Frees chains that have answered everybody. */
+void herd_reload_housekeeping(struct herd_server *server);
+void herd_reload_fini(struct herd_server *server);
+
 /* ---- lookups.c ---- */
 void herd_lookups_ask(struct herd_server *server, const struct herd_effect *effect);
 void herd_lookups_cancel(const struct herd_effect *effect);
@@ -179,6 +216,8 @@ void herd_conn_finish(struct herd_conn *conn, const char *why);
 void herd_conn_bury(struct herd_server *server);
 /* Bytes from the transport. Returns how many are used up; look at `closed` afterwards. */
 size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes);
+/* A line lacks its LF for a while: the session may take it as it is. */
+void herd_conn_line_timeout(struct herd_conn *conn);
 /* The other side will send no more. Returns how many of `rest` are used up. */
 size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest);
 /* Bytes left the queue. */
@@ -199,6 +238,7 @@ struct herd_span herd_conn_who(struct herd_conn *conn);
 int herd_socket_attach(struct herd_conn *conn, int fd);
 void herd_socket_close(struct herd_conn *conn);
 void herd_socket_again(struct herd_conn *conn);
+void herd_socket_use(struct herd_conn *conn, size_t used);
 void herd_socket_read(struct herd_conn *conn, bool enable);
 int herd_socket_send(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_socket_unsent(const struct herd_conn *conn);
@@ -212,6 +252,9 @@ void herd_transport_close(struct herd_conn *conn);
 int herd_transport_send(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_transport_unsent(const struct herd_conn *conn);
 void herd_transport_read(struct herd_conn *conn, bool enable);
+/* What is kept of bytes that the session has not used up, and that the first `used` of them are now. */
+struct herd_span herd_transport_kept(struct herd_conn *conn);
+void herd_transport_use(struct herd_conn *conn, size_t used);
 /* Gives bytes that are kept to the session once more. */
 void herd_transport_again(struct herd_conn *conn);
 /* How much the other side has not got, unsent or under way: until it is none closing may lose it, for a byte
@@ -241,8 +284,8 @@ void herd_listener_refused(struct herd_server *server, const char *why);
 void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port);
 
 /* ---- plain.c ---- */
-/* HERD_E_NOMEM. */
-int herd_plain_open(struct herd_server *server);
+/* Forgets the addresses of a neighbour, and finds out the numeric one if it is plain. */
+void herd_plain_look(struct herd_server *server, size_t peer);
 /* A neighbour's addresses became known; nothing is done for one that is not plain. */
 struct evutil_addrinfo;
 void herd_plain_found(struct herd_server *server, size_t peer, const struct evutil_addrinfo *found);
@@ -254,6 +297,14 @@ void herd_plain_opened(struct herd_conn *conn);
 /* Whether the neighbour has all that was said on a connection of ours. */
 bool herd_plain_told(const struct herd_conn *conn);
 void herd_plain_closed(struct herd_conn *conn, bool told);
+/* All is said to a plain neighbour: the connection closes as soon as its kernel has it. */
+void herd_plain_linger(struct herd_conn *conn);
+/* Sees to it that this is looked after. */
+void herd_plain_ask(struct herd_server *server);
+void herd_plain_event(evutil_socket_t fd, short what, void *arg);
+/* For the log: whether a connection of theirs to us turned out to be one, and that one is gone. */
+void herd_plain_heard(struct herd_conn *conn);
+void herd_plain_lost(struct herd_conn *conn);
 
 /* ---- dial.c ---- */
 void herd_dial_start(struct herd_server *server, size_t peer);
