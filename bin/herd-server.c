@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,6 +51,29 @@ struct program {
     struct event *watchdog;
 };
 
+/* Makes sure that descriptors 0 to 2 are open: otherwise a socket or the journal would get one of them, and what is
+ * meant for standard error would end there. */
+static bool open_standard_fds(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
+/* Whether all that was printed is out. */
+static int finish_output(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    fprintf(stderr, "herd-server: cannot write to standard output: %s\n", strerror(errno));
+    return EXIT_RUNNING;
+}
+
 /* The options, or an exit status: -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
@@ -69,11 +93,11 @@ static int parse_options(int argc, char **argv, struct options *ret)
         case 'l': ret->log = optarg; break;
         case OPT_CHECK: ret->check = true; break;
         case OPT_PRINT: ret->print_config = true; break;
-        case 'h': fputs(usage_text, stdout); return EXIT_SUCCESS;
+        case 'h': fputs(usage_text, stdout); return finish_output();
         case 'V': {
             char libraries[HERD_LIBRARIES_MAX];
             printf("herd-server %s (%s)\n", herd_version(), herd_libraries(libraries));
-            return EXIT_SUCCESS;
+            return finish_output();
         }
         default: fputs("try: herd-server --help\n", stderr); return EXIT_USAGE;
         }
@@ -162,7 +186,7 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ct
     (void)what;
     struct program *program = ctx;
     herd_log_flush(program->log);
-    if (herd_logfile_reopen(program->logfile) < 0) {
+    if (herd_logfile_reopen(program->logfile) < 0) { /* later failures the file tells itself */
         struct herd_log_field field = herd_log_text("why", strerror(errno));
         herd_log_event(program->log, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
     }
@@ -212,6 +236,10 @@ static int open_log(struct program *program, const struct options *options, cons
     if (err < 0) {
         fprintf(stderr, "herd-server: cannot write the log %s: %s\n", file, strerror(errno));
         return err;
+    }
+    if (herd_logfile_start(program->logfile, 0) < 0) {
+        fputs("herd-server: cannot start the thread that writes the log\n", stderr);
+        return HERD_E_NOMEM;
     }
     const struct herd_log_options log_options = {
         .level = config->log_level,
@@ -283,6 +311,8 @@ out:
 int main(int argc, char **argv)
 {
     struct options options = {0};
+    if (!open_standard_fds())
+        return EXIT_RUNNING;
     int status = parse_options(argc, argv, &options);
     if (status >= 0)
         return status;

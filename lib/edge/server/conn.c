@@ -33,7 +33,7 @@ int herd_conn_begin_client(struct herd_conn *conn)
 int herd_conn_begin_link(struct herd_conn *conn, size_t peer)
 {
     struct herd_server *server = conn->server;
-    conn->peer = (int)peer;
+    herd_conn_set_peer(conn, peer);
     server->out.len = 0;
     int err = herd_session_dialled(server->node, &conn->session, conn, peer, herd_clock(), &server->out);
     if (err < 0)
@@ -45,30 +45,39 @@ int herd_conn_begin_link(struct herd_conn *conn, size_t peer)
     return 0;
 }
 
-struct herd_span herd_conn_who(struct herd_conn *conn)
+void herd_conn_set_peer(struct herd_conn *conn, size_t peer)
 {
-    struct herd_server *server = conn->server;
-    struct herd_buf *who = &server->who;
-    char text[HERD_WHO_MAX];
-    who->len = 0;
-    if (conn->peer >= 0) {
-        struct herd_span name = herd_node_peer_name(server->node, (size_t)conn->peer);
-        if (herd_buf_add_text(who, "peer=") < 0 || herd_buf_add(who, name.at, name.len) < 0)
-            who->len = 0;
-        return (struct herd_span){who->at, who->len};
-    }
+    conn->peer = (int)peer;
+    conn->label_len = 0;
+}
+
+/* Once a connection, not once a line: printing an address costs more than the line. */
+static void make_label(struct herd_conn *conn)
+{
     char address[INET6_ADDRSTRLEN] = "local";
     const unsigned char *bytes = (const unsigned char *)conn->address;
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (conn->address[0] || conn->address[1]) {
-        bool v4 = memcmp(bytes, mapped, sizeof mapped) == 0;
-        inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, address, sizeof address);
+    int len;
+    if (conn->peer >= 0) {
+        struct herd_span name = herd_node_peer_name(conn->server->node, (size_t)conn->peer);
+        len = snprintf(conn->label, sizeof conn->label, "peer=%.*s", (int)name.len, name.at);
+    } else {
+        if (conn->address[0] || conn->address[1]) {
+            bool v4 = memcmp(bytes, mapped, sizeof mapped) == 0;
+            inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, address, sizeof address);
+        }
+        len = snprintf(conn->label, sizeof conn->label, strchr(address, ':') ? "client=[%s]:%u" : "client=%s:%u",
+                       address, (unsigned)conn->port);
     }
-    int len = snprintf(text, sizeof text, strchr(address, ':') ? "client=[%s]:%u" : "client=%s:%u", address,
-                       (unsigned)conn->port);
-    if (len > 0 && herd_buf_add(who, text, (size_t)len) < 0)
-        who->len = 0;
-    return (struct herd_span){who->at, who->len};
+    if (len > 0)
+        conn->label_len = (uint8_t)((size_t)len < sizeof conn->label ? (size_t)len : sizeof conn->label - 1);
+}
+
+struct herd_span herd_conn_who(struct herd_conn *conn)
+{
+    if (conn->label_len == 0)
+        make_label(conn);
+    return (struct herd_span){conn->label, conn->label_len};
 }
 
 static void log_conn(struct herd_conn *conn, enum herd_log_level level, const char *event, const char *why)
