@@ -56,6 +56,8 @@ HERD_API void herd_log_free(struct herd_log *log);
 HERD_API void herd_log_time(struct herd_log *log, int64_t now_ns);
 HERD_API bool herd_log_enabled(const struct herd_log *log, enum herd_log_level level);
 HERD_API bool herd_log_traffic(const struct herd_log *log);
+/* From now on lines up to `level` are logged, and traffic or not. HERD_E_ARG: no such level. NULL is fine. */
+HERD_API int herd_log_configure(struct herd_log *log, enum herd_log_level level, bool traffic);
 
 /* One key and its value, for herd_log_event. Exactly one of the makers below fills it. */
 struct herd_log_field {
@@ -101,8 +103,8 @@ HERD_API int herd_logfile_open(struct herd_logfile **ret_file, const char *path)
  * other threads use the file, and not before fork. HERD_E_NOMEM (also: no thread to be had): all is as before. */
 HERD_API int herd_logfile_start(struct herd_logfile *file, size_t buffer_bytes);
 /* Opens the path anew; on failure the old descriptor stays in use. HERD_E_IO. With a thread it happens behind what is
- * queued, or at once where the old file takes nothing, and a failure is a line of the file: `error log_reopen_failed
- * why=...`. */
+ * queued, or at once where the old file takes nothing, and the file says how it ended: `info log_reopened`, or
+ * `error log_reopen_failed why=...`. */
 HERD_API int herd_logfile_reopen(struct herd_logfile *file);
 HERD_API int herd_logfile_sink(void *file, const char *bytes, size_t len);
 /* For herd_log_blocks, after opening and reopening: how long the file is, as far as this program wrote it; or -1

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Updates: a client's report, and what a neighbour knows. Both end in the store and the change stream. */
 #include "../base/copy.h"
+#include "../base/saturate.h"
 #include "node_impl.h"
 
 #include <herd/stamp.h>
@@ -57,8 +58,8 @@ static int order_report(struct herd_node *node, const struct herd_draft *draft, 
 
 static bool from_the_future(struct herd_node *node, const struct herd_command *command)
 {
-    if (node->options.future_ns < 0 || command->time_ns <= node->now.wall_ns ||
-        command->time_ns - node->now.wall_ns <= node->options.future_ns)
+    if (node->options.future_ns < 0 ||
+        herd_sub_saturated(command->time_ns, node->now.wall_ns) <= node->options.future_ns)
         return false;
     if (worth_saying(++node->future_count))
         herd_notice(node, node->options.future_refuse ? "report_from_future_refused" : "report_from_future",
@@ -153,7 +154,7 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
 bool herd_report_seen(struct herd_session *session, uint64_t line_hash)
 {
     struct herd_node *node = session->node;
-    struct herd_peer *from = &node->peers[session->peer];
+    struct herd_peer *from = node->peers[session->peer];
     uint32_t slot = herd_recent_slot(&node->recent, line_hash);
     /* What this neighbour is still due may be this very record: then it has to be looked at. */
     if (slot == HERD_NO_SLOT || herd_reader_has(&from->reader, slot))
@@ -168,7 +169,7 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
     struct herd_node *node = session->node;
     struct herd_store *store = node->store;
     /* A plain neighbour may be any of several: then nobody is left out. */
-    struct herd_peer *from = session->peer >= 0 ? &node->peers[session->peer] : NULL;
+    struct herd_peer *from = session->peer >= 0 ? node->peers[session->peer] : NULL;
     const struct herd_command *command = &job->command;
     struct herd_record record = {
         .server = command->server,

@@ -188,11 +188,13 @@ static int write_own(void *ctx, const char *bytes, size_t len)
 
 static void reopen(struct herd_logfile *file)
 {
-    if (herd_append_reopen(file->file) >= 0)
-        return;
+    int err = herd_append_reopen(file->file);
     struct herd_log_field field = herd_log_text("why", strerror(errno));
     herd_log_time(file->own, herd_clock().wall_ns);
-    herd_log_event(file->own, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
+    if (err < 0)
+        herd_log_event(file->own, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
+    else
+        herd_log_event(file->own, HERD_LOG_INFO, "log_reopened", NULL, 0);
     herd_log_flush(file->own);
 }
 
@@ -304,7 +306,8 @@ int herd_logfile_reopen(struct herd_logfile *file)
         add_block(file);
     }
     file->queue.last->reopen = true;
-    file->offset = file->offset >= 0 ? 0 : -1; /* it was moved away, most likely */
+    if (file->offset >= 0) /* the old one was moved away, most likely: a new one begins with the line about that */
+        file->offset = sizeof "2026-11-23T07:01:02.345678Z info log_reopened\n" - 1;
     begin_job(file);
     return 0;
 }

@@ -230,7 +230,7 @@ static void test_fill(void **state)
         assert_int_equal(herd_node_new(&node, &options), 0);
         assert_int_equal(herd_session_open(node, &client, NULL, now), 0);
         assert_int_equal(herd_session_open(node, &link, NULL, now), 0);
-        assert_int_equal(herd_session_input(link, herd_span_of("HELLO 1 b a 1\n"), now, &out, &turn), 0);
+        assert_int_equal(herd_session_input(link, herd_span_of("HELLO 2 b a 1\n"), now, &out, &turn), 0);
         for (int i = 0; i < 40; i++) {
             char line[64];
             snprintf(line, sizeof line, "IAMAT client%d +1.5-2.5 3.5\n", i);
@@ -248,6 +248,37 @@ static void test_fill(void **state)
         herd_buf_fini(&out);
         herd_buf_fini(&said);
         herd_node_free(node);
+    }
+}
+
+/* A neighbour that could not be added is none, and can be added the next time. */
+static void test_a_neighbour_more(void **state)
+{
+    (void)state;
+    for (int plain = 0; plain < 2; plain++) {
+        bool failed = true;
+        for (size_t fail = 1; failed; fail++) {
+            struct herd_node_options options = {.name = {"a", 1}};
+            struct herd_node *node;
+            struct herd_now now = {INT64_C(1621464828000000000), 0};
+            size_t peer = SIZE_MAX;
+            assert_int_equal(herd_node_new(&node, &options), 0);
+            wire_inside++;
+            alloc_plan = (struct alloc_plan){.armed = true, .fail = fail};
+            int err = herd_node_peer_add(node, herd_span_of("b"), plain, now, &peer);
+            alloc_plan.armed = false;
+            wire_inside--;
+            failed = err < 0;
+            if (failed) {
+                assert_int_equal(err, HERD_E_NOMEM);
+                assert_int_equal(peer, SIZE_MAX);
+                assert_int_equal(herd_node_next_ns(node), INT64_MAX);
+                assert_int_equal(herd_node_peer_add(node, herd_span_of("b"), plain, now, &peer), 0);
+            }
+            assert_int_equal(peer, 0);
+            assert_int_equal(herd_node_peer_count(node), 1);
+            herd_node_free(node);
+        }
     }
 }
 
@@ -301,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_all_fail_from_one_on),
         cmocka_unit_test(test_a_refused_report_changes_nothing),
         cmocka_unit_test(test_fill),
+        cmocka_unit_test(test_a_neighbour_more),
         cmocka_unit_test(test_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
