@@ -29,7 +29,8 @@ struct herd_config_server {
     char *name; /* 1..64 bytes of A-Z a-z 0-9 . _ - */
     char *host; /* where others find it and where it listens; default 127.0.0.1 */
     uint16_t port;
-    bool plain; /* a foreign implementation: bare AT lines, a connection per message */
+    bool plain;        /* a foreign implementation: bare AT lines, a connection per message */
+    bool plain_sender; /* plain: it wants the name of the sender as a seventh field of each line */
 };
 
 /* Servers a and b, as indices into `servers`, are neighbours. */

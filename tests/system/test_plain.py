@@ -93,6 +93,21 @@ class PlainTest(HerdTest):
                 client.half_close()
                 self.assertEqual(client.rest(), b"")  # nobody answers
             wait_for(lambda: server.at(client_id) == at % client_id + b"\n", f"{form} is taken")
+        # as sloppy printers have it
+        for number, (diff, stored) in enumerate([(b"0.500192", b"+0.500192000"), (b"+8.106e-06", b"+0.000008106"),
+                                                 (b"-1.5e+01", b"-15.000000000"), (b"+-0.25", b"-0.250000000")]):
+            client = server.client()
+            client.send(b"AT P %s sloppy%d +1.5-2.5 100.25 P\n" % (diff, number))
+            line = b"AT P %s sloppy%d +1.5-2.5 100.25\n" % (stored, number)
+            wait_for(lambda: server.at(b"sloppy%d" % number) == line, f"{diff} is taken")
+        # without LF, on a connection that stays, more than once
+        client = server.client()
+        for number in range(3):
+            began = time.monotonic()
+            client.send(at % b"open%d" % number + b" P")
+            wait_for(lambda: server.at(b"open%d" % number) == at % b"open%d" % number + b"\n", "it is taken")
+            self.assertLess(time.monotonic() - began, 2)
+        self.assertTrue(client.silent())
         # several on one connection, in pieces, with a client's command among them
         client = server.client()
         client.send(at % b"m1" + b" X\nAT P +1 m2 +1")
@@ -102,7 +117,7 @@ class PlainTest(HerdTest):
         self.assertEqual(server.at(b"m2"), b"AT P +1 m2 +1+1 7\n")
         self.assertTrue(client.silent())
         # and what is not a message is a client's mistake
-        for wrong in (b"AT P +0.5 x +1.5-2.5\n", b"AT P 0.5 x +1.5-2.5 1\n", b"AT P +0.5 x +91-2.5 1 A B\n", b"? x\n"):
+        for wrong in (b"AT P +0.5 x +1.5-2.5\n", b"AT P 0,5 x +1.5-2.5 1\n", b"AT P +0.5 x +91-2.5 1 A B\n", b"? x\n"):
             self.assertEqual(server.ask(wrong), b"? " + wrong)
 
     def test_strangers_are_not_believed(self):

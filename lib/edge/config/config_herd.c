@@ -44,7 +44,7 @@ static int by_number(const void *a, const void *b)
 static int take_server(struct herd_config_reader *reader, struct json_object *value,
                        struct herd_config_server *server, size_t *ret_port_offset)
 {
-    struct json_object *port = NULL;
+    struct json_object *port = NULL, *sender = NULL;
     if (!json_object_is_type(value, json_type_object))
         return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
     json_object_object_foreach(value, name, member)
@@ -62,9 +62,12 @@ static int take_server(struct herd_config_reader *reader, struct json_object *va
             server->port = (uint16_t)number;
         } else if (strcmp(name, "plain") == 0) {
             err = herd_config_take_bool(reader, member, &server->plain);
+        } else if (strcmp(name, "plain_sender") == 0) {
+            sender = member;
+            err = herd_config_take_bool(reader, member, &server->plain_sender);
         } else {
             err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                                   "unknown member, expected host, port or plain");
+                                   "unknown member, expected host, port, plain or plain_sender");
         }
         if (err < 0)
             return err;
@@ -72,6 +75,9 @@ static int take_server(struct herd_config_reader *reader, struct json_object *va
     }
     if (!port)
         return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value), "expected a port, found none");
+    if (server->plain_sender && !server->plain)
+        return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(sender),
+                                "plain_sender is for a server that is plain");
     if (!server->host)
         server->host = herd_config_copy("127.0.0.1");
     *ret_port_offset = herd_config_at(port);

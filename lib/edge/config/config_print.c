@@ -60,7 +60,8 @@ static void put_servers(struct print *print, const struct herd_config *config)
         put_string(print, server->name);
         put(print, ": {\"host\": ");
         put_string(print, server->host);
-        put(print, ", \"port\": %u%s}", (unsigned)server->port, server->plain ? ", \"plain\": true" : "");
+        put(print, ", \"port\": %u%s%s}", (unsigned)server->port, server->plain ? ", \"plain\": true" : "",
+            server->plain_sender ? ", \"plain_sender\": true" : "");
     }
     put(print, "\n  },\n");
 }

@@ -2,12 +2,12 @@
 /*
  * A file as the sink of a log, written at once or by a thread.
  *
- *     herd_log --sink--> queue of blocks --begin--> busy blocks --thread--> file
+ *     herd_log --sink--> queue of blocks --thread--> busy blocks --> file --> written blocks --sink--> spare blocks
  *
- * A block in the queue belongs to the loop, a busy one to the thread. What the file does not take stays in its block
- * and is written by the next job, so the thread loses nothing; a queue that is full refuses what comes, and the log
- * counts that. Blocks that are written are used again, the last one first: while the file keeps up, the same few stay
- * in the cache.
+ * A job of the thread writes until the queue is empty. What the file does not take goes back to the front of the queue
+ * and is tried by the next job, which the next line begins: the thread loses nothing. A queue that is full refuses what
+ * comes, and the log counts that. Blocks that are written are used again, the last one first: while the file keeps up,
+ * the same few stay in the cache.
  */
 #include "../clock.h"
 #include "../worker/worker.h"
@@ -37,17 +37,20 @@ struct list {
 };
 
 struct herd_logfile {
-    struct herd_append *file; /* the thread's while there are busy blocks */
+    struct herd_append *file; /* the thread's while it works */
     bool in_line;             /* the last thing taken was part of a line */
     bool is_torn;             /* and its rest is lost */
     bool started;             /* a thread writes: */
     struct herd_worker worker;
-    struct list queue, busy;
-    struct block *spares;
+    pthread_mutex_t lock;       /* over the queue, `written` and `working` */
+    struct list queue, written; /* the first block of the queue may be written in part */
+    bool working;               /* a job looks at the queue once more before it ends */
+    struct list busy;           /* the thread's */
+    struct herd_log *own;       /* the thread's: makes lines about the file itself */
+    struct block *spares;       /* the loop's, as all below */
     size_t spare_count;
-    size_t block_count, blocks_max; /* in the queue or busy */
+    size_t block_count, blocks_max; /* that are no spares */
     int64_t offset;                 /* how long the file is when all is written; -1: it is none */
-    struct herd_log *own;           /* the thread's: makes lines about the file itself */
 };
 
 int herd_logfile_open(struct herd_logfile **ret_file, const char *path)
@@ -161,9 +164,20 @@ static void put(struct herd_logfile *file, const char *bytes, size_t len)
     }
 }
 
-/* Takes lines into the queue, all or none. */
+static void reuse_written(struct herd_logfile *file)
+{
+    while (file->written.first) {
+        struct block *block = file->written.first;
+        file->written.first = block->next;
+        drop_block(file, block);
+    }
+    file->written.last = NULL;
+}
+
+/* Takes lines into the queue, all or none. With the lock held. */
 static int enqueue(struct herd_logfile *file, const char *bytes, size_t len)
 {
+    reuse_written(file);
     if (!has_room(file, len + 1)) {
         file->is_torn = file->in_line;
         return HERD_E_LIMIT;
@@ -198,59 +212,74 @@ static void reopen(struct herd_logfile *file)
     herd_log_flush(file->own);
 }
 
-/* The job: writes the busy blocks. A file that takes nothing more does not keep the next one from being opened. */
-static int write_blocks(void *arg)
+/* Writes the busy blocks: 0 or an errno. A file that takes nothing more does not keep the next one from being opened. */
+static int write_busy(struct herd_logfile *file)
 {
-    struct herd_logfile *file = arg;
+    int error = 0;
     for (struct block *block = file->busy.first; block; block = block->next) {
-        size_t wrote;
-        int err = herd_append_write(file->file, block->bytes + block->wrote, block->len - block->wrote, &wrote);
+        size_t wrote = 0;
+        if (!error &&
+            herd_append_write(file->file, block->bytes + block->wrote, block->len - block->wrote, &wrote) < 0)
+            error = errno;
         block->wrote += wrote;
-        if (err < 0) {
-            int error = errno;
-            for (; block; block = block->next) {
-                if (block->reopen)
-                    reopen(file);
-                block->reopen = false;
-            }
-            return error;
-        }
         if (block->reopen)
             reopen(file);
         block->reopen = false;
     }
-    return 0;
+    return error;
 }
 
-/* Takes back what the thread is done with; what it could not write is first in the queue again. Returns why it could
- * not, or 0. */
-static int collect(struct herd_logfile *file, int64_t timeout_ms)
+/* Written blocks go back to the loop, the others to the front of the queue. With the lock held. */
+static void give_back(struct herd_logfile *file)
 {
-    int why = 0;
-    if (herd_worker_wait(&file->worker, timeout_ms, &why) != HERD_WORKER_DONE)
-        return 0;
-    while (file->busy.first && file->busy.first->wrote == file->busy.first->len) {
-        struct block *block = file->busy.first;
-        file->busy.first = block->next;
-        drop_block(file, block);
+    struct list *busy = &file->busy;
+    while (busy->first && busy->first->wrote == busy->first->len) {
+        struct block *block = busy->first;
+        busy->first = block->next;
+        append_block(&file->written, block);
     }
-    if (file->busy.first) {
-        file->busy.last->next = file->queue.first;
-        file->queue.first = file->busy.first;
+    if (busy->first) {
+        busy->last->next = file->queue.first;
+        file->queue.first = busy->first;
         if (!file->queue.last)
-            file->queue.last = file->busy.last;
+            file->queue.last = busy->last;
     }
-    file->busy = (struct list){NULL, NULL};
-    return why;
+    *busy = (struct list){NULL, NULL};
 }
 
+/* The job. */
+static int write_queue(void *arg)
+{
+    struct herd_logfile *file = arg;
+    int error = 0;
+    pthread_mutex_lock(&file->lock);
+    while (file->queue.first && !error) {
+        file->busy = file->queue;
+        file->queue = (struct list){NULL, NULL};
+        pthread_mutex_unlock(&file->lock);
+        error = write_busy(file);
+        pthread_mutex_lock(&file->lock);
+        give_back(file);
+    }
+    file->working = false;
+    pthread_mutex_unlock(&file->lock);
+    return error;
+}
+
+/* Begins a job where none is under way; unlocks. */
 static void begin_job(struct herd_logfile *file)
 {
-    if (file->busy.first || !file->queue.first)
+    int unused;
+    bool begin = !file->working && file->queue.first;
+    if (begin)
+        file->working = true;
+    pthread_mutex_unlock(&file->lock);
+    if (!begin)
         return;
-    file->busy = file->queue;
-    file->queue = (struct list){NULL, NULL};
-    herd_worker_begin(&file->worker, write_blocks, file);
+    /* The last one has ended but for its return. */
+    while (herd_worker_wait(&file->worker, CLOSE_TIMEOUT_MS, &unused) == HERD_WORKER_BUSY)
+        continue;
+    herd_worker_begin(&file->worker, write_queue, file);
 }
 
 int herd_logfile_start(struct herd_logfile *file, size_t buffer_bytes)
@@ -267,6 +296,7 @@ int herd_logfile_start(struct herd_logfile *file, size_t buffer_bytes)
         file->own = NULL;
         return HERD_E_NOMEM;
     }
+    pthread_mutex_init(&file->lock, NULL);
     file->blocks_max = (buffer_bytes ? buffer_bytes : BUFFER_STANDARD) / BLOCK_BYTES;
     if (file->blocks_max < 2)
         file->blocks_max = 2;
@@ -282,7 +312,7 @@ int herd_logfile_sink(void *ctx, const char *bytes, size_t len)
     struct herd_logfile *file = ctx;
     if (!file->started)
         return write_now(file, bytes, len);
-    collect(file, 0);
+    pthread_mutex_lock(&file->lock);
     int err = enqueue(file, bytes, len);
     begin_job(file);
     return err;
@@ -296,20 +326,21 @@ int herd_logfile_reopen(struct herd_logfile *file)
             file->in_line = file->is_torn = file->file->in_line;
         return err;
     }
-    collect(file, 0);
+    pthread_mutex_lock(&file->lock);
+    reuse_written(file);
     /* One block more than are allowed: a file that takes nothing can still be replaced. */
-    if (!file->queue.last) {
-        if (!reserve_spares(file, 1)) {
-            errno = ENOMEM;
-            return HERD_E_IO;
-        }
+    if (!file->queue.last && reserve_spares(file, 1))
         add_block(file);
+    bool done = file->queue.last;
+    if (done) {
+        file->queue.last->reopen = true;
+        if (file->offset >=
+            0) /* the old one was moved away, most likely: a new one begins with the line about that */
+            file->offset = sizeof "2026-11-23T07:01:02.345678Z info log_reopened\n" - 1;
     }
-    file->queue.last->reopen = true;
-    if (file->offset >= 0) /* the old one was moved away, most likely: a new one begins with the line about that */
-        file->offset = sizeof "2026-11-23T07:01:02.345678Z info log_reopened\n" - 1;
     begin_job(file);
-    return 0;
+    errno = ENOMEM;
+    return done ? 0 : HERD_E_IO;
 }
 
 int64_t herd_logfile_offset(const struct herd_logfile *file)
@@ -331,10 +362,13 @@ static void free_blocks(struct block *block)
 static void release(void *arg)
 {
     struct herd_logfile *file = arg;
+    herd_log_free(file->own); /* may have a line left */
     herd_append_close(file->file);
-    herd_log_free(file->own);
     free_blocks(file->queue.first);
     free_blocks(file->busy.first);
+    free_blocks(file->written.first);
+    if (file->started)
+        pthread_mutex_destroy(&file->lock);
     free_blocks(file->spares);
     free(file);
 }
@@ -344,11 +378,17 @@ static void drain(struct herd_logfile *file)
 {
     int64_t until_ms = herd_clock().steady_ns / 1000000 + CLOSE_TIMEOUT_MS, left_ms = CLOSE_TIMEOUT_MS;
     int failures = 0; /* the first may be an old one */
-    while ((file->queue.first || file->busy.first) && failures < 2 && left_ms > 0) {
+    bool left = true;
+    while (left && failures < 2 && left_ms > 0) {
+        int why = 0;
+        pthread_mutex_lock(&file->lock);
         begin_job(file);
-        int why = collect(file, left_ms);
+        herd_worker_wait(&file->worker, left_ms, &why);
         failures += why != 0 && why != EAGAIN;
         left_ms = until_ms - herd_clock().steady_ns / 1000000;
+        pthread_mutex_lock(&file->lock);
+        left = file->working || file->queue.first;
+        pthread_mutex_unlock(&file->lock);
     }
 }
 

@@ -8,8 +8,7 @@
 #include <string.h>
 
 /* How long the other side has to read our last words before the connection is closed under it. */
-#define LINGER_NS       INT64_C(2000000000)
-#define LINGER_PLAIN_NS INT64_C(200000000) /* plain neighbours say nothing that matters, and may never hang up */
+#define LINGER_NS INT64_C(2000000000)
 
 struct herd_conn *herd_conn_new(struct herd_server *server)
 {
@@ -18,7 +17,7 @@ struct herd_conn *herd_conn_new(struct herd_server *server)
         return NULL;
     conn->server = server;
     conn->fd = -1;
-    conn->peer = -1;
+    conn->peer = conn->plain_from = -1;
     herd_list_append(&server->conns, &conn->all);
     return conn;
 }
@@ -117,6 +116,7 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
     if (why)
         log_conn(conn, HERD_LOG_DEBUG, "closed", why);
     bool told = conn->plain && herd_plain_told(conn);
+    herd_plain_lost(conn);
     leave_session(conn);
     herd_transport_close(conn);
     herd_list_remove(&conn->unsent);
@@ -145,15 +145,21 @@ void herd_conn_bury(struct herd_server *server)
  * last words with it: say that we are done, and wait a moment for the other side to be done too. */
 static void linger_or_close(struct herd_conn *conn)
 {
-    if (conn->eof || conn->server->freeing) {
+    /* There are no last words to who brought nothing but AT lines. */
+    if (conn->eof || conn->server->freeing || (conn->plain_home && conn->gained && !conn->answered)) {
         herd_conn_close(conn, NULL);
         return;
     }
     conn->lingering = true;
-    conn->progress_ns = herd_clock().steady_ns + (conn->plain ? LINGER_PLAIN_NS : LINGER_NS);
-    if (!herd_list_linked(&conn->unsent))
-        herd_list_append(&conn->server->unsent, &conn->unsent);
+    conn->progress_ns = herd_clock().steady_ns;
+    herd_list_remove(&conn->unsent);
     herd_transport_shutdown(conn);
+    if (conn->plain) {
+        herd_plain_linger(conn);
+    } else {
+        conn->progress_ns += LINGER_NS;
+        herd_list_append(&conn->server->unsent, &conn->unsent);
+    }
     herd_transport_read(conn, true);
 }
 
@@ -214,6 +220,7 @@ void herd_conn_sent(struct herd_conn *conn, int err)
 static void put(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_server *server = conn->server;
+    conn->answered = true;
     if (herd_held_wants(conn, bytes.len) && herd_held_add(conn, bytes) == 0)
         return;
     if (server->journal && !conn->link)
@@ -323,6 +330,7 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
             break;
         }
         log_received(conn, (struct herd_span){rest.at, turn.consumed});
+        herd_plain_heard(conn);
         used += turn.consumed;
         if (!carry_out(conn, &turn)) {
             used = bytes.len;
@@ -367,6 +375,7 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
             break;
         }
         log_received(conn, (struct herd_span){left.at, turn.consumed});
+        herd_plain_heard(conn);
         used += turn.consumed;
         if (!carry_out(conn, &turn)) {
             used = rest.len;
@@ -376,6 +385,19 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
     conn->busy = false;
     conn->paused = !conn->closed && turn.paused;
     return used;
+}
+
+void herd_conn_line_timeout(struct herd_conn *conn)
+{
+    struct herd_turn turn;
+    if (!conn->session || conn->closed || conn->busy || conn->paused)
+        return;
+    struct herd_span kept = herd_transport_kept(conn);
+    (void)herd_session_line_timeout(conn->session, kept, herd_clock(), &turn);
+    log_received(conn, (struct herd_span){kept.at, turn.consumed});
+    herd_plain_heard(conn);
+    herd_transport_use(conn, turn.consumed);
+    herd_server_turn(conn->server);
 }
 
 void herd_conn_end(struct herd_conn *conn)

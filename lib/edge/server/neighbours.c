@@ -175,6 +175,7 @@ size_t herd_neighbours_settle(struct herd_server *server, const struct herd_conf
         if (old_at >= 0)
             was = &old->servers[old_at];
         server->peer_servers[i] = (size_t)at;
+        (void)herd_node_peer_sender(server->node, i, is->plain_sender);
         bool moved = was && (was->port != is->port || strcmp(was->host, is->host) != 0);
         if (!was || moved || herd_node_peer_plain(server->node, i) != (server->plains[i].address_count > 0))
             herd_plain_look(server, i);

@@ -76,6 +76,7 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
     case HERD_EFFECT_LOOKUP: herd_lookups_ask(server, effect); break;
     case HERD_EFFECT_CANCEL: herd_lookups_cancel(effect); break;
     case HERD_EFFECT_COMMAND: herd_lookups_command(server, effect); break;
+    case HERD_EFFECT_LINE_TIMEOUT: herd_conn_line_timeout(herd_session_user(effect->session)); break;
     case HERD_EFFECT_DIAL:
         if ((!server->stopping || herd_node_peer_plain(server->node, effect->peer)) && !server->options.dont_dial)
             herd_dial_start(server, effect->peer);
@@ -137,8 +138,7 @@ static void close_stalled(struct herd_server *server)
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "clients_max");
         } else if (conn->lingering) {
-            bool waits = conn->plain && !herd_plain_told(conn); /* for as long as for any other byte */
-            if (now_ns >= conn->progress_ns + (waits ? stall_ns : 0))
+            if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "lingered");
         } else if ((untaken = herd_transport_untaken(conn)) != conn->untaken_seen) {
             conn->untaken_seen = untaken;
@@ -160,6 +160,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     herd_log_flush(server->log);
     /* Memory may have been short when a timer was to be set: without this nobody would ask again. */
     herd_listener_resume(server);
+    herd_plain_ask(server);
     herd_reload_housekeeping(server);
     herd_server_turn(server);
 }
@@ -260,10 +261,11 @@ static int make_events(struct herd_server *server)
     server->again_event = evtimer_new(server->base, herd_flush_event, server);
     server->tick_event = evtimer_new(server->base, on_tick, server);
     server->stop_event = evtimer_new(server->base, herd_stop_event, server);
+    server->plain_event = evtimer_new(server->base, herd_plain_event, server);
     server->second_event = event_new(server->base, -1, EV_PERSIST, on_second, server);
     server->scratch = malloc(HERD_READ_FRONT + HERD_READ_BYTES);
-    if (!server->flush_event || !server->again_event || !server->tick_event || !server->stop_event ||
-        !server->second_event || !server->scratch ||
+    if (!server->plain_event || !server->flush_event || !server->again_event || !server->tick_event ||
+        !server->stop_event || !server->second_event || !server->scratch ||
         event_add(server->second_event, &(struct timeval){0, HOUSEKEEPING_US}) < 0)
         return HERD_E_NOMEM;
     return 0;
@@ -289,6 +291,7 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     server->tick_ns = INT64_MAX;
     herd_list_init(&server->conns);
     herd_list_init(&server->unsent);
+    herd_list_init(&server->plain_lingering);
     herd_list_init(&server->dead);
     herd_log_time(server->log, herd_clock().wall_ns);
 
@@ -347,8 +350,8 @@ void herd_server_free(struct herd_server *server)
     herd_node_free(server->node);
     if (server->dns)
         evdns_base_free(server->dns, 0);
-    struct event *events[] = {server->flush_event, server->again_event, server->tick_event, server->stop_event,
-                              server->second_event};
+    struct event *events[] = {server->flush_event, server->again_event,  server->tick_event,
+                              server->stop_event,  server->second_event, server->plain_event};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);

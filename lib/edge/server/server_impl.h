@@ -53,21 +53,26 @@ struct herd_conn {
     struct bufferevent *bev; /* handed to us: */
     uint64_t address[2];     /* key in the table of addresses; zero for none */
     size_t untaken_seen;     /* how many bytes waited, here and in the kernel, when we looked last */
-    int64_t progress_ns;     /* when bytes last left while some waited; while lingering: the deadline */
-    int peer;                /* the neighbour this is dialled to, or -1 */
-    bool link;               /* established */
-    bool plain;              /* takes a message to a plain neighbour */
-    bool eof;                /* the other side sends no more */
-    bool paused;             /* commands wait for a look-up, or replies for room */
-    bool closing;            /* the protocol is done; bytes may still be unsent */
-    bool lingering;          /* all is sent; waiting for the other side to have read it */
-    bool counted;            /* is one of clients_max */
-    bool over;               /* beyond clients_max: has until progress_ns to prove a neighbour */
-    bool busy;               /* its input is being taken right now */
-    bool again;              /* resumed meanwhile */
-    bool closed;             /* waits in `dead` until the end of the turn */
-    uint16_t port;           /* of the other side, for the log */
-    uint8_t label_len;       /* what the log calls it, made when first needed; 0: not made */
+    int64_t progress_ns; /* when bytes last left while some waited; while lingering: the deadline, or, to a plain
+                                neighbour, since when */
+    int peer;            /* the neighbour this is dialled to, or -1 */
+    bool link;           /* established */
+    bool plain;          /* takes a message to a plain neighbour */
+    bool plain_home;     /* comes from an address of one */
+    int plain_from;      /* which, or -1: several are there */
+    bool gained;         /* brought an AT line of one: the log says when it is lost */
+    bool answered;       /* something was said on it */
+    bool eof;            /* the other side sends no more */
+    bool paused;         /* commands wait for a look-up, or replies for room */
+    bool closing;        /* the protocol is done; bytes may still be unsent */
+    bool lingering;      /* all is sent; waiting for the other side to have read it */
+    bool counted;        /* is one of clients_max */
+    bool over;           /* beyond clients_max: has until progress_ns to prove a neighbour */
+    bool busy;           /* its input is being taken right now */
+    bool again;          /* resumed meanwhile */
+    bool closed;         /* waits in `dead` until the end of the turn */
+    uint16_t port;       /* of the other side, for the log */
+    uint8_t label_len;   /* what the log calls it, made when first needed; 0: not made */
     char label[HERD_WHO_MAX];
 };
 
@@ -127,7 +132,9 @@ struct herd_server {
     struct herd_conn **links; /* node's peer number -> its connection, while up */
     struct herd_dial **dials; /* one a peer; each stays where it is */
     size_t dial_count, neighbour_cap;
-    struct herd_plain *plains; /* likewise */
+    struct herd_plain *plains;        /* likewise */
+    struct herd_list plain_lingering; /* connections to them on which all is said, by `unsent` */
+    struct event *plain_event;
     struct herd_list conns, unsent;
     struct herd_list dead; /* closed connections, freed when no callback can be on the stack */
     struct herd_held held;
@@ -210,6 +217,8 @@ void herd_conn_finish(struct herd_conn *conn, const char *why);
 void herd_conn_bury(struct herd_server *server);
 /* Bytes from the transport. Returns how many are used up; look at `closed` afterwards. */
 size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes);
+/* A line lacks its LF for a while: the session may take it as it is. */
+void herd_conn_line_timeout(struct herd_conn *conn);
 /* The other side will send no more. Returns how many of `rest` are used up. */
 size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest);
 /* Bytes left the queue. */
@@ -232,6 +241,7 @@ void herd_conn_set_peer(struct herd_conn *conn, size_t peer);
 int herd_socket_attach(struct herd_conn *conn, int fd);
 void herd_socket_close(struct herd_conn *conn);
 void herd_socket_again(struct herd_conn *conn);
+void herd_socket_use(struct herd_conn *conn, size_t used);
 void herd_socket_read(struct herd_conn *conn, bool enable);
 int herd_socket_send(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_socket_unsent(const struct herd_conn *conn);
@@ -245,6 +255,9 @@ void herd_transport_close(struct herd_conn *conn);
 int herd_transport_send(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_transport_unsent(const struct herd_conn *conn);
 void herd_transport_read(struct herd_conn *conn, bool enable);
+/* What is kept of bytes that the session has not used up, and that the first `used` of them are now. */
+struct herd_span herd_transport_kept(struct herd_conn *conn);
+void herd_transport_use(struct herd_conn *conn, size_t used);
 /* Gives bytes that are kept to the session once more. */
 void herd_transport_again(struct herd_conn *conn);
 /* How much the other side has not got, unsent or under way: until it is none closing may lose it, for a byte
@@ -287,6 +300,14 @@ void herd_plain_opened(struct herd_conn *conn);
 /* Whether the neighbour has all that was said on a connection of ours. */
 bool herd_plain_told(const struct herd_conn *conn);
 void herd_plain_closed(struct herd_conn *conn, bool told);
+/* All is said to a plain neighbour: the connection closes as soon as its kernel has it. */
+void herd_plain_linger(struct herd_conn *conn);
+/* Sees to it that this is looked after. */
+void herd_plain_ask(struct herd_server *server);
+void herd_plain_event(evutil_socket_t fd, short what, void *arg);
+/* For the log: whether a connection of theirs to us turned out to be one, and that one is gone. */
+void herd_plain_heard(struct herd_conn *conn);
+void herd_plain_lost(struct herd_conn *conn);
 
 /* ---- dial.c ---- */
 void herd_dial_start(struct herd_server *server, size_t peer);

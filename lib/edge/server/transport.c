@@ -23,6 +23,26 @@ void herd_transport_again(struct herd_conn *conn)
         herd_bev_again(conn);
 }
 
+struct herd_span herd_transport_kept(struct herd_conn *conn)
+{
+    if (!conn->bev)
+        return (struct herd_span){conn->rest.len ? conn->rest.at : "", conn->rest.len};
+    struct evbuffer *input = bufferevent_get_input(conn->bev);
+    size_t len = evbuffer_get_length(input);
+    const char *at = len ? (const char *)evbuffer_pullup(input, -1) : NULL;
+    return (struct herd_span){at ? at : "", at ? len : 0};
+}
+
+void herd_transport_use(struct herd_conn *conn, size_t used)
+{
+    if (used == 0)
+        return;
+    if (conn->bev)
+        evbuffer_drain(bufferevent_get_input(conn->bev), used);
+    else
+        herd_socket_use(conn, used);
+}
+
 void herd_transport_read(struct herd_conn *conn, bool enable)
 {
     if (conn->closed)
