@@ -475,7 +475,7 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
     if (session->role == HERD_ROLE_CLIENT)
         session->finishing = true;
     else if (session->role != HERD_ROLE_DEAD)
-        herd_session_kill(session, "connection_lost");
+        herd_session_kill(session, "peer_closed");
     session->seen = 0;
     time_line(session, false, false);
     set_turn(session, rest.len, ret_turn);

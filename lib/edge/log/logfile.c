@@ -192,12 +192,14 @@ static int enqueue(struct herd_logfile *file, const char *bytes, size_t len)
 
 /* ---- the thread ---- */
 
+/* A line about the file itself, which is lost where the file takes nothing. */
 static int write_own(void *ctx, const char *bytes, size_t len)
 {
     struct herd_logfile *file = ctx;
     size_t wrote;
-    int err = file->file->in_line ? herd_append_write(file->file, "\n", 1, &wrote) : 0;
-    return err < 0 ? err : herd_append_write(file->file, bytes, len, &wrote);
+    if (!file->file->in_line || herd_append_write(file->file, "\n", 1, &wrote) >= 0)
+        (void)herd_append_write(file->file, bytes, len, &wrote);
+    return 0;
 }
 
 static void reopen(struct herd_logfile *file)
@@ -362,7 +364,7 @@ static void free_blocks(struct block *block)
 static void release(void *arg)
 {
     struct herd_logfile *file = arg;
-    herd_log_free(file->own); /* may have a line left */
+    herd_log_free(file->own);
     herd_append_close(file->file);
     free_blocks(file->queue.first);
     free_blocks(file->busy.first);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Asks and flights: equal questions share one flight, and every asker gets exactly one answer. */
+#include "places_net.h"
 #include "places_parts.h"
 
 #include "../../places/answer.h"
@@ -311,6 +312,12 @@ void herd_places_free(struct herd_places *places)
     herd_fetch_free(places->fetch);
     herd_buf_fini(&places->spare);
     free(places);
+}
+
+void herd_places_set_resolver(struct herd_places *places, struct herd_resolver *resolver)
+{
+    if (places->fetch)
+        herd_fetch_set_resolver(places->fetch, resolver);
 }
 
 void herd_places_reload(struct herd_places *places)

@@ -44,6 +44,20 @@ int herd_conn_begin_link(struct herd_conn *conn, size_t peer)
     return 0;
 }
 
+struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_WHO_MAX])
+{
+    char address[INET6_ADDRSTRLEN] = "local";
+    const unsigned char *bytes = (const unsigned char *)conn->address;
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (conn->address[0] || conn->address[1]) {
+        bool v4 = memcmp(bytes, mapped, sizeof mapped) == 0;
+        inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, address, sizeof address);
+    }
+    int len =
+        snprintf(text, HERD_WHO_MAX, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, (unsigned)conn->port);
+    return (struct herd_span){text, len > 0 ? (size_t)len : 0};
+}
+
 void herd_conn_set_peer(struct herd_conn *conn, size_t peer)
 {
     conn->peer = (int)peer;
@@ -53,21 +67,12 @@ void herd_conn_set_peer(struct herd_conn *conn, size_t peer)
 /* Once a connection, not once a line: printing an address costs more than the line. */
 static void make_label(struct herd_conn *conn)
 {
-    char address[INET6_ADDRSTRLEN] = "local";
-    const unsigned char *bytes = (const unsigned char *)conn->address;
-    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-    int len;
-    if (conn->peer >= 0) {
-        struct herd_span name = herd_node_peer_name(conn->server->node, (size_t)conn->peer);
-        len = snprintf(conn->label, sizeof conn->label, "peer=%.*s", (int)name.len, name.at);
-    } else {
-        if (conn->address[0] || conn->address[1]) {
-            bool v4 = memcmp(bytes, mapped, sizeof mapped) == 0;
-            inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, address, sizeof address);
-        }
-        len = snprintf(conn->label, sizeof conn->label, strchr(address, ':') ? "client=[%s]:%u" : "client=%s:%u",
-                       address, (unsigned)conn->port);
-    }
+    char text[HERD_WHO_MAX];
+    bool peer = conn->peer >= 0;
+    struct herd_span name =
+        peer ? herd_node_peer_name(conn->server->node, (size_t)conn->peer) : herd_conn_address(conn, text);
+    int len =
+        snprintf(conn->label, sizeof conn->label, "%s=%.*s", peer ? "peer" : "client", (int)name.len, name.at);
     if (len > 0)
         conn->label_len = (uint8_t)((size_t)len < sizeof conn->label ? (size_t)len : sizeof conn->label - 1);
 }
@@ -95,7 +100,7 @@ static void log_conn(struct herd_conn *conn, enum herd_log_level level, const ch
 
 /* ---- closing ---- */
 
-static void leave_session(struct herd_conn *conn)
+static void leave_session(struct herd_conn *conn, const char *why)
 {
     struct herd_server *server = conn->server;
     struct herd_session *session = conn->session;
@@ -103,6 +108,8 @@ static void leave_session(struct herd_conn *conn)
         return;
     conn->session = NULL;
     herd_session_close(session);
+    if (conn->peer >= 0 && !conn->link && !conn->plain && !conn->refused)
+        herd_dial_ended(server, (size_t)conn->peer, why);
     if (conn->link && conn->peer >= 0 && server->links[conn->peer] == conn)
         server->links[conn->peer] = NULL;
 }
@@ -117,7 +124,7 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
         log_conn(conn, HERD_LOG_DEBUG, "closed", why);
     bool told = conn->plain && herd_plain_told(conn);
     herd_plain_lost(conn);
-    leave_session(conn);
+    leave_session(conn, why);
     herd_transport_close(conn);
     herd_list_remove(&conn->unsent);
     if (conn->counted) {
@@ -170,7 +177,7 @@ void herd_conn_finish(struct herd_conn *conn, const char *why)
     if (why)
         log_conn(conn, HERD_LOG_DEBUG, "closing", why);
     conn->closing = true;
-    leave_session(conn);
+    leave_session(conn, why);
     if (herd_transport_unsent(conn) == 0)
         linger_or_close(conn);
     herd_server_turn(conn->server);
@@ -310,6 +317,21 @@ static bool turned_away(struct herd_conn *conn, struct herd_span bytes)
     return true;
 }
 
+/* Around calls of the session: what the node notices meanwhile is about this connection. */
+static struct herd_conn *enter_input(struct herd_conn *conn)
+{
+    struct herd_conn *outer = conn->server->input_conn;
+    conn->server->input_conn = conn;
+    conn->busy = true;
+    return outer;
+}
+
+static void leave_input(struct herd_conn *conn, struct herd_conn *outer)
+{
+    conn->server->input_conn = outer;
+    conn->busy = false;
+}
+
 size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_server *server = conn->server;
@@ -317,7 +339,7 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
     struct herd_turn turn;
     if (!conn->session || turned_away(conn, bytes))
         return bytes.len; /* closing: nobody listens */
-    conn->busy = true;
+    struct herd_conn *outer = enter_input(conn);
     do {
         struct herd_now now = herd_clock();
         struct herd_span rest = {bytes.at + used, bytes.len - used};
@@ -342,7 +364,7 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
         }
         /* A look-up that held commands up may have been answered on the spot. */
     } while (turn.paused && conn->again && !too_much_unsent(conn));
-    conn->busy = false;
+    leave_input(conn, outer);
     if (!conn->closed && !conn->closing)
         pause(conn, turn.paused);
     return used;
@@ -362,7 +384,7 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
             herd_conn_close(conn, NULL);
         return rest.len;
     }
-    conn->busy = true;
+    struct herd_conn *outer = enter_input(conn);
     do {
         struct herd_now now = herd_clock();
         struct herd_span left = {used ? rest.at + used : rest.at, rest.len - used}; /* it may have no address */
@@ -382,7 +404,7 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
             break;
         }
     } while (turn.paused && conn->again);
-    conn->busy = false;
+    leave_input(conn, outer);
     conn->paused = !conn->closed && turn.paused;
     return used;
 }

@@ -5,7 +5,6 @@
  */
 #include "server_impl.h"
 
-#include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,14 +27,14 @@ static void keep(struct herd_plain *plain, const uint64_t address[2])
     plain->addresses[plain->address_count++][1] = address[1];
 }
 
-void herd_plain_found(struct herd_server *server, size_t peer, const struct evutil_addrinfo *found)
+void herd_plain_found(struct herd_server *server, size_t peer, const struct herd_sockaddr_list *found)
 {
     if (!herd_node_peer_plain(server->node, peer))
         return;
-    for (; found; found = found->ai_next) {
+    for (size_t i = 0; i < found->count; i++) {
         uint64_t address[2];
         uint16_t port;
-        herd_address_of(found->ai_addr, address, &port);
+        herd_address_of(&found->at[i].u.any, address, &port);
         if (address[0] || address[1])
             keep(&server->plains[peer], address);
     }
@@ -43,15 +42,16 @@ void herd_plain_found(struct herd_server *server, size_t peer, const struct evut
 
 void herd_plain_look(struct herd_server *server, size_t peer)
 {
-    struct evutil_addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = EVUTIL_AI_NUMERICHOST};
-    struct evutil_addrinfo *found = NULL;
+    const struct herd_config_server *to = &server->config->servers[server->peer_servers[peer]];
+    struct herd_sockaddr_list found;
     server->plains[peer].address_count = 0;
-    /* Numeric addresses are known at once, names when they are dialled. */
-    if (!herd_node_peer_plain(server->node, peer) ||
-        evutil_getaddrinfo(server->config->servers[server->peer_servers[peer]].host, NULL, &hints, &found) != 0)
+    herd_plain_names_cancel(server, peer);
+    if (!herd_node_peer_plain(server->node, peer))
         return;
-    herd_plain_found(server, peer, found);
-    evutil_freeaddrinfo(found);
+    if (herd_sockaddr_list_numeric(&found, to->host, to->port))
+        herd_plain_found(server, peer, &found);
+    else
+        server->plain_names_due_ns = 0; /* it is looked up soon */
 }
 
 static bool has(const struct herd_plain *plain, const uint64_t address[2])
