@@ -64,7 +64,7 @@ struct herd_node_options {
     bool commands;                 /* offer a client's line that is no command as COMMAND, before "? " */
 };
 
-/* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice. */
+/* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice, or a pointer that is NULL. */
 HERD_API int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *options);
 /* Gives a running node other bounds and periods, as if it had been made with them: all members of `options` behind
  * digest_key, zero meaning the default. Name, peers, seed and digest_key are not looked at: they stay. What is over a

@@ -72,7 +72,7 @@ struct herd_server_options {
 };
 
 /* Makes a server; it serves as soon as the loop runs. `options` is copied, `base` borrowed for the
- * server's life. HERD_E_NOMEM; HERD_E_NOTFOUND (no server of this name), HERD_E_ADDRESS (cannot listen, listen_fd is no listening socket),
+ * server's life. HERD_E_NOMEM; HERD_E_ARG (a pointer, the name or the configuration is NULL), HERD_E_NOTFOUND (no server of this name), HERD_E_ADDRESS (cannot listen, listen_fd is no listening socket),
  * and what herd_places_new says, each with a sentence in *reterr_fault. */
 HERD_API int herd_server_new(struct herd_server **ret_server, struct event_base *base,
                              const struct herd_server_options *options, struct herd_config_fault *reterr_fault);

@@ -136,6 +136,48 @@ class PlainTest(HerdTest):
         other.start()
         self.assertEqual(other["A"].ask(line), b"? " + line)
 
+    def test_sender(self):
+        """A herd that wants a seventh word, the name of whoever speaks; and the log of all that."""
+        herd, ours, strangers = self.mixed(["A", "P", "Q"], [("A", "P"), ("A", "Q")], ["P", "Q"], ["readline"] * 2)
+        server = ours[0]
+        server.stop()
+        herd.config["servers"]["P"]["plain_sender"] = True
+        herd.write()
+        server.start()
+        for stranger in strangers.values():
+            stranger.start()
+        line = server.ask(b"IAMAT told +1+1 5\n")
+        for stranger in strangers.values():
+            wait_for(lambda: stranger.messages, "it is told")
+        self.assertEqual(strangers["P"].messages[0], line[:-1] + b" A\n")
+        self.assertEqual(strangers["Q"].messages[0], line)
+        for name in ("P", "Q"):
+            server.wait_event("plain_connected", peer=name, direction="out")
+            server.wait_event("plain_disconnected", peer=name, direction="out")
+        with server.client() as client:
+            client.send(b"AT P +1 heard +1+1 5\nAT P wrong\n")
+            wait_for(lambda: server.at(b"heard"), "it is taken")
+        server.wait_event("plain_connected", direction="in")
+        server.wait_event("plain_disconnected", direction="in")
+        server.wait_event("plain_line_invalid", detail="AT P wrong")
+
+    def test_peers_that_never_hang_up(self):
+        """They are told as fast as others, nearly, and cost few descriptors either way."""
+        herd, ours, strangers = self.mixed(["A", "P"], [("A", "P")], ["P"], ["forget"])
+        server, stranger = ours[0], strangers["P"]
+        before = server.open_files()
+        stranger.start()
+        began = time.monotonic()
+        with server.client() as client:
+            client.send(b"".join(b"IAMAT c%d +1+1 5\n" % i for i in range(400)))
+            client.lines(400)
+        wait_for(lambda: len(stranger.clients) == 400, "all are told")
+        self.assertLess(time.monotonic() - began, 8)  # 12 s at 32 lines a second
+        for i in range(200):
+            self.tell(stranger.port, b"IAMAT p%d +1+1 5\n" % i)
+        wait_for(lambda: server.at(b"p199"), "all are taken")
+        self.assertLess(server.open_files() - before, 32 + 16 + 8)
+
     def test_connections_are_reaped(self):
         herd, ours, strangers = self.mixed(["A", "P"], [("A", "P")], ["P"], ["forget"], {"peer_hello_ms": 300})
         server, stranger = ours[0], strangers["P"]

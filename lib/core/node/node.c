@@ -23,6 +23,8 @@ static int copy_name(struct herd_node *node, struct herd_span name)
 
 int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *options)
 {
+    if (!ret_node || !options || (options->peer_count > 0 && !options->peers))
+        return HERD_E_ARG;
     struct herd_node *node = calloc(1, sizeof *node);
     if (!node)
         return HERD_E_NOMEM;

@@ -61,6 +61,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg);
 int herd_client_new(struct herd_client **ret_client, struct event_base *base,
                     const struct herd_client_options *options)
 {
+    if (!ret_client || !base || !options)
+        return HERD_E_ARG;
     struct herd_client_options filled = *options;
     if (!fill_defaults(&filled))
         return HERD_E_ARG;

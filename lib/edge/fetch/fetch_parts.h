@@ -65,7 +65,7 @@ struct herd_fetch_call {
     struct event deadline;
     struct herd_buf header_text, post, body;
     size_t body_max_bytes, header_bytes;
-    bool too_big, no_memory;
+    bool too_big, header_too_big, no_memory;
     struct herd_fetch_result result;
     herd_fetch_done *done;
     void *ctx;

@@ -261,6 +261,10 @@ static int make_events(struct herd_server *server)
 int herd_server_new(struct herd_server **ret_server, struct event_base *base,
                     const struct herd_server_options *options, struct herd_config_fault *reterr_fault)
 {
+    if (!ret_server || !base || !options || !reterr_fault)
+        return HERD_E_ARG;
+    if (!options->config || !options->name)
+        return fault(reterr_fault, HERD_E_ARG, "a server needs a configuration and a name", NULL);
     int self = herd_config_find(options->config, herd_span_of(options->name));
     if (self < 0)
         return fault(reterr_fault, self, "no such server in the configuration", options->name);
