@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* herd-server: one server of a herd, from the command line. Public headers only. */
+#include "loop_log.h"
 #include "service.h"
 
 #include <herd/herd.h>
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+/* EXIT_RUNNING: starting again may help (a full disk, a port in use); EXIT_USAGE: only editing does. */
 enum { EXIT_RUNNING = 1, EXIT_USAGE = 2, SIGNALS = 3 };
 
 /* How long SIGTERM waits for what is still owed; a second signal waits no longer. */
@@ -32,8 +36,10 @@ static const char usage_text[] =
     "  -h, --help           this text\n"
     "  -V, --version        the version of this program and of the libraries under it\n"
     "\n"
-    "SIGTERM and SIGINT stop gracefully, SIGHUP reopens the log and reads places again.\n"
-    "Exit status: 0, 1 (failure while running), 2 (usage or configuration).\n";
+    "SIGTERM and SIGINT stop gracefully. SIGHUP opens the log anew and reads the configuration and\n"
+    "the files it names again; the log says what changed, and what needs a restart.\n"
+    "Exit status: 0; 1: something failed that may work next time (a full disk, a port in use, a\n"
+    "file or folder that is missing); 2: usage or configuration, which somebody has to edit.\n";
 
 struct options {
     const char *config, *log, *name;
@@ -42,6 +48,8 @@ struct options {
 
 struct program {
     struct event_base *base;
+    const struct options *options;
+    struct herd_config *config; /* in force; owned */
     struct herd_server *server;
     struct herd_logfile *logfile;
     struct herd_log *log;
@@ -49,6 +57,15 @@ struct program {
     bool stopping;
     struct event *watchdog;
 };
+
+/* The exit status after text for standard output. */
+static int printed(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    fprintf(stderr, "herd-server: cannot write to standard output: %s\n", strerror(errno));
+    return EXIT_RUNNING;
+}
 
 /* The options, or an exit status: -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *ret)
@@ -69,11 +86,11 @@ static int parse_options(int argc, char **argv, struct options *ret)
         case 'l': ret->log = optarg; break;
         case OPT_CHECK: ret->check = true; break;
         case OPT_PRINT: ret->print_config = true; break;
-        case 'h': fputs(usage_text, stdout); return EXIT_SUCCESS;
+        case 'h': fputs(usage_text, stdout); return printed();
         case 'V': {
             char libraries[HERD_LIBRARIES_MAX];
             printf("herd-server %s (%s)\n", herd_version(), herd_libraries(libraries));
-            return EXIT_SUCCESS;
+            return printed();
         }
         default: fputs("try: herd-server --help\n", stderr); return EXIT_USAGE;
         }
@@ -99,17 +116,27 @@ static void complain(const char *path, const struct herd_config_fault *fault)
         fprintf(stderr, "herd-server: %s%s%s\n", path ? path : "", path ? ": " : "", fault->what);
 }
 
-static struct herd_config *read_config(const char *path)
+static int read_config(const char *path, struct herd_config **ret_config, struct herd_config_fault *reterr_fault)
 {
-    struct herd_config *config = NULL;
-    struct herd_config_fault fault = {0};
-    int err = path ? herd_config_read(&config, path, &fault) : herd_config_default(&config);
-    if (err >= 0)
-        return config;
-    if (!fault.what[0])
-        snprintf(fault.what, sizeof fault.what, "%s", herd_strerror(err));
-    complain(path, &fault);
-    return NULL;
+    *reterr_fault = (struct herd_config_fault){0};
+    int err = path ? herd_config_read(ret_config, path, reterr_fault) : herd_config_default(ret_config);
+    if (err < 0 && !reterr_fault->what[0])
+        snprintf(reterr_fault->what, sizeof reterr_fault->what, "%s", herd_strerror(err));
+    return err;
+}
+
+/* Whether somebody has to edit something before it makes sense to start again. */
+static int exit_status(int err)
+{
+    switch (err) {
+    case HERD_E_SYNTAX:
+    case HERD_E_RANGE:
+    case HERD_E_ARG:
+    case HERD_E_NOTFOUND:
+    case HERD_E_UNSUPPORTED:
+    case HERD_E_ACCESS: return EXIT_USAGE;
+    default: return EXIT_RUNNING;
+    }
 }
 
 static bool name_known(const struct herd_config *config, const char *name)
@@ -143,11 +170,20 @@ static void on_stopped(void *ctx)
     event_base_loopexit(program->base, NULL);
 }
 
+/* Events of a signal carry its time, not that of the loop's last turn. */
+static void set_log_time(struct program *program)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) == 0)
+        herd_log_time(program->log, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+}
+
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *ctx)
 {
     (void)what;
     struct program *program = ctx;
     struct herd_log_field field = herd_log_int("signal", signal_number);
+    set_log_time(program);
     herd_log_event(program->log, HERD_LOG_INFO, "signal", &field, 1);
     if (program->stopping)
         event_base_loopbreak(program->base);
@@ -156,18 +192,54 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *ctx)
     herd_server_stop(program->server, STOP_PATIENCE_MS);
 }
 
+static void reopen_log(struct program *program)
+{
+    herd_log_flush(program->log);
+    int err = herd_logfile_reopen(program->logfile);
+    struct herd_log_field field = herd_log_text("why", strerror(errno));
+    herd_log_blocks(program->log, herd_logfile_offset(program->logfile));
+    if (err < 0) /* how the attempt ends the file says itself */
+        herd_log_event(program->log, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
+}
+
+static void reload_failed(struct program *program, const char *path, const struct herd_config_fault *fault)
+{
+    char place[48] = "";
+    if (fault->line)
+        snprintf(place, sizeof place, "%u:%u", fault->line, fault->column);
+    struct herd_log_field fields[] = {
+        herd_log_text("file", path ? path : "built-in"),
+        herd_log_text("at", place),
+        herd_log_text("why", fault->what),
+    };
+    herd_log_event(program->log, HERD_LOG_ERROR, "configuration_kept", fields, 3);
+}
+
+/* The configuration is read again, or the one in force stays. The built-in one cannot have changed. */
 static void on_reload_signal(evutil_socket_t signal_number, short what, void *ctx)
 {
-    (void)signal_number;
     (void)what;
     struct program *program = ctx;
-    herd_log_flush(program->log);
-    if (herd_logfile_reopen(program->logfile) < 0) {
-        struct herd_log_field field = herd_log_text("why", strerror(errno));
-        herd_log_event(program->log, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
+    const char *path = program->options->config;
+    struct herd_config *config = NULL;
+    struct herd_config_fault fault = {0};
+    if (program->stopping)
+        return;
+    set_log_time(program);
+    struct herd_log_field field = herd_log_int("signal", signal_number);
+    herd_log_event(program->log, HERD_LOG_INFO, "signal", &field, 1);
+    reopen_log(program);
+    int err = path ? read_config(path, &config, &fault) : 0;
+    if (err >= 0)
+        err = herd_server_reload(program->server, config, &fault);
+    if (err < 0) {
+        reload_failed(program, path, &fault);
+        herd_config_free(config);
+    } else if (config) {
+        herd_config_free(program->config);
+        program->config = config;
     }
-    herd_log_blocks(program->log, herd_logfile_offset(program->logfile));
-    herd_server_reload(program->server);
+    herd_log_flush(program->log);
 }
 
 /* Before the server is made: a signal that comes meanwhile is kept until the loop runs. */
@@ -213,6 +285,10 @@ static int open_log(struct program *program, const struct options *options, cons
         fprintf(stderr, "herd-server: cannot write the log %s: %s\n", file, strerror(errno));
         return err;
     }
+    if (herd_logfile_start(program->logfile, 0) < 0) {
+        fputs("herd-server: cannot start the thread that writes the log\n", stderr);
+        return HERD_E_NOMEM;
+    }
     const struct herd_log_options log_options = {
         .level = config->log_level,
         .traffic = config->log_traffic,
@@ -227,9 +303,10 @@ static int open_log(struct program *program, const struct options *options, cons
     return err;
 }
 
-static int run(const struct options *options, const struct herd_config *config)
+/* Takes the configuration over. */
+static int run(const struct options *options, struct herd_config *config)
 {
-    struct program program = {0};
+    struct program program = {.options = options, .config = config};
     struct herd_config_fault fault = {0};
     int status = EXIT_RUNNING, unused_sockets;
 
@@ -237,6 +314,7 @@ static int run(const struct options *options, const struct herd_config *config)
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
     if (open_log(&program, options, config) < 0)
         goto out;
+    loop_log_to(program.log);
     program.base = event_base_new();
     if (!program.base || catch_signals(&program) < 0 || feed_watchdog(&program) < 0) {
         fputs("herd-server: cannot make an event loop\n", stderr);
@@ -251,12 +329,13 @@ static int run(const struct options *options, const struct herd_config *config)
     };
     if (unused_sockets > 0) {
         fprintf(stderr, "herd-server: expected one socket to listen on, got %d more\n", unused_sockets);
+        status = EXIT_USAGE;
         goto out;
     }
     int err = herd_server_new(&program.server, program.base, &server_options, &fault);
     if (err < 0) {
         complain(NULL, &fault);
-        status = err == HERD_E_ADDRESS || err == HERD_E_NOMEM ? EXIT_RUNNING : EXIT_USAGE;
+        status = exit_status(err);
         goto out;
     }
     service_notify("READY=1");
@@ -267,6 +346,7 @@ static int run(const struct options *options, const struct herd_config *config)
 
 out:
     herd_server_free(program.server);
+    loop_log_to(NULL);
     herd_log_free(program.log);
     herd_logfile_close(program.logfile);
     for (int i = 0; i < SIGNALS; i++)
@@ -277,18 +357,40 @@ out:
     if (program.base)
         event_base_free(program.base);
     libevent_global_shutdown();
+    herd_config_free(program.config);
     return status;
+}
+
+/* Files of ours must not get the numbers of the standard streams, where something may be written that is not for
+ * them. */
+static bool open_standard_streams(void)
+{
+    for (;;) {
+        int fd = open("/dev/null", O_RDWR);
+        if (fd < 0)
+            return false;
+        if (fd > STDERR_FILENO) {
+            close(fd);
+            return true;
+        }
+    }
 }
 
 int main(int argc, char **argv)
 {
     struct options options = {0};
+    if (!open_standard_streams())
+        return EXIT_RUNNING;
     int status = parse_options(argc, argv, &options);
     if (status >= 0)
         return status;
-    struct herd_config *config = read_config(options.config);
-    if (!config)
-        return EXIT_USAGE;
+    struct herd_config *config = NULL;
+    struct herd_config_fault fault;
+    int err = read_config(options.config, &config, &fault);
+    if (err < 0) {
+        complain(options.config, &fault);
+        return err == HERD_E_NOMEM ? EXIT_RUNNING : EXIT_USAGE;
+    }
     if (options.name && !name_known(config, options.name))
         status = EXIT_USAGE;
     else if (options.print_config)
@@ -296,7 +398,7 @@ int main(int argc, char **argv)
     else if (options.check)
         status = EXIT_SUCCESS;
     else
-        status = run(&options, config);
+        return run(&options, config);
     herd_config_free(config);
     return status;
 }

@@ -87,8 +87,11 @@ static void disarm(struct herd_lookup *flight)
 static void log_lookup(struct herd_lookup *flight, const char *cached)
 {
     struct herd_places *places = flight->places;
-    enum herd_log_level level = flight->failed ? HERD_LOG_WARN : HERD_LOG_INFO;
-    if (!places->log || !herd_log_enabled(places->log, level))
+    /* One that went well is traffic. */
+    enum herd_log_level level = flight->failed                  ? HERD_LOG_WARN
+                                : herd_log_traffic(places->log) ? HERD_LOG_INFO
+                                                                : HERD_LOG_DEBUG;
+    if (!herd_log_enabled(places->log, level))
         return;
     struct herd_log_field fields[5] = {
         herd_log_text("provider", places->slots[flight->slot]->name),
@@ -175,6 +178,11 @@ static bool choose(struct herd_lookup *flight)
         struct places_slot *slot = places->slots[flight->slot];
         if (answered_from_cache(flight))
             return true;
+        if (slot->unusable[0]) {
+            if (!flight->status[0])
+                places_set_failure(flight, "UNKNOWN_ERROR", slot->unusable);
+            continue;
+        }
         if (!places_breaker_allows(slot)) {
             char why[224];
             snprintf(why, sizeof why, "%s is left alone for a while: %.150s", slot->name, slot->breaker.why);

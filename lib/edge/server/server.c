@@ -2,8 +2,9 @@
 /* A server's life, its timers, and the effects of its node carried out. */
 #include "server_impl.h"
 
+#include "../places/places_net.h"
+
 #include <errno.h>
-#include <event2/dns.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,24 +15,23 @@
 
 /* ---- effects ---- */
 
-static void tell_peer(struct herd_server *server, struct herd_span name, bool up, const char *why)
+static void tell_peer(struct herd_server *server, const struct herd_effect *effect, bool up)
 {
-    struct herd_log_field fields[] = {herd_log_span("peer", name), herd_log_text("why", why ? why : "")};
-    herd_log_event(server->log, HERD_LOG_INFO, up ? "peer_up" : "peer_down", fields, why ? 2 : 1);
+    herd_notice_peer(server, effect, up);
     if (server->options.hooks.peer)
-        server->options.hooks.peer(server->options.hooks.ctx, name, up);
+        server->options.hooks.peer(server->options.hooks.ctx, effect->detail, up);
 }
 
 static void peer_up(struct herd_server *server, const struct herd_effect *effect)
 {
     if (herd_node_peer_plain(server->node, effect->peer)) {
-        tell_peer(server, effect->detail, true, NULL); /* without a link */
+        tell_peer(server, effect, true); /* without a link */
         return;
     }
     if (!effect->session)
         return; /* up and down again before anybody looked */
     struct herd_conn *conn = herd_session_user(effect->session);
-    conn->peer = (int)effect->peer;
+    herd_conn_set_peer(conn, effect->peer);
     conn->link = true;
     if (conn->fd >= 0)
         herd_dial_tune(conn->fd);
@@ -46,28 +46,14 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
         herd_listener_resume(server);
     }
     server->links[effect->peer] = conn;
-    tell_peer(server, effect->detail, true, NULL);
+    tell_peer(server, effect, true);
 }
 
 static void peer_down(struct herd_server *server, const struct herd_effect *effect)
 {
     if (!effect->session)
         server->links[effect->peer] = NULL;
-    tell_peer(server, effect->detail, false, effect->text);
-}
-
-/* Two servers that dial each other at once agree on one connection: no reason to warn anybody. */
-static bool is_agreement(const struct herd_effect *effect)
-{
-    return strcmp(effect->text, "peer_linked_already") == 0 ||
-           (strcmp(effect->text, "peer_refuses_us") == 0 &&
-            herd_span_equal(effect->detail, herd_span_of("peer_linked_already")));
-}
-
-static void notice(struct herd_server *server, const struct herd_effect *effect)
-{
-    struct herd_log_field field = herd_log_span("detail", effect->detail);
-    herd_log_event(server->log, is_agreement(effect) ? HERD_LOG_DEBUG : HERD_LOG_WARN, effect->text, &field, 1);
+    tell_peer(server, effect, false);
 }
 
 static void carry_out(struct herd_server *server, const struct herd_effect *effect)
@@ -76,6 +62,7 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
     case HERD_EFFECT_LOOKUP: herd_lookups_ask(server, effect); break;
     case HERD_EFFECT_CANCEL: herd_lookups_cancel(effect); break;
     case HERD_EFFECT_COMMAND: herd_lookups_command(server, effect); break;
+    case HERD_EFFECT_LINE_TIMEOUT: herd_conn_line_timeout(herd_session_user(effect->session)); break;
     case HERD_EFFECT_DIAL:
         if ((!server->stopping || herd_node_peer_plain(server->node, effect->peer)) && !server->options.dont_dial)
             herd_dial_start(server, effect->peer);
@@ -83,7 +70,7 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
     case HERD_EFFECT_CLOSE: herd_conn_finish(herd_session_user(effect->session), effect->text); break;
     case HERD_EFFECT_PEER_UP: peer_up(server, effect); break;
     case HERD_EFFECT_PEER_DOWN: peer_down(server, effect); break;
-    case HERD_EFFECT_NOTICE: notice(server, effect); break;
+    case HERD_EFFECT_NOTICE: herd_notice_log(server, effect); break;
     }
 }
 
@@ -137,8 +124,7 @@ static void close_stalled(struct herd_server *server)
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "clients_max");
         } else if (conn->lingering) {
-            bool waits = conn->plain && !herd_plain_told(conn); /* for as long as for any other byte */
-            if (now_ns >= conn->progress_ns + (waits ? stall_ns : 0))
+            if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "lingered");
         } else if ((untaken = herd_transport_untaken(conn)) != conn->untaken_seen) {
             conn->untaken_seen = untaken;
@@ -158,8 +144,11 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     close_stalled(server);
     herd_server_effects(server);
     herd_log_flush(server->log);
+    herd_plain_names_check(server);
     /* Memory may have been short when a timer was to be set: without this nobody would ask again. */
     herd_listener_resume(server);
+    herd_plain_ask(server);
+    herd_reload_housekeeping(server);
     herd_server_turn(server);
 }
 
@@ -170,35 +159,6 @@ static int fault(struct herd_config_fault *reterr_fault, int err, const char *wh
     reterr_fault->line = reterr_fault->column = 0;
     snprintf(reterr_fault->what, sizeof reterr_fault->what, "%s%s%s", what, name ? ": " : "", name ? name : "");
     return err;
-}
-
-/* The neighbours of this server, as names for the node. */
-static int find_peers(struct herd_server *server, struct herd_span **ret_names, bool **ret_plain, size_t *ret_count)
-{
-    const struct herd_config *config = server->config;
-    struct herd_span *names = calloc(config->link_count + 1, sizeof *names);
-    bool *plain = calloc(config->link_count + 1, sizeof *plain);
-    server->peer_servers = calloc(config->link_count + 1, sizeof *server->peer_servers);
-    if (!names || !plain || !server->peer_servers) {
-        free(names);
-        free(plain);
-        return HERD_E_NOMEM;
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < config->link_count; i++) {
-        const struct herd_config_link *link = &config->links[i];
-        if (link->a != server->self && link->b != server->self)
-            continue;
-        size_t other = link->a == server->self ? link->b : link->a;
-        names[count] = herd_span_of(config->servers[other].name);
-        /* One that is plain itself has plain neighbours only. */
-        plain[count] = config->servers[other].plain || config->servers[server->self].plain;
-        server->peer_servers[count++] = other;
-    }
-    *ret_names = names;
-    *ret_plain = plain;
-    *ret_count = count;
-    return 0;
 }
 
 static int64_t ms(int64_t value)
@@ -212,60 +172,56 @@ static int64_t ms_or_never(int64_t value)
     return value == 0 ? -1 : ms(value);
 }
 
+void herd_server_node_limits(const struct herd_limits *l, struct herd_node_options *o)
+{
+    o->line_max_bytes = (size_t)l->line_max_bytes;
+    o->records_max = (size_t)l->records_max;
+    o->records_bytes_max = l->records_bytes_max ? (uint64_t)l->records_bytes_max : UINT64_MAX;
+    o->lookups_per_client_max = (size_t)l->lookups_per_client_max;
+    o->owed_max_bytes = (size_t)l->output_pause_bytes;
+    o->plain_lines_max = (size_t)l->plain_lines_max;
+    o->client_idle_ns = ms_or_never(l->client_idle_ms);
+    o->line_deadline_ns = ms_or_never(l->line_deadline_ms);
+    o->ping_ns = ms(l->peer_ping_ms);
+    o->hello_ns = ms(l->peer_hello_ms);
+    o->redial_min_ns = ms(l->redial_min_ms);
+    o->redial_max_ns = ms(l->redial_max_ms);
+    o->digest_ns = ms(l->digest_ms);
+    o->future_ns = ms_or_never(l->future_ms);
+    o->expire_ns = ms(l->expire_ms);
+    o->future_refuse = l->future_refuse != 0;
+    o->close_after_reply = l->close_after_reply != 0;
+}
+
 static int make_node(struct herd_server *server)
 {
-    const struct herd_limits *l = server->limits;
     uint64_t seed[2];
-    struct herd_span *peers;
-    bool *plain;
-    size_t peer_count;
     if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         return HERD_E_IO;
-    int err = find_peers(server, &peers, &plain, &peer_count);
-    if (err < 0)
-        return err;
     struct herd_node_options options = {
         .name = herd_span_of(server->config->servers[server->self].name),
-        .peers = peers,
-        .peer_count = peer_count,
-        .peers_plain = plain,
         .seed = {seed[0], seed[1]},
-        .line_max_bytes = (size_t)l->line_max_bytes,
-        .records_max = (size_t)l->records_max,
-        .records_bytes_max = l->records_bytes_max ? (uint64_t)l->records_bytes_max : UINT64_MAX,
-        .lookups_per_client_max = (size_t)l->lookups_per_client_max,
-        .owed_max_bytes = (size_t)l->output_pause_bytes,
-        .plain_lines_max = (size_t)l->plain_lines_max,
-        .client_idle_ns = ms_or_never(l->client_idle_ms),
-        .line_deadline_ns = ms_or_never(l->line_deadline_ms),
-        .ping_ns = ms(l->peer_ping_ms),
-        .hello_ns = ms(l->peer_hello_ms),
-        .redial_min_ns = ms(l->redial_min_ms),
-        .redial_max_ns = ms(l->redial_max_ms),
-        .digest_ns = ms(l->digest_ms),
-        .future_ns = ms_or_never(l->future_ms),
-        .expire_ns = ms(l->expire_ms),
-        .future_refuse = l->future_refuse != 0,
-        .close_after_reply = l->close_after_reply != 0,
         .commands = server->options.hooks.command != NULL,
     };
-    err = herd_node_new(&server->node, &options);
-    free(peers);
-    free(plain);
-    if (err < 0)
-        return err;
-    server->links = calloc(peer_count + 1, sizeof(struct herd_conn *));
-    server->dials = calloc(peer_count + 1, sizeof *server->dials);
-    for (size_t i = 0; server->dials && i < peer_count; i++)
-        server->dials[i] = (struct herd_dial){.server = server, .peer = i, .fd = -1};
-    if (!server->links || !server->dials)
-        return HERD_E_NOMEM;
-    err = herd_plain_open(server);
+    herd_server_node_limits(server->limits, &options);
+    int err = herd_node_new(&server->node, &options);
+    if (err >= 0)
+        err = herd_neighbours_open(server);
     if (err < 0)
         return err;
     server->addresses.key[0] = seed[1];
     server->addresses.key[1] = seed[0];
     return server->options.hooks.update ? herd_watch_open(server->node, &server->watch) : 0;
+}
+
+/* Remembers what cannot change later, to say so when a configuration asks for it. */
+static int keep_start(struct herd_server *server)
+{
+    const struct herd_config_server *self = &server->config->servers[server->self];
+    server->start_port = self->port;
+    server->start_listen = herd_listener_where(self);
+    server->start_journal = server->config->journal ? strdup(server->config->journal) : NULL;
+    return server->start_listen && (server->start_journal || !server->config->journal) ? 0 : HERD_E_NOMEM;
 }
 
 static int open_journal(struct herd_server *server, struct herd_config_fault *reterr_fault)
@@ -292,10 +248,11 @@ static int make_events(struct herd_server *server)
     server->again_event = evtimer_new(server->base, herd_flush_event, server);
     server->tick_event = evtimer_new(server->base, on_tick, server);
     server->stop_event = evtimer_new(server->base, herd_stop_event, server);
+    server->plain_event = evtimer_new(server->base, herd_plain_event, server);
     server->second_event = event_new(server->base, -1, EV_PERSIST, on_second, server);
     server->scratch = malloc(HERD_READ_FRONT + HERD_READ_BYTES);
-    if (!server->flush_event || !server->again_event || !server->tick_event || !server->stop_event ||
-        !server->second_event || !server->scratch ||
+    if (!server->plain_event || !server->flush_event || !server->again_event || !server->tick_event ||
+        !server->stop_event || !server->second_event || !server->scratch ||
         event_add(server->second_event, &(struct timeval){0, HOUSEKEEPING_US}) < 0)
         return HERD_E_NOMEM;
     return 0;
@@ -304,6 +261,10 @@ static int make_events(struct herd_server *server)
 int herd_server_new(struct herd_server **ret_server, struct event_base *base,
                     const struct herd_server_options *options, struct herd_config_fault *reterr_fault)
 {
+    if (!ret_server || !base || !options || !reterr_fault)
+        return HERD_E_ARG;
+    if (!options->config || !options->name)
+        return fault(reterr_fault, HERD_E_ARG, "a server needs a configuration and a name", NULL);
     int self = herd_config_find(options->config, herd_span_of(options->name));
     if (self < 0)
         return fault(reterr_fault, self, "no such server in the configuration", options->name);
@@ -321,10 +282,15 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     server->tick_ns = INT64_MAX;
     herd_list_init(&server->conns);
     herd_list_init(&server->unsent);
+    herd_list_init(&server->plain_lingering);
     herd_list_init(&server->dead);
     herd_log_time(server->log, herd_clock().wall_ns);
 
-    int err = make_node(server);
+    int err = keep_start(server);
+    if (err >= 0)
+        err = herd_resolver_new(&server->resolver, server->base);
+    if (err >= 0)
+        err = make_node(server);
     if (err >= 0)
         err = make_events(server);
     if (err < 0) {
@@ -333,6 +299,8 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
         if (!server->places) {
             err = herd_places_new(&server->places, base, server->config, server->log, reterr_fault);
             server->places_ours = err >= 0;
+            if (err >= 0)
+                herd_places_set_resolver(server->places, server->resolver);
         }
         if (err >= 0)
             err = open_journal(server, reterr_fault);
@@ -343,13 +311,14 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
         herd_server_free(server);
         return err;
     }
-    struct herd_log_field fields[] = {
-        herd_log_text("name", options->name),
-        herd_log_text("host", server->config->servers[server->self].host),
-        herd_log_int("port", server->port),
-    };
-    herd_log_event(server->log, HERD_LOG_INFO, server->options.dont_listen ? "started" : "listening", fields, 3);
+    if (server->options.dont_listen) {
+        struct herd_log_field field = herd_log_text("name", options->name);
+        herd_log_event(server->log, HERD_LOG_INFO, "started", &field, 1);
+    } else {
+        herd_listener_log(server);
+    }
     herd_log_flush(server->log);
+    herd_plain_names_check(server);
     on_tick(-1, 0, server);
     *ret_server = server;
     return 0;
@@ -362,22 +331,24 @@ void herd_server_free(struct herd_server *server)
     server->freeing = true;
     herd_held_release(server);
     herd_listener_close(server);
-    for (size_t i = 0; server->dials && i < herd_node_peer_count(server->node); i++)
-        herd_dial_cancel(&server->dials[i]);
+    for (size_t i = 0; i < server->dial_count; i++) {
+        herd_dial_cancel(server->dials[i]);
+        herd_plain_names_cancel(server, i);
+    }
     while (!herd_list_empty(&server->conns))
         herd_conn_close(HERD_ITEM(server->conns.next, struct herd_conn, all), NULL);
     if (server->node)
         herd_server_effects(server); /* look-ups are cancelled */
     herd_conn_bury(server);
+    herd_reload_fini(server);
     if (server->places_ours)
         herd_places_free(server->places);
     herd_watch_close(server->watch);
     herd_journal_close(server->journal, herd_clock());
     herd_node_free(server->node);
-    if (server->dns)
-        evdns_base_free(server->dns, 0);
-    struct event *events[] = {server->flush_event, server->again_event, server->tick_event, server->stop_event,
-                              server->second_event};
+    herd_resolver_release(server->resolver);
+    struct event *events[] = {server->flush_event, server->again_event,  server->tick_event,
+                              server->stop_event,  server->second_event, server->plain_event};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);
@@ -385,19 +356,11 @@ void herd_server_free(struct herd_server *server)
     herd_addresses_fini(&server->addresses);
     herd_held_fini(&server->held);
     herd_buf_fini(&server->out);
-    herd_buf_fini(&server->who);
     free(server->scratch);
-    free(server->peer_servers);
-    free(server->links);
-    free(server->dials);
-    free(server->plains);
+    herd_neighbours_fini(server);
+    free(server->start_listen);
+    free(server->start_journal);
     free(server);
-}
-
-void herd_server_reload(struct herd_server *server)
-{
-    herd_log_time(server->log, herd_clock().wall_ns);
-    herd_places_reload(server->places);
 }
 
 uint16_t herd_server_port(const struct herd_server *server)
@@ -427,6 +390,9 @@ static int adopt(struct herd_server *server, struct bufferevent *bev, int peer)
             bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
         conn->bev = NULL; /* still the caller's */
         herd_conn_close(conn, NULL);
+    } else if (!conn->closed && evbuffer_get_length(bufferevent_get_input(bev)) > 0) {
+        /* What came before: no callback tells of it, and none may run before the caller has our answer. */
+        bufferevent_trigger(bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
     }
     return err;
 }
