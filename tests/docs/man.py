@@ -93,7 +93,7 @@ for member in members:
     assert re.search(r"^\t?(?:\*\w+\*, )?\*%s\*" % member, page, re.M), "herd.json(5) does not explain " + member
 for example in examples["bin/herd.json.5"]:
     open(os.path.join(work, "check.json"), "w").write(example)
-    done = run(server, "--check", "--config", os.path.join(work, "check.json"))
+    done = run(server, "--print-config", "--config", os.path.join(work, "check.json"))  # what it names is nowhere here
     assert done.returncode == 0, (example, done.stdout)
 assert len(examples["bin/herd.json.5"]) == 2
 
