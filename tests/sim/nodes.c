@@ -68,6 +68,7 @@ void world_effects(struct world *w, int node)
             world_close(w, herd_session_user(e.session));
             break;
         case HERD_EFFECT_PEER_UP: w->figures->links++; break;
+        case HERD_EFFECT_LINE_TIMEOUT: world_line_timeout(w, herd_session_user(e.session)); break;
         case HERD_EFFECT_LOOKUP:
             if (w->ticket_count == 16)
                 sim_fail(w, "too many look-ups");

@@ -60,12 +60,21 @@ static void check_host(struct check *check, const char *host, struct herd_config
         tell(check, HERD_E_ADDRESS, at, "cannot listen: ", gai_strerror(code));
     if (code != 0)
         return;
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd =
+        socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0); /* none: no such family here, for "*" no fault */
     if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) < 0)
         tell(check, HERD_E_ADDRESS, at, "cannot listen on this host: ", strerror(errno));
     if (fd >= 0)
         close(fd);
     freeaddrinfo(found);
+}
+
+static void check_listen(struct check *check, const struct herd_config_server *server, struct herd_config_place at)
+{
+    for (size_t i = 0; i < server->listen_count; i++)
+        check_host(check, strcmp(server->listen[i], "*") == 0 ? "::" : server->listen[i], at);
+    if (server->listen_count == 0)
+        check_host(check, server->host, at);
 }
 
 /* Whether the file can be written, or made in its folder. */
@@ -111,7 +120,7 @@ static void check_server(struct check *check, const struct herd_config *config, 
     if (check->places)
         journal_at = check->places->journal;
     if (at.line || !check->places || !check->places->servers)
-        check_host(check, config->servers[self].host, at);
+        check_listen(check, &config->servers[self], at);
     if (config->journal)
         check_journal(check, config->journal, name, journal_at);
 }
