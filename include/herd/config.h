@@ -99,6 +99,23 @@ struct herd_limits {
 /* Fills every limit with its default. */
 HERD_API void herd_limits_default(struct herd_limits *ret_limits);
 
+/* Whether connections are encrypted. */
+enum herd_tls_mode {
+    HERD_TLS_OFF,     /* plain TCP only */
+    HERD_TLS_ALLOW,   /* the first byte of a connection decides: for a change without a stop */
+    HERD_TLS_REQUIRE, /* TLS only */
+};
+
+/* Files that say who is who. "{name}" in `certificate` and `key` stands for the name of the server. NULL: not given. */
+struct herd_config_tls {
+    enum herd_tls_mode mode;
+    char *certificate; /* PEM: ours, then intermediates; with the URI herd://HERD/server/NAME among its names */
+    char *key;         /* PEM, readable by its user only */
+    char *ca;          /* PEM: the roots that certificates of neighbours and clients lead to */
+    char *crl;         /* PEM: certificates that are revoked */
+    bool tls_1_2;      /* "min_version": "1.2"; else 1.3 */
+};
+
 struct herd_config {
     struct herd_config_server *servers;
     size_t server_count;
@@ -108,6 +125,12 @@ struct herd_config {
     size_t provider_count;
     enum herd_log_level log_level;
     bool log_traffic;
+    char *herd;        /* its name, 1..64 bytes of A-Z a-z 0-9 . _ -; NULL: none */
+    char *secret_file; /* the herd's secret, 64 hexadecimal digits: digests are keyed by it. NULL: none */
+    char *identities;  /* a file: who may report and ask for which clients. NULL: everybody may */
+    char *
+        psk_file; /* a file: a key for each pair of this server and a neighbour; "{name}" as in journal. NULL: none */
+    struct herd_config_tls tls;
     char *journal; /* a file; "{name}" in it stands for the name of the server. NULL: none */
     struct herd_limits limits;
 };

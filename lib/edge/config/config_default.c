@@ -108,6 +108,14 @@ void herd_config_free(struct herd_config *config)
     herd_config_drop_providers(config);
     free(config->links);
     free(config->journal);
+    free(config->herd);
+    free(config->secret_file);
+    free(config->identities);
+    free(config->psk_file);
+    free(config->tls.certificate);
+    free(config->tls.key);
+    free(config->tls.ca);
+    free(config->tls.crl);
     free(config);
 }
 

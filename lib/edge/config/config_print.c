@@ -115,6 +115,34 @@ static void put_places(struct print *print, const struct herd_config *config)
     put(print, "\n  ],\n");
 }
 
+static void put_text(struct print *print, const char *name, const char *text)
+{
+    if (!text)
+        return;
+    put(print, "  \"%s\": ", name);
+    put_string(print, text);
+    put(print, ",\n");
+}
+
+/* Paths are named, what is in the files never shown. */
+static void put_trust(struct print *print, const struct herd_config *config)
+{
+    static const char *const modes[] = {"off", "allow", "require"};
+    const struct herd_config_tls *tls = &config->tls;
+    put_text(print, "herd", config->herd);
+    put_text(print, "secret_file", config->secret_file);
+    put_text(print, "identities", config->identities);
+    put_text(print, "psk_file", config->psk_file);
+    if (tls->mode == HERD_TLS_OFF && !tls->certificate && !tls->ca)
+        return;
+    put(print, "  \"tls\": {\"mode\": \"%s\"", modes[tls->mode]);
+    put_member(print, "certificate", tls->certificate);
+    put_member(print, "key", tls->key);
+    put_member(print, "ca", tls->ca);
+    put_member(print, "crl", tls->crl);
+    put(print, ", \"min_version\": \"%s\"},\n", tls->tls_1_2 ? "1.2" : "1.3");
+}
+
 static void put_limits(struct print *print, const struct herd_limits *limits)
 {
     const char *before = "";
@@ -137,11 +165,8 @@ int herd_config_print(const struct herd_config *config, struct herd_buf *out)
     put_places(&print, config);
     put(&print, "  \"log\": {\"level\": \"%s\", \"traffic\": %s},\n", herd_log_level_name(config->log_level),
         config->log_traffic ? "true" : "false");
-    if (config->journal) {
-        put(&print, "  \"journal\": ");
-        put_string(&print, config->journal);
-        put(&print, ",\n");
-    }
+    put_trust(&print, config);
+    put_text(&print, "journal", config->journal);
     put_limits(&print, &config->limits);
     put(&print, "}\n");
     if (print.err < 0)

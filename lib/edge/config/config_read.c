@@ -71,7 +71,8 @@ static int take_log(struct herd_config_reader *reader, struct json_object *value
 /* The sections in an order in which each finds what it needs, whatever their order in the file. */
 static int take_sections(struct herd_config_reader *reader, struct json_object *tree, struct herd_config *config)
 {
-    static const char *const names[] = {"servers", "links", "places", "log", "journal", "limits"};
+    static const char *const names[] = {"servers", "links",       "places",     "log",      "journal", "limits",
+                                        "herd",    "secret_file", "identities", "psk_file", "tls"};
     enum { COUNT = sizeof names / sizeof *names };
     struct json_object *sections[COUNT] = {NULL};
     int first = 0;
@@ -82,8 +83,10 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
             i++;
         if (i == COUNT) {
             herd_config_enter(reader, herd_span_of(name));
-            int err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                                       "unknown member, expected servers, links, places, log, journal or limits");
+            int err = herd_config_fail(
+                reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
+                "unknown member, expected servers, links, places, log, journal, limits, herd, secret_file, "
+                "identities, psk_file or tls");
             if (!herd_config_goes_on(reader, 0, &first, err))
                 return err;
             continue;
@@ -104,13 +107,20 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
         case 2: err = herd_config_take_places(reader, sections[i], config); break;
         case 3: err = take_log(reader, sections[i], config); break;
         case 4: err = herd_config_take_text(reader, sections[i], &config->journal); break;
-        default: err = herd_config_take_limits(reader, sections[i], &config->limits); break;
+        case 5: err = herd_config_take_limits(reader, sections[i], &config->limits); break;
+        case 6: err = herd_config_take_herd(reader, sections[i], config); break;
+        case 7: err = herd_config_take_text(reader, sections[i], &config->secret_file); break;
+        case 8: err = herd_config_take_text(reader, sections[i], &config->identities); break;
+        case 9: err = herd_config_take_text(reader, sections[i], &config->psk_file); break;
+        default: err = herd_config_take_tls(reader, sections[i], config); break;
         }
         if (i == 4 && err >= 0 && reader->places)
             reader->places->journal = herd_config_place_of(reader, herd_config_at(sections[i]));
         if (!herd_config_goes_on(reader, 0, &first, err))
-            break;
+            return first;
     }
+    herd_config_enter(reader, herd_span_of("tls"));
+    herd_config_goes_on(reader, 0, &first, herd_config_check_trust(reader, sections[COUNT - 1], config));
     return first;
 }
 

@@ -99,6 +99,11 @@ int herd_config_take_links(struct herd_config_reader *reader, struct json_object
                            struct herd_config *config);
 int herd_config_take_places(struct herd_config_reader *reader, struct json_object *value,
                             struct herd_config *config);
+int herd_config_take_herd(struct herd_config_reader *reader, struct json_object *value, struct herd_config *config);
+int herd_config_take_tls(struct herd_config_reader *reader, struct json_object *value, struct herd_config *config);
+/* Members of trust that need each other; faults are shown at `tls`, which may be NULL. */
+int herd_config_check_trust(struct herd_config_reader *reader, struct json_object *tls,
+                            const struct herd_config *config);
 int herd_config_take_limits(struct herd_config_reader *reader, struct json_object *value,
                             struct herd_limits *limits);
 
