@@ -133,6 +133,7 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
         return err;
     }
     node->own_name = (uint16_t)err;
+    herd_names_ref(&node->store->names, node->own_name); /* for as long as the node lives */
     *ret_node = node;
     return 0;
 }

@@ -21,7 +21,7 @@ int herd_store_new(struct herd_store **ret_store, const struct herd_store_option
         memcpy(store->table_key, options->table_key, sizeof store->table_key);
         store->digest_key = options->digest_key;
     }
-    herd_names_init(&store->names, store->digest_key);
+    herd_names_init(&store->names, store->digest_key, store->table_key);
     store->free_slot = HERD_NO_SLOT;
     *ret_store = store;
     return 0;
@@ -112,9 +112,14 @@ int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash
     struct herd_cell *cell = herd_store_cell(store, slot);
     uint64_t change = draft_hash(store, draft) - cell_hash(store, cell);
     size_t apart_bytes = herd_cell_apart_bytes(cell);
+    unsigned server = cell->server;
     int err = herd_cell_write(cell, draft);
     if (err < 0)
         return err;
+    if (draft->server != server) {
+        herd_names_ref(&store->names, draft->server);
+        herd_names_unref(&store->names, server);
+    }
     store->apart_bytes += herd_cell_apart_bytes(cell) - apart_bytes;
     herd_digest_add(&store->digest, id_hash, change);
     return 0;
@@ -214,6 +219,7 @@ int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash,
     if (err < 0)
         return err;
     store->apart_bytes += herd_cell_apart_bytes(cell);
+    herd_names_ref(&store->names, draft->server);
     take_slot(store, slot, next_free);
     herd_index_insert(&store->index, hash, slot);
     store->count++;
@@ -283,6 +289,7 @@ void herd_store_drop(struct herd_store *store, uint32_t slot, uint64_t id_hash)
     herd_digest_add(&store->digest, id_hash, 0 - cell_hash(store, cell));
     herd_index_remove(&store->index, herd_store_hash(store, herd_cell_id(cell)), slot);
     store->apart_bytes -= herd_cell_apart_bytes(cell);
+    herd_names_unref(&store->names, cell->server);
     herd_cell_clear(cell);
     cell->time_ns = store->free_slot;
     store->free_slot = slot;
