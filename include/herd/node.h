@@ -66,6 +66,19 @@ struct herd_node_options {
 
 /* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice. */
 HERD_API int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *options);
+/* Gives a running node other bounds and periods, as if it had been made with them: all members of `options` behind
+ * digest_key, zero meaning the default. Name, peers, seed and digest_key are not looked at: they stay. What is over a
+ * new bound already (records, look-ups under way) stays too, and nothing is added to it. */
+HERD_API void herd_node_configure(struct herd_node *node, const struct herd_node_options *options,
+                                  struct herd_now now);
+/* Makes server `name` (copied) a neighbour of a running node; *ret_peer is its number, the old one if it was a
+ * neighbour before. HERD_E_ARG: a name that herd_name_valid refuses, the node's own, or a neighbour's. HERD_E_NOMEM. */
+HERD_API int herd_node_peer_add(struct herd_node *node, struct herd_span name, bool plain, struct herd_now now,
+                                size_t *ret_peer);
+/* Neighbour `peer` is none any more: its link is closed (CLOSE and PEER_DOWN effects follow, "peer_removed"), what it
+ * was still to be sent is forgotten, it is not dialled, and its introduction is refused. Other numbers stay. A dial
+ * under way is the caller's to give up; herd_session_dialled refuses it. HERD_E_NOTFOUND: no such neighbour. */
+HERD_API int herd_node_peer_remove(struct herd_node *node, size_t peer, struct herd_now now);
 /* Frees the node and all its sessions. */
 HERD_API void herd_node_free(struct herd_node *node);
 
@@ -86,7 +99,7 @@ struct herd_turn {
 HERD_API int herd_session_open(struct herd_node *node, struct herd_session **ret_session, void *user,
                                struct herd_now now);
 /* A connection to neighbour `peer` was made: appends this side's introduction to `out`. HERD_E_NOMEM,
- * HERD_E_ARG (no such neighbour). */
+ * HERD_E_ARG (no such neighbour, or it was removed). */
 HERD_API int herd_session_dialled(struct herd_node *node, struct herd_session **ret_session, void *user,
                                   size_t peer, struct herd_now now, struct herd_buf *out);
 /* The connection is gone or about to be: frees the session. What it owed is forgotten. */
@@ -126,7 +139,9 @@ HERD_API int herd_session_peer(const struct herd_session *session);
 
 /* Whether a neighbour's link is up, and its session. */
 HERD_API struct herd_session *herd_node_link(struct herd_node *node, size_t peer);
+/* Numbers given so far: 0 .. count - 1, those of removed neighbours included. */
 HERD_API size_t herd_node_peer_count(const struct herd_node *node);
+/* Borrowed for the node's life; "" for a neighbour that was removed. */
 HERD_API struct herd_span herd_node_peer_name(const struct herd_node *node, size_t peer);
 /* Whether herd_session_fill would append anything. */
 HERD_API bool herd_session_wants(const struct herd_session *session);

@@ -10,15 +10,15 @@ struct end *check_link(const struct world *w, int node, int peer)
 {
     const struct sim_node *n = &w->nodes[node];
     for (size_t p = 0; n->node && p < n->node->peer_count; p++)
-        if (n->peers[p] == peer && n->node->peers[p].session)
-            return herd_session_user(n->node->peers[p].session);
+        if (n->peers[p] == peer && n->node->peers[p]->session)
+            return herd_session_user(n->node->peers[p]->session);
     return NULL;
 }
 
 static struct herd_peer *peer_of(const struct world *w, const struct end *end)
 {
     (void)w;
-    return &end->session->node->peers[herd_session_peer(end->session)];
+    return end->session->node->peers[herd_session_peer(end->session)];
 }
 
 /* Both ends are up on this connection and a comparison is under way. */
@@ -100,8 +100,8 @@ void check_node(struct world *w, int node)
         w->out.len = 0;
     }
     for (size_t p = 0; p < n->node->peer_count; p++)
-        if (n->node->peers[p].session)
-            check_reader(w, n, &n->node->peers[p].reader);
+        if (n->node->peers[p]->session)
+            check_reader(w, n, &n->node->peers[p]->reader);
 }
 
 /* The newest copies on their way to `end`. */
@@ -129,7 +129,7 @@ void check_links(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
     for (size_t p = 0; n->node && p < n->node->peer_count; p++) {
-        struct herd_peer *peer = &n->node->peers[p];
+        struct herd_peer *peer = n->node->peers[p];
         struct end *end = check_link(w, node, n->peers[p]);
         if (!end || other_end(end)->node < 0)
             continue;
@@ -181,7 +181,7 @@ bool check_converged(struct world *w)
             if (n->peers_plain[p])
                 continue;
             struct end *end = check_link(w, a, n->peers[p]);
-            if (!end || n->node->peers[p].reader.pending > 0)
+            if (!end || n->node->peers[p]->reader.pending > 0)
                 return false;
             const struct end *back = check_link(w, n->peers[p], a);
             if (!back || back != other_end(end) || end->in.len > 0 || end->eof || check_comparing(w, end->conn))

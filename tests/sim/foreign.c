@@ -188,7 +188,7 @@ void foreign_check(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
     for (size_t p = 0; n->node && p < n->node->peer_count; p++) {
-        const struct herd_peer *peer = &n->node->peers[p];
+        const struct herd_peer *peer = n->node->peers[p];
         const struct sim_node *v = &w->nodes[n->peers[p]];
         if (!peer->plain || peer->behind || n->failing[p] || v->unnoticed[node] || !v->up)
             continue;
@@ -212,7 +212,7 @@ bool foreign_settled(struct world *w)
         }
     for (int i = 0; i < w->count; i++)
         for (size_t p = 0; p < w->nodes[i].node->peer_count; p++) {
-            const struct herd_peer *peer = &w->nodes[i].node->peers[p];
+            const struct herd_peer *peer = w->nodes[i].node->peers[p];
             if (peer->plain && (w->nodes[i].failing[p] || peer->reader.pending > 0 || peer->dial_asked ||
                                 (peer->behind && w->nodes[i].node->store->count > 0)))
                 return false;

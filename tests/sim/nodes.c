@@ -24,7 +24,7 @@ static void dial(struct world *w, int from, size_t peer)
     struct sim_node *n = &w->nodes[from];
     int to = n->peers[peer];
     struct edge *edge = world_edge(w, from, to);
-    bool plain = to >= w->count, behind = n->node->peers[peer].behind;
+    bool plain = to >= w->count, behind = n->node->peers[peer]->behind;
     if (edge->cut || !(plain ? w->nodes[to].up : w->nodes[to].node != NULL)) {
         if (!edge->cut_silently && rng_one_in(&w->network, 2))
             herd_node_dial_failed(n->node, peer, world_clock(w, from));

@@ -33,9 +33,9 @@ static void show_lookup(const struct herd_ticket *ticket, struct herd_effect *re
     ret->bound = ticket->bound;
 }
 
-static void show_peer(struct herd_node *node, const struct herd_peer *peer, struct herd_effect *ret)
+static void show_peer(const struct herd_peer *peer, struct herd_effect *ret)
 {
-    ret->peer = (size_t)(peer - node->peers);
+    ret->peer = peer->number;
     ret->session = peer->session;
     ret->detail = peer->name;
 }
@@ -74,11 +74,11 @@ bool herd_node_effect(struct herd_node *node, struct herd_effect *ret_effect)
         ret_effect->text = session->close_why;
         break;
     }
-    case HERD_EFFECT_DIAL: show_peer(node, HERD_ITEM(wish, struct herd_peer, dial), ret_effect); break;
-    case HERD_EFFECT_PEER_UP: show_peer(node, HERD_ITEM(wish, struct herd_peer, up), ret_effect); break;
+    case HERD_EFFECT_DIAL: show_peer(HERD_ITEM(wish, struct herd_peer, dial), ret_effect); break;
+    case HERD_EFFECT_PEER_UP: show_peer(HERD_ITEM(wish, struct herd_peer, up), ret_effect); break;
     case HERD_EFFECT_PEER_DOWN: {
         const struct herd_peer *peer = HERD_ITEM(wish, struct herd_peer, down);
-        show_peer(node, peer, ret_effect);
+        show_peer(peer, ret_effect);
         ret_effect->text = peer->down_why;
         break;
     }

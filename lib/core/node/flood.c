@@ -6,7 +6,7 @@ bool herd_session_wants(const struct herd_session *session)
 {
     if (session->role != HERD_ROLE_LINK)
         return false;
-    const struct herd_peer *peer = &session->node->peers[session->peer];
+    const struct herd_peer *peer = session->node->peers[session->peer];
     return peer->pong_due || peer->ping_due || peer->reader.pending > 0 || herd_sync_wants(peer);
 }
 
@@ -48,7 +48,7 @@ int herd_session_fill(struct herd_session *session, size_t room, struct herd_now
     node->now = now;
     if (session->role != HERD_ROLE_LINK)
         return 0;
-    struct herd_peer *peer = &node->peers[session->peer];
+    struct herd_peer *peer = node->peers[session->peer];
     size_t before = out->len;
     int err = say(&peer->pong_due, "PONG\n", out);
     if (err >= 0)

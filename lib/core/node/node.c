@@ -1,94 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* A node's life, its options, and its clock. */
+/* A node's life, and its clock. */
 #include "node_impl.h"
 
 #include <stdlib.h>
 
 #define RING_SIZE 16384
-#define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S  INT64_C(1000000000)
 
-static void fill_size(size_t *option, size_t standard)
+static int copy_name(struct herd_node *node, struct herd_span name)
 {
-    if (*option == 0)
-        *option = standard;
-}
-
-static void fill_time(int64_t *option, int64_t standard_ns)
-{
-    if (*option == 0)
-        *option = standard_ns;
-}
-
-static void fill_defaults(struct herd_node_options *o)
-{
-    fill_size(&o->line_max_bytes, 65536);
-    fill_size(&o->records_max, 1000000);
-    if (o->records_bytes_max == 0)
-        o->records_bytes_max = UINT64_C(4) << 30;
-    fill_size(&o->lookups_per_client_max, 4);
-    fill_size(&o->owed_max_bytes, 65536);
-    fill_size(&o->plain_lines_max, 1);
-    fill_time(&o->client_idle_ns, 300 * NS_PER_S);
-    fill_time(&o->line_deadline_ns, 10 * NS_PER_S);
-    fill_time(&o->ping_ns, 5 * NS_PER_S);
-    fill_time(&o->hello_ns, 5 * NS_PER_S);
-    fill_time(&o->redial_min_ns, 50 * NS_PER_MS);
-    fill_time(&o->redial_max_ns, 3 * NS_PER_S);
-    fill_time(&o->digest_ns, 60 * NS_PER_S);
-    fill_time(&o->future_ns, 300 * NS_PER_S);
-}
-
-/* Copies this node's name and its neighbours' into one piece of memory. */
-static int copy_names(struct herd_node *node, const struct herd_node_options *options)
-{
-    size_t total = options->name.len + 4;
-    if (!herd_name_valid(options->name))
+    if (!herd_name_valid(name))
         return HERD_E_ARG;
-    for (size_t i = 0; i < options->peer_count; i++) {
-        if (!herd_name_valid(options->peers[i]) || herd_span_equal(options->peers[i], options->name))
-            return HERD_E_ARG;
-        for (size_t k = 0; k < i; k++)
-            if (herd_span_equal(options->peers[i], options->peers[k]))
-                return HERD_E_ARG;
-        total += options->peers[i].len;
-    }
-    node->names = malloc(total);
-    node->peers = calloc(options->peer_count ? options->peer_count : 1, sizeof *node->peers);
-    if (!node->names || !node->peers)
+    char *at = node->name_bytes = malloc(name.len + 4);
+    if (!at)
         return HERD_E_NOMEM;
-
-    char *at = node->names;
     memcpy(at, "AT ", 3);
-    memcpy(at + 3, options->name.at, options->name.len);
-    at[3 + options->name.len] = ' ';
-    node->name = (struct herd_span){at + 3, options->name.len};
-    node->at_name = (struct herd_span){at, options->name.len + 4};
-    at += options->name.len + 4;
-    node->peer_count = options->peer_count;
-    for (size_t i = 0; i < options->peer_count; i++) {
-        node->peers[i].name = (struct herd_span){at, options->peers[i].len};
-        memcpy(at, options->peers[i].at, options->peers[i].len);
-        at += options->peers[i].len;
-        node->peers[i].backoff_ns = node->options.redial_min_ns;
-        node->peers[i].next_dial_ns = INT64_MIN;
-    }
-    return 0;
-}
-
-/* The dirty sets of plain neighbours, which have no link to come up. HERD_E_NOMEM. */
-static int join_plain(struct herd_node *node, const bool *peers_plain)
-{
-    for (size_t i = 0; peers_plain && i < node->peer_count; i++) {
-        struct herd_peer *peer = &node->peers[i];
-        if (!peers_plain[i])
-            continue;
-        int err = herd_changes_join(&node->changes, &peer->reader);
-        if (err < 0)
-            return err;
-        peer->plain = peer->behind = true;
-        peer->next_dial_ns = 0;
-    }
+    memcpy(at + 3, name.at, name.len);
+    at[3 + name.len] = ' ';
+    node->name = (struct herd_span){at + 3, name.len};
+    node->at_name = (struct herd_span){at, name.len + 4};
     return 0;
 }
 
@@ -108,7 +37,7 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     for (size_t i = 0; i < HERD_NOTICES; i++)
         herd_list_append(&node->notices_free, &node->notices[i].wish.link);
     node->options = *options;
-    fill_defaults(&node->options);
+    herd_options_fill(&node->options);
 
     const struct herd_store_options store_options = {
         .table_key = {options->seed[0], options->seed[1]},
@@ -117,15 +46,15 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     node->incarnation = herd_hash(options->seed[0], "incarnation", 11) ^ options->seed[1];
     node->random = herd_hash(options->seed[1], "random", 6) ^ options->seed[0];
 
-    int err = copy_names(node, options);
+    int err = copy_name(node, options->name);
     if (err >= 0)
         err = herd_store_new(&node->store, &store_options);
     if (err >= 0)
         err = herd_changes_init(&node->changes, RING_SIZE);
     if (err >= 0)
         err = herd_recent_init(&node->recent, options->seed);
-    if (err >= 0)
-        err = join_plain(node, options->peers_plain);
+    for (size_t i = 0; err >= 0 && i < options->peer_count; i++)
+        err = herd_peers_add(node, options->peers[i], options->peers_plain && options->peers_plain[i]);
     if (err >= 0)
         err = herd_names_intern(&node->store->names, node->name);
     if (err < 0) {
@@ -148,13 +77,11 @@ void herd_node_free(struct herd_node *node)
         herd_ticket_free(node->tickets[i].ticket); /* cancelled, the effect never taken */
     free(node->tickets);
     herd_buf_fini(&node->entries);
-    for (size_t i = 0; i < node->peer_count; i++)
-        herd_changes_leave(&node->changes, &node->peers[i].reader);
+    herd_peers_free(node);
     herd_changes_fini(&node->changes);
     herd_recent_fini(&node->recent);
     herd_store_free(node->store);
-    free(node->peers);
-    free(node->names);
+    free(node->name_bytes);
     free(node);
 }
 
@@ -170,7 +97,7 @@ struct herd_store *herd_node_store(struct herd_node *node)
 
 struct herd_session *herd_node_link(struct herd_node *node, size_t peer)
 {
-    return peer < node->peer_count ? node->peers[peer].session : NULL;
+    return peer < node->peer_count ? node->peers[peer]->session : NULL;
 }
 
 size_t herd_node_peer_count(const struct herd_node *node)
@@ -180,7 +107,8 @@ size_t herd_node_peer_count(const struct herd_node *node)
 
 struct herd_span herd_node_peer_name(const struct herd_node *node, size_t peer)
 {
-    return peer < node->peer_count ? node->peers[peer].name : (struct herd_span){"", 0};
+    bool known = peer < node->peer_count && !node->peers[peer]->removed;
+    return known ? node->peers[peer]->name : (struct herd_span){"", 0};
 }
 
 struct herd_node_counts herd_node_counts(const struct herd_node *node)
@@ -204,7 +132,7 @@ int64_t herd_node_next_ns(const struct herd_node *node)
     if (!herd_list_empty(&node->plains))
         next = min_ns(next, HERD_ITEM(node->plains.next, struct herd_session, idle)->heard_ns + o->hello_ns);
     for (size_t i = 0; i < node->peer_count; i++)
-        next = min_ns(next, herd_peer_next_ns(node, &node->peers[i]));
+        next = min_ns(next, herd_peer_next_ns(node, node->peers[i]));
     return next;
 }
 
@@ -256,5 +184,5 @@ void herd_node_tick(struct herd_node *node, struct herd_now now)
     close_plain(node);
     herd_expiry_tick(node);
     for (size_t i = 0; i < node->peer_count; i++)
-        herd_peer_tick(node, &node->peers[i]);
+        herd_peer_tick(node, node->peers[i]);
 }

@@ -7,6 +7,7 @@
  *     report.c    updates: from a client (IAMAT), from a neighbour (AT)
  *     recent.c    AT lines taken in a moment ago: most that arrive are copies
  *     lookup.c    WHATSAT: tickets, and replies kept in order behind them
+ *     peers.c     options changed, neighbours added and removed while the node runs
  *     peer.c      neighbours: introduction, which connection survives, keep-alive, dialling
  *     flood.c     what a link has to say
  *     plain.c     neighbours that speak the class protocol
@@ -85,6 +86,8 @@ struct herd_peer {
     struct herd_sync sync;
     uint64_t at_lines;    /* AT lines both ways on this link */
     uint64_t incarnation; /* of the other side of the link */
+    size_t number;        /* its index in node->peers, for the node's life */
+    bool removed;         /* no neighbour any more: the entry keeps the number and the name */
     bool plain;           /* speaks the class protocol; its reader is joined always */
     bool behind;          /* plain: could not be reached, and is sent everything when it can */
     bool we_dialled;
@@ -94,6 +97,7 @@ struct herd_peer {
     int64_t heard_ns, said_ns, pinged_ns, dialled_ns;
     int64_t up_ns, next_dial_ns, backoff_ns;
     const char *down_why;
+    char name_bytes[]; /* what `name` shows */
 };
 
 #define HERD_NOTICES           16
@@ -113,14 +117,14 @@ struct herd_ticket_place {
 };
 
 struct herd_node {
-    struct herd_node_options options; /* defaults filled in; name and peers not used from here */
+    struct herd_node_options options; /* defaults filled in; of name, peers and seed nothing is used from here */
     struct herd_span name, at_name;   /* "Riley" and "AT Riley " */
     struct herd_store *store;
     struct herd_changes changes;
     struct herd_recent recent; /* lines of neighbours */
-    struct herd_peer *peers;
-    size_t peer_count;
-    char *names; /* memory of all names */
+    struct herd_peer **peers;  /* each at an address of its own: lists run through them */
+    size_t peer_count, peer_cap;
+    char *name_bytes; /* what `name` and `at_name` show */
     struct herd_list sessions, idle, lines;
     struct herd_list plains; /* like idle: those that brought an AT line and forgot to leave */
     struct herd_list wishes;
@@ -206,6 +210,14 @@ void herd_lookup_abandon(struct herd_session *session);
 void herd_ticket_free(struct herd_ticket *ticket);
 /* Frees a ticket and its number. */
 void herd_ticket_leave(struct herd_node *node, struct herd_ticket *ticket);
+
+/* ---- peers.c ---- */
+/* Puts defaults in place of zeros. */
+void herd_options_fill(struct herd_node_options *io_options);
+/* Adds a neighbour: its number. HERD_E_ARG, HERD_E_NOMEM. */
+int herd_peers_add(struct herd_node *node, struct herd_span name, bool plain);
+/* Frees all entries. Sessions are closed already. */
+void herd_peers_free(struct herd_node *node);
 
 /* ---- peer.c ---- */
 /* A random number below `bound`. */

@@ -22,7 +22,7 @@
 int herd_peer_find(const struct herd_node *node, struct herd_span name)
 {
     for (size_t i = 0; i < node->peer_count; i++)
-        if (herd_span_equal(node->peers[i].name, name))
+        if (!node->peers[i]->removed && herd_span_equal(node->peers[i]->name, name))
             return (int)i;
     return HERD_E_NOTFOUND;
 }
@@ -69,7 +69,7 @@ void herd_peer_session_gone(struct herd_session *session, const char *why)
     if (session->peer < 0 || session->role == HERD_ROLE_DEAD)
         return;
     struct herd_node *node = session->node;
-    struct herd_peer *peer = &node->peers[session->peer];
+    struct herd_peer *peer = node->peers[session->peer];
     if (peer->session == session)
         link_down(node, peer, why);
     if (peer->dialled == session) {
@@ -116,7 +116,7 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     struct herd_node *node = session->node;
     bool we_dialled = session->role == HERD_ROLE_DIALLED;
     int number = herd_peer_find(node, command->from);
-    if (number >= 0 && node->peers[number].plain)
+    if (number >= 0 && node->peers[number]->plain)
         return refuse(session, "peer_is_plain", command->from, out);
     if (command->version != HERD_PROTOCOL_VERSION)
         return refuse(session, "peer_version_unknown", command->from, out);
@@ -125,7 +125,7 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     if (number < 0 || (we_dialled && number != session->peer))
         return refuse(session, "peer_name_unknown", command->from, out);
 
-    struct herd_peer *peer = &node->peers[number];
+    struct herd_peer *peer = node->peers[number];
     if (!survives(node, peer, command->incarnation, we_dialled))
         return refuse(session, "peer_linked_already", command->from, out);
     int err = herd_changes_join(&node->changes, &peer->reader);
@@ -173,6 +173,8 @@ static int64_t next_sign_ns(const struct herd_node *node, const struct herd_peer
 int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *peer)
 {
     int64_t next = INT64_MAX;
+    if (peer->removed)
+        return next;
     if (peer->plain)
         return herd_plain_next_ns(node, peer);
     if (peer->session) {
@@ -193,6 +195,8 @@ int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *
 void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
 {
     int64_t now_ns = node->now.steady_ns;
+    if (peer->removed)
+        return;
     if (peer->plain) {
         herd_plain_tick(node, peer);
         return;
@@ -221,13 +225,13 @@ void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
 void herd_node_dial_later(struct herd_node *node, size_t peer, struct herd_now now)
 {
     node->now = now;
-    if (peer < node->peer_count && !node->peers[peer].dialled)
-        schedule_dial(node, &node->peers[peer]);
+    if (peer < node->peer_count && !node->peers[peer]->removed && !node->peers[peer]->dialled)
+        schedule_dial(node, node->peers[peer]);
 }
 
 void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now)
 {
-    if (peer < node->peer_count && node->peers[peer].plain)
-        herd_plain_failed(node, &node->peers[peer]);
+    if (peer < node->peer_count && node->peers[peer]->plain)
+        herd_plain_failed(node, node->peers[peer]);
     herd_node_dial_later(node, peer, now);
 }

@@ -80,13 +80,13 @@ int herd_plain_say(struct herd_session *session, struct herd_peer *peer, struct 
 
 bool herd_node_peer_plain(const struct herd_node *node, size_t peer)
 {
-    return peer < node->peer_count && node->peers[peer].plain;
+    return peer < node->peer_count && node->peers[peer]->plain;
 }
 
 bool herd_node_owes(const struct herd_node *node)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
-        const struct herd_peer *peer = &node->peers[i];
+        const struct herd_peer *peer = node->peers[i];
         if (peer->plain && !peer->behind && peer->reader.pending > 0)
             return true;
     }

@@ -153,7 +153,7 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
 bool herd_report_seen(struct herd_session *session, uint64_t line_hash)
 {
     struct herd_node *node = session->node;
-    struct herd_peer *from = &node->peers[session->peer];
+    struct herd_peer *from = node->peers[session->peer];
     uint32_t slot = herd_recent_slot(&node->recent, line_hash);
     /* What this neighbour is still due may be this very record: then it has to be looked at. */
     if (slot == HERD_NO_SLOT || herd_reader_has(&from->reader, slot))
@@ -168,7 +168,7 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
     struct herd_node *node = session->node;
     struct herd_store *store = node->store;
     /* A plain neighbour may be any of several: then nobody is left out. */
-    struct herd_peer *from = session->peer >= 0 ? &node->peers[session->peer] : NULL;
+    struct herd_peer *from = session->peer >= 0 ? node->peers[session->peer] : NULL;
     const struct herd_command *command = &job->command;
     struct herd_record record = {
         .server = command->server,

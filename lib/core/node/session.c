@@ -42,9 +42,9 @@ int herd_session_open(struct herd_node *node, struct herd_session **ret_session,
 int herd_session_dialled(struct herd_node *node, struct herd_session **ret_session, void *user, size_t peer,
                          struct herd_now now, struct herd_buf *out)
 {
-    if (peer >= node->peer_count)
+    if (peer >= node->peer_count || node->peers[peer]->removed)
         return HERD_E_ARG;
-    struct herd_peer *p = &node->peers[peer];
+    struct herd_peer *p = node->peers[peer];
     struct herd_session *session = open_session(node, user, now);
     if (!session) {
         herd_node_dial_failed(node, peer, now);
@@ -189,7 +189,7 @@ static void breach(struct herd_session *session, const struct herd_job *job)
 
 static void link_line(struct herd_session *session, const struct herd_job *job)
 {
-    struct herd_peer *peer = &session->node->peers[session->peer];
+    struct herd_peer *peer = session->node->peers[session->peer];
     switch (job->command.verb) {
     case HERD_BLANK:
     case HERD_PONG: break;
@@ -393,8 +393,8 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
         herd_list_remove(&session->idle);
         herd_list_append(idle, &session->idle);
     } else if (session->role == HERD_ROLE_LINK) {
-        node->peers[session->peer].heard_ns = now.steady_ns;
-        node->peers[session->peer].pings_missed = 0;
+        node->peers[session->peer]->heard_ns = now.steady_ns;
+        node->peers[session->peer]->pings_missed = 0;
     }
     size_t consumed;
     int err = take_lines(session, bytes, out, &consumed);

@@ -251,6 +251,37 @@ static void test_fill(void **state)
     }
 }
 
+/* A neighbour that could not be added is none, and can be added the next time. */
+static void test_a_neighbour_more(void **state)
+{
+    (void)state;
+    for (int plain = 0; plain < 2; plain++) {
+        bool failed = true;
+        for (size_t fail = 1; failed; fail++) {
+            struct herd_node_options options = {.name = {"a", 1}};
+            struct herd_node *node;
+            struct herd_now now = {INT64_C(1621464828000000000), 0};
+            size_t peer = SIZE_MAX;
+            assert_int_equal(herd_node_new(&node, &options), 0);
+            wire_inside++;
+            alloc_plan = (struct alloc_plan){.armed = true, .fail = fail};
+            int err = herd_node_peer_add(node, herd_span_of("b"), plain, now, &peer);
+            alloc_plan.armed = false;
+            wire_inside--;
+            failed = err < 0;
+            if (failed) {
+                assert_int_equal(err, HERD_E_NOMEM);
+                assert_int_equal(peer, SIZE_MAX);
+                assert_int_equal(herd_node_next_ns(node), INT64_MAX);
+                assert_int_equal(herd_node_peer_add(node, herd_span_of("b"), plain, now, &peer), 0);
+            }
+            assert_int_equal(peer, 0);
+            assert_int_equal(herd_node_peer_count(node), 1);
+            herd_node_free(node);
+        }
+    }
+}
+
 /* The store by itself: what failed changed nothing, digest included, and works the next time. */
 static void test_store(void **state)
 {
@@ -301,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_all_fail_from_one_on),
         cmocka_unit_test(test_a_refused_report_changes_nothing),
         cmocka_unit_test(test_fill),
+        cmocka_unit_test(test_a_neighbour_more),
         cmocka_unit_test(test_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,7 @@ static void mend(struct wire *w, struct said *said)
     wire_run(w);
     assert_true(wire_agree(w));
     for (int i = 0; i < 2; i++) {
-        const struct herd_peer *peer = &w->nodes[i].node->peers[0];
+        const struct herd_peer *peer = w->nodes[i].node->peers[0];
         assert_null(peer->sync.due);
         assert_int_equal(peer->reader.pending, 0);
         assert_false(herd_sync_wants(peer));
@@ -227,7 +227,7 @@ static void test_updates_meanwhile(void **state)
         assert_true(wire_agree(w));
         for (int i = 0; i < 2; i++) {
             assert_int_equal(herd_node_counts(w->nodes[i].node).repairs, 0);
-            assert_null(w->nodes[i].node->peers[0].sync.due);
+            assert_null(w->nodes[i].node->peers[0]->sync.due);
         }
         wire_free(w);
     }
@@ -285,7 +285,7 @@ static void test_idle_links_compare(void **state)
         }
     }
     for (int i = 0; i < 2; i++)
-        assert_null(w->nodes[i].node->peers[0].sync.due);
+        assert_null(w->nodes[i].node->peers[0]->sync.due);
     wire_free(w);
 }
 

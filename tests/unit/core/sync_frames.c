@@ -109,7 +109,7 @@ static void test_frames_refused(void **state)
             if (o.downs)
                 fail_msg("refused: %s", good[i]);
             told(&o);
-            assert_null(o.node->peers[0].sync.due);
+            assert_null(o.node->peers[0]->sync.due);
             end(&o);
         }
     }
@@ -142,7 +142,7 @@ static void test_busy_links_raise_no_alarm(void **state)
     tell(&o, "ROOT 3 0\n"); /* at link-up: small stores are pushed */
     told(&o);
     for (int check = 0; check < 10; check++) {
-        o.now.steady_ns = herd_sync_next_ns(o.node, &o.node->peers[0]);
+        o.now.steady_ns = herd_sync_next_ns(o.node, o.node->peers[0]);
         herd_node_tick(o.node, o.now);
         assert_int_equal(lines(told(&o), "ROOT "), 1);
         if (check % 2 == 1) { /* an update came between question and answer */
@@ -155,7 +155,7 @@ static void test_busy_links_raise_no_alarm(void **state)
     }
     for (int check = 0; check < 2; check++) {
         assert_int_equal(herd_node_counts(o.node).repairs, 0);
-        o.now.steady_ns = herd_sync_next_ns(o.node, &o.node->peers[0]);
+        o.now.steady_ns = herd_sync_next_ns(o.node, o.node->peers[0]);
         herd_node_tick(o.node, o.now);
         told(&o);
         tell(&o, "ROOT 3 0\n");
@@ -178,16 +178,16 @@ static void test_bounded(void **state)
     for (unsigned prefix = 0; prefix < 65536; prefix++) {
         snprintf(line, sizeof line, "LIST 16 %x ask 0000000000000001:0000000000000001\n", prefix);
         tell(&o, line); /* unknown here: an END is owed for each */
-        assert_int_equal(o.node->peers[0].sync.due->count, ++owed);
+        assert_int_equal(o.node->peers[0]->sync.due->count, ++owed);
     }
     tell(&o, line);
-    assert_int_equal(o.node->peers[0].sync.due->count, owed); /* once for each prefix */
+    assert_int_equal(o.node->peers[0]->sync.due->count, owed); /* once for each prefix */
     assert_int_equal(lines(told(&o), "LIST "), 65536);
-    assert_null(o.node->peers[0].sync.due);
+    assert_null(o.node->peers[0]->sync.due);
     tell(&o, line);
-    assert_non_null(o.node->peers[0].sync.due);
+    assert_non_null(o.node->peers[0]->sync.due);
     herd_session_close(o.link); /* and when the link goes */
-    assert_null(o.node->peers[0].sync.due);
+    assert_null(o.node->peers[0]->sync.due);
     end(&o);
 }
 
