@@ -91,7 +91,8 @@ HERD_API struct herd_store *herd_node_store(struct herd_node *node);
 /* What the caller does after giving bytes to a session. */
 struct herd_turn {
     size_t consumed; /* bytes used up; give the rest again, with more behind it */
-    bool paused;     /* commands wait for a look-up: give the rest again when an answer was given */
+    bool paused;     /* commands wait for a look-up: give the rest again when an answer was given; a link waits for
+                        its next turn: give the rest again at RESUME */
     bool close;      /* send what is owed, then close the connection */
 };
 
@@ -167,6 +168,8 @@ enum herd_effect_kind {
     HERD_EFFECT_COMMAND,   /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
                              then herd_node_reply, at once or later (CANCEL comes for it too); until then
                              this client's later commands wait */
+    HERD_EFFECT_RESUME,    /* `session`, a link that was paused because its lines took long, goes on: give it the
+                             rest of its bytes again */
 };
 
 /* Which members are set depends on the kind; spans and texts are borrowed until the next call. */

@@ -89,7 +89,7 @@ static void deliver(struct world *w, struct end *end)
     end->shown -= turn.consumed;
     if (turn.close)
         world_close(w, end);
-    else if (last)
+    else if (last && !turn.paused)
         end->eof = false; /* it was told; a CLOSE effect follows */
 }
 

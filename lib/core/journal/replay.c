@@ -49,6 +49,15 @@ static bool read_line(struct herd_replay *replay, struct herd_span bytes, struct
     return false;
 }
 
+/* Stores a record over the one in `slot`, in whatever order the store has them. */
+static int put_over(struct herd_store *store, uint32_t slot, const struct herd_record *record)
+{
+    struct herd_draft draft;
+    int server = herd_names_intern(&store->names, record->server);
+    int err = server < 0 ? server : herd_draft_make(&draft, &store->draft, record, (uint16_t)server);
+    return err < 0 ? err : herd_store_replace(store, slot, herd_store_id_hash(store, record->id), &draft);
+}
+
 static int take_record(struct herd_node *node, struct herd_replay *replay, const struct line *line)
 {
     struct herd_store *store = node->store;
@@ -63,15 +72,16 @@ static int take_record(struct herd_node *node, struct herd_replay *replay, const
     }
     enum herd_put verdict;
     int order, err = slot == HERD_NO_SLOT ? 0 : herd_outlives(node, &line->record, slot, &order);
-    if (err > 0) { /* which the store knows nothing of */
-        if (order < 0)
-            return 0;
-        herd_store_remove(store, slot);
-    }
-    if (err >= 0)
+    if (err > 0 && order < 0) /* which the store knows nothing of */
+        return 0;
+    if (err > 0) {
+        verdict = HERD_PUT_NEWER;
+        err = put_over(store, slot, &line->record);
+    } else if (err == 0) {
         err = herd_changes_reserve(&node->changes, store->slots + 1);
-    if (err >= 0)
-        err = herd_store_put(store, &line->record, &verdict, &slot);
+        if (err >= 0)
+            err = herd_store_put(store, &line->record, &verdict, &slot);
+    }
     if (err == HERD_E_LIMIT) {
         replay->refused++;
         return 0;

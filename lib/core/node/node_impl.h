@@ -75,11 +75,12 @@ struct herd_session {
     bool offered;     /* a COMMAND is to be answered before the next line is taken */
     bool plain;       /* comes from where a plain neighbour may be: its AT lines are taken */
     bool plain_spoke; /* one was: it waits in `plains`, not in `idle` */
+    bool spent;       /* its frames took a turn's steps: it goes on at the next tick */
 };
 
 struct herd_peer {
     struct herd_span name;
-    struct herd_wish up, down, dial;
+    struct herd_wish up, down, dial, resume;
     struct herd_session *session; /* the established link */
     struct herd_session *dialled; /* ours, not yet introduced */
     struct herd_reader reader;    /* joined while the link is up */
@@ -99,6 +100,10 @@ struct herd_peer {
     const char *down_why;
     char name_bytes[]; /* what `name` shows */
 };
+
+/* Work that is as long as the store (a comparison, a scan, a sweep) is done in turns of about so many steps: records
+ * looked at. What is left goes on when the node is ticked, which it asks for at once. */
+#define HERD_TURN_STEPS 4096
 
 #define HERD_NOTICES           16
 #define HERD_NOTICE_DETAIL_MAX 160
@@ -142,6 +147,11 @@ struct herd_node {
     uint32_t sweep_at;        /* the next leaf to look at; UINT32_MAX: done until the next edge */
     uint16_t own_name;        /* number of `name` in the store */
 };
+
+static inline uint64_t herd_node_steps(const struct herd_node *node)
+{
+    return node->store->steps + node->changes.steps;
+}
 
 /* ---- effect.c ---- */
 void herd_wish_make(struct herd_node *node, struct herd_wish *wish, enum herd_effect_kind kind);

@@ -56,6 +56,7 @@ static void link_down(struct herd_node *node, struct herd_peer *peer, const char
         peer->backoff_ns = node->options.redial_min_ns;
     herd_changes_leave(&node->changes, &peer->reader);
     herd_sync_end(peer);
+    herd_list_remove(&peer->resume.link);
     peer->session = NULL;
     peer->ping_due = peer->pong_due = false;
     peer->down_why = why;
@@ -184,6 +185,8 @@ int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *
             next = check_ns;
         if (sign_ns < next)
             next = sign_ns;
+        if (peer->session->spent)
+            next = node->now.steady_ns;
     } else if (!peer->dial_asked) {
         next = peer->next_dial_ns;
     }
@@ -216,6 +219,10 @@ void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
         peer->pong_due = true;
     if (peer->session)
         herd_sync_tick(node, peer);
+    if (peer->session && peer->session->spent) {
+        peer->session->spent = false;
+        herd_wish_make(node, &peer->resume, HERD_EFFECT_RESUME);
+    }
     if (!peer->session && !peer->dial_asked && now_ns >= peer->next_dial_ns) {
         peer->dial_asked = true;
         herd_wish_make(node, &peer->dial, HERD_EFFECT_DIAL);

@@ -230,7 +230,7 @@ static int take_line(struct herd_session *session, const struct herd_job *job, s
 static bool waits(const struct herd_session *session)
 {
     const struct herd_node_options *o = &session->node->options;
-    return session->offered || session->ticket_count >= o->lookups_per_client_max ||
+    return session->offered || session->spent || session->ticket_count >= o->lookups_per_client_max ||
            session->owed_bytes >= o->owed_max_bytes;
 }
 
@@ -327,6 +327,7 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
     struct herd_span rest = bytes;
     size_t consumed = 0;
     enum herd_scan scan = HERD_LINE;
+    uint64_t steps = herd_node_steps(session->node);
     while (scan == HERD_LINE && !session->finishing && session->role != HERD_ROLE_DEAD && !waits(session)) {
         size_t n = cut_batch(session, &rest, bytes.at, jobs, &scan), done = 0;
         n = read_batch(session, bytes.at + bytes.len, jobs, n);
@@ -338,6 +339,8 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
             if (session->node->options.close_after_reply && session->role == HERD_ROLE_CLIENT &&
                 replied(session, out, out_before))
                 session->finishing = true;
+            session->spent |= session->role == HERD_ROLE_LINK &&
+                              herd_node_steps(session->node) - steps >= HERD_TURN_STEPS;
             if (session->finishing || session->role == HERD_ROLE_DEAD || waits(session)) {
                 session->seen = 0; /* lines behind this one are found again later */
                 break;

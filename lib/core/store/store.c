@@ -22,7 +22,7 @@ int herd_store_new(struct herd_store **ret_store, const struct herd_store_option
         store->digest_key = options->digest_key;
     }
     herd_names_init(&store->names, store->digest_key, store->table_key);
-    store->free_slot = HERD_NO_SLOT;
+    store->free_slot = store->sweep_behind = HERD_NO_SLOT;
     *ret_store = store;
     return 0;
 }
@@ -143,6 +143,8 @@ static void unlink_slot(struct herd_store *store, uint64_t id_hash, uint32_t slo
     while (*at != slot)
         at = herd_store_next(store, *at);
     *at = *herd_store_next(store, slot);
+    if (store->sweep_behind == slot)
+        store->sweep_behind = HERD_NO_SLOT;
 }
 
 /* More leaves when these hold many records each; what cannot be had now is tried again later. */
@@ -162,6 +164,8 @@ static void grow_digest(struct herd_store *store)
     }
     herd_digest_fini(&store->digest);
     store->digest = bigger;
+    store->sweep_behind = HERD_NO_SLOT; /* lists are in another order */
+    store->steps += store->slots;
 }
 
 /* A slot to write to: a removed one, or the next. The slot is taken only by take_slot. */
@@ -294,6 +298,8 @@ void herd_store_drop(struct herd_store *store, uint32_t slot, uint64_t id_hash)
     cell->time_ns = store->free_slot;
     store->free_slot = slot;
     store->count--;
+    if (store->changes)
+        herd_changes_forget(store->changes, slot);
 }
 
 void herd_store_remove(struct herd_store *store, uint32_t slot)

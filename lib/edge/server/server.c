@@ -82,6 +82,10 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
         break;
     case HERD_EFFECT_CLOSE: herd_conn_finish(herd_session_user(effect->session), effect->text); break;
     case HERD_EFFECT_PEER_UP: peer_up(server, effect); break;
+    case HERD_EFFECT_RESUME:
+        if (effect->session)
+            herd_conn_resume(herd_session_user(effect->session));
+        break;
     case HERD_EFFECT_PEER_DOWN: peer_down(server, effect); break;
     case HERD_EFFECT_NOTICE: notice(server, effect); break;
     }
