@@ -483,7 +483,7 @@ static int take_list(struct herd_node *node, struct herd_peer *peer, struct herd
             herd_reader_mark(&node->changes, &peer->reader, walk.slot);
     }
     if (walk.exhausted) {
-        int err = mark_prefix(node, peer, depth, prefix);
+        int err = scan_prefix(node, peer, depth, prefix);
         if (err < 0)
             return err;
     }

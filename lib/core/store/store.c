@@ -140,8 +140,10 @@ static void link_slot(struct herd_store *store, struct herd_digest *digest, uint
 static void unlink_slot(struct herd_store *store, uint64_t id_hash, uint32_t slot)
 {
     uint32_t *at = &store->digest.heads[herd_digest_leaf(&store->digest, id_hash)];
-    while (*at != slot)
+    while (*at != slot) {
+        store->steps++;
         at = herd_store_next(store, *at);
+    }
     *at = *herd_store_next(store, slot);
     if (store->sweep_behind == slot)
         store->sweep_behind = HERD_NO_SLOT;
@@ -165,7 +167,7 @@ static void grow_digest(struct herd_store *store)
     herd_digest_fini(&store->digest);
     store->digest = bigger;
     store->sweep_behind = HERD_NO_SLOT; /* lists are in another order */
-    store->steps += store->slots;
+    store->steps += store->slots / 8;
 }
 
 /* A slot to write to: a removed one, or the next. The slot is taken only by take_slot. */
