@@ -231,6 +231,7 @@ struct herd_node_counts {
     uint64_t invalid;             /* lines answered with "? " */
     uint64_t lookups;             /* WHATSAT for a known client */
     uint64_t at_received, at_new; /* AT lines from neighbours, and those that were news */
+    uint64_t at_refused;          /* AT lines of neighbours that a limit of this node did not let in */
     uint64_t at_sent;
     uint64_t syncs;   /* links that came up and found a difference */
     uint64_t repairs; /* differences on idle links: an alarm, this must stay 0 */

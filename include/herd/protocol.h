@@ -59,9 +59,10 @@ struct herd_command {
     unsigned bound;          /* 0..20 */
     struct herd_span server; /* the server that took the report */
     struct herd_span diff;   /* its clock minus the client's: sign digits [. digits] */
-    struct herd_span from, to;
+    struct herd_span from, to; /* empty: missing, in a HELLO of another version */
     unsigned version;
     uint64_t incarnation;
+    uint64_t expire_ms; /* of HELLO; 0: never, or not said */
     struct herd_span rest; /* what follows the verb */
 };
 
@@ -80,8 +81,9 @@ HERD_API int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct
                                struct herd_span time);
 HERD_API int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_span radius_km,
                                  unsigned bound);
+/* `expire_ms` is written unless it is 0. */
 HERD_API int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from, struct herd_span to,
-                               uint64_t incarnation);
+                               uint64_t incarnation, uint64_t expire_ms);
 
 #ifdef __cplusplus
 }

@@ -5,12 +5,6 @@
 
 #include <herd/stamp.h>
 
-/* Warnings that a stranger can cause are given at 1, 2, 4, 8, ... occurrences. */
-static bool worth_saying(uint64_t count)
-{
-    return (count & (count - 1)) == 0;
-}
-
 /* Stores a draft as new or newer, and lets every reader but `except` know. *io_slot is where it was, or
  * HERD_NO_SLOT, and is where it is now. */
 static int accept(struct herd_node *node, const struct herd_job *job, const struct herd_draft *draft,
@@ -60,7 +54,7 @@ static bool from_the_future(struct herd_node *node, const struct herd_command *c
     if (node->options.future_ns < 0 || command->time_ns <= node->now.wall_ns ||
         command->time_ns - node->now.wall_ns <= node->options.future_ns)
         return false;
-    if (worth_saying(++node->future_count))
+    if (herd_worth_saying(++node->future_count))
         herd_notice(node, node->options.future_refuse ? "report_from_future_refused" : "report_from_future",
                     command->id);
     return true;
@@ -81,7 +75,7 @@ static int refuse(struct herd_session *session, const struct herd_job *job, cons
 {
     struct herd_node *node = session->node;
     node->counts.invalid++;
-    if (why && worth_saying(++node->refused_count))
+    if (why && herd_worth_saying(++node->refused_count))
         herd_notice(node, why, job->command.id);
     return herd_format_invalid(replies, job->line);
 }
@@ -150,6 +144,37 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
     return reply(node, &record, replies);
 }
 
+bool herd_report_full(const struct herd_node *node)
+{
+    return node->store->count / 2 >= node->options.records_max;
+}
+
+void herd_report_refuse(struct herd_session *session, enum herd_refusal why, struct herd_span what)
+{
+    static const char *const reasons[HERD_REFUSALS] = {"records_max", "line_max_bytes", "server_names", NULL};
+    struct herd_node *node = session->node;
+    struct herd_peer *from = session->peer >= 0 ? node->peers[session->peer] : NULL;
+    uint64_t *count = from ? &from->refused[why] : &node->plain_refused[why];
+    node->counts.at_refused++;
+    if (from && from->session == session)
+        herd_sync_refused(from, why == HERD_REFUSAL_RECORDS);
+    if (!herd_worth_saying(++*count) || !reasons[why])
+        return;
+    /* NAME REASON ID, as much of it as a notice takes */
+    char text[HERD_NOTICE_DETAIL_MAX];
+    struct herd_span name = from ? from->name : herd_span_of("a-plain-neighbour");
+    const struct herd_span parts[] = {name, herd_span_of(reasons[why]), what};
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        size_t room = sizeof text - 1 - len, some = parts[i].len < room ? parts[i].len : room;
+        herd_copy(text + len, parts[i].at, some);
+        len += some;
+        if (i < 2)
+            text[len++] = ' ';
+    }
+    herd_notice(node, "peer_record_refused", (struct herd_span){text, len});
+}
+
 bool herd_report_seen(struct herd_session *session, uint64_t line_hash)
 {
     struct herd_node *node = session->node;
@@ -181,13 +206,16 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
     node->counts.at_received++;
     if (from)
         from->at_lines++;
-    if (herd_forgotten(node, &record))
+    if (herd_forgotten(node, &record)) {
+        herd_report_refuse(session, HERD_REFUSAL_FORGOTTEN, record.id);
         return;
+    }
 
-    /* What cannot be taken in ends the link: when it is up again, the neighbour tells it once more. */
+    /* What a limit does not let in is refused alone. What memory does not let in ends the link: when it is up again,
+     * the neighbour tells it once more. */
     uint32_t slot = herd_store_find(store, job->hash, job->guess, command->id);
-    if (slot == HERD_NO_SLOT && store->count / 2 >= node->options.records_max) {
-        herd_session_kill(session, "records_max");
+    if (slot == HERD_NO_SLOT && herd_report_full(node)) {
+        herd_report_refuse(session, HERD_REFUSAL_RECORDS, record.id);
         return;
     }
     int order = 1;
@@ -196,6 +224,10 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         return; /* older, whatever else it says */
     int server = herd_names_intern(&store->names, command->server);
     struct herd_draft draft;
+    if (server == HERD_E_LIMIT) {
+        herd_report_refuse(session, HERD_REFUSAL_SERVERS, record.id);
+        return;
+    }
     if (server < 0 || herd_draft_make(&draft, &store->draft, &record, (uint16_t)server) < 0) {
         herd_session_kill(session, "out_of_memory");
         return;

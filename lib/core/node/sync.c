@@ -13,6 +13,9 @@
 /* With so few records, or so unequal stores, sending all is as good as finding out what differs. */
 #define PUSH_BELOW 512
 #define PUSH_RATIO 8
+/* While one side refuses what the other has, differences that pass before they compare again: twice as many each time. */
+#define PATIENCE_FIRST 4
+#define PATIENCE_MAX   64
 /* Every link takes lines of this length. */
 #define LIST_LINE_MAX 16000
 #define ENTRY_TEXT    34 /* 16 hex digits, a colon, 16 hex digits, a space */
@@ -219,13 +222,29 @@ static char *put_hex(char *p, uint64_t value, unsigned width)
     return p + digits;
 }
 
-static int say_root(struct herd_node *node, struct herd_buf *out)
+/* Records of this link that this node has refused and would refuse again. */
+static uint64_t refusals(const struct herd_node *node, const struct herd_peer *peer)
 {
-    char line[64], *p = line;
+    return peer->sync.refused + (herd_report_full(node) ? peer->sync.refused_full : 0);
+}
+
+void herd_sync_refused(struct herd_peer *peer, bool full)
+{
+    ++*(full ? &peer->sync.refused_full : &peer->sync.refused);
+}
+
+static int say_root(struct herd_node *node, const struct herd_peer *peer, struct herd_buf *out)
+{
+    char line[96], *p = line;
+    uint64_t refused = refusals(node, peer);
     memcpy(p, "ROOT ", 5);
     p = put_decimal(p + 5, node->store->count);
     *p++ = ' ';
     p = put_hex(p, node->store->digest.total, 16);
+    if (refused > 0) {
+        *p++ = ' ';
+        p = put_decimal(p, refused);
+    }
     *p++ = '\n';
     return herd_buf_add(out, line, (size_t)(p - line));
 }
@@ -304,7 +323,7 @@ int herd_sync_say(struct herd_node *node, struct herd_peer *peer, struct herd_bu
         err = herd_buf_add_text(out, "PUSH\n");
         sync->push_due = err < 0;
     } else if (sync->root_due) {
-        err = say_root(node, out);
+        err = say_root(node, peer, out);
         sync->root_due = err < 0;
         sync->root_sent = leads(node, peer);
     } else if (sync->due && take_owed(sync->due, &answer, &depth, &prefix)) {
@@ -364,8 +383,11 @@ static void push_all(struct herd_node *node, struct herd_peer *peer)
 static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
 {
     struct herd_sync *sync = &peer->sync;
-    uint64_t theirs, sum, ours = node->store->count;
-    if (!get_count(next_field(&rest), &theirs) || !herd_hex_read(next_field(&rest), &sum) || next_field(&rest).len)
+    uint64_t theirs, sum, refused = 0, ours = node->store->count;
+    if (!get_count(next_field(&rest), &theirs) || !herd_hex_read(next_field(&rest), &sum))
+        return HERD_E_SYNTAX;
+    struct herd_span last = next_field(&rest);
+    if (last.len > 0 && (!get_count(last, &refused) || next_field(&rest).len > 0))
         return HERD_E_SYNTAX;
     if (!leads(node, peer)) {
         sync->root_due = true;
@@ -397,8 +419,22 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
     if (++sync->differed < 2)
         return 0;
     sync->differed = 0;
-    node->counts.repairs++;
-    herd_notice(node, "digest_differs", peer->name);
+    /* What one side cannot or will not hold is no fault, and telling it again at once is of no use. */
+    if (refused > 0 || refusals(node, peer) > 0 || herd_peer_expiry_differs(node, peer)) {
+        sync->refused_ever = true;
+        if (sync->patience == 0)
+            sync->patience = PATIENCE_FIRST;
+        if (++sync->waited < sync->patience)
+            return 0;
+        sync->waited = 0;
+        sync->patience = sync->patience < PATIENCE_MAX ? sync->patience * 2 : PATIENCE_MAX;
+    } else if (sync->refused_ever) {
+        sync->refused_ever = false; /* there is room again */
+        sync->patience = sync->waited = 0;
+    } else {
+        node->counts.repairs++;
+        herd_notice(node, "digest_differs", peer->name);
+    }
     return owe(peer, HERD_SYNC_SUMS, 0, 0);
 }
 

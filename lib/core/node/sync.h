@@ -58,10 +58,17 @@ struct herd_sync {
     bool root_due, push_due;
     bool root_sent;        /* leader: the follower's ROOT is to come */
     bool at_link_up;       /* the ROOT under way is the first of this link */
+    uint64_t refused_full; /* records of this link refused while this node was at records_max */
+    uint64_t refused;      /* those refused for good */
+    bool refused_ever;     /* a difference was once put down to that: no alarm, when it passes, but a comparison */
+    unsigned patience, waited; /* such differences to let pass before the next comparison; that have passed */
     unsigned differed;     /* checks in a row, on a quiet link, that found a difference */
     uint64_t quiet_mark;   /* AT lines on this link when the last check began */
     int64_t next_check_ns; /* leader: when to compare roots on an idle link */
 };
+
+/* A record of this link was refused; `full`: because there were too many. */
+void herd_sync_refused(struct herd_peer *peer, bool full);
 
 void herd_sync_begin(struct herd_node *node, struct herd_peer *peer);
 void herd_sync_end(struct herd_peer *peer);

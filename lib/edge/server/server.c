@@ -45,8 +45,10 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
         herd_addresses_give(&server->addresses, conn->address);
         herd_listener_resume(server);
     }
+    bool moved = server->links[effect->peer] != NULL; /* of two connections made at once this is the one that stays */
     server->links[effect->peer] = conn;
-    tell_peer(server, effect->detail, true, NULL);
+    if (!moved)
+        tell_peer(server, effect->detail, true, NULL);
 }
 
 static void peer_down(struct herd_server *server, const struct herd_effect *effect)
