@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* EXIT_RUNNING: starting again may help (a full disk, a port in use); EXIT_USAGE: only editing does. */
 enum { EXIT_RUNNING = 1, EXIT_USAGE = 2, SIGNALS = 3 };
 
 /* How long SIGTERM waits for what is still owed; a second signal waits no longer. */
@@ -32,8 +34,10 @@ static const char usage_text[] =
     "  -h, --help           this text\n"
     "  -V, --version        the version of this program and of the libraries under it\n"
     "\n"
-    "SIGTERM and SIGINT stop gracefully, SIGHUP reopens the log and reads places again.\n"
-    "Exit status: 0, 1 (failure while running), 2 (usage or configuration).\n";
+    "SIGTERM and SIGINT stop gracefully. SIGHUP opens the log anew and reads the configuration and\n"
+    "the files it names again; the log says what changed, and what needs a restart.\n"
+    "Exit status: 0; 1: something failed that may work next time (a full disk, a port in use, a\n"
+    "file or folder that is missing); 2: usage or configuration, which somebody has to edit.\n";
 
 struct options {
     const char *config, *log, *name;
@@ -42,6 +46,8 @@ struct options {
 
 struct program {
     struct event_base *base;
+    const struct options *options;
+    struct herd_config *config; /* in force; owned */
     struct herd_server *server;
     struct herd_logfile *logfile;
     struct herd_log *log;
@@ -49,6 +55,15 @@ struct program {
     bool stopping;
     struct event *watchdog;
 };
+
+/* The exit status after text for standard output. */
+static int printed(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    fprintf(stderr, "herd-server: cannot write to standard output: %s\n", strerror(errno));
+    return EXIT_RUNNING;
+}
 
 /* The options, or an exit status: -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *ret)
@@ -69,11 +84,11 @@ static int parse_options(int argc, char **argv, struct options *ret)
         case 'l': ret->log = optarg; break;
         case OPT_CHECK: ret->check = true; break;
         case OPT_PRINT: ret->print_config = true; break;
-        case 'h': fputs(usage_text, stdout); return EXIT_SUCCESS;
+        case 'h': fputs(usage_text, stdout); return printed();
         case 'V': {
             char libraries[HERD_LIBRARIES_MAX];
             printf("herd-server %s (%s)\n", herd_version(), herd_libraries(libraries));
-            return EXIT_SUCCESS;
+            return printed();
         }
         default: fputs("try: herd-server --help\n", stderr); return EXIT_USAGE;
         }
@@ -99,17 +114,27 @@ static void complain(const char *path, const struct herd_config_fault *fault)
         fprintf(stderr, "herd-server: %s%s%s\n", path ? path : "", path ? ": " : "", fault->what);
 }
 
-static struct herd_config *read_config(const char *path)
+static int read_config(const char *path, struct herd_config **ret_config, struct herd_config_fault *reterr_fault)
 {
-    struct herd_config *config = NULL;
-    struct herd_config_fault fault = {0};
-    int err = path ? herd_config_read(&config, path, &fault) : herd_config_default(&config);
-    if (err >= 0)
-        return config;
-    if (!fault.what[0])
-        snprintf(fault.what, sizeof fault.what, "%s", herd_strerror(err));
-    complain(path, &fault);
-    return NULL;
+    *reterr_fault = (struct herd_config_fault){0};
+    int err = path ? herd_config_read(ret_config, path, reterr_fault) : herd_config_default(ret_config);
+    if (err < 0 && !reterr_fault->what[0])
+        snprintf(reterr_fault->what, sizeof reterr_fault->what, "%s", herd_strerror(err));
+    return err;
+}
+
+/* Whether somebody has to edit something before it makes sense to start again. */
+static int exit_status(int err)
+{
+    switch (err) {
+    case HERD_E_SYNTAX:
+    case HERD_E_RANGE:
+    case HERD_E_ARG:
+    case HERD_E_NOTFOUND:
+    case HERD_E_UNSUPPORTED:
+    case HERD_E_ACCESS: return EXIT_USAGE;
+    default: return EXIT_RUNNING;
+    }
 }
 
 static bool name_known(const struct herd_config *config, const char *name)
@@ -156,18 +181,55 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *ctx)
     herd_server_stop(program->server, STOP_PATIENCE_MS);
 }
 
+static void reopen_log(struct program *program)
+{
+    herd_log_flush(program->log);
+    int err = herd_logfile_reopen(program->logfile);
+    struct herd_log_field field = herd_log_text("why", strerror(errno));
+    herd_log_blocks(program->log, herd_logfile_offset(program->logfile));
+    if (err < 0)
+        herd_log_event(program->log, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
+    else
+        herd_log_event(program->log, HERD_LOG_INFO, "log_reopened", NULL, 0);
+}
+
+static void reload_failed(struct program *program, const char *path, const struct herd_config_fault *fault)
+{
+    char place[48] = "";
+    if (fault->line)
+        snprintf(place, sizeof place, "%u:%u", fault->line, fault->column);
+    struct herd_log_field fields[] = {
+        herd_log_text("file", path ? path : "built-in"),
+        herd_log_text("at", place),
+        herd_log_text("why", fault->what),
+    };
+    herd_log_event(program->log, HERD_LOG_ERROR, "configuration_kept", fields, 3);
+}
+
+/* The configuration is read again, or the one in force stays. The built-in one cannot have changed. */
 static void on_reload_signal(evutil_socket_t signal_number, short what, void *ctx)
 {
-    (void)signal_number;
     (void)what;
     struct program *program = ctx;
-    herd_log_flush(program->log);
-    if (herd_logfile_reopen(program->logfile) < 0) {
-        struct herd_log_field field = herd_log_text("why", strerror(errno));
-        herd_log_event(program->log, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
+    const char *path = program->options->config;
+    struct herd_config *config = NULL;
+    struct herd_config_fault fault = {0};
+    if (program->stopping)
+        return;
+    struct herd_log_field field = herd_log_int("signal", signal_number);
+    herd_log_event(program->log, HERD_LOG_INFO, "signal", &field, 1);
+    reopen_log(program);
+    int err = path ? read_config(path, &config, &fault) : 0;
+    if (err >= 0)
+        err = herd_server_reload(program->server, config, &fault);
+    if (err < 0) {
+        reload_failed(program, path, &fault);
+        herd_config_free(config);
+    } else if (config) {
+        herd_config_free(program->config);
+        program->config = config;
     }
-    herd_log_blocks(program->log, herd_logfile_offset(program->logfile));
-    herd_server_reload(program->server);
+    herd_log_flush(program->log);
 }
 
 /* Before the server is made: a signal that comes meanwhile is kept until the loop runs. */
@@ -227,9 +289,10 @@ static int open_log(struct program *program, const struct options *options, cons
     return err;
 }
 
-static int run(const struct options *options, const struct herd_config *config)
+/* Takes the configuration over. */
+static int run(const struct options *options, struct herd_config *config)
 {
-    struct program program = {0};
+    struct program program = {.options = options, .config = config};
     struct herd_config_fault fault = {0};
     int status = EXIT_RUNNING, unused_sockets;
 
@@ -251,12 +314,13 @@ static int run(const struct options *options, const struct herd_config *config)
     };
     if (unused_sockets > 0) {
         fprintf(stderr, "herd-server: expected one socket to listen on, got %d more\n", unused_sockets);
+        status = EXIT_USAGE;
         goto out;
     }
     int err = herd_server_new(&program.server, program.base, &server_options, &fault);
     if (err < 0) {
         complain(NULL, &fault);
-        status = err == HERD_E_ADDRESS || err == HERD_E_NOMEM ? EXIT_RUNNING : EXIT_USAGE;
+        status = exit_status(err);
         goto out;
     }
     service_notify("READY=1");
@@ -277,18 +341,40 @@ out:
     if (program.base)
         event_base_free(program.base);
     libevent_global_shutdown();
+    herd_config_free(program.config);
     return status;
+}
+
+/* Files of ours must not get the numbers of the standard streams, where something may be written that is not for
+ * them. */
+static bool open_standard_streams(void)
+{
+    for (;;) {
+        int fd = open("/dev/null", O_RDWR);
+        if (fd < 0)
+            return false;
+        if (fd > STDERR_FILENO) {
+            close(fd);
+            return true;
+        }
+    }
 }
 
 int main(int argc, char **argv)
 {
     struct options options = {0};
+    if (!open_standard_streams())
+        return EXIT_RUNNING;
     int status = parse_options(argc, argv, &options);
     if (status >= 0)
         return status;
-    struct herd_config *config = read_config(options.config);
-    if (!config)
-        return EXIT_USAGE;
+    struct herd_config *config = NULL;
+    struct herd_config_fault fault;
+    int err = read_config(options.config, &config, &fault);
+    if (err < 0) {
+        complain(options.config, &fault);
+        return err == HERD_E_NOMEM ? EXIT_RUNNING : EXIT_USAGE;
+    }
     if (options.name && !name_known(config, options.name))
         status = EXIT_USAGE;
     else if (options.print_config)
@@ -296,7 +382,7 @@ int main(int argc, char **argv)
     else if (options.check)
         status = EXIT_SUCCESS;
     else
-        status = run(&options, config);
+        return run(&options, config);
     herd_config_free(config);
     return status;
 }

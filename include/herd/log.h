@@ -54,6 +54,8 @@ HERD_API void herd_log_free(struct herd_log *log);
 HERD_API void herd_log_time(struct herd_log *log, int64_t now_ns);
 HERD_API bool herd_log_enabled(const struct herd_log *log, enum herd_log_level level);
 HERD_API bool herd_log_traffic(const struct herd_log *log);
+/* From now on lines up to `level` are logged, and traffic or not. HERD_E_ARG: no such level. NULL is fine. */
+HERD_API int herd_log_configure(struct herd_log *log, enum herd_log_level level, bool traffic);
 
 /* One key and its value, for herd_log_event. Exactly one of the makers below fills it. */
 struct herd_log_field {

@@ -21,14 +21,13 @@
 #ifndef HERD_NODE_H
 #define HERD_NODE_H
 
+#include <herd/protocol.h>
 #include <herd/store.h>
 #include <herd/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define HERD_PROTOCOL_VERSION 1
 
 struct herd_node;
 struct herd_session;

@@ -71,9 +71,22 @@ struct herd_places;
 HERD_API int herd_places_new(struct herd_places **ret_places, struct event_base *base,
                              const struct herd_config *config, struct herd_log *log,
                              struct herd_config_fault *reterr_fault);
+/* What herd_places_check found at `provider`, an index into the configuration's providers: err < 0, it cannot be
+ * used; err == 0, it can, and yet the operator should know. `message` is one sentence that names the file or the
+ * variable and never a key; borrowed for the call. */
+typedef void herd_places_finding(void *ctx, size_t provider, int err, const char *message);
+/* Opens, reads and judges what the providers of a configuration name (key files and variables, trust roots, files
+ * of places), without a loop and without a network. `on_finding` runs for each thing found (NULL: not wanted).
+ * 0: every provider can be used; else the error of the first that cannot: HERD_E_NOMEM, HERD_E_IO, HERD_E_ACCESS,
+ * HERD_E_SYNTAX, HERD_E_RANGE, HERD_E_LIMIT. Takes as long as reading the files takes. */
+HERD_API int herd_places_check(const struct herd_config *config, herd_places_finding *on_finding, void *ctx);
 /* Puts a provider of the program's own in front of the chain; `provider` and its name are copied. It has five
  * seconds a question. HERD_E_NOMEM. */
 HERD_API int herd_places_prepend(struct herd_places *places, const struct herd_provider *provider);
+/* Takes the limits of look-ups (lookups_max, lookup_queue_max, lookup_reply_max_bytes) from now on. */
+HERD_API void herd_places_configure(struct herd_places *places, const struct herd_limits *limits);
+/* Whether no look-up is under way: then freeing leaves nobody without an answer. */
+HERD_API bool herd_places_idle(const struct herd_places *places);
 /* Cancels every look-up without answering, then frees. Not from inside an answer. If a host name was being
  * resolved, a little is freed by the loop's next turn. */
 HERD_API void herd_places_free(struct herd_places *places);

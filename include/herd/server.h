@@ -59,7 +59,7 @@ struct herd_server_hooks {
 
 struct herd_server_options {
     const char *name;                 /* which server of the herd this is */
-    const struct herd_config *config; /* borrowed for the server's life */
+    const struct herd_config *config; /* borrowed for the server's life, or until herd_server_reload */
     struct herd_log *log;             /* borrowed likewise; NULL: silent */
     struct herd_places *places;       /* borrowed likewise; NULL: made from the configuration */
     struct herd_server_hooks hooks;   /* copied */
@@ -83,8 +83,20 @@ HERD_API void herd_server_free(struct herd_server *server);
  * then calls hooks.stopped; after `patience_ms` it closes what is left. */
 HERD_API void herd_server_stop(struct herd_server *server, int64_t patience_ms);
 
-/* Places data is read again. */
-HERD_API void herd_server_reload(struct herd_server *server);
+/* Takes another configuration while the server runs, or keeps the one it has: all of it is in force, or nothing is.
+ * Limits, the level and traffic of the log given in the options, neighbours (added, removed, at another address,
+ * plain or not) and providers follow it; data files and keys of providers that stay are read again. The log says
+ * each change, and warns (`restart_needed`) of each that a running server cannot make: its own host and port, its
+ * journal. A link that is up stays up when its neighbour's address changes. `config` is borrowed in place of the
+ * former one, which the server no longer needs; on failure the former one remains borrowed. Providers of the
+ * program's own (options.places) stay as they are. Not from a hook.
+ *
+ * NULL: only data files and keys are read again.
+ *
+ * HERD_E_STATE (stopping); HERD_E_NOTFOUND (it has no server of this name); HERD_E_NOMEM; what herd_places_new says;
+ * each with a sentence in *reterr_fault. */
+HERD_API int herd_server_reload(struct herd_server *server, const struct herd_config *config,
+                                struct herd_config_fault *reterr_fault);
 
 /* The port it listens on; 0 with dont_listen. */
 HERD_API uint16_t herd_server_port(const struct herd_server *server);

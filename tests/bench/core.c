@@ -78,7 +78,7 @@ static struct herd_session *linked(struct world *world, const char *name, const 
 {
     struct herd_session *session;
     char hello[128];
-    size_t len = (size_t)snprintf(hello, sizeof(hello), "HELLO 1 %s Riley %s\n", name, incarnation);
+    size_t len = (size_t)snprintf(hello, sizeof(hello), "HELLO 2 %s Riley %s\n", name, incarnation);
 
     if (herd_session_open(world->node, &session, NULL, world->now) < 0)
         die("out of memory");

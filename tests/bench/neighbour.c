@@ -47,7 +47,7 @@ int neighbour_dial(const struct neighbour *neighbour)
         return ready.fd;
     if (getrandom(lot, sizeof(lot), 0) != (ssize_t)sizeof(lot))
         die("no random bytes: %s", strerror(errno));
-    len = (size_t)snprintf(line, sizeof(line), "HELLO 1 %s %s %02x%02x%02x%02x%02x%02x%02x%02x\n", neighbour->self,
+    len = (size_t)snprintf(line, sizeof(line), "HELLO 2 %s %s %02x%02x%02x%02x%02x%02x%02x%02x\n", neighbour->self,
                            neighbour->peer, lot[0], lot[1], lot[2], lot[3], lot[4], lot[5], lot[6], lot[7]);
     if (write(ready.fd, line, len) != (ssize_t)len)
         die("cannot say hello: %s", strerror(errno));

@@ -179,7 +179,7 @@ class Converge:
 
     def neighbour(self, name, of):
         sock = socket.create_connection(("127.0.0.1", self.servers[of].port))
-        sock.sendall(b"HELLO 1 %s %s %016x\n" % (name.encode(), of.encode(), self.random.getrandbits(64)))
+        sock.sendall(b"HELLO 2 %s %s %016x\n" % (name.encode(), of.encode(), self.random.getrandbits(64)))
         self.heard[name], self.rest[name] = 0, b""
         self.watch(sock, ("neighbour", name))
 

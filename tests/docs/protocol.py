@@ -38,7 +38,7 @@ def hash_of(seed, data):
     h = seed ^ (len(data) * C & M)
     for block in blocks:
         first, second = (int.from_bytes(half, "little") for half in (block[:8], block[8:]))
-        h = fold(h ^ first, A ^ second) + B & M
+        h = fold(h ^ first, (h << 32 & M | h >> 32) ^ A ^ second) + (h ^ B) & M
     return fold(h ^ C, B)
 
 

@@ -89,7 +89,9 @@ static void test_files(void **state)
     } rows[] = {
         {CANARY, 0600, 0, ""},
         {" " CANARY " \r\nsecond line\n", 0400, 0, ""},
-        {CANARY "\n", 0640, HERD_E_ACCESS, "can be read by others (mode 640)"},
+        {CANARY "\n", 0440, 0, ""}, /* as systemd hands a credential over: root's group, or the mask of a list */
+        {CANARY "\n", 0640, 0, ""}, /* our own group */
+        {CANARY "\n", 0644, HERD_E_ACCESS, "can be read by others (mode 644)"},
         {CANARY "\n", 0604, HERD_E_ACCESS, "mode 604"},
         {CANARY "\n", 0620, HERD_E_ACCESS, "mode 620"},
         {"", 0600, HERD_E_SYNTAX, "holds no key"},
@@ -115,6 +117,23 @@ static void test_files(void **state)
         unlink(path);
         world_free(w);
     }
+}
+
+/* A group of somebody else is others; only root can give a file to one. */
+static void test_foreign_group(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_provider(w, "google-new", stub_url(w->stub, "/"))->key_file = path;
+    write_key(CANARY, 0440);
+    if (chown(path, (uid_t)-1, 54321) == 0) {
+        assert_int_equal(open_with(w), HERD_E_ACCESS);
+        assert_non_null(strstr(w->fault.what, "can be read by others (mode 440, group 54321)"));
+        assert_int_equal(chmod(path, 0400), 0);
+    }
+    assert_int_equal(open_with(w), 0);
+    unlink(path);
+    world_free(w);
 }
 
 static void test_missing_and_reloaded(void **state)
@@ -190,9 +209,8 @@ static void test_urls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_canary),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_missing_and_reloaded),
+        cmocka_unit_test(test_canary),        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_foreign_group), cmocka_unit_test(test_missing_and_reloaded),
         cmocka_unit_test(test_urls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

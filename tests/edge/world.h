@@ -54,7 +54,9 @@ static inline struct world *world_new(void)
     w->stub = stub_new(w->base, world_decide, w, NULL);
     w->plan_count = 1;
     assert_int_equal(
-        herd_log_new(&w->log, &(struct herd_log_options){.sink = world_sink, .sink_ctx = &w->log_text}), 0);
+        herd_log_new(&w->log,
+                     &(struct herd_log_options){.traffic = true, .sink = world_sink, .sink_ctx = &w->log_text}),
+        0);
     herd_limits_default(&w->config.limits);
     w->config.providers = w->providers;
     setenv("HERD_TEST_KEY", CANARY, 1);

@@ -82,7 +82,7 @@ fd = os.dup2(plain.fileno(), 120, inheritable=False)
 process = begin([socket.socket(fileno=fd)])
 assert process.wait(PATIENCE_S) == 1 and "cannot listen on the inherited socket 3" in open("err").read(), open("err").read()
 process = begin([listen(), listen()])
-assert process.wait(PATIENCE_S) == 1 and "expected one socket to listen on" in open("err").read(), open("err").read()
+assert process.wait(PATIENCE_S) == 2 and "expected one socket to listen on" in open("err").read(), open("err").read()
 
 # The unit files.
 text = open(os.path.join(units, "herd@.service")).read()

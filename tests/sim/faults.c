@@ -66,7 +66,7 @@ static struct edge *some_edge(struct world *w, int *ret_a, int *ret_b)
 }
 
 static const char *const noise[] = {
-    "AT ",    "IAMAT ",     "WHATSAT ",  "HELLO 1 ",       "HELLO 2 ", "n0 ",
+    "AT ",    "IAMAT ",     "WHATSAT ",  "HELLO 2 ",       "HELLO 3 ", "n0 ",
     "n1 ",    "n2 ",        "+1.5",      "-2.5",           "+1-1 ",    "5x ",
     "\n",     "\n",         "\r\n",      "ROOT 1 1\n",     "PUSH\n",   "PING\n",
     "PONG\n", "REFUSE x\n", "SUMS 0 0 ", "LIST 0 0 ask\n", " ",        "\t",
@@ -102,7 +102,7 @@ static void pose(struct world *w, int node, struct end *to)
     struct model *m = &w->model;
     char line[1024];
     size_t peer = (size_t)rng_below(r, n->node->peer_count);
-    int len = snprintf(line, sizeof line, "HELLO 1 %s %s %llx\n", w->nodes[n->peers[peer]].name, n->name,
+    int len = snprintf(line, sizeof line, "HELLO 2 %s %s %llx\n", w->nodes[n->peers[peer]].name, n->name,
                        (unsigned long long)rng_next(r));
     world_send(w, to, line, (size_t)len);
     for (uint64_t k = rng_below(r, 12); k > 0; k--) {

@@ -449,20 +449,20 @@ class Strangers(HerdTest):
 
     # The test is B, the smaller name: it is for B to begin a comparison of states, or to have all pushed.
 
-    def introduce(self, hello=b"HELLO 1 B S 00000000000000ff\n", **options):
+    def introduce(self, hello=b"HELLO 2 B S 00000000000000ff\n", **options):
         peer = self.server.client(**options)
-        self.assertRegex(peer.ask(hello), rb"\AHELLO 1 S B [0-9a-f]+\n\Z")
+        self.assertRegex(peer.ask(hello), rb"\AHELLO 2 S B [0-9a-f]+\n\Z")
         return peer
 
     def test_wrong_introductions_are_refused(self):
         for hello, event, detail in (
-                (b"HELLO 1 Nobody S 1\n", "peer_name_unknown", "Nobody"),
-                (b"HELLO 1 C S 1\n", "peer_name_unknown", "C"),       # of the herd, but no neighbour
-                (b"HELLO 1 S S 1\n", "peer_name_unknown", "S"),       # ourselves
-                (b"HELLO 1 b S 1\n", "peer_name_unknown", "b"),
-                (b"HELLO 2 B S 1\n", "peer_version_unknown", "B"),
+                (b"HELLO 2 Nobody S 1\n", "peer_name_unknown", "Nobody"),
+                (b"HELLO 2 C S 1\n", "peer_name_unknown", "C"),       # of the herd, but no neighbour
+                (b"HELLO 2 S S 1\n", "peer_name_unknown", "S"),       # ourselves
+                (b"HELLO 2 b S 1\n", "peer_name_unknown", "b"),
+                (b"HELLO 3 B S 1\n", "peer_version_unknown", "B"),
                 (b"HELLO 0 B S 1\n", "peer_version_unknown", "B"),
-                (b"HELLO 1 B C 1\n", "peer_wants_another", "C")):
+                (b"HELLO 2 B C 1\n", "peer_wants_another", "C")):
             with self.subTest(hello=hello):
                 peer = self.server.client()
                 peer.send(hello + b"AT B +0.1 evil +1-1 5\n")
@@ -488,7 +488,7 @@ class Strangers(HerdTest):
     def test_a_line_that_means_nothing_ends_the_link(self):
         for line in (b"IAMAT x +1-1 5\n", b"WHATSAT x 1 1\n", b"AT B +0.1 x +91-1 5\n", b"AT B 0.1 x +1-1 5\n",
                      b"AT B! +0.1 x +1-1 5\n", b"AT B +0.1 x +1-1 5 6\n", b"garbage \x00\xff\n", b"x" * 90000,
-                     b"HELLO 1 B S 00000000000000ff\n", b"ROOT\n",
+                     b"HELLO 2 B S 00000000000000ff\n", b"ROOT\n",
                      b"ROOT 1\n", b"ROOT x 0000000000000000\n", b"SUMS\n", b"SUMS 99 0\n", b"LIST zz\n", b"PUSH it\n"):
             with self.subTest(line=line[:40]):
                 peer = self.introduce()
@@ -510,7 +510,7 @@ class Strangers(HerdTest):
 
     def test_a_neighbour_that_restarts_replaces_its_old_connection(self):
         old = self.introduce()
-        new = self.introduce(b"HELLO 1 B S 00000000000000fe\n")
+        new = self.introduce(b"HELLO 2 B S 00000000000000fe\n")
         old.closed_by_server()
         line = self.server.ask(report(b"x"))
         self.assertEqual(new.line(), line)
@@ -528,7 +528,7 @@ class Strangers(HerdTest):
                 client.send(b"".join(report(b"d%d" % n, turn) for n in range(10000)))
                 client.lines(10000)
         self.server.wait_event("peer_down", peer="B")
-        peer = self.introduce(b"HELLO 1 B S 00000000000000fd\n")
+        peer = self.introduce(b"HELLO 2 B S 00000000000000fd\n")
         peer.send(b"PUSH\n")
         lines = peer.lines(10000)
         self.assertEqual({line.split()[5] for line in lines}, {b"20"})
@@ -538,8 +538,8 @@ class Strangers(HerdTest):
         """A web server, a silent one, a stranger of the herd: given up with a clear line, tried again, and
         the real one is found in the end."""
         for greeting, event in ((b"HTTP/1.0 400 Bad Request\r\n\r\n", "peer_not_a_herd_server"),
-                                (b"HELLO 1 C S 1\n", "peer_name_unknown"),
-                                (b"HELLO 1 B C 1\n", "peer_wants_another"),
+                                (b"HELLO 2 C S 1\n", "peer_name_unknown"),
+                                (b"HELLO 2 B C 1\n", "peer_wants_another"),
                                 (b"HELLO 9 B S 1\n", "peer_version_unknown"),
                                 (b"REFUSE go away\n", "peer_refuses_us"),
                                 (b"x" * 90000, None), (b"", None)):
@@ -553,7 +553,7 @@ class Strangers(HerdTest):
                         hello = b""
                         while not hello.endswith(b"\n"):
                             hello += connection.recv(1000)
-                        self.assertRegex(hello, rb"\AHELLO 1 S B [0-9a-f]+\n\Z")
+                        self.assertRegex(hello, rb"\AHELLO 2 S B [0-9a-f]+\n\Z")
                         connection.sendall(greeting)
                         try:
                             while connection.recv(1000):

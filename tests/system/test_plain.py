@@ -114,7 +114,7 @@ class PlainTest(HerdTest):
             self.assertEqual(client.ask(line[:-3] + b"\n"), b"? " + line[:-3] + b"\n")
         self.assertIsNone(server.at(b"x"))
         with server.client() as client:  # nor may it introduce itself as what it is not
-            client.send(b"HELLO 1 P A 0\n")
+            client.send(b"HELLO 2 P A 0\n")
             self.assertEqual(client.rest(), b"REFUSE peer_is_plain\n")
         # where no neighbour is plain, nobody's AT is taken
         other = self.herd(["A", "B"], [("A", "B")])

@@ -39,7 +39,7 @@ MALFORMED = [
     # what only neighbours may say
     b"AT Riley +0.563873386 a +34.068930-118.445127 1614209128.918963997",
     b"AT Nobody +0.563873386 a +34.068930-118.445127 1614209128.918963997",
-    b"HELLO 1", b"HELLO 1 A B", b"HELLO 1 A B xyz", b"HELLO x A B 0", b"HELLO 1 A! B 0",
+    b"HELLO 2", b"HELLO 2 A B", b"HELLO 2 A B xyz", b"HELLO x A B 0", b"HELLO 2 A! B 0",
     # white space that stays as it is
     b" x", b"x ", b"\t x \t\x0b\x0c\r", b"x\r", b"IAMAT a  \t +1-1\x0b\x0c", b"  WHATSAT   nobody \r 1  1 \r",
 ]
@@ -170,7 +170,7 @@ class Lines(HerdTest):
         at = b"AT Riley +0.1 evil +1-1 5\n"
         self.assertEqual(self.client.ask(at), b"? " + at)
         self.assertIsNone(self.server.at(b"evil"))
-        hello = b"HELLO 1 Jaquez Riley 0123456789abcdef\n"
+        hello = b"HELLO 2 Jaquez Riley 0123456789abcdef\n"
         self.assertEqual(self.client.ask(hello), b"? " + hello)  # not the first line
         with self.server.client() as stranger:
             stranger.send(hello + at)

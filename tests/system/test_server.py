@@ -175,15 +175,56 @@ class Options(HerdTest):
         self.assertRegex(result.stderr, rb"A\.log: No such file")
 
     def test_a_provider_without_its_key(self):
-        for places, word in (({"provider": "google-legacy"}, b"key"),
-                             ({"provider": "google-legacy", "key_env": "HERD_TEST_UNSET"}, b"HERD_TEST_UNSET"),
-                             ({"provider": "google-new", "key_file": "/no/such/key"}, b"key"),
-                             ({"provider": "file", "file": "/no/such/places"}, b"places")):
+        shared = os.path.join(self.dir, "key")
+        with open(shared, "w") as file:
+            file.write("CANARY\n")
+        os.chmod(shared, 0o644)
+        # 2: somebody has to edit. A file that is missing may be there the next time.
+        for places, word, status in (
+                ({"provider": "google-legacy"}, b"key", 2),
+                ({"provider": "google-legacy", "key_env": "HERD_TEST_UNSET"}, b"HERD_TEST_UNSET", 2),
+                ({"provider": "google-legacy", "key_file": shared}, b"read by others", 2),
+                ({"provider": "google-new", "key_file": "/no/such/key"}, b"key", 1),
+                ({"provider": "file", "file": "/no/such/places"}, b"places", 1)):
             with self.subTest(places=places):
                 path = self.config(json.dumps({"servers": {"A": {"port": free_port()}}, "places": places}))
                 result = self.program("-c", path, "-l", "-", "A")
-                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertEqual(result.returncode, status, result.stderr)
                 self.assertIn(word, result.stderr)
+
+    def test_a_journal_that_cannot_be_used(self):
+        """A folder that is missing or a lock that is held may be otherwise at the next start: 1."""
+        config = {"servers": {"A": {"port": free_port()}}, "journal": os.path.join(self.dir, "no", "A.journal")}
+        result = self.program("-c", self.config(json.dumps(config)), "-l", "-", "A")
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertRegex(result.stderr, rb"A\.journal: .*No such file")
+        herd = self.herd(["A"], more={"journal": "{name}.journal"}).start()
+        herd.config["servers"]["A"]["port"] = free_port()
+        path = self.config(json.dumps(herd.config))
+        result = run("-c", path, "-l", "-", "A", cwd=herd.dir)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn(b"in use by another process", result.stderr)
+
+    def test_text_that_cannot_be_written(self):
+        for option in ("--version", "--help", "--print-config"):
+            with open("/dev/full", "wb") as full:
+                result = subprocess.run([PROGRAM, option], stdout=full, stderr=subprocess.PIPE, timeout=60)
+            self.assertEqual(result.returncode, 1, option)
+            self.assertTrue(result.stderr)
+
+    def test_standard_streams_that_are_closed(self):
+        """Their numbers are not given to the log or a socket, or what somebody prints would end up there."""
+        herd = self.herd(["A"])
+        process = subprocess.Popen(["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", PROGRAM, "-c", herd.config_path,
+                                    "A"], cwd=herd.dir)
+        try:
+            log = os.path.join(herd.dir, "A.log")
+            wait_for(lambda: os.path.exists(log) and os.path.getsize(log), "it listens")
+            for fd in range(3):
+                self.assertEqual(os.readlink("/proc/%d/fd/%d" % (process.pid, fd)), "/dev/null")
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(30), 0)
 
 
 class Addresses(HerdTest):
@@ -412,7 +453,7 @@ class Log(HerdTest):
             except ConnectionRefusedError:
                 return None
         wait_for(answers, "A listens")
-        herd["A"].client().send(b"HELLO 1 X A 0\n")
+        herd["A"].client().send(b"HELLO 2 X A 0\n")
         herd["A"].wait_event("peer_name_unknown")
         herd["A"].stop()
         self.assertEqual({event.level for event in herd["A"].events()}, {"warn"})

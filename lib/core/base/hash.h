@@ -60,9 +60,12 @@ static inline uint64_t herd_fold(uint64_t a, uint64_t b)
 #define HERD_HASH_B UINT64_C(0xd1342543de82ef95)
 #define HERD_HASH_C UINT64_C(0xaf251af3b0f025b5)
 
+/* The state after a block. The state is in both factors, so that nobody who does not know it can choose a block that
+ * makes one of them zero; and it is added to the product, so that even a product of zero keeps what came before. */
 static inline uint64_t herd_hash_block(uint64_t h, uint64_t first, uint64_t second)
 {
-    return herd_fold(h ^ first, HERD_HASH_A ^ second) + HERD_HASH_B;
+    uint64_t turned = h << 32 | h >> 32;
+    return herd_fold(h ^ first, turned ^ HERD_HASH_A ^ second) + (h ^ HERD_HASH_B);
 }
 
 /* Sixteen bytes at a time; the last block is the last sixteen bytes, even if some were read before. Fewer

@@ -128,7 +128,7 @@ int64_t herd_node_next_ns(const struct herd_node *node)
     const struct herd_node_options *o = &node->options;
     int64_t next = herd_expiry_next_ns(node);
     if (o->client_idle_ns > 0 && !herd_list_empty(&node->idle))
-        next = HERD_ITEM(node->idle.next, struct herd_session, idle)->heard_ns + o->client_idle_ns;
+        next = min_ns(next, HERD_ITEM(node->idle.next, struct herd_session, idle)->heard_ns + o->client_idle_ns);
     if (o->line_deadline_ns > 0 && !herd_list_empty(&node->lines))
         next = min_ns(next, HERD_ITEM(node->lines.next, struct herd_session, line)->line_ns + o->line_deadline_ns);
     if (!herd_list_empty(&node->plains))

@@ -166,9 +166,10 @@ static void note_expiry(struct herd_node *node, struct herd_peer *peer, uint64_t
     int64_t ours_ns = node->options.expire_ns > 0 ? node->options.expire_ns : 0;
     peer->expire_ms = expire_ms;
     if (herd_peer_expiry_differs(node, peer) && herd_worth_saying(++peer->expire_differed))
-        herd_notice(node, ours_ns > 0 && (expire_ms == 0 || expire_ms > (uint64_t)ours_ns / NS_PER_MS)
-                              ? "peer_expires_later"
-                              : "peer_expires_sooner",
+        herd_notice(node,
+                    ours_ns > 0 && (expire_ms == 0 || expire_ms > (uint64_t)ours_ns / NS_PER_MS)
+                        ? "peer_expires_later"
+                        : "peer_expires_sooner",
                     peer->name);
 }
 

@@ -120,6 +120,8 @@ int herd_node_peer_add(struct herd_node *node, struct herd_span name, bool plain
     int number = herd_peers_add(node, name, plain);
     if (number < 0)
         return number;
+    if (!plain)
+        node->peers[number]->next_dial_ns = now.steady_ns;
     *ret_peer = (size_t)number;
     return 0;
 }

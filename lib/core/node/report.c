@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Updates: a client's report, and what a neighbour knows. Both end in the store and the change stream. */
 #include "../base/copy.h"
+#include "../base/saturate.h"
 #include "node_impl.h"
 
 #include <herd/stamp.h>
@@ -51,8 +52,8 @@ static int order_report(struct herd_node *node, const struct herd_draft *draft, 
 
 static bool from_the_future(struct herd_node *node, const struct herd_command *command)
 {
-    if (node->options.future_ns < 0 || command->time_ns <= node->now.wall_ns ||
-        command->time_ns - node->now.wall_ns <= node->options.future_ns)
+    if (node->options.future_ns < 0 ||
+        herd_sub_saturated(command->time_ns, node->now.wall_ns) <= node->options.future_ns)
         return false;
     if (herd_worth_saying(++node->future_count))
         herd_notice(node, node->options.future_refuse ? "report_from_future_refused" : "report_from_future",

@@ -50,8 +50,7 @@ int herd_session_dialled(struct herd_node *node, struct herd_session **ret_sessi
         herd_node_dial_failed(node, peer, now);
         return HERD_E_NOMEM;
     }
-    int err = p->plain ? herd_plain_say(session, p, out)
-                       : herd_peer_say_hello(node, p, out);
+    int err = p->plain ? herd_plain_say(session, p, out) : herd_peer_say_hello(node, p, out);
     if (err < 0) {
         herd_session_close(session);
         herd_node_dial_failed(node, peer, now);
@@ -378,8 +377,8 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
             if (session->node->options.close_after_reply && session->role == HERD_ROLE_CLIENT &&
                 replied(session, out, out_before))
                 session->finishing = true;
-            session->spent |= session->role == HERD_ROLE_LINK &&
-                              herd_node_steps(session->node) - steps >= HERD_TURN_STEPS;
+            session->spent |=
+                session->role == HERD_ROLE_LINK && herd_node_steps(session->node) - steps >= HERD_TURN_STEPS;
             if (session->finishing || session->role == HERD_ROLE_DEAD || waits(session)) {
                 session->seen = 0; /* lines behind this one are found again later */
                 break;
@@ -443,8 +442,7 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
         size_t some;
         if (session->skipping)
             consumed += skip_line(session, (struct herd_span){bytes.at + consumed, bytes.len - consumed});
-        int err =
-            take_lines(session, (struct herd_span){bytes.at + consumed, bytes.len - consumed}, out, &some);
+        int err = take_lines(session, (struct herd_span){bytes.at + consumed, bytes.len - consumed}, out, &some);
         if (err < 0)
             return err;
         consumed += some;

@@ -309,7 +309,8 @@ static int say_list(struct herd_node *node, struct herd_peer *peer, enum herd_sy
 
 bool herd_sync_wants(const struct herd_peer *peer)
 {
-    return peer->sync.root_due || peer->sync.push_due || peer->sync.scan || (peer->sync.due && peer->sync.due->count > 0);
+    return peer->sync.root_due || peer->sync.push_due || peer->sync.scan ||
+           (peer->sync.due && peer->sync.due->count > 0);
 }
 
 int herd_sync_say(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)

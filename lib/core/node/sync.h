@@ -47,8 +47,8 @@ struct herd_sync_due {
 /* Prefixes with too many records to mark at once: all slots are looked at, some a tick, for records under any of
  * them. A prefix that is asked for once more while its scan runs costs nothing but another round. */
 struct herd_sync_scan {
-    uint32_t at, end;  /* the next slot; behind the last */
-    uint32_t left;     /* slots still to look at */
+    uint32_t at, end; /* the next slot; behind the last */
+    uint32_t left;    /* slots still to look at */
     uint64_t bits[HERD_SYNC_WORDS];
 };
 
@@ -62,9 +62,9 @@ struct herd_sync {
     uint64_t refused;      /* those refused for good */
     bool refused_ever;     /* a difference was once put down to that: no alarm, when it passes, but a comparison */
     unsigned patience, waited; /* such differences to let pass before the next comparison; that have passed */
-    unsigned differed;     /* checks in a row, on a quiet link, that found a difference */
-    uint64_t quiet_mark;   /* AT lines on this link when the last check began */
-    int64_t next_check_ns; /* leader: when to compare roots on an idle link */
+    unsigned differed;         /* checks in a row, on a quiet link, that found a difference */
+    uint64_t quiet_mark;       /* AT lines on this link when the last check began */
+    int64_t next_check_ns;     /* leader: when to compare roots on an idle link */
 };
 
 /* A record of this link was refused; `full`: because there were too many. */

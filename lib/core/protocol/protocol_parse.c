@@ -100,7 +100,7 @@ static enum herd_verb parse_hello(const struct herd_span *fields, size_t count, 
     bool whole = count > 3 && herd_hex_read(fields[3], &ret->incarnation);
     if (!parse_count(fields[0], VERSION_MAX, &ret->version))
         return HERD_INVALID;
-    if (ret->version != 1)
+    if (ret->version != HERD_PROTOCOL_VERSION)
         return HERD_HELLO;
     if (!whole || ret->from.len == 0 || ret->to.len == 0)
         return HERD_INVALID;

@@ -33,8 +33,8 @@ struct herd_store {
     size_t apart_bytes; /* of bodies that do not fit their cells */
     uint64_t table_key[2];
     uint64_t digest_key;
-    struct herd_buf draft; /* scratch of herd_draft_make */
-    struct herd_buf texts; /* scratch of herd_cell_texts; what herd_store_get lends */
+    struct herd_buf draft;        /* scratch of herd_draft_make */
+    struct herd_buf texts;        /* scratch of herd_cell_texts; what herd_store_get lends */
     struct herd_changes *changes; /* told of slots that are emptied; NULL: nobody is */
     uint32_t sweep_behind;        /* where a sweep that stopped inside a leaf goes on; HERD_NO_SLOT: at its head */
     uint64_t steps;               /* records looked at by what may be as long as the store; memory read in order

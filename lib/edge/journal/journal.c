@@ -119,6 +119,11 @@ void herd_journal_turn(struct herd_journal *journal, struct herd_now now)
     herd_journal_compact(journal, now);
 }
 
+void herd_journal_set_sync(struct herd_journal *journal, int64_t sync_ns)
+{
+    journal->sync_ns = sync_ns;
+}
+
 int64_t herd_journal_next_ns(const struct herd_journal *journal)
 {
     int64_t next = INT64_MAX;

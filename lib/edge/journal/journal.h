@@ -41,6 +41,8 @@ int herd_journal_open(struct herd_journal **ret_journal, const struct herd_journ
 /* Writes and syncs what is due, then frees. Before the node is freed. NULL is fine. */
 void herd_journal_close(struct herd_journal *journal, struct herd_now now);
 
+/* Syncs at the latest so long after writing from now on; 0: never. */
+void herd_journal_set_sync(struct herd_journal *journal, int64_t sync_ns);
 void herd_journal_write(struct herd_journal *journal, struct herd_now now);
 void herd_journal_turn(struct herd_journal *journal, struct herd_now now);
 /* Writes and syncs what is due, and waits for it. */

@@ -157,6 +157,17 @@ bool herd_log_traffic(const struct herd_log *log)
     return log && log->options.traffic && log->options.level >= HERD_LOG_INFO;
 }
 
+int herd_log_configure(struct herd_log *log, enum herd_log_level level, bool traffic)
+{
+    if (level < HERD_LOG_ERROR || level > HERD_LOG_DEBUG)
+        return HERD_E_ARG;
+    if (log) {
+        log->options.level = level;
+        log->options.traffic = traffic;
+    }
+    return 0;
+}
+
 struct herd_log_field herd_log_span(const char *key, struct herd_span value)
 {
     return (struct herd_log_field){.key = key, .kind = HERD_LOG_SPAN, .span = value};

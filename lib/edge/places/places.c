@@ -225,6 +225,27 @@ static int add_configured(struct herd_places *places, const struct herd_config_p
     return 0;
 }
 
+static void set_limits(struct herd_places *places, const struct herd_limits *limits)
+{
+    places->in_flight_max = (size_t)limits->lookups_max;
+    places->waiting_max = (size_t)limits->lookup_queue_max;
+    places->reply_max_bytes = (size_t)limits->lookup_reply_max_bytes;
+}
+
+void herd_places_configure(struct herd_places *places, const struct herd_limits *limits)
+{
+    set_limits(places, limits);
+    places_pump(places);
+}
+
+bool herd_places_idle(const struct herd_places *places)
+{
+    for (size_t b = 0; b < PLACES_TABLE; b++)
+        if (places->table[b])
+            return false;
+    return true;
+}
+
 int herd_places_new(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
                     struct herd_log *log, struct herd_config_fault *reterr_fault)
 {
@@ -233,9 +254,7 @@ int herd_places_new(struct herd_places **ret_places, struct event_base *base, co
         return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
     places->base = base;
     places->log = log;
-    places->in_flight_max = (size_t)config->limits.lookups_max;
-    places->waiting_max = (size_t)config->limits.lookup_queue_max;
-    places->reply_max_bytes = (size_t)config->limits.lookup_reply_max_bytes;
+    set_limits(places, &config->limits);
     int err = 0;
     for (size_t i = 0; i < config->provider_count && err == 0; i++)
         err = add_configured(places, &config->providers[i], reterr_fault);

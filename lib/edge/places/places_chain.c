@@ -87,8 +87,11 @@ static void disarm(struct herd_lookup *flight)
 static void log_lookup(struct herd_lookup *flight, const char *cached)
 {
     struct herd_places *places = flight->places;
-    enum herd_log_level level = flight->failed ? HERD_LOG_WARN : HERD_LOG_INFO;
-    if (!places->log || !herd_log_enabled(places->log, level))
+    /* One that went well is traffic. */
+    enum herd_log_level level = flight->failed                  ? HERD_LOG_WARN
+                                : herd_log_traffic(places->log) ? HERD_LOG_INFO
+                                                                : HERD_LOG_DEBUG;
+    if (!herd_log_enabled(places->log, level))
         return;
     struct herd_log_field fields[5] = {
         herd_log_text("provider", places->slots[flight->slot]->name),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* API keys: read from a file that nobody else can read, or from the environment; wiped when done. */
+/* API keys: read from a file that others cannot read, or from the environment; wiped when done. */
 #include "places_parts.h"
 
 #include <errno.h>
@@ -41,6 +41,40 @@ static int take_key(struct herd_buf *out, struct herd_span text, const char *fro
     return 0;
 }
 
+/* Is it root's group or one of this process'? */
+static bool is_our_group(gid_t gid)
+{
+    gid_t groups[256];
+    int count = getgroups((int)(sizeof groups / sizeof groups[0]), groups);
+    bool ours = gid == 0 || gid == getegid() || gid == getgid();
+    for (int i = 0; i < count && !ours; i++)
+        ours = groups[i] == gid;
+    return ours;
+}
+
+/*
+ * Others are those who are neither the owner nor of a group that was let in on purpose. The bits of the group are
+ * those of root's group or of one of ours (root:herd 640, as daemons keep their keys), or they are the mask of an
+ * access control list: systemd hands a credential over as root:root 440 with one more entry, for the user of the
+ * service (systemd.exec(5), LoadCredential=). The group of somebody else is others. Whoever can write the file can
+ * put a key of his own there, so writing is for the owner alone.
+ */
+static int check_mode(const char *path, const struct stat *about, struct herd_config_fault *reterr_fault)
+{
+    unsigned mode = (unsigned)(about->st_mode & 0777);
+    if (mode & 022)
+        return places_fault(reterr_fault, HERD_E_ACCESS,
+                            "key file %s can be written by others (mode %03o): chmod 600", path, mode);
+    if (mode & 007)
+        return places_fault(reterr_fault, HERD_E_ACCESS, "key file %s can be read by others (mode %03o): chmod 600",
+                            path, mode);
+    if (mode & 070 && !is_our_group(about->st_gid))
+        return places_fault(reterr_fault, HERD_E_ACCESS,
+                            "key file %s can be read by others (mode %03o, group %lu): chmod 600", path, mode,
+                            (unsigned long)about->st_gid);
+    return 0;
+}
+
 static int read_file(struct herd_buf *out, const char *path, struct herd_config_fault *reterr_fault)
 {
     char text[KEY_MAX_BYTES + 1];
@@ -55,9 +89,8 @@ static int read_file(struct herd_buf *out, const char *path, struct herd_config_
         err = places_fault(reterr_fault, HERD_E_IO, "key file %s: %s", path, strerror(errno));
     else if (!S_ISREG(about.st_mode))
         err = places_fault(reterr_fault, HERD_E_ACCESS, "key file %s is not a regular file", path);
-    else if (about.st_mode & 077)
-        err = places_fault(reterr_fault, HERD_E_ACCESS, "key file %s can be read by others (mode %03o): chmod 600",
-                           path, (unsigned)(about.st_mode & 0777));
+    else
+        err = check_mode(path, &about, reterr_fault);
     while (err == 0 && len < sizeof text) {
         ssize_t got = read(fd, text + len, sizeof text - len);
         if (got == 0)

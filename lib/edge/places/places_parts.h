@@ -10,6 +10,7 @@
  *   places_http.c    providers behind HTTP; places_http_new.c sets them up
  *   places_local.c   providers in memory
  *   places_key.c     API keys
+ *   places_check.c   opens what a configuration names, before a start
  */
 #ifndef HERD_EDGE_PLACES_PARTS_H
 #define HERD_EDGE_PLACES_PARTS_H

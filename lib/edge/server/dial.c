@@ -148,7 +148,7 @@ static void on_resolved(int code, struct evutil_addrinfo *found, void *arg)
 void herd_dial_start(struct herd_server *server, size_t peer)
 {
     const struct herd_config_server *to = &server->config->servers[server->peer_servers[peer]];
-    struct herd_dial *dial = &server->dials[peer];
+    struct herd_dial *dial = server->dials[peer];
     char port[8];
     snprintf(port, sizeof port, "%u", (unsigned)to->port);
     struct evutil_addrinfo hints = {.ai_socktype = SOCK_STREAM,

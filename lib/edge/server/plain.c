@@ -36,23 +36,17 @@ void herd_plain_found(struct herd_server *server, size_t peer, const struct evut
     }
 }
 
-int herd_plain_open(struct herd_server *server)
+void herd_plain_look(struct herd_server *server, size_t peer)
 {
-    size_t count = herd_node_peer_count(server->node);
-    server->plains = calloc(count + 1, sizeof *server->plains);
-    if (!server->plains)
-        return HERD_E_NOMEM;
+    struct evutil_addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = EVUTIL_AI_NUMERICHOST};
+    struct evutil_addrinfo *found = NULL;
+    server->plains[peer].address_count = 0;
     /* Numeric addresses are known at once, names when they are dialled. */
-    for (size_t i = 0; i < count; i++) {
-        struct evutil_addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = EVUTIL_AI_NUMERICHOST};
-        struct evutil_addrinfo *found = NULL;
-        if (!herd_node_peer_plain(server->node, i) ||
-            evutil_getaddrinfo(server->config->servers[server->peer_servers[i]].host, NULL, &hints, &found) != 0)
-            continue;
-        herd_plain_found(server, i, found);
-        evutil_freeaddrinfo(found);
-    }
-    return 0;
+    if (!herd_node_peer_plain(server->node, peer) ||
+        evutil_getaddrinfo(server->config->servers[server->peer_servers[peer]].host, NULL, &hints, &found) != 0)
+        return;
+    herd_plain_found(server, peer, found);
+    evutil_freeaddrinfo(found);
 }
 
 static bool has(const struct herd_plain *plain, const uint64_t address[2])

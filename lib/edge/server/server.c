@@ -45,7 +45,8 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
         herd_addresses_give(&server->addresses, conn->address);
         herd_listener_resume(server);
     }
-    bool moved = server->links[effect->peer] != NULL; /* of two connections made at once this is the one that stays */
+    bool moved =
+        server->links[effect->peer] != NULL; /* of two connections made at once this is the one that stays */
     server->links[effect->peer] = conn;
     if (!moved)
         tell_peer(server, effect->detail, true, NULL);
@@ -166,6 +167,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     herd_log_flush(server->log);
     /* Memory may have been short when a timer was to be set: without this nobody would ask again. */
     herd_listener_resume(server);
+    herd_reload_housekeeping(server);
     herd_server_turn(server);
 }
 
@@ -176,35 +178,6 @@ static int fault(struct herd_config_fault *reterr_fault, int err, const char *wh
     reterr_fault->line = reterr_fault->column = 0;
     snprintf(reterr_fault->what, sizeof reterr_fault->what, "%s%s%s", what, name ? ": " : "", name ? name : "");
     return err;
-}
-
-/* The neighbours of this server, as names for the node. */
-static int find_peers(struct herd_server *server, struct herd_span **ret_names, bool **ret_plain, size_t *ret_count)
-{
-    const struct herd_config *config = server->config;
-    struct herd_span *names = calloc(config->link_count + 1, sizeof *names);
-    bool *plain = calloc(config->link_count + 1, sizeof *plain);
-    server->peer_servers = calloc(config->link_count + 1, sizeof *server->peer_servers);
-    if (!names || !plain || !server->peer_servers) {
-        free(names);
-        free(plain);
-        return HERD_E_NOMEM;
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < config->link_count; i++) {
-        const struct herd_config_link *link = &config->links[i];
-        if (link->a != server->self && link->b != server->self)
-            continue;
-        size_t other = link->a == server->self ? link->b : link->a;
-        names[count] = herd_span_of(config->servers[other].name);
-        /* One that is plain itself has plain neighbours only. */
-        plain[count] = config->servers[other].plain || config->servers[server->self].plain;
-        server->peer_servers[count++] = other;
-    }
-    *ret_names = names;
-    *ret_plain = plain;
-    *ret_count = count;
-    return 0;
 }
 
 static int64_t ms(int64_t value)
@@ -218,60 +191,56 @@ static int64_t ms_or_never(int64_t value)
     return value == 0 ? -1 : ms(value);
 }
 
+void herd_server_node_limits(const struct herd_limits *l, struct herd_node_options *o)
+{
+    o->line_max_bytes = (size_t)l->line_max_bytes;
+    o->records_max = (size_t)l->records_max;
+    o->records_bytes_max = l->records_bytes_max ? (uint64_t)l->records_bytes_max : UINT64_MAX;
+    o->lookups_per_client_max = (size_t)l->lookups_per_client_max;
+    o->owed_max_bytes = (size_t)l->output_pause_bytes;
+    o->plain_lines_max = (size_t)l->plain_lines_max;
+    o->client_idle_ns = ms_or_never(l->client_idle_ms);
+    o->line_deadline_ns = ms_or_never(l->line_deadline_ms);
+    o->ping_ns = ms(l->peer_ping_ms);
+    o->hello_ns = ms(l->peer_hello_ms);
+    o->redial_min_ns = ms(l->redial_min_ms);
+    o->redial_max_ns = ms(l->redial_max_ms);
+    o->digest_ns = ms(l->digest_ms);
+    o->future_ns = ms_or_never(l->future_ms);
+    o->expire_ns = ms(l->expire_ms);
+    o->future_refuse = l->future_refuse != 0;
+    o->close_after_reply = l->close_after_reply != 0;
+}
+
 static int make_node(struct herd_server *server)
 {
-    const struct herd_limits *l = server->limits;
     uint64_t seed[2];
-    struct herd_span *peers;
-    bool *plain;
-    size_t peer_count;
     if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         return HERD_E_IO;
-    int err = find_peers(server, &peers, &plain, &peer_count);
-    if (err < 0)
-        return err;
     struct herd_node_options options = {
         .name = herd_span_of(server->config->servers[server->self].name),
-        .peers = peers,
-        .peer_count = peer_count,
-        .peers_plain = plain,
         .seed = {seed[0], seed[1]},
-        .line_max_bytes = (size_t)l->line_max_bytes,
-        .records_max = (size_t)l->records_max,
-        .records_bytes_max = l->records_bytes_max ? (uint64_t)l->records_bytes_max : UINT64_MAX,
-        .lookups_per_client_max = (size_t)l->lookups_per_client_max,
-        .owed_max_bytes = (size_t)l->output_pause_bytes,
-        .plain_lines_max = (size_t)l->plain_lines_max,
-        .client_idle_ns = ms_or_never(l->client_idle_ms),
-        .line_deadline_ns = ms_or_never(l->line_deadline_ms),
-        .ping_ns = ms(l->peer_ping_ms),
-        .hello_ns = ms(l->peer_hello_ms),
-        .redial_min_ns = ms(l->redial_min_ms),
-        .redial_max_ns = ms(l->redial_max_ms),
-        .digest_ns = ms(l->digest_ms),
-        .future_ns = ms_or_never(l->future_ms),
-        .expire_ns = ms(l->expire_ms),
-        .future_refuse = l->future_refuse != 0,
-        .close_after_reply = l->close_after_reply != 0,
         .commands = server->options.hooks.command != NULL,
     };
-    err = herd_node_new(&server->node, &options);
-    free(peers);
-    free(plain);
-    if (err < 0)
-        return err;
-    server->links = calloc(peer_count + 1, sizeof(struct herd_conn *));
-    server->dials = calloc(peer_count + 1, sizeof *server->dials);
-    for (size_t i = 0; server->dials && i < peer_count; i++)
-        server->dials[i] = (struct herd_dial){.server = server, .peer = i, .fd = -1};
-    if (!server->links || !server->dials)
-        return HERD_E_NOMEM;
-    err = herd_plain_open(server);
+    herd_server_node_limits(server->limits, &options);
+    int err = herd_node_new(&server->node, &options);
+    if (err >= 0)
+        err = herd_neighbours_open(server);
     if (err < 0)
         return err;
     server->addresses.key[0] = seed[1];
     server->addresses.key[1] = seed[0];
     return server->options.hooks.update ? herd_watch_open(server->node, &server->watch) : 0;
+}
+
+/* Remembers what cannot change later, to say so when a configuration asks for it. */
+static int keep_start(struct herd_server *server)
+{
+    const struct herd_config_server *self = &server->config->servers[server->self];
+    server->start_port = self->port;
+    server->start_host = strdup(self->host);
+    server->start_journal = server->config->journal ? strdup(server->config->journal) : NULL;
+    return server->start_host && (server->start_journal || !server->config->journal) ? 0 : HERD_E_NOMEM;
 }
 
 static int open_journal(struct herd_server *server, struct herd_config_fault *reterr_fault)
@@ -330,7 +299,9 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     herd_list_init(&server->dead);
     herd_log_time(server->log, herd_clock().wall_ns);
 
-    int err = make_node(server);
+    int err = keep_start(server);
+    if (err >= 0)
+        err = make_node(server);
     if (err >= 0)
         err = make_events(server);
     if (err < 0) {
@@ -368,13 +339,14 @@ void herd_server_free(struct herd_server *server)
     server->freeing = true;
     herd_held_release(server);
     herd_listener_close(server);
-    for (size_t i = 0; server->dials && i < herd_node_peer_count(server->node); i++)
-        herd_dial_cancel(&server->dials[i]);
+    for (size_t i = 0; i < server->dial_count; i++)
+        herd_dial_cancel(server->dials[i]);
     while (!herd_list_empty(&server->conns))
         herd_conn_close(HERD_ITEM(server->conns.next, struct herd_conn, all), NULL);
     if (server->node)
         herd_server_effects(server); /* look-ups are cancelled */
     herd_conn_bury(server);
+    herd_reload_fini(server);
     if (server->places_ours)
         herd_places_free(server->places);
     herd_watch_close(server->watch);
@@ -393,17 +365,10 @@ void herd_server_free(struct herd_server *server)
     herd_buf_fini(&server->out);
     herd_buf_fini(&server->who);
     free(server->scratch);
-    free(server->peer_servers);
-    free(server->links);
-    free(server->dials);
-    free(server->plains);
+    herd_neighbours_fini(server);
+    free(server->start_host);
+    free(server->start_journal);
     free(server);
-}
-
-void herd_server_reload(struct herd_server *server)
-{
-    herd_log_time(server->log, herd_clock().wall_ns);
-    herd_places_reload(server->places);
 }
 
 uint16_t herd_server_port(const struct herd_server *server)

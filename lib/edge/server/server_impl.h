@@ -7,6 +7,8 @@
  *     transport.c  what a connection needs of what carries it, and the two that can:
  *     conn_socket.c  sockets of our own;  conn_bev.c  bufferevents handed to us
  *     listener.c   accepting, and what to do when descriptors run out
+ *     neighbours.c who they are, as the configuration says and says anew
+ *     reload.c     another configuration while running
  *     dial.c       connecting to neighbours
  *     held.c       bytes that wait for the end of a turn
  *     flush.c      the end of a turn: what is held, what links have to say, watchers, timers
@@ -114,11 +116,15 @@ struct herd_server {
     struct herd_log *log;
     struct herd_places *places;
     bool places_ours;
+    struct herd_retired *retired;     /* chains of earlier configurations that still have look-ups under way */
+    char *start_host, *start_journal; /* what cannot change while running, as it was at the start; NULL: none */
+    uint16_t start_port;
     struct herd_node *node;
-    size_t self;               /* which server of the configuration */
-    size_t *peer_servers;      /* node's peer number -> server of the configuration */
-    struct herd_conn **links;  /* node's peer number -> its connection, while up */
-    struct herd_dial *dials;   /* one a peer */
+    size_t self;              /* which server of the configuration */
+    size_t *peer_servers;     /* node's peer number -> server of the configuration */
+    struct herd_conn **links; /* node's peer number -> its connection, while up */
+    struct herd_dial **dials; /* one a peer; each stays where it is */
+    size_t dial_count, neighbour_cap;
     struct herd_plain *plains; /* likewise */
     struct herd_list conns, unsent;
     struct herd_list dead; /* closed connections, freed when no callback can be on the stack */
@@ -149,6 +155,30 @@ struct herd_server {
 void herd_server_effects(struct herd_server *server);
 /* Makes sure links are filled before the loop sleeps, and the clock is watched. */
 void herd_server_turn(struct herd_server *server);
+
+/* The options that come from limits; the others are left alone. */
+void herd_server_node_limits(const struct herd_limits *limits, struct herd_node_options *ret_options);
+
+/* ---- neighbours.c ---- */
+/* What this configuration makes of the servers for server `self`: no neighbour, one, or a plain one. */
+enum herd_kinship { HERD_STRANGER, HERD_NEIGHBOUR, HERD_NEIGHBOUR_PLAIN };
+/* One for each server of the configuration; owned, free. NULL: no memory. */
+unsigned char *herd_neighbours_of(const struct herd_config *config, size_t self);
+/* Makes room in all tables for `count` neighbours. HERD_E_NOMEM. */
+int herd_neighbours_reserve(struct herd_server *server, size_t count);
+/* Adds the neighbours of the configuration to a node that has none. HERD_E_NOMEM. */
+int herd_neighbours_open(struct herd_server *server);
+/* The neighbours become those of `config`, or nothing changes: HERD_E_NOMEM. Call herd_neighbours_settle when
+ * server->config is that one. */
+int herd_neighbours_change(struct herd_server *server, const struct herd_config *config, size_t self);
+/* Tables and dials follow server->config; what differs from `old` (or NULL) is logged and counted. */
+size_t herd_neighbours_settle(struct herd_server *server, const struct herd_config *old);
+void herd_neighbours_fini(struct herd_server *server);
+
+/* ---- reload.c ---- */
+/* Frees chains that have answered everybody. */
+void herd_reload_housekeeping(struct herd_server *server);
+void herd_reload_fini(struct herd_server *server);
 
 /* ---- lookups.c ---- */
 void herd_lookups_ask(struct herd_server *server, const struct herd_effect *effect);
@@ -241,8 +271,8 @@ void herd_listener_refused(struct herd_server *server, const char *why);
 void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port);
 
 /* ---- plain.c ---- */
-/* HERD_E_NOMEM. */
-int herd_plain_open(struct herd_server *server);
+/* Forgets the addresses of a neighbour, and finds out the numeric one if it is plain. */
+void herd_plain_look(struct herd_server *server, size_t peer);
 /* A neighbour's addresses became known; nothing is done for one that is not plain. */
 struct evutil_addrinfo;
 void herd_plain_found(struct herd_server *server, size_t peer, const struct evutil_addrinfo *found);

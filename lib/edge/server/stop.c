@@ -15,7 +15,7 @@ void herd_server_stop(struct herd_server *server, int64_t patience_ms)
     herd_listener_close(server);
     for (size_t i = 0; i < herd_node_peer_count(server->node); i++)
         if (!herd_node_peer_plain(server->node, i))
-            herd_dial_cancel(&server->dials[i]);
+            herd_dial_cancel(server->dials[i]);
 
     /* One that has commands waiting ends when these are answered: see herd_conn_resume. */
     struct herd_list *next;

@@ -130,7 +130,7 @@ static void test_refused(void **state)
         {before_s + 7, "-99999999999999999999999", false},
         {9223372036, "-9223372036", false},
     };
-    wire_say(w, b, "HELLO 1 b a 77\n");
+    wire_say(w, b, "HELLO 2 b a 77\n");
     struct herd_buf journal = {0};
     size_t count = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -229,7 +229,7 @@ static void test_client_clock_set_back(void **state)
     assert_true(visible(w, 0, "k") && visible(w, 1, "k") && visible(w, 2, "k"));
     struct wire_end *old = wire_client(w, 2); /* and what comes late is late */
     wire_crash(w, 1);
-    wire_say(w, old, "HELLO 1 b c 77\n");
+    wire_say(w, old, "HELLO 2 b c 77\n");
     char line[128];
     snprintf(line, sizeof line, "AT a -1000.000000000 k +1+1 %lld.000000000\n",
              (long long)(w->now.wall_ns / S + 389));
@@ -267,6 +267,29 @@ static void test_slices(void **state)
     wire_free(w);
 }
 
+/* A client that stays connected does not keep the node from forgetting others. */
+static void test_beside_a_client(void **state)
+{
+    (void)state;
+    struct wire *w = open_herd("a", "", NULL);
+    report(w, 0, "k", w->now.wall_ns);
+    struct wire_end *client = wire_client(w, 0);
+    wire_say(w, client, "IAMAT other +1+1 1\n");
+    /* Its idle time ends in 300 s, the wish to look at the clock comes before. */
+    assert_true(herd_node_next_ns(w->nodes[0].node) <= w->now.steady_ns + 60 * S);
+    for (int minutes = 0; minutes < 30 && held(w, 0) > 0; minutes++) {
+        struct herd_node *node = w->nodes[0].node;
+        int64_t next_ns = herd_node_next_ns(node), wait_ns = next_ns - w->now.steady_ns;
+        w->now.steady_ns += wait_ns;
+        w->now.wall_ns += wait_ns;
+        herd_node_tick(node, w->now); /* only when it wants to */
+        if (minutes == 2 || minutes == 6)
+            wire_say(w, client, "WHATSAT nobody 1 1\n");
+    }
+    assert_int_equal(held(w, 0), 0);
+    wire_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_hours),
         cmocka_unit_test(test_return),
         cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_beside_a_client),
         cmocka_unit_test(test_client_clock_set_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

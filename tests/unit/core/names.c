@@ -131,10 +131,8 @@ static void test_chosen_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_numbers),
-        cmocka_unit_test(test_bytes_decide),
-        cmocka_unit_test(test_hash_is_of_the_name),
-        cmocka_unit_test(test_numbers_are_reused),
+        cmocka_unit_test(test_all_numbers),         cmocka_unit_test(test_bytes_decide),
+        cmocka_unit_test(test_hash_is_of_the_name), cmocka_unit_test(test_numbers_are_reused),
         cmocka_unit_test(test_chosen_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

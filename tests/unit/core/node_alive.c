@@ -9,7 +9,7 @@ static void test_silence(void **state)
     struct one o;
     begin(&o, "Juzang", NULL);
     struct herd_session *session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     o.out.len = 0;
     for (int i = 0; i < 10; i++) { /* answered: alive */
         tick(&o, 5 * SECOND);
@@ -39,7 +39,7 @@ static void test_life_is_any_byte(void **state)
     struct one o;
     begin(&o, "Juzang", NULL);
     struct herd_session *session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     for (int i = 0; i < 100; i++) {
         o.now.wall_ns -= 1000 * SECOND;
         tick(&o, 4 * SECOND);
@@ -61,7 +61,7 @@ static void test_signs_of_life(void **state)
     begin(&o, "Juzang", &(struct herd_node_options){.digest_ns = 1000000 * SECOND});
     tick(&o, 0); /* the other neighbour is dialled, and nothing comes of it */
     struct herd_session *session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     fill(&o, session);
     o.out.len = 0;
     for (int i = 0; i < 20; i++) { /* they say much, and ask nothing */

@@ -16,8 +16,8 @@ static void test_replies(void **state)
     assert_int_equal(counts.reports, 1);
     assert_int_equal(counts.reports_old, 1);
     assert_int_equal(counts.invalid, 6);
-    say(&f, "HELLO 1 Juzang Riley 1\n"); /* not its first word */
-    heard(&f, "? HELLO 1 Juzang Riley 1\n");
+    say(&f, "HELLO 2 Juzang Riley 1\n"); /* not its first word */
+    heard(&f, "? HELLO 2 Juzang Riley 1\n");
     end(&f);
 }
 
@@ -153,6 +153,12 @@ static void test_future(void **state)
     say(&f, "IAMAT a +0+0 9223372036\n");
     heard(&f, "AT Riley -7601907208.000000000 a +0+0 9223372036\n");
     assert_int_equal(f.notices, 0);
+    end(&f);
+
+    begin(&f, &(struct herd_node_options){.future_refuse = true});
+    f.now.wall_ns = -5 * SECOND; /* a clock before 1970: the difference has no room in 64 bits */
+    say(&f, "IAMAT a +0+0 9223372036.854775807\nIAMAT a +0+0 294\n");
+    heard(&f, "? IAMAT a +0+0 9223372036.854775807\nAT Riley -294.000000000 a +0+0 294\n");
     end(&f);
 }
 

@@ -9,16 +9,16 @@ static void test_introduced_to(void **state)
     static const struct {
         const char *line, *reply, *notice;
     } refused[] = {
-        {"HELLO 2 Riley Juzang 1\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
+        {"HELLO 3 Riley Juzang 1\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
         {"HELLO 0 Riley Juzang 1\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
-        {"HELLO 2 Riley Juzang 1 newfield\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
+        {"HELLO 3 Riley Juzang 1 newfield\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
         {"HELLO 3 {}\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
-        {"HELLO 2 Plain Jaquez 1\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
-        {"HELLO 1 Riley Jaquez 1\n", "REFUSE peer_wants_another\n", "peer_wants_another"},
-        {"HELLO 1 Campbell Juzang 1\n", "REFUSE peer_name_unknown\n", "peer_name_unknown"},
-        {"HELLO 1 Juzang Juzang 1\n", "REFUSE peer_name_unknown\n", "peer_name_unknown"},
-        {"HELLO 1 riley Juzang 1\n", "REFUSE peer_name_unknown\n", "peer_name_unknown"},
-        {"HELLO 1 Rile Juzang 1\n", "REFUSE peer_name_unknown\n", "peer_name_unknown"},
+        {"HELLO 3 Plain Jaquez 1\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
+        {"HELLO 2 Riley Jaquez 1\n", "REFUSE peer_wants_another\n", "peer_wants_another"},
+        {"HELLO 2 Campbell Juzang 1\n", "REFUSE peer_name_unknown\n", "peer_name_unknown"},
+        {"HELLO 2 Juzang Juzang 1\n", "REFUSE peer_name_unknown\n", "peer_name_unknown"},
+        {"HELLO 2 riley Juzang 1\n", "REFUSE peer_name_unknown\n", "peer_name_unknown"},
+        {"HELLO 2 Rile Juzang 1\n", "REFUSE peer_name_unknown\n", "peer_name_unknown"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         struct one o;
@@ -38,8 +38,8 @@ static void test_introduced_to(void **state)
     struct one o;
     begin(&o, "Juzang", NULL);
     struct herd_session *session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\nAT Riley +1 kiwi +1+1 1\n"); /* in one read */
-    heard(&o, "HELLO 1 Juzang Riley ");
+    say(&o, session, "HELLO 2 Riley Juzang 1\nAT Riley +1 kiwi +1+1 1\n"); /* in one read */
+    heard(&o, "HELLO 2 Juzang Riley ");
     assert_int_equal(o.ups, 1);
     assert_int_equal(herd_session_peer(session), 1);
     assert_ptr_equal(herd_node_link(o.node, 1), session);
@@ -55,13 +55,13 @@ static void test_dialled(void **state)
     static const struct {
         const char *line, *why, *notice;
     } refused[] = {
-        {"HELLO 1 Jaquez Juzang 1\n", "peer_name_unknown",
+        {"HELLO 2 Jaquez Juzang 1\n", "peer_name_unknown",
          "peer_name_unknown"}, /* a neighbour, not the one dialled */
-        {"HELLO 1 Riley Jaquez 1\n", "peer_wants_another", "peer_wants_another"},
-        {"HELLO 2 Riley Juzang 1\n", "peer_version_unknown", "peer_version_unknown"},
+        {"HELLO 2 Riley Jaquez 1\n", "peer_wants_another", "peer_wants_another"},
+        {"HELLO 3 Riley Juzang 1\n", "peer_version_unknown", "peer_version_unknown"},
         {"REFUSE peer_name_unknown\n", "refused", "peer_refuses_us"},
         {"HTTP/1.1 400 Bad Request\r\n", "no_introduction", "peer_not_a_herd_server"},
-        {"? HELLO 1 Juzang Riley 1\n", "no_introduction", "peer_not_a_herd_server"},
+        {"? HELLO 2 Juzang Riley 1\n", "no_introduction", "peer_not_a_herd_server"},
         {"AT Riley +1 kiwi +1+1 1\n", "no_introduction", "peer_not_a_herd_server"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
@@ -86,9 +86,9 @@ static void test_dialled(void **state)
     struct herd_session *session;
     assert_int_equal(herd_session_dialled(o.node, &session, NULL, 2, o.now, &o.out), HERD_E_ARG);
     assert_int_equal(herd_session_dialled(o.node, &session, &o, 1, o.now, &o.out), 0);
-    heard(&o, "HELLO 1 Juzang Riley ");
+    heard(&o, "HELLO 2 Juzang Riley ");
     assert_ptr_equal(herd_session_user(session), &o);
-    say(&o, session, "\nHELLO 1 Riley Juzang 5\n");
+    say(&o, session, "\nHELLO 2 Riley Juzang 5\n");
     heard(&o, "");
     assert_int_equal(o.ups, 1);
     assert_ptr_equal(herd_node_link(o.node, 1), session);
@@ -149,17 +149,17 @@ static void test_which_survives(void **state)
     begin(&o, "Juzang", NULL);
     tick(&o, 0);
     struct herd_session *ours = dial_one(&o, 1), *theirs = accept_one(&o), *again, *restarted;
-    say(&o, theirs, "HELLO 1 Riley Juzang 1\n");
-    heard(&o, "HELLO 1 Juzang Riley ");
+    say(&o, theirs, "HELLO 2 Riley Juzang 1\n");
+    heard(&o, "HELLO 2 Juzang Riley ");
     assert_ptr_equal(herd_node_link(o.node, 1), theirs);
-    say(&o, ours, "HELLO 1 Riley Juzang 1\n");
+    say(&o, ours, "HELLO 2 Riley Juzang 1\n");
     assert_ptr_equal(herd_node_link(o.node, 1), ours);
     assert_ptr_equal(o.closed, theirs);
     herd_session_close(theirs);
     assert_ptr_equal(herd_node_link(o.node, 1), ours);
     /* the same Riley once more: refused, and the old link is asked whether it lives */
     theirs = accept_one(&o);
-    say(&o, theirs, "HELLO 1 Riley Juzang 1\n");
+    say(&o, theirs, "HELLO 2 Riley Juzang 1\n");
     heard(&o, "REFUSE peer_linked_already\n");
     assert_true(o.turn.close);
     assert_ptr_equal(herd_node_link(o.node, 1), ours);
@@ -168,15 +168,15 @@ static void test_which_survives(void **state)
     herd_session_close(theirs);
     /* another incarnation of Riley: it restarted, the old link is dead */
     restarted = accept_one(&o);
-    say(&o, restarted, "HELLO 1 Riley Juzang 2\n");
-    heard(&o, "HELLO 1 Juzang Riley ");
+    say(&o, restarted, "HELLO 2 Riley Juzang 2\n");
+    heard(&o, "HELLO 2 Juzang Riley ");
     assert_ptr_equal(herd_node_link(o.node, 1), restarted);
     assert_ptr_equal(o.closed, ours);
     herd_session_close(ours);
     /* the same side dials again: it gave the old one up */
     again = accept_one(&o);
-    say(&o, again, "HELLO 1 Riley Juzang 2\n");
-    heard(&o, "HELLO 1 Juzang Riley ");
+    say(&o, again, "HELLO 2 Riley Juzang 2\n");
+    heard(&o, "HELLO 2 Juzang Riley ");
     assert_ptr_equal(herd_node_link(o.node, 1), again);
     assert_ptr_equal(o.closed, restarted);
     end(&o);
@@ -186,10 +186,10 @@ static void test_which_survives(void **state)
     tick(&o, 0);
     ours = dial_one(&o, 0);
     theirs = accept_one(&o);
-    say(&o, ours, "HELLO 1 Jaquez Juzang 1\n");
+    say(&o, ours, "HELLO 2 Jaquez Juzang 1\n");
     assert_ptr_equal(herd_node_link(o.node, 0), ours);
-    say(&o, theirs, "HELLO 1 Jaquez Juzang 1\n");
-    heard(&o, "HELLO 1 Juzang Jaquez ");
+    say(&o, theirs, "HELLO 2 Jaquez Juzang 1\n");
+    heard(&o, "HELLO 2 Juzang Jaquez ");
     assert_ptr_equal(herd_node_link(o.node, 0), theirs);
     /* ours is left to the other side to close, and nobody sees a link go */
     assert_int_equal(o.closes, 0);
@@ -217,8 +217,8 @@ static void test_loser_is_left(void **state)
         begin(&o, "Juzang", &(struct herd_node_options){.ping_ns = 100 * SECOND});
         tick(&o, 0);
         struct herd_session *ours = dial_one(&o, 0), *theirs = accept_one(&o);
-        say(&o, theirs, "HELLO 1 Jaquez Juzang 1\n");
-        say(&o, ours, "HELLO 1 Jaquez Juzang 1\n"); /* it took ours before it saw that theirs was taken */
+        say(&o, theirs, "HELLO 2 Jaquez Juzang 1\n");
+        say(&o, ours, "HELLO 2 Jaquez Juzang 1\n"); /* it took ours before it saw that theirs was taken */
         assert_ptr_equal(herd_node_link(o.node, 0), theirs);
         assert_int_equal(o.closes, 0);
         assert_int_equal(o.downs, 0);
@@ -254,12 +254,12 @@ static void test_two_servers_one_name(void **state)
     begin(&o, "Juzang", NULL);
     for (int i = 1; i < 50; i++) { /* restarts */
         char hello[64];
-        snprintf(hello, sizeof hello, "HELLO 1 Riley Juzang %x\n", (unsigned)i);
+        snprintf(hello, sizeof hello, "HELLO 2 Riley Juzang %x\n", (unsigned)i);
         say(&o, accept_one(&o), hello);
     }
     assert_int_equal(o.notices, 0);
     for (int i = 0; i < 100; i++)
-        say(&o, accept_one(&o), i % 2 ? "HELLO 1 Riley Juzang aaa\n" : "HELLO 1 Riley Juzang bbb\n");
+        say(&o, accept_one(&o), i % 2 ? "HELLO 2 Riley Juzang aaa\n" : "HELLO 2 Riley Juzang bbb\n");
     assert_string_equal(o.notice, "two_servers_one_name");
     assert_int_equal(o.notices, 6); /* of 98: at 2, 4, 8, 16, 32, 64 */
     end(&o);
@@ -272,14 +272,14 @@ static void test_refusals_damped(void **state)
     struct one o;
     begin(&o, "Juzang", NULL);
     for (int i = 0; i < 100; i++)
-        say(&o, accept_one(&o), "HELLO 1 Campbell Juzang 1\n");
+        say(&o, accept_one(&o), "HELLO 2 Campbell Juzang 1\n");
     assert_int_equal(o.notices, 7); /* 1, 2, 4 ... 64 */
     for (int i = 0; i < 100; i++)
-        say(&o, accept_one(&o), "HELLO 2 Riley Juzang 1\n");
+        say(&o, accept_one(&o), "HELLO 3 Riley Juzang 1\n");
     assert_int_equal(o.notices, 14);
-    say(&o, accept_one(&o), "HELLO 1 Riley Juzang 1\n"); /* it is well again */
+    say(&o, accept_one(&o), "HELLO 2 Riley Juzang 1\n"); /* it is well again */
     assert_int_equal(o.ups, 1);
-    say(&o, accept_one(&o), "HELLO 2 Riley Juzang 1\n");
+    say(&o, accept_one(&o), "HELLO 3 Riley Juzang 1\n");
     assert_int_equal(o.notices, 15);
     for (int i = 0; i < 100; i++)
         say(&o, dial_one(&o, 0), "REFUSE whatever\n");
@@ -295,20 +295,20 @@ static void test_other_expiry(void **state)
         int64_t ours_ns;
         const char *hello, *notice;
     } rows[] = {
-        {0, "HELLO 1 Riley Juzang 1\n", ""},
-        {0, "HELLO 1 Riley Juzang 1 60000\n", "peer_expires_sooner"},
-        {60 * SECOND, "HELLO 1 Riley Juzang 1 60000\n", ""},
-        {60 * SECOND, "HELLO 1 Riley Juzang 1 60000 more\n", ""},
-        {60 * SECOND, "HELLO 1 Riley Juzang 1 60001\n", "peer_expires_later"},
-        {60 * SECOND, "HELLO 1 Riley Juzang 1 59999\n", "peer_expires_sooner"},
-        {60 * SECOND, "HELLO 1 Riley Juzang 1\n", "peer_expires_later"},
+        {0, "HELLO 2 Riley Juzang 1\n", ""},
+        {0, "HELLO 2 Riley Juzang 1 60000\n", "peer_expires_sooner"},
+        {60 * SECOND, "HELLO 2 Riley Juzang 1 60000\n", ""},
+        {60 * SECOND, "HELLO 2 Riley Juzang 1 60000 more\n", ""},
+        {60 * SECOND, "HELLO 2 Riley Juzang 1 60001\n", "peer_expires_later"},
+        {60 * SECOND, "HELLO 2 Riley Juzang 1 59999\n", "peer_expires_sooner"},
+        {60 * SECOND, "HELLO 2 Riley Juzang 1\n", "peer_expires_later"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct one o;
         begin(&o, "Juzang", &(struct herd_node_options){.expire_ns = rows[i].ours_ns});
         struct herd_session *session = accept_one(&o);
         say(&o, session, rows[i].hello);
-        heard(&o, "HELLO 1 Juzang Riley ");
+        heard(&o, "HELLO 2 Juzang Riley ");
         assert_int_equal(o.ups, 1);
         assert_string_equal(o.notice, rows[i].notice);
         end(&o);
@@ -327,14 +327,10 @@ static void test_other_expiry(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_introduced_to),
-        cmocka_unit_test(test_dialled),
-        cmocka_unit_test(test_simultaneous_dials),
-        cmocka_unit_test(test_which_survives),
-        cmocka_unit_test(test_loser_is_left),
-        cmocka_unit_test(test_two_servers_one_name),
-        cmocka_unit_test(test_refusals_damped),
-        cmocka_unit_test(test_other_expiry),
+        cmocka_unit_test(test_introduced_to),      cmocka_unit_test(test_dialled),
+        cmocka_unit_test(test_simultaneous_dials), cmocka_unit_test(test_which_survives),
+        cmocka_unit_test(test_loser_is_left),      cmocka_unit_test(test_two_servers_one_name),
+        cmocka_unit_test(test_refusals_damped),    cmocka_unit_test(test_other_expiry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

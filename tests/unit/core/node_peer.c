@@ -8,12 +8,12 @@ static void test_invalid_on_a_link(void **state)
     (void)state;
     static const char *const bad[] = {
         "IAMAT kiwi +1+1 1\n",        "WHATSAT kiwi 1 1\n",       "what\n",     "AT Riley +1 kiwi +1+1\n",
-        "AT Riley +1 kiwi +91+1 1\n", "HELLO 1 Riley Juzang 1\n", "PING PING\n"};
+        "AT Riley +1 kiwi +91+1 1\n", "HELLO 2 Riley Juzang 1\n", "PING PING\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct one o;
         begin(&o, "Juzang", NULL);
         struct herd_session *session = accept_one(&o);
-        say(&o, session, "HELLO 1 Riley Juzang 1\n");
+        say(&o, session, "HELLO 2 Riley Juzang 1\n");
         o.out.len = 0;
         say(&o, session, bad[i]);
         heard(&o, "");
@@ -28,7 +28,7 @@ static void test_invalid_on_a_link(void **state)
     struct one o;
     begin(&o, "Juzang", NULL);
     struct herd_session *session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n\n \t\nPONG\nPING\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n\n \t\nPONG\nPING\n");
     o.out.len = 0;
     assert_true(herd_session_wants(session));
     fill(&o, session);
@@ -48,7 +48,7 @@ static void test_long_lines_on_a_link(void **state)
         struct one o;
         begin(&o, "Juzang", &(struct herd_node_options){.line_max_bytes = 1000});
         struct herd_session *session = accept_one(&o);
-        int len = snprintf(text, sizeof text, "HELLO 1 Riley Juzang 1\n");
+        int len = snprintf(text, sizeof text, "HELLO 2 Riley Juzang 1\n");
         if (!together) {
             say(&o, session, text);
             len = 0;
@@ -81,8 +81,8 @@ static void test_full_push(void **state)
         say(&o, client, line);
     }
     o.out.len = 0;
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
-    heard(&o, "HELLO 1 Juzang Riley ");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
+    heard(&o, "HELLO 2 Juzang Riley ");
     fill(&o, session);
     heard(&o, "ROOT 10 ");
     say(&o, session,
@@ -118,7 +118,7 @@ static void test_room(void **state)
     o.out.len = 0;
     assert_int_equal(herd_session_fill(client, 65536, o.now, &o.out), 0); /* no link */
     assert_int_equal(o.out.len, 0);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     fill(&o, session);
     say(&o, session, "ROOT 0 0\n");
     o.out.len = 0;
@@ -140,7 +140,7 @@ static void test_end_of_a_link(void **state)
     struct one o;
     begin(&o, "Juzang", NULL);
     struct herd_session *session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     assert_int_equal(herd_session_end(session, herd_span_of("AT Riley +1 kiwi +1+1 1"), o.now, &o.out, &o.turn), 0);
     effects(&o);
     assert_int_equal(o.downs, 1);
@@ -152,11 +152,11 @@ static void test_end_of_a_link(void **state)
 
     /* An introduction that is cut off may look whole too; it must not take the place of a link that lives. */
     session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     struct herd_session *torn = accept_one(&o);
     o.out.len = 0;
-    assert_int_equal(herd_session_end(torn, herd_span_of("HELLO 1 Riley Juzang 2"), o.now, &o.out, &o.turn), 0);
-    heard(&o, "? HELLO 1 Riley Juzang 2\n");
+    assert_int_equal(herd_session_end(torn, herd_span_of("HELLO 2 Riley Juzang 2"), o.now, &o.out, &o.turn), 0);
+    heard(&o, "? HELLO 2 Riley Juzang 2\n");
     effects(&o);
     assert_int_equal(o.downs, 1);
     assert_true(herd_session_peer(session) >= 0 && herd_session_peer(torn) < 0);
@@ -172,7 +172,7 @@ static void test_records_max_from_neighbours(void **state)
     struct one o;
     begin(&o, "Juzang", &(struct herd_node_options){.records_max = 5});
     struct herd_session *session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     for (int i = 0; i < 20; i++) {
         char line[64];
         snprintf(line, sizeof line, "AT Riley +1 c%d +0+0 5\n", i);
@@ -202,12 +202,13 @@ static void test_long_records(void **state)
         struct one o;
         begin(&o, "Juzang", &(struct herd_node_options){.line_max_bytes = 1000});
         struct herd_session *session = accept_one(&o);
-        say(&o, session, "HELLO 1 Riley Juzang 1\n");
+        say(&o, session, "HELLO 2 Riley Juzang 1\n");
         o.out.len = 0;
         int len = 0;
         for (int i = 0; i < 2; i++) {
             len += snprintf(text + len, sizeof text - (size_t)len, "AT Riley +1 before%d +1+1 1\n", i);
-            len += snprintf(text + len, sizeof text - (size_t)len, "AT Riley +1 %0*d +1+1 1\n", 17384 + i * 5000, 7);
+            len +=
+                snprintf(text + len, sizeof text - (size_t)len, "AT Riley +1 %0*d +1+1 1\n", 17384 + i * 5000, 7);
             len += snprintf(text + len, sizeof text - (size_t)len, "AT Riley +1 behind%d +1+1 1\n", i);
         }
         struct herd_buf in = {0};
@@ -240,7 +241,7 @@ static void test_server_names(void **state)
     struct one o;
     begin(&o, "Juzang", NULL);
     struct herd_session *session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     char line[128];
     for (int i = 0; i < 65600; i++) {
         snprintf(line, sizeof line, "AT n%d +0.0 c%d +1+1 5\n", i, i);
@@ -258,7 +259,7 @@ static void test_server_names(void **state)
     /* one client, reported by ever other servers */
     begin(&o, "Juzang", NULL);
     session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     for (int i = 0; i < 70000; i++) {
         snprintf(line, sizeof line, "AT n%d +0.0 one +1+1 %d.0\n", i, i);
         say(&o, session, line);
@@ -276,7 +277,7 @@ static void test_records_bytes_max_from_neighbours(void **state)
     struct one o;
     begin(&o, "Juzang", &(struct herd_node_options){.records_bytes_max = 1});
     struct herd_session *session = accept_one(&o), *client = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     say(&o, session,
         "AT Riley +1 kiwi +0+0 5\nAT Riley +1 plum +0.00000000000000000000000000000000000000000000000000000+0 5\n");
     assert_int_equal(herd_store_count(herd_node_store(o.node)), 2);

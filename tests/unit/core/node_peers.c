@@ -13,7 +13,7 @@ static struct herd_session *link_up(struct one *o, const char *hello)
 {
     struct herd_session *session = accept_one(o);
     say(o, session, hello);
-    heard(o, "HELLO 1 ");
+    heard(o, "HELLO 2 ");
     return session;
 }
 
@@ -46,11 +46,11 @@ static void test_added(void **state)
     assert_int_equal(add(&o, "Campbell", false), 2);
     assert_int_equal(herd_node_peer_count(o.node), 3);
     assert_int_equal(herd_node_peer_name(o.node, 2).len, 8);
-    assert_true(herd_node_next_ns(o.node) <= o.now.steady_ns);
+    assert_int_equal(herd_node_next_ns(o.node), o.now.steady_ns); /* no time before now: callers subtract */
     tick(&o, 0);
     assert_int_equal(o.dials, 3);
     assert_int_equal(o.dial_peer, 2);
-    struct herd_session *link = link_up(&o, "HELLO 1 Campbell Juzang 5\n");
+    struct herd_session *link = link_up(&o, "HELLO 2 Campbell Juzang 5\n");
     assert_int_equal(o.ups, 1);
     assert_int_equal(herd_session_peer(link), 2);
     say(&o, link, "PUSH\n"); /* the larger name asks for all */
@@ -80,7 +80,7 @@ static void test_removed(void **state)
     (void)state;
     struct one o;
     begin(&o, "Juzang", NULL);
-    struct herd_session *link = link_up(&o, "HELLO 1 Riley Juzang 1\n");
+    struct herd_session *link = link_up(&o, "HELLO 2 Riley Juzang 1\n");
     report(&o, "IAMAT kiwi +1+1 1621464827\n");
     assert_true(herd_session_wants(link));
     assert_int_equal(herd_node_peer_remove(o.node, 1, o.now), 0);
@@ -105,7 +105,7 @@ static void test_removed(void **state)
     tick(&o, 100 * SECOND);
     assert_int_equal(o.dials, 0);
     session = accept_one(&o);
-    say(&o, session, "HELLO 1 Riley Juzang 2\n");
+    say(&o, session, "HELLO 2 Riley Juzang 2\n");
     heard(&o, "REFUSE peer_name_unknown\n");
     assert_string_equal(o.notice, "peer_name_unknown");
     herd_session_close(session);
@@ -115,7 +115,7 @@ static void test_removed(void **state)
     assert_int_equal(add(&o, "Riley", false), 1);
     tick(&o, 0);
     assert_int_equal(o.dials, 2);
-    link = link_up(&o, "HELLO 1 Riley Juzang 3\n");
+    link = link_up(&o, "HELLO 2 Riley Juzang 3\n");
     assert_int_equal(herd_session_peer(link), 1);
     assert_ptr_equal(herd_node_link(o.node, 1), link);
     end(&o);
@@ -140,7 +140,7 @@ static void test_removed_while_dialled(void **state)
     effects(&o);
     assert_ptr_equal(o.closed, session);
     assert_int_equal(o.downs, 0);
-    say(&o, session, "HELLO 1 Riley Juzang 1\n");
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
     assert_int_equal(o.ups, 0);
     assert_null(herd_node_link(o.node, 1));
     end(&o);
@@ -174,7 +174,7 @@ static void test_plain(void **state)
     /* The same name as a neighbour of the other kind. */
     assert_int_equal(add(&o, "Foreign", false), peer);
     assert_false(herd_node_peer_plain(o.node, peer));
-    link_up(&o, "HELLO 1 Foreign Juzang 9\n");
+    link_up(&o, "HELLO 2 Foreign Juzang 9\n");
     assert_int_equal(herd_node_peer_remove(o.node, peer, o.now), 0);
     assert_int_equal(add(&o, "Foreign", true), peer);
     effects(&o);
@@ -190,7 +190,7 @@ static void test_many(void **state)
     (void)state;
     struct one o;
     begin(&o, "Juzang", NULL);
-    struct herd_session *link = link_up(&o, "HELLO 1 Riley Juzang 1\n");
+    struct herd_session *link = link_up(&o, "HELLO 2 Riley Juzang 1\n");
     herd_node_tick(o.node, o.now); /* effects wait in the table */
     for (int i = 0; i < 300; i++) {
         char name[16];
@@ -271,7 +271,7 @@ static void test_digest_period(void **state)
     (void)state;
     struct one o;
     begin(&o, "Juzang", &(struct herd_node_options){.digest_ns = 100000 * SECOND});
-    struct herd_session *link = link_up(&o, "HELLO 1 Riley Juzang 1\n");
+    struct herd_session *link = link_up(&o, "HELLO 2 Riley Juzang 1\n");
     fill(&o, link);
     heard(&o, "ROOT ");
     say(&o, link, "ROOT 0 0\n");

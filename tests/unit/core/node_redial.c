@@ -65,7 +65,7 @@ static void test_link_resets_back_off(void **state)
             tick(&o, herd_node_next_ns(o.node) - o.now.steady_ns);
         }
         struct herd_session *session = dial_one(&o, 0);
-        say(&o, session, "HELLO 1 Jaquez Bernard 1\n");
+        say(&o, session, "HELLO 2 Jaquez Bernard 1\n");
         assert_int_equal(o.ups, 1);
         if (lasts)
             tick(&o, 3 * SECOND);

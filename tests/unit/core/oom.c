@@ -230,7 +230,7 @@ static void test_fill(void **state)
         assert_int_equal(herd_node_new(&node, &options), 0);
         assert_int_equal(herd_session_open(node, &client, NULL, now), 0);
         assert_int_equal(herd_session_open(node, &link, NULL, now), 0);
-        assert_int_equal(herd_session_input(link, herd_span_of("HELLO 1 b a 1\n"), now, &out, &turn), 0);
+        assert_int_equal(herd_session_input(link, herd_span_of("HELLO 2 b a 1\n"), now, &out, &turn), 0);
         for (int i = 0; i < 40; i++) {
             char line[64];
             snprintf(line, sizeof line, "IAMAT client%d +1.5-2.5 3.5\n", i);

@@ -188,7 +188,7 @@ static void test_no_introduction(void **state)
     w->cut[0][1] = true;
     start_all(w);
     struct wire_end *client = wire_client(w, 0);
-    expect(w, client, "HELLO 1 p a 0\n", "REFUSE peer_is_plain\n");
+    expect(w, client, "HELLO 2 p a 0\n", "REFUSE peer_is_plain\n");
     assert_true(client->eof);
     assert_false(wire_linked(w, 0, 1));
     wire_free(w);

@@ -81,26 +81,26 @@ static const struct row lines[] = {
     ROW(HERD_REFUSE, "REFUSE peer_name_unknown and more words than an AT line has"),
     ROW(HERD_INVALID, "REFUSE"),
     ROW(HERD_INVALID, "REFUSE  "),
-    ROW(HERD_HELLO, "HELLO 1 Riley Jaquez 0123456789abcdef"),
+    ROW(HERD_HELLO, "HELLO 2 Riley Jaquez 0123456789abcdef"),
     ROW(HERD_HELLO, "HELLO 0 a b 0"),
     ROW(HERD_HELLO, "HELLO 1000000 a b f"),
     ROW(HERD_INVALID, "HELLO 1000001 a b f"),
     ROW(HERD_INVALID, "HELLO 99999999999999999999999 a b f"),
     ROW(HERD_INVALID, "HELLO 1.0 a b f"),
     ROW(HERD_INVALID, "HELLO +1 a b f"),
-    ROW(HERD_INVALID, "HELLO 1 a b F"),
-    ROW(HERD_INVALID, "HELLO 1 a b 0x1"),
-    ROW(HERD_INVALID, "HELLO 1 a b 00123456789abcdef"),
-    ROW(HERD_INVALID, "HELLO 1 a b"),
-    ROW(HERD_HELLO, "HELLO 1 a b c d"), /* fields may be added */
-    ROW(HERD_HELLO, "HELLO 1 a b c 600000 x y z"),
-    ROW(HERD_INVALID, "HELLO 1 a b C d"),
-    ROW(HERD_HELLO, "HELLO 2"), /* what it says otherwise is for those who know */
-    ROW(HERD_HELLO, "HELLO 2 a/ b 1 newfield"),
+    ROW(HERD_INVALID, "HELLO 2 a b F"),
+    ROW(HERD_INVALID, "HELLO 2 a b 0x1"),
+    ROW(HERD_INVALID, "HELLO 2 a b 00123456789abcdef"),
+    ROW(HERD_INVALID, "HELLO 2 a b"),
+    ROW(HERD_HELLO, "HELLO 2 a b c d"), /* fields may be added */
+    ROW(HERD_HELLO, "HELLO 2 a b c 600000 x y z"),
+    ROW(HERD_INVALID, "HELLO 2 a b C d"),
+    ROW(HERD_HELLO, "HELLO 3"), /* what it says otherwise is for those who know */
+    ROW(HERD_HELLO, "HELLO 3 a/ b 1 newfield"),
     ROW(HERD_INVALID, "HELLO"),
     ROW(HERD_INVALID, "HELLO x"),
-    ROW(HERD_INVALID, "HELLO 1 a/ b c"),
-    ROW(HERD_INVALID, "HELLO 1 a b/ c"),
+    ROW(HERD_INVALID, "HELLO 2 a/ b c"),
+    ROW(HERD_INVALID, "HELLO 2 a b/ c"),
 };
 
 static void test_lines(void **state)

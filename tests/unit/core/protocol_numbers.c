@@ -218,8 +218,12 @@ static void test_values(void **state)
     static const struct {
         const char *line;
         uint64_t expire_ms;
-    } hellos[] = {{"HELLO 1 a b 1", 0}, {"HELLO 1 a b 1 0", 0}, {"HELLO 1 a b 1 600000", 600000},
-                  {"HELLO 1 a b 1 600000 more", 600000}, {"HELLO 1 a b 1 1.5", 0}, {"HELLO 1 a b 1 later", 0}};
+    } hellos[] = {{"HELLO 2 a b 1", 0},
+                  {"HELLO 2 a b 1 0", 0},
+                  {"HELLO 2 a b 1 600000", 600000},
+                  {"HELLO 2 a b 1 600000 more", 600000},
+                  {"HELLO 2 a b 1 1.5", 0},
+                  {"HELLO 2 a b 1 later", 0}};
     for (size_t i = 0; i < COUNT(hellos); i++) {
         assert_int_equal(herd_command_parse(herd_span_of(hellos[i].line), &c), HERD_HELLO);
         assert_true(c.expire_ms == hellos[i].expire_ms);

@@ -101,7 +101,7 @@ static void test_copies(void **state)
         .name = herd_span_of("Riley"), .peers = names, .peer_count = 2, .seed = {1, 2}};
     struct herd_node *node;
     assert_int_equal(herd_node_new(&node, &options), 0);
-    struct herd_session *a = link_of(node, "HELLO 1 Aaa Riley 1\n"), *b = link_of(node, "HELLO 1 Bbb Riley 1\n");
+    struct herd_session *a = link_of(node, "HELLO 2 Aaa Riley 1\n"), *b = link_of(node, "HELLO 2 Bbb Riley 1\n");
     due(a);
     due(b);
 
@@ -153,7 +153,7 @@ static void test_forgotten(void **state)
     const struct herd_now start = now = (struct herd_now){INT64_C(1621464000000000000), INT64_C(1000000000)};
     struct herd_node *node;
     assert_int_equal(herd_node_new(&node, &options), 0);
-    struct herd_session *a = link_of(node, "HELLO 1 Aaa Riley 1\n");
+    struct herd_session *a = link_of(node, "HELLO 2 Aaa Riley 1\n");
     say(a, outlives);
     say(a, newer);
     say(a, outlives);

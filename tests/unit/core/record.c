@@ -166,6 +166,26 @@ static void test_hash_tells_apart(void **state)
                     }
 }
 
+/* An id with the hash's own constant at the end of a block: what stands before it still counts. */
+static void test_hash_is_not_wiped(void **state)
+{
+    (void)state;
+    static const unsigned char wipe[8] = {0x15, 0x7c, 0x4a, 0x7f, 0xb9, 0x79, 0x37, 0x9e};
+    for (size_t blocks = 1; blocks <= 3; blocks++) {
+        char id[49] = "";
+        for (size_t i = 0; i < blocks; i++) {
+            memcpy(id + 16 * i, "12345678", 8);
+            memcpy(id + 16 * i + 8, wipe, 8);
+        }
+        uint64_t hash = hash_of(id, "+0.5", "+1+1", "1621464827.5", 7);
+        assert_true(hash != hash_of(id, "+0.5", "+1+1", "1621464828.5", 7)); /* another time */
+        assert_true(hash != hash_of(id, "+0.5", "+1+1", "1621464827.50", 7));
+        assert_true(hash != hash_of(id, "+0.5", "+1+1", "1621464827.5", 8)); /* another server */
+        id[0] = '0';
+        assert_true(hash != hash_of(id, "+0.5", "+1+1", "1621464827.5", 7));
+    }
+}
+
 static void test_too_large(void **state)
 {
     (void)state;
@@ -184,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_common_records_are_inline),
         cmocka_unit_test(test_hash_tells_apart),
+        cmocka_unit_test(test_hash_is_not_wiped),
         cmocka_unit_test(test_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

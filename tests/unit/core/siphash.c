@@ -83,20 +83,26 @@ static uint64_t slow_word(const unsigned char *p, size_t len)
     return word;
 }
 
+static uint64_t slow_block(uint64_t h, uint64_t first, uint64_t second)
+{
+    uint64_t swapped = (h & 0xffffffff) << 32 | h >> 32;
+    return slow_fold(h ^ first, swapped ^ UINT64_C(0x9e3779b97f4a7c15) ^ second) +
+           (h ^ UINT64_C(0xd1342543de82ef95));
+}
+
 /* The definition, said once more. */
 static uint64_t slow_hash(uint64_t seed, const unsigned char *p, size_t len)
 {
-    const uint64_t a = UINT64_C(0x9e3779b97f4a7c15), b = UINT64_C(0xd1342543de82ef95),
-                   c = UINT64_C(0xaf251af3b0f025b5);
+    const uint64_t b = UINT64_C(0xd1342543de82ef95), c = UINT64_C(0xaf251af3b0f025b5);
     uint64_t h = seed ^ len * c;
     if (len < 16) {
         size_t first = len < 8 ? len : 8;
-        h = slow_fold(h ^ slow_word(p, first), a ^ slow_word(p + first, len - first)) + b;
+        h = slow_block(h, slow_word(p, first), slow_word(p + first, len - first));
     }
     for (size_t at = 0; len >= 16 && at < len; at += 16) {
         if (at > len - 16)
             at = len - 16;
-        h = slow_fold(h ^ slow_word(p + at, 8), a ^ slow_word(p + at + 8, 8)) + b;
+        h = slow_block(h, slow_word(p + at, 8), slow_word(p + at + 8, 8));
     }
     return slow_fold(h ^ c, b);
 }
@@ -116,12 +122,32 @@ static void test_digest_hash(void **state)
     }
 }
 
+/* No block makes two states one that were different before: neither the block that had done so when only one factor
+ * had the state in it, nor those that make a factor zero for one of the two. */
+static void test_no_block_wipes(void **state)
+{
+    (void)state;
+    uint64_t seed = 4;
+    for (int i = 0; i < 1000; i++) {
+        uint64_t h = rnd(&seed), other = rnd(&seed), first = rnd(&seed), swapped = h << 32 | h >> 32;
+        const uint64_t firsts[] = {first, h, other, 0, ~h},
+                       seconds[] = {HERD_HASH_A, HERD_HASH_A ^ swapped, 0, first};
+        for (size_t a = 0; a < sizeof firsts / sizeof *firsts; a++)
+            for (size_t b = 0; b < sizeof seconds / sizeof *seconds; b++) {
+                uint64_t after = herd_hash_block(h, firsts[a], seconds[b]);
+                assert_true(after != herd_hash_block(other, firsts[a], seconds[b]));
+                assert_true(after != herd_hash_block(h ^ 1, firsts[a], seconds[b]));
+            }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_key_and_length_matter),
         cmocka_unit_test(test_digest_hash),
+        cmocka_unit_test(test_no_block_wipes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ static inline void begin(struct one *o, const char *name, int records)
     }
     assert_int_equal(herd_session_open(o->node, &o->link, NULL, o->now), 0);
     char hello[64];
-    snprintf(hello, sizeof hello, "HELLO 1 Riley %s 1\n", name);
+    snprintf(hello, sizeof hello, "HELLO 2 Riley %s 1\n", name);
     say(o, o->link, hello);
     o->out.len = 0;
 }

@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RECORDS 1000000
+#define RECORDS  1000000
 #define ONE_LEAF 100000
-#define TIMES   1000
-#define SECOND  INT64_C(1000000000)
+#define TIMES    1000
+#define SECOND   INT64_C(1000000000)
 /* A turn's share, and what one frame may add: a walk, and one more for a list found too long while it was written. */
 #define STEPS_MAX (HERD_TURN_STEPS + 4096 + 1024)
 
@@ -80,10 +80,10 @@ static void open_link(struct big *b, const char *name)
     struct herd_turn turn;
     b->downs = 0;
     assert_int_equal(herd_session_open(b->node, &b->link, NULL, b->now), 0);
-    int len = snprintf(hello, sizeof hello, "HELLO 1 Riley %s 1\n", name);
+    int len = snprintf(hello, sizeof hello, "HELLO 2 Riley %s 1\n", name);
     turn_begins(b);
-    assert_int_equal(
-        herd_session_input(b->link, (struct herd_span){hello, (size_t)len}, b->now, &b->out, &turn), 0);
+    assert_int_equal(herd_session_input(b->link, (struct herd_span){hello, (size_t)len}, b->now, &b->out, &turn),
+                     0);
     turn_ends(b, "HELLO");
     assert_int_equal(herd_session_peer(b->link), 0);
 }
@@ -114,8 +114,8 @@ static void make(struct big *b, const char *name, int records, unsigned leaf, in
             continue;
         b->out.len = 0;
         turn_begins(b);
-        assert_int_equal(
-            herd_session_input(client, (struct herd_span){text.at, text.len}, b->now, &b->out, &turn), 0);
+        assert_int_equal(herd_session_input(client, (struct herd_span){text.at, text.len}, b->now, &b->out, &turn),
+                         0);
         turn_ends(b, "IAMAT");
         text.len = 0;
     }
@@ -217,8 +217,8 @@ static void test_frames(const char *name, int records, unsigned leaf)
             }
         }
     }
-    print_message("%d records, %s: the longest turn took %llu steps\n", records,
-                  follows ? "follower" : "leader", (unsigned long long)b.longest);
+    print_message("%d records, %s: the longest turn took %llu steps\n", records, follows ? "follower" : "leader",
+                  (unsigned long long)b.longest);
     drop(&b);
 }
 
@@ -255,7 +255,8 @@ static void test_scan_finds_all(void **state)
     for (int i = 0; i < 50; i++) { /* elsewhere, most of them */
         char line[64];
         int len = snprintf(line, sizeof line, "IAMAT other%d +0+0 1621464828\n", i);
-        assert_int_equal(herd_session_input(client, (struct herd_span){line, (size_t)len}, b.now, &b.out, &turn), 0);
+        assert_int_equal(herd_session_input(client, (struct herd_span){line, (size_t)len}, b.now, &b.out, &turn),
+                         0);
     }
     size_t due = 0;
     while (herd_session_wants(b.link)) /* the fifty */
@@ -332,9 +333,9 @@ static void test_replay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frames_follower), cmocka_unit_test(test_frames_leader),
+        cmocka_unit_test(test_frames_follower),   cmocka_unit_test(test_frames_leader),
         cmocka_unit_test(test_frames_chosen_ids), cmocka_unit_test(test_scan_finds_all),
-        cmocka_unit_test(test_forgetting),      cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_forgetting),        cmocka_unit_test(test_replay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Another configuration while a server runs. Whatever can fail comes first and changes nothing; then all of it is
+ * in force at once. What a running server cannot change (who it is, where it listens, its journal) is said, each
+ * time, for as long as the configuration asks for it.
+ *
+ * Providers that changed are made anew. Look-ups under way end where they began: the old chain is kept until it has
+ * answered them.
+ */
+#include "server_impl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct herd_retired {
+    struct herd_retired *next;
+    struct herd_places *places;
+};
+
+void herd_reload_housekeeping(struct herd_server *server)
+{
+    for (struct herd_retired **at = &server->retired; *at;) {
+        struct herd_retired *retired = *at;
+        if (!herd_places_idle(retired->places)) {
+            at = &retired->next;
+            continue;
+        }
+        *at = retired->next;
+        herd_places_free(retired->places);
+        free(retired);
+    }
+}
+
+void herd_reload_fini(struct herd_server *server)
+{
+    while (server->retired) {
+        struct herd_retired *retired = server->retired;
+        server->retired = retired->next;
+        herd_places_free(retired->places);
+        free(retired);
+    }
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_providers(const struct herd_config *a, const struct herd_config *b)
+{
+    if (a->provider_count != b->provider_count)
+        return false;
+    for (size_t i = 0; i < a->provider_count; i++) {
+        const struct herd_config_provider *p = &a->providers[i], *q = &b->providers[i];
+        if (!same_text(p->kind, q->kind) || !same_text(p->url, q->url) || !same_text(p->key_file, q->key_file) ||
+            !same_text(p->key_env, q->key_env) || !same_text(p->ca_file, q->ca_file) ||
+            !same_text(p->file, q->file) || !same_text(p->fields, q->fields) || !same_text(p->filter, q->filter) ||
+            p->timeout_ms != q->timeout_ms || p->cache_ms != q->cache_ms || p->in_flight_max != q->in_flight_max)
+            return false;
+    }
+    return true;
+}
+
+static int fail(struct herd_config_fault *reterr_fault, int err, const char *what, const char *name)
+{
+    reterr_fault->line = reterr_fault->column = 0;
+    snprintf(reterr_fault->what, sizeof reterr_fault->what, "%s%s", what, name);
+    return err;
+}
+
+static void log_change(struct herd_server *server, const char *setting, const char *was, const char *is)
+{
+    struct herd_log_field fields[] = {herd_log_text("setting", setting), herd_log_text("was", was),
+                                      herd_log_text("is", is)};
+    herd_log_event(server->log, HERD_LOG_INFO, "setting_changed", fields, 3);
+}
+
+static size_t log_limit(struct herd_server *server, const char *name, int64_t was, int64_t is)
+{
+    char setting[64], old[24], new[24];
+    if (was == is)
+        return 0;
+    snprintf(setting, sizeof setting, "limits.%s", name);
+    snprintf(old, sizeof old, "%" PRId64, was);
+    snprintf(new, sizeof new, "%" PRId64, is);
+    log_change(server, setting, old, new);
+    return 1;
+}
+
+static size_t log_limits(struct herd_server *server, const struct herd_limits *was, const struct herd_limits *is)
+{
+    size_t changed = 0;
+#define LIMIT_LOG(name, standard, least, greatest, what) changed += log_limit(server, #name, was->name, is->name);
+    HERD_LIMIT_LIST(LIMIT_LOG)
+#undef LIMIT_LOG
+    return changed;
+}
+
+/* One line for what was asked for and needs a restart. */
+static size_t log_kept(struct herd_server *server, const char *member, const char *runs, const char *asked)
+{
+    if (same_text(runs, asked))
+        return 0;
+    struct herd_log_field fields[] = {herd_log_text("setting", member),
+                                      herd_log_text("in_force", runs ? runs : "none"),
+                                      herd_log_text("configured", asked ? asked : "none")};
+    herd_log_event(server->log, HERD_LOG_WARN, "restart_needed", fields, 3);
+    return 1;
+}
+
+static size_t log_all_kept(struct herd_server *server)
+{
+    const struct herd_config_server *self = &server->config->servers[server->self];
+    char runs[8], asked[8];
+    size_t kept = 0;
+    snprintf(runs, sizeof runs, "%u", (unsigned)server->start_port);
+    snprintf(asked, sizeof asked, "%u", (unsigned)self->port);
+    if (!server->options.dont_listen) {
+        kept += log_kept(server, "host", server->start_host, self->host);
+        kept += log_kept(server, "port", runs, asked);
+    }
+    kept += log_kept(server, "journal", server->start_journal, server->config->journal);
+    return kept;
+}
+
+static void set_limits(struct herd_server *server)
+{
+    struct herd_node_options options = {.commands = server->options.hooks.command != NULL};
+    server->limits = &server->config->limits;
+    herd_server_node_limits(server->limits, &options);
+    herd_node_configure(server->node, &options, herd_clock());
+    if (server->places_ours)
+        herd_places_configure(server->places, server->limits);
+    if (server->journal)
+        herd_journal_set_sync(server->journal, server->limits->journal_sync_ms * 1000000);
+    herd_listener_resume(server);
+}
+
+static size_t log_log(struct herd_server *server, const struct herd_config *was, const struct herd_config *is)
+{
+    size_t changed = 0;
+    if (was->log_level != is->log_level) {
+        log_change(server, "log.level", herd_log_level_name(was->log_level), herd_log_level_name(is->log_level));
+        changed++;
+    }
+    if (was->log_traffic != is->log_traffic) {
+        log_change(server, "log.traffic", was->log_traffic ? "true" : "false", is->log_traffic ? "true" : "false");
+        changed++;
+    }
+    return changed;
+}
+
+/* The old chain answers what it was asked. */
+static void replace_places(struct herd_server *server, struct herd_places *places, struct herd_retired *retired)
+{
+    retired->places = server->places;
+    retired->next = server->retired;
+    server->retired = retired;
+    server->places = places;
+}
+
+/* All that was prepared is in force from here on; nothing below can fail. The log is set to the louder of both
+ * levels while it says so. */
+static void take_over(struct herd_server *server, const struct herd_config *config, size_t self)
+{
+    const struct herd_config *old = server->config;
+    server->config = server->options.config = config;
+    server->self = self;
+    if (config->log_level > old->log_level)
+        herd_log_configure(server->log, config->log_level, old->log_traffic);
+    size_t changed = log_log(server, old, config) + log_limits(server, &old->limits, &config->limits);
+    set_limits(server);
+    changed += herd_neighbours_settle(server, old);
+    if (server->places_ours && !same_providers(old, config)) {
+        log_change(server, "places", old->providers[0].kind, config->providers[0].kind);
+        changed++;
+    }
+    struct herd_log_field fields[] = {herd_log_int("changed", (int64_t)changed),
+                                      herd_log_int("restart_needed", (int64_t)log_all_kept(server))};
+    herd_log_event(server->log, HERD_LOG_INFO, "configuration_reloaded", fields, 2);
+    if (old->log_level != config->log_level || old->log_traffic != config->log_traffic)
+        herd_log_configure(server->log, config->log_level, config->log_traffic);
+}
+
+int herd_server_reload(struct herd_server *server, const struct herd_config *config,
+                       struct herd_config_fault *reterr_fault)
+{
+    herd_log_time(server->log, herd_clock().wall_ns);
+    if (server->stopping)
+        return fail(reterr_fault, HERD_E_STATE, "the server is stopping", "");
+    if (!config) {
+        herd_places_reload(server->places);
+        return 0;
+    }
+    int self = herd_config_find(config, herd_span_of(server->options.name));
+    if (self < 0)
+        return fail(reterr_fault, self, "no such server in the configuration: ", server->options.name);
+    struct herd_places *places = NULL;
+    struct herd_retired *retired = NULL;
+    int err = 0;
+    if (server->places_ours && !same_providers(server->config, config)) {
+        retired = calloc(1, sizeof *retired);
+        err = retired ? herd_places_new(&places, server->base, config, server->log, reterr_fault)
+                      : fail(reterr_fault, HERD_E_NOMEM, herd_strerror(HERD_E_NOMEM), "");
+    }
+    if (err >= 0) {
+        err = herd_neighbours_change(server, config, (size_t)self);
+        if (err < 0)
+            fail(reterr_fault, err, herd_strerror(err), "");
+    }
+    if (err < 0) {
+        herd_places_free(places);
+        free(retired);
+    } else {
+        if (places)
+            replace_places(server, places, retired);
+        else
+            herd_places_reload(server->places);
+        take_over(server, config, (size_t)self);
+    }
+    herd_server_effects(server);
+    herd_server_turn(server);
+    return err;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* What herd_places_check opens, and what it says of it. */
+#include "../unit/temp.h"
+
+#include <herd/places.h>
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct found {
+    size_t count, provider;
+    int err;
+    char message[512];
+};
+
+static void on_finding(void *ctx, size_t provider, int err, const char *message)
+{
+    struct found *found = ctx;
+    if (!found->count++) {
+        found->provider = provider;
+        found->err = err;
+        snprintf(found->message, sizeof found->message, "%s", message);
+    }
+}
+
+#define LINE64      "MIIBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+#define CERTIFICATE "-----BEGIN CERTIFICATE-----\n" LINE64 LINE64 "-----END CERTIFICATE-----\n"
+#define PARIS                                                                                      \
+    "2988507\tParis\tParis\t\t48.85341\t2.3488\tP\tPPLC\tFR\t\t11\t75\t\t\t2138551\t\t42\tEurope/" \
+    "Paris\t2020-01-01\n"
+
+static char path[TEMP_LEN];
+
+static void test_findings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text; /* NULL: there is no such file */
+        mode_t mode;
+        const char *member; /* which names the file */
+        int err;
+        const char *part;
+    } rows[] = {
+        {"key", 0600, "key", 0, NULL},
+        {"key", 0604, "key", HERD_E_ACCESS, "can be read by others"},
+        {"", 0600, "key", HERD_E_SYNTAX, "holds no key"},
+        {NULL, 0, "key", HERD_E_IO, "No such file"},
+        {CERTIFICATE, 0644, "ca", 0, NULL},
+        {"some words\n" CERTIFICATE CERTIFICATE, 0644, "ca", 0, NULL},
+        {NULL, 0, "ca", HERD_E_IO, "No such file"},
+        {"nothing", 0644, "ca", HERD_E_SYNTAX, "holds no certificate"},
+        {"", 0644, "ca", HERD_E_SYNTAX, "holds no certificate"},
+        {"-----BEGIN CERTIFICATE-----\n" LINE64 LINE64, 0644, "ca", HERD_E_SYNTAX, "certificate 1 is not whole"},
+        {CERTIFICATE "-----BEGIN CERTIFICATE-----\n" LINE64 "\x01\n" LINE64 "-----END CERTIFICATE-----\n", 0644,
+         "ca", HERD_E_SYNTAX, "certificate 2 is not whole"},
+        {PARIS, 0644, "file", 0, NULL},
+        {NULL, 0, "file", HERD_E_IO, "No such file"},
+        {"nonsense", 0644, "file", HERD_E_SYNTAX, ", line 1: 1 columns"},
+        {"{\"type\":\"FeatureCollection\",\"features\":[]}", 0644, "file", 0, "holds no place"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct herd_config_provider providers[2] = {{.kind = (char *)(uintptr_t) "embedded"}};
+        const struct herd_config config = {.providers = providers, .provider_count = 2};
+        struct found found = {0};
+        int fd = temp_file(path);
+        if (rows[i].text)
+            assert_int_equal(write(fd, rows[i].text, strlen(rows[i].text)), (ssize_t)strlen(rows[i].text));
+        assert_int_equal(fchmod(fd, rows[i].mode), 0);
+        close(fd);
+        if (!rows[i].text)
+            unlink(path);
+        bool ca = strcmp(rows[i].member, "ca") == 0, file = strcmp(rows[i].member, "file") == 0;
+        providers[1].kind = (char *)(uintptr_t)(ca ? "overpass" : file ? "file" : "google-new");
+        *(ca ? &providers[1].ca_file : file ? &providers[1].file : &providers[1].key_file) = path;
+        int err = herd_places_check(&config, on_finding, &found);
+        if (err != rows[i].err || found.count != (rows[i].part != NULL) || found.err != err ||
+            (rows[i].part && (found.provider != 1 || !strstr(found.message, rows[i].part))))
+            fail_msg("row %zu: %d, %zu findings: %s", i, err, found.count, found.message);
+        assert_int_equal(herd_places_check(&config, NULL, NULL), err);
+        unlink(path);
+    }
+}
+
+/* All of them are told, and the first decides. */
+static void test_more_than_one(void **state)
+{
+    (void)state;
+    struct herd_config_provider providers[] = {
+        {.kind = (char *)(uintptr_t) "google-legacy", .ca_file = (char *)(uintptr_t) "/tmp"},
+        {.kind = (char *)(uintptr_t) "file"},
+    };
+    const struct herd_config config = {.providers = providers, .provider_count = 2};
+    struct found found = {0};
+    assert_int_equal(herd_places_check(&config, on_finding, &found), HERD_E_ACCESS);
+    assert_int_equal(found.count, 3);
+    assert_non_null(strstr(found.message, "needs a key"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_more_than_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
