@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* herd-server: one server of a herd, from the command line. Public headers only. */
+#include "loop_log.h"
 #include "service.h"
 
 #include <herd/herd.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* EXIT_RUNNING: starting again may help (a full disk, a port in use); EXIT_USAGE: only editing does. */
@@ -168,11 +170,20 @@ static void on_stopped(void *ctx)
     event_base_loopexit(program->base, NULL);
 }
 
+/* Events of a signal carry its time, not that of the loop's last turn. */
+static void set_log_time(struct program *program)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) == 0)
+        herd_log_time(program->log, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+}
+
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *ctx)
 {
     (void)what;
     struct program *program = ctx;
     struct herd_log_field field = herd_log_int("signal", signal_number);
+    set_log_time(program);
     herd_log_event(program->log, HERD_LOG_INFO, "signal", &field, 1);
     if (program->stopping)
         event_base_loopbreak(program->base);
@@ -216,6 +227,7 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ct
     struct herd_config_fault fault = {0};
     if (program->stopping)
         return;
+    set_log_time(program);
     struct herd_log_field field = herd_log_int("signal", signal_number);
     herd_log_event(program->log, HERD_LOG_INFO, "signal", &field, 1);
     reopen_log(program);
@@ -300,6 +312,7 @@ static int run(const struct options *options, struct herd_config *config)
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
     if (open_log(&program, options, config) < 0)
         goto out;
+    loop_log_to(program.log);
     program.base = event_base_new();
     if (!program.base || catch_signals(&program) < 0 || feed_watchdog(&program) < 0) {
         fputs("herd-server: cannot make an event loop\n", stderr);
@@ -331,6 +344,7 @@ static int run(const struct options *options, struct herd_config *config)
 
 out:
     herd_server_free(program.server);
+    loop_log_to(NULL);
     herd_log_free(program.log);
     herd_logfile_close(program.logfile);
     for (int i = 0; i < SIGNALS; i++)

@@ -57,7 +57,7 @@ struct herd_client_options {
 };
 
 /* `options` is copied, `base` borrowed for the client's life. Nothing is connected yet.
- * HERD_E_NOMEM; HERD_E_ARG: no server, a server without host or port, or a negative bound. */
+ * HERD_E_NOMEM; HERD_E_ARG: no server, a server without host or port, a negative bound, or a pointer that is NULL. */
 HERD_API int herd_client_new(struct herd_client **ret_client, struct event_base *base,
                              const struct herd_client_options *options);
 

@@ -63,7 +63,7 @@ struct herd_node_options {
     bool commands;                 /* offer a client's line that is no command as COMMAND, before "? " */
 };
 
-/* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice. */
+/* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice, or a pointer that is NULL. */
 HERD_API int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *options);
 /* Gives a running node other bounds and periods, as if it had been made with them: all members of `options` behind
  * digest_key, zero meaning the default. Name, peers, seed and digest_key are not looked at: they stay. What is over a
@@ -127,7 +127,16 @@ HERD_API void herd_session_hold(struct herd_session *session);
  * like a neighbour's. `peer` is that neighbour, or -1 if it may be one of several. Anybody who connects from
  * there can do the same. */
 HERD_API void herd_session_allow_plain(struct herd_session *session, int peer);
+/* After LINE_TIMEOUT: `rest` is what is not used up of this session's bytes. An AT line without its LF is taken, for not
+ * every foreign server ends its lines; turn.consumed says so. Anything else is left as it is. Always 0. */
+HERD_API int herd_session_line_timeout(struct herd_session *session, struct herd_span rest, struct herd_now now,
+                                       struct herd_turn *ret_turn);
+/* Whether the session has brought an AT line of a plain neighbour. */
+HERD_API bool herd_session_plain(const struct herd_session *session);
 HERD_API bool herd_node_peer_plain(const struct herd_node *node, size_t peer);
+/* Whether lines to neighbour `peer`, if it is plain, get this server's name as a seventh field; at first they do not.
+ * HERD_E_NOTFOUND: no such neighbour. */
+HERD_API int herd_node_peer_sender(struct herd_node *node, size_t peer, bool sender);
 /* Whether a plain neighbour that can be reached has not been told everything yet. */
 HERD_API bool herd_node_owes(const struct herd_node *node);
 
@@ -157,14 +166,16 @@ HERD_API int herd_session_fill(struct herd_session *session, size_t room, struct
 /* ---- effects ---- */
 
 enum herd_effect_kind {
-    HERD_EFFECT_LOOKUP,    /* ask for places: ticket, place, radius, bound; later herd_node_answer */
-    HERD_EFFECT_CANCEL,    /* the look-up of `ticket` is no longer wanted; its `lookup_user` is given */
-    HERD_EFFECT_DIAL,      /* connect to `peer`, then herd_session_dialled or herd_node_dial_failed */
-    HERD_EFFECT_CLOSE,     /* send what is in hand for `session`, then close it; `text` says why */
-    HERD_EFFECT_PEER_UP,   /* a link is established */
-    HERD_EFFECT_PEER_DOWN, /* a link is gone */
-    HERD_EFFECT_NOTICE,    /* something an operator should know: `text`, `detail` */
-    HERD_EFFECT_COMMAND,   /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
+    HERD_EFFECT_LOOKUP,       /* ask for places: ticket, place, radius, bound; later herd_node_answer */
+    HERD_EFFECT_CANCEL,       /* the look-up of `ticket` is no longer wanted; its `lookup_user` is given */
+    HERD_EFFECT_DIAL,         /* connect to `peer`, then herd_session_dialled or herd_node_dial_failed */
+    HERD_EFFECT_CLOSE,        /* send what is in hand for `session`, then close it; `text` says why */
+    HERD_EFFECT_PEER_UP,      /* a link is established */
+    HERD_EFFECT_PEER_DOWN,    /* a link is gone */
+    HERD_EFFECT_NOTICE,       /* something an operator should know: `text`, `detail` */
+    HERD_EFFECT_LINE_TIMEOUT, /* `session`, perhaps a plain neighbour's, is in the middle of a line for a while: call
+                                 herd_session_line_timeout with its bytes, now or not at all */
+    HERD_EFFECT_COMMAND,      /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
                              then herd_node_reply, at once or later (CANCEL comes for it too); until then
                              this client's later commands wait */
     HERD_EFFECT_RESUME,    /* `session`, a link that was paused because its lines took long, goes on: give it the

@@ -14,7 +14,8 @@
  *     herd_server_free(server);
  *     herd_config_free(config);
  *
- * SIGPIPE must be ignored by the program. Everything here must be called from the loop's thread. What there is to say
+ * SIGPIPE must be ignored by the program. libevent's own warnings go to standard error unless the program has set
+ * event_set_log_callback, of which there is one a process. Everything here must be called from the loop's thread. What there is to say
  * leaves at the end of a turn of the loop, to neighbours first and then to clients: a callback of the program's that
  * takes long holds up both.
  */
@@ -71,7 +72,7 @@ struct herd_server_options {
 };
 
 /* Makes a server; it serves as soon as the loop runs. `options` is copied, `base` borrowed for the
- * server's life. HERD_E_NOMEM; HERD_E_NOTFOUND (no server of this name), HERD_E_ADDRESS (cannot listen, listen_fd is no listening socket),
+ * server's life. HERD_E_NOMEM; HERD_E_ARG (a pointer, the name or the configuration is NULL), HERD_E_NOTFOUND (no server of this name), HERD_E_ADDRESS (cannot listen, listen_fd is no listening socket),
  * and what herd_places_new says, each with a sentence in *reterr_fault. */
 HERD_API int herd_server_new(struct herd_server **ret_server, struct event_base *base,
                              const struct herd_server_options *options, struct herd_config_fault *reterr_fault);
@@ -86,12 +87,12 @@ HERD_API void herd_server_stop(struct herd_server *server, int64_t patience_ms);
 /* Takes another configuration while the server runs, or keeps the one it has: all of it is in force, or nothing is.
  * Limits, the level and traffic of the log given in the options, neighbours (added, removed, at another address,
  * plain or not) and providers follow it; data files and keys of providers that stay are read again. The log says
- * each change, and warns (`restart_needed`) of each that a running server cannot make: its own host and port, its
+ * each change, and warns (`restart_needed`) of each that a running server cannot make: where it listens, its
  * journal. A link that is up stays up when its neighbour's address changes. `config` is borrowed in place of the
  * former one, which the server no longer needs; on failure the former one remains borrowed. Providers of the
  * program's own (options.places) stay as they are. Not from a hook.
  *
- * NULL: only data files and keys are read again.
+ * NULL: only data files and keys are read again. In any case addresses of names that were kept are forgotten.
  *
  * HERD_E_STATE (stopping); HERD_E_NOTFOUND (it has no server of this name); HERD_E_NOMEM; what herd_places_new says;
  * each with a sentence in *reterr_fault. */
@@ -105,7 +106,7 @@ HERD_API uint16_t herd_server_port(const struct herd_server *server);
 HERD_API struct herd_node *herd_server_node(struct herd_server *server);
 
 /* Serves a connected bufferevent (socket, pair, filter, TLS) as a client; a neighbour may introduce
- * itself on it. On success the server owns `bev`; on failure it remains the caller's. HERD_E_NOMEM,
+ * itself on it. Bytes that it has read already are the first input, taken in the loop's next turn. On success the server owns `bev`; on failure it remains the caller's. HERD_E_NOMEM,
  * HERD_E_STATE (stopping). */
 HERD_API int herd_server_adopt_client(struct herd_server *server, struct bufferevent *bev);
 /* Uses a connected bufferevent as the link to neighbour `name`, and introduces this server on it.

@@ -20,7 +20,7 @@ extern "C" {
 
 struct herd_record {
     struct herd_span server, diff, id, place, time;
-    int64_t time_ns; /* `time` as herd_stamp_parse gives it */
+    int64_t time_ns; /* `time` as herd_stamp_parse gives it; to herd_store_put 0 says the same */
 };
 
 struct herd_store;
@@ -41,8 +41,10 @@ enum herd_put {
     HERD_PUT_OLDER, /* ordered before what is stored: not stored */
 };
 
-/* Offers a record (copied) whose members hold what the parser checked. Says what came of it, and the
- * slot where the id now is. HERD_E_NOMEM, HERD_E_LIMIT (65 535 names of servers): nothing changed. */
+/* Offers a record (copied). *ret_verdict says what came of it, *ret_slot where the id is now; either may be NULL.
+ * `record->time_ns` is 0, and then read from `record->time`, or what herd_stamp_parse makes of that. HERD_E_ARG: a
+ * member that is not in the form of an AT line, which the store could not give back as it was, or a time_ns that is
+ * another time. HERD_E_NOMEM, HERD_E_LIMIT (65 535 names of servers). After an error nothing has changed. */
 HERD_API int herd_store_put(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
                             uint32_t *ret_slot);
 

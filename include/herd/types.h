@@ -8,6 +8,8 @@
  *           a name.
  * Memory    *copied*: yours again when the call returns. *borrowed until X*: do not free or change it
  *           before X. *owned*: free it with the function named. Every `_free` accepts NULL.
+ * Pointers  No argument may be NULL unless its comment says so. herd_node_new, herd_store_put, herd_server_new and
+ *           herd_client_new answer one with HERD_E_ARG; elsewhere what happens is not defined.
  * Errors    Functions that can fail return 0 or a positive count on success and a negative
  *           enum herd_err on failure. A `ret_` parameter is written on success only.
  * Verdicts  A malformed line or a stale report is normal traffic, answered in the protocol: it is never

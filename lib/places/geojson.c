@@ -1,181 +1,364 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * GeoJSON in pieces: a FeatureCollection of any size, or Features one after the other (a line each, with or
- * without the record separator of RFC 8142). Only the feature being read is held in memory. Brackets
- * and strings are followed here, which is enough to see where a feature ends; each feature, and what
- * remains of a collection when its features are taken out, is then checked strictly.
+ * without the record separator of RFC 8142). Only the feature being read is held in memory, and only if it is not
+ * whole in one piece. Brackets and strings are followed here, which is enough to see where a feature ends; each
+ * feature, and what remains of a collection when its features are taken out, is then checked strictly.
+ *
+ *     OUTSIDE -{-> IN_TEXT -"features":[-> FIRST_FEATURE -any-> IN_FEATURE -its end-> AFTER_FEATURE
+ *        ^            |  ^                       |                  ^                    |     |
+ *        +-----}------+  +----------]------------+              NEXT_FEATURE <-----,-----+     |
+ *                        +------------------------------------------]--------------------------+
+ *
+ * What cannot be right is noted once, and reading goes on: behind a byte that makes no sense, behind an element that is
+ * no feature, at the end of a line that ends inside a string (which no JSON text may), at the next record separator.
  */
 #include "raw.h"
+#include "raw_bytes.h"
 #include "reader.h"
 
 #include <string.h>
 
-static struct herd_span item_of(const struct herd_points_reader *r, size_t from)
+#define RECORD_SEPARATOR '\x1e'
+
+struct input {
+    const char *at, *end;
+    const char *from; /* of the item: not in the carry yet */
+    struct herd_config_fault *fault;
+};
+
+static const char *expected(enum herd_geojson_state state)
 {
-    return (struct herd_span){r->carry.at + from, r->carry.len - from};
+    switch (state) {
+    case HERD_GEOJSON_OUTSIDE: return "expected an object";
+    case HERD_GEOJSON_AFTER_FEATURE: return "expected a comma or the end of \"features\"";
+    default: return "expected a feature";
+    }
 }
 
-/* A whole top-level value without its features: a Feature of its own, or what frames a collection. */
-static int end_text(struct herd_points_reader *r, struct herd_config_fault *reterr_fault)
+/* Notes a byte that has no place here; those that follow it belong to the same fault. */
+static void note_garbage(struct herd_points_reader *r)
 {
-    int err;
-    struct herd_raw_fault bad;
-    struct herd_span type, text = item_of(r, 0);
-    r->texts++;
-    if (!r->any) {
-        err = herd_feature_add(r, text, reterr_fault);
-    } else if ((err = herd_raw_check(text, &bad)) < 0) {
-        err = herd_reader_fault(r, reterr_fault, err, "around the features: %s", bad.what);
-    } else if (!herd_raw_get(text, "type", &type) || !herd_raw_is(type, "FeatureCollection")) {
-        err = herd_reader_fault(r, reterr_fault, HERD_E_SYNTAX, "\"features\" outside a FeatureCollection");
-    }
-    r->carry.len = r->key_at = 0;
-    r->any = false;
-    return err;
+    if (!r->in_garbage)
+        herd_reader_note(r, HERD_E_SYNTAX, r->line, "%s", expected(r->state));
+    r->in_garbage = true;
 }
 
-/* A byte between the features of a collection; *ret_keep says whether it begins or ends something. */
-static int between(struct herd_points_reader *r, char c, bool *ret_keep, struct herd_config_fault *reterr_fault)
+/* What breaks off in a text that is no collection so far is a feature of its own. */
+static void count_broken_item(struct herd_points_reader *r)
 {
-    *ret_keep = false;
-    switch (c) {
-    case ' ':
-    case '\t':
-    case '\r':
-    case '\n': return 0;
-    case ',':
-        if (!r->comma_next)
-            break;
-        r->comma_next = false;
-        r->closing = true; /* a comma wants a feature behind it */
-        return 0;
-    case '{':
-        if (r->comma_next)
-            break;
-        *ret_keep = true;
-        return 0;
-    case ']':
-        if (r->closing)
-            break;
-        *ret_keep = true;
-        return 0;
-    default: break;
-    }
-    return herd_reader_fault(r, reterr_fault, HERD_E_SYNTAX, "expected %s",
-                             r->comma_next ? "a comma or the end of \"features\"" : "a feature");
+    if (r->state == HERD_GEOJSON_IN_TEXT && !r->had_features)
+        r->items++;
+    r->summary.skipped += r->state == HERD_GEOJSON_IN_TEXT || r->state == HERD_GEOJSON_IN_FEATURE;
 }
 
-static int open_bracket(struct herd_points_reader *r, char c, size_t at, struct herd_config_fault *reterr_fault)
+static void note_cut_short(struct herd_points_reader *r)
 {
-    if (r->features && r->depth == 2) {
-        r->item_at = at;
-        r->item_line = r->line;
-    } else if (r->depth == 0) {
-        r->item_line = r->line;
-    } else if (r->depth == 1 && c == '[' && !r->features) {
-        struct herd_span key = item_of(r, r->key_at);
-        const char *end = key.len > 1 ? memchr(key.at + 1, '"', key.len - 1) : NULL;
-        if (end && herd_raw_is((struct herd_span){key.at, (size_t)(end - key.at) + 1}, "features")) {
-            if (r->any)
-                return herd_reader_fault(r, reterr_fault, HERD_E_SYNTAX, "\"features\" a second time");
-            r->features = r->any = true;
-            r->comma_next = r->closing = false;
-        }
+    r->summary.cut_short = true;
+    count_broken_item(r);
+    herd_reader_note(r, HERD_E_SYNTAX, r->line, "cut short: what begins on line %u never ends", r->item_line);
+}
+
+/* Forgets the text being read. */
+static void restart(struct herd_points_reader *r)
+{
+    r->state = HERD_GEOJSON_OUTSIDE;
+    r->depth = 0;
+    r->carry.len = r->key_at = r->item_at = 0;
+    r->in_string = r->escaped = r->had_features = false;
+}
+
+/* Moves the bytes of the item up to `to` into the carry. An item without end is given up, with all that follows. */
+static int keep(struct herd_points_reader *r, struct input *in, const char *to)
+{
+    size_t len = (size_t)(to - in->from);
+    if (r->carry.len - r->item_at + len > HERD_READER_ITEM_MAX || r->carry.len + len > 2 * HERD_READER_ITEM_MAX) {
+        count_broken_item(r);
+        herd_reader_note(r, HERD_E_LIMIT, r->line, "a feature this large is no place");
+        r->summary.cut_short = true;
+        restart(r);
+        r->state = HERD_GEOJSON_LOST;
+        return 0;
     }
-    r->depth++;
+    if (herd_buf_add(&r->carry, in->from, len) < 0)
+        return herd_reader_fault(r, in->fault, HERD_E_NOMEM, "out of memory");
+    in->from = to;
     return 0;
 }
 
-/* Hands the bytes since *io_from to the carry, up to and including `at`. */
-static int carry(struct herd_points_reader *r, const char **io_from, const char *end,
-                 struct herd_config_fault *reterr_fault)
+/* The item up to `to`, without copying it if all of it is in this piece. An empty span: it is lost. */
+static int item_until(struct herd_points_reader *r, struct input *in, const char *to, struct herd_span *ret_item)
 {
-    size_t len = (size_t)(end - *io_from);
-    if (r->carry.len + len > HERD_READER_ITEM_MAX)
-        return herd_reader_fault(r, reterr_fault, HERD_E_LIMIT, "a feature this large is no place");
-    if (herd_buf_add(&r->carry, *io_from, len) < 0)
-        return herd_reader_fault(r, reterr_fault, HERD_E_NOMEM, "out of memory");
-    *io_from = end;
+    *ret_item = (struct herd_span){in->from, (size_t)(to - in->from)};
+    if (r->carry.len == r->item_at) {
+        in->from = to;
+        return 0;
+    }
+    int err = keep(r, in, to);
+    if (err == 0 && r->state != HERD_GEOJSON_LOST)
+        *ret_item = (struct herd_span){r->carry.at + r->item_at, r->carry.len - r->item_at};
+    else
+        *ret_item = (struct herd_span){NULL, 0};
+    return err;
+}
+
+static int end_feature(struct herd_points_reader *r, struct input *in, const char *to)
+{
+    struct herd_span item;
+    int err = item_until(r, in, to, &item);
+    if (err < 0 || !item.at)
+        return err;
+    err = herd_feature_add(r, item, in->fault);
+    r->carry.len = r->item_at;
+    r->state = HERD_GEOJSON_AFTER_FEATURE;
+    return err;
+}
+
+/* A whole top-level value without its features: a Feature of its own, or what frames a collection. */
+static int end_text(struct herd_points_reader *r, struct input *in)
+{
+    struct herd_raw_fault bad;
+    struct herd_span type, text;
+    int err = item_until(r, in, in->at, &text);
+    if (err < 0 || !text.at)
+        return err;
+    r->texts++;
+    if (!r->had_features) {
+        r->items++;
+        err = herd_feature_add(r, text, in->fault);
+    } else if (herd_raw_check(text, &bad) < 0) {
+        herd_reader_note(r, HERD_E_SYNTAX, r->line, "around the features: %s", bad.what);
+    } else if (!herd_raw_get(text, "type", &type) || !herd_raw_is(type, "FeatureCollection")) {
+        herd_reader_note(r, HERD_E_SYNTAX, r->line, "\"features\" outside a FeatureCollection");
+    }
+    restart(r);
+    return err;
+}
+
+/* A string goes to its end. A control character ends the item, which is thereby no JSON: a line end or a separator is
+ * where the next one may begin. */
+static void skip_string(struct herd_points_reader *r, struct input *in)
+{
+    const char *at = in->at, *end = in->end;
+    while (at < end) {
+        char c = *at;
+        if (c == '\n' || c == RECORD_SEPARATOR) {
+            count_broken_item(r);
+            herd_reader_note(r, HERD_E_SYNTAX, r->line, "control character in a string");
+            r->in_string = r->escaped = false;
+            r->carry.len = r->item_at;
+            if (r->state == HERD_GEOJSON_IN_FEATURE && c == '\n') {
+                r->state = HERD_GEOJSON_AFTER_FEATURE;
+                r->depth = 2;
+            } else {
+                restart(r);
+            }
+            r->in_garbage = true;
+            break;
+        }
+        at++;
+        if (r->escaped) {
+            r->escaped = false;
+        } else if (c == '\\') {
+            r->escaped = true;
+        } else if (c == '"') {
+            r->in_string = false;
+            break;
+        } else {
+            at = herd_raw_plain_end(at, end);
+        }
+    }
+    in->at = at;
+}
+
+/* Is `[` the value of a collection's "features"? The key has to be looked at in the carry. */
+static int begins_features(struct herd_points_reader *r, struct input *in, bool *ret_begins)
+{
+    *ret_begins = false;
+    int err = keep(r, in, in->at);
+    if (err < 0 || r->state == HERD_GEOJSON_LOST)
+        return err;
+    struct herd_span key = {r->carry.at + r->key_at, r->carry.len - r->key_at};
+    const char *end = key.len > 1 ? memchr(key.at + 1, '"', key.len - 1) : NULL;
+    bool is_features = end && herd_raw_is((struct herd_span){key.at, (size_t)(end - key.at) + 1}, "features");
+    if (is_features && r->had_features)
+        herd_reader_note(r, HERD_E_SYNTAX, r->line, "\"features\" a second time");
+    *ret_begins = is_features && !r->had_features;
+    return 0;
+}
+
+static void outside(struct herd_points_reader *r, struct input *in)
+{
+    char c = *in->at;
+    if (c == '{') {
+        r->state = HERD_GEOJSON_IN_TEXT;
+        r->item_line = r->line;
+        r->depth = 1;
+        r->in_garbage = false;
+        in->from = in->at;
+    } else if (c == '\n') {
+        r->line++;
+    } else if (c != ' ' && c != '\t' && c != '\r' && c != RECORD_SEPARATOR) {
+        note_garbage(r);
+    }
+    in->at++;
+}
+
+/* Behind everything that is neither a bracket, a quote, a comma, a line end nor a record separator. */
+static const char *skip_plain(const char *at, const char *end)
+{
+    static const bool stops[256] = {['"'] = true, ['{'] = true, ['}'] = true,  ['['] = true,
+                                    [']'] = true, [','] = true, ['\n'] = true, [RECORD_SEPARATOR] = true};
+    while (at < end && !stops[(unsigned char)*at])
+        at++;
+    return at;
+}
+
+static int in_text(struct herd_points_reader *r, struct input *in)
+{
+    bool features = false;
+    int err = 0;
+    in->at = skip_plain(in->at, in->end);
+    if (in->at == in->end)
+        return 0;
+    switch (*in->at) {
+    case '"':
+        r->in_string = true;
+        if (r->depth == 1)
+            r->key_at = r->carry.len + (size_t)(in->at - in->from);
+        break;
+    case '[':
+        if (r->depth == 1 && ((err = begins_features(r, in, &features)) < 0 || r->state == HERD_GEOJSON_LOST))
+            return err;
+        r->depth++;
+        break;
+    case '{': r->depth++; break;
+    case '}':
+    case ']': in->at++; return --r->depth == 0 ? end_text(r, in) : 0;
+    case '\n': r->line++; break;
+    case RECORD_SEPARATOR:
+        note_cut_short(r);
+        restart(r);
+        break;
+    default: break;
+    }
+    in->at++;
+    if (features) {
+        if ((err = keep(r, in, in->at)) < 0)
+            return err;
+        r->had_features = true;
+        r->state = HERD_GEOJSON_FIRST_FEATURE;
+        r->item_at = r->carry.len;
+    }
+    return 0;
+}
+
+/* Between features: FIRST_FEATURE, NEXT_FEATURE or AFTER_FEATURE. */
+static void between(struct herd_points_reader *r, struct input *in)
+{
+    bool after = r->state == HERD_GEOJSON_AFTER_FEATURE;
+    switch (*in->at) {
+    case '\n': r->line++; break;
+    case ' ':
+    case '\t':
+    case '\r': break;
+    case ',':
+        if (!after)
+            note_garbage(r);
+        r->state = HERD_GEOJSON_NEXT_FEATURE;
+        break;
+    case ']':
+        if (r->state == HERD_GEOJSON_NEXT_FEATURE)
+            note_garbage(r);
+        r->state = HERD_GEOJSON_IN_TEXT;
+        r->depth = 1;
+        r->item_at = 0;
+        in->from = in->at;
+        break;
+    case '}':
+    case ':': note_garbage(r); break;
+    case RECORD_SEPARATOR:
+        note_cut_short(r);
+        restart(r);
+        break;
+    default:
+        if (after)
+            note_garbage(r);
+        if (*in->at == '{')
+            r->in_garbage = false;
+        r->state = HERD_GEOJSON_IN_FEATURE;
+        r->item_line = r->line;
+        r->items++;
+        in->from = in->at;
+        return; /* the byte is the feature's first */
+    }
+    in->at++;
+}
+
+static int in_feature(struct herd_points_reader *r, struct input *in)
+{
+    in->at = skip_plain(in->at, in->end);
+    if (in->at == in->end)
+        return 0;
+    switch (*in->at) {
+    case '"': r->in_string = true; break;
+    case '{':
+    case '[': r->depth++; break;
+    case '}':
+    case ']':
+        if (r->depth == 2) /* behind a number or a word */
+            return end_feature(r, in, in->at);
+        in->at++;
+        return --r->depth == 2 ? end_feature(r, in, in->at) : 0;
+    case ',':
+        if (r->depth == 2)
+            return end_feature(r, in, in->at);
+        break;
+    case '\n':
+        if (r->depth == 2)
+            return end_feature(r, in, in->at);
+        r->line++;
+        break;
+    case RECORD_SEPARATOR:
+        note_cut_short(r);
+        restart(r);
+        break;
+    default: break;
+    }
+    in->at++;
     return 0;
 }
 
 int herd_geojson_read(struct herd_points_reader *r, struct herd_span bytes, struct herd_config_fault *reterr_fault)
 {
-    const char *at = bytes.at, *end = bytes.at + bytes.len, *from = at;
+    struct input in = {bytes.at, bytes.at + bytes.len, bytes.at, reterr_fault};
     int err = 0;
-    for (; at < end && err == 0; at++) {
-        char c = *at;
-        if (c == '\n')
-            r->line++;
+    while (in.at < in.end && err == 0) {
         if (r->in_string) {
-            if (r->escaped)
-                r->escaped = false;
-            else if (c == '\\')
-                r->escaped = true;
-            else if (c == '"')
-                r->in_string = false;
+            skip_string(r, &in);
             continue;
         }
-        bool framing = r->features && r->depth == 2;
-        if (framing || r->depth == 0) {
-            bool keep = r->depth == 0 && c == '{';
-            if (framing)
-                err = between(r, c, &keep, reterr_fault);
-            else if (!keep && !memchr(" \t\r\n\x1e", c, 5))
-                err = herd_reader_fault(r, reterr_fault, HERD_E_SYNTAX, "expected an object");
-            if (err < 0 || !keep) {
-                from = at + 1;
-                continue;
-            }
-        }
-        switch (c) {
-        case '"':
-            r->in_string = true;
-            if (r->depth == 1)
-                r->key_at = r->carry.len + (size_t)(at - from);
-            break;
-        case '{':
-        case '[':
-            /* The key is looked at in the carry, so it has to be there whole. */
-            if (r->depth == 1 || framing)
-                err = carry(r, &from, at, reterr_fault);
-            if (err == 0)
-                err = open_bracket(r, c, r->carry.len, reterr_fault);
-            if (err == 0 && r->features && r->depth == 2)
-                err = carry(r, &from, at + 1, reterr_fault);
-            break;
-        case '}':
-        case ']':
-            r->depth--;
-            if (framing) {
-                r->features = false;
-            } else if (r->features && r->depth == 2) {
-                err = carry(r, &from, at + 1, reterr_fault);
-                if (err == 0)
-                    err = herd_feature_add(r, item_of(r, r->item_at), reterr_fault);
-                r->carry.len = r->item_at;
-                r->comma_next = true;
-                r->closing = false;
-            } else if (r->depth == 0) {
-                err = carry(r, &from, at + 1, reterr_fault);
-                if (err == 0)
-                    err = end_text(r, reterr_fault);
-            }
-            break;
-        default: break;
+        switch (r->state) {
+        case HERD_GEOJSON_OUTSIDE: outside(r, &in); break;
+        case HERD_GEOJSON_IN_TEXT: err = in_text(r, &in); break;
+        case HERD_GEOJSON_FIRST_FEATURE:
+        case HERD_GEOJSON_NEXT_FEATURE:
+        case HERD_GEOJSON_AFTER_FEATURE: between(r, &in); break;
+        case HERD_GEOJSON_IN_FEATURE: err = in_feature(r, &in); break;
+        case HERD_GEOJSON_LOST: return 0;
         }
     }
-    if (err == 0 && from < end && (r->depth || r->in_string))
-        err = carry(r, &from, end, reterr_fault);
+    if (err == 0 && (r->state == HERD_GEOJSON_IN_TEXT || r->state == HERD_GEOJSON_IN_FEATURE))
+        err = keep(r, &in, in.end);
     return err;
 }
 
-int herd_geojson_end(struct herd_points_reader *r, struct herd_config_fault *reterr_fault)
+void herd_geojson_end(struct herd_points_reader *r)
 {
-    if (r->depth || r->in_string)
-        return herd_reader_fault(r, reterr_fault, HERD_E_SYNTAX, "cut short: what begins on line %u never ends",
-                                 r->item_line);
-    if (!r->texts)
-        return herd_reader_fault(r, reterr_fault, HERD_E_SYNTAX, "no GeoJSON in it");
-    return 0;
+    if (r->state == HERD_GEOJSON_LOST)
+        return;
+    if (r->state != HERD_GEOJSON_OUTSIDE)
+        note_cut_short(r);
+    else if (!r->texts && !r->summary.faulty)
+        herd_reader_note(r, HERD_E_SYNTAX, r->line, "no GeoJSON in it");
 }

@@ -4,7 +4,10 @@
 #include "raw.h"
 #include "reader.h"
 
-#define FULL_E7 (360 * (int64_t)HERD_E7)
+#include <stdlib.h>
+
+#define FULL_E7  (360 * (int64_t)HERD_E7)
+#define NOISE_E7 100 /* a metre: so far out of range rounding and projecting put what lies on the edge */
 
 struct range {
     int64_t least, most;
@@ -19,7 +22,7 @@ struct range {
 struct box {
     struct herd_span geometry;
     struct herd_raw_fault *fault;
-    size_t positions, part_positions;
+    size_t positions, part_positions, left_out;
     struct range lat, lon, moved, part_lon;
     bool is_on_both_sides;
 };
@@ -60,15 +63,19 @@ static int add_position(struct box *box, struct herd_span position)
     if (herd_raw_kind(position) != '[' || !herd_raw_element(&walk, &lon) || !herd_raw_element(&walk, &lat) ||
         herd_raw_kind(lon) != '0' || herd_raw_kind(lat) != '0')
         return refuse(box, HERD_E_SYNTAX, "a position is [longitude, latitude], two numbers", position);
-    int64_t lon_e7, lat_e7;
-    bool lon_out =
-        herd_decimal_e7(lon, &lon_e7) < 0 || lon_e7 > 180 * (int64_t)HERD_E7 || lon_e7 < -180 * (int64_t)HERD_E7;
-    bool lat_out =
-        herd_decimal_e7(lat, &lat_e7) < 0 || lat_e7 > 90 * (int64_t)HERD_E7 || lat_e7 < -90 * (int64_t)HERD_E7;
-    if (lat_out && !lon_out)
-        return refuse(box, HERD_E_RANGE, "latitude beyond 90: GeoJSON has the longitude first", position);
-    if (lon_out || lat_out)
-        return refuse(box, HERD_E_RANGE, "longitude beyond 180 or latitude beyond 90", position);
+    int64_t lon_e7 = 2 * FULL_E7, lat_e7 = 2 * FULL_E7; /* as far out as can be, where they are beyond reading */
+    (void)herd_decimal_e7(lon, &lon_e7);
+    (void)herd_decimal_e7(lat, &lat_e7);
+    int64_t lon_over = llabs(lon_e7) - 180 * (int64_t)HERD_E7, lat_over = llabs(lat_e7) - 90 * (int64_t)HERD_E7;
+    if (lon_over > 0 || lat_over > 0) {
+        static const char swapped[] = "latitude beyond 90: GeoJSON has the longitude first";
+        static const char beyond[] = "longitude beyond 180 or latitude beyond 90";
+        if (lon_over > NOISE_E7 || lat_over > NOISE_E7)
+            return refuse(box, HERD_E_RANGE, lon_over > 0 ? beyond : swapped, position);
+        if (!box->left_out++)
+            (void)refuse(box, HERD_E_RANGE, beyond, position);
+        return 0;
+    }
     widen(&box->lat, lat_e7, !box->positions++);
     widen(&box->part_lon, lon_e7, !box->part_positions++);
     return 0;
@@ -126,13 +133,14 @@ static int add_geometry(struct box *box, struct herd_span geometry)
 }
 
 int herd_geometry_centre(struct herd_span geometry, bool *ret_found, struct herd_point *io_point,
-                         struct herd_raw_fault *reterr_fault)
+                         size_t *ret_left_out, struct herd_raw_fault *reterr_fault)
 {
     struct box box = {.geometry = geometry, .fault = reterr_fault};
     int err = herd_raw_kind(geometry) == '{' ? add_geometry(&box, geometry) : 0;
     if (err < 0)
         return err;
     *ret_found = box.positions > 0;
+    *ret_left_out = box.left_out;
     if (!box.positions)
         return 0;
     bool moved = !box.is_on_both_sides && box.moved.most - box.moved.least < box.lon.most - box.lon.least;

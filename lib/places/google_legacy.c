@@ -82,11 +82,11 @@ void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgem
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, "%s sent an answer without results", name);
         return;
     }
-    int message_len = shape.message.len < 120 ? (int)shape.message.len : 120;
+    char message[120];
+    int message_len = (int)herd_raw_decode(shape.message, message, sizeof message);
     herd_judgement_fail(ret_judgement, error ? error : "UNKNOWN_ERROR",
                         !error || strcmp(error, "INVALID_REQUEST") != 0, "%s answered %s%s%.*s", name,
-                        error ? error : "an unknown status", message_len ? ": " : "", message_len,
-                        shape.message.len ? shape.message.at : "");
+                        error ? error : "an unknown status", message_len ? ": " : "", message_len, message);
     /* Documented: "UNKNOWN_ERROR indicates a server-side error; trying again may be successful". */
     ret_judgement->retry = error && strcmp(error, "UNKNOWN_ERROR") == 0;
     ret_judgement->verbatim = shape.results.at != NULL;

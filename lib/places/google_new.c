@@ -64,15 +64,15 @@ static void judge_error(const struct herd_reply *reply, struct herd_judgement *r
     (void)herd_raw_get(body, "error", &error);
     (void)herd_raw_get(error, "status", &code);
     struct herd_span message = herd_raw_text(error, "message");
-    int message_len = message.len < 120 ? (int)message.len : 120;
+    char words[120];
+    int words_len = (int)herd_raw_decode(message, words, sizeof words);
     bool retry = ret_judgement->retry;
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         if (code.len && herd_raw_is(code, codes[i].code)) {
             /* A bad key is reported as a bad argument. */
             bool key = i == 0 && message.len >= 7 && memcmp(message.at, "API key", 7) == 0;
             herd_judgement_fail(ret_judgement, key ? "REQUEST_DENIED" : codes[i].status, i != 0 || key,
-                                NAME " answered %s: %.*s", codes[i].code, message_len,
-                                message.at ? message.at : "");
+                                NAME " answered %s: %.*s", codes[i].code, words_len, words);
             ret_judgement->retry = retry;
             return;
         }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define NAME         "Overpass"
 #define ELEMENTS_MAX 400
@@ -51,9 +52,11 @@ int herd_overpass_body(struct herd_buf *out, const struct herd_places_query *que
 
 struct element {
     double haversine;
-    struct herd_span value, lat, lon, tags;
+    struct herd_span value, lat, lon, tags, name;
 };
 
+/* An element with a name and a position within the radius. Of a way that only reaches into it the centre may lie far
+ * outside: whoever asks for what is within a kilometre gets nothing that is not. */
 static bool read_element(struct herd_span value, const struct herd_places_query *query, struct element *ret_element)
 {
     struct element e = {.value = value};
@@ -61,13 +64,17 @@ static bool read_element(struct herd_span value, const struct herd_places_query 
     if (herd_raw_get(value, "center", &center)) /* ways and relations */
         place = center;
     int64_t lat_e7, lon_e7;
-    if (!herd_raw_get(value, "tags", &e.tags) || !herd_raw_text(e.tags, "name").len ||
-        !herd_raw_get(place, "lat", &e.lat) || !herd_raw_get(place, "lon", &e.lon) || herd_raw_kind(e.lat) != '0' ||
-        herd_raw_kind(e.lon) != '0' || herd_decimal_e7(e.lat, &lat_e7) < 0 || herd_decimal_e7(e.lon, &lon_e7) < 0)
+    (void)herd_raw_get(value, "tags", &e.tags);
+    e.name = herd_raw_text(e.tags, "name");
+    if (!e.name.len)
+        e.name = herd_raw_text(e.tags, "name:en");
+    if (!e.name.len || !herd_raw_get(place, "lat", &e.lat) || !herd_raw_get(place, "lon", &e.lon) ||
+        herd_raw_kind(e.lat) != '0' || herd_raw_kind(e.lon) != '0' || herd_decimal_e7(e.lat, &lat_e7) < 0 ||
+        herd_decimal_e7(e.lon, &lon_e7) < 0)
         return false;
     e.haversine = herd_points_haversine(query->lat_deg, query->lon_deg, (double)lat_e7 / 1e7, (double)lon_e7 / 1e7);
     *ret_element = e;
-    return true;
+    return herd_points_metres(e.haversine) <= query->radius_m;
 }
 
 static int by_distance(const void *a, const void *b)
@@ -109,7 +116,7 @@ static int add_element(struct herd_answer_writer *w, const struct element *e, st
     struct herd_answer_place place = {
         .lat = e->lat,
         .lng = e->lon,
-        .name = herd_raw_text(e->tags, "name"),
+        .name = e->name,
         .place_id = {scratch->at, ends[0]},
         .types = {scratch->at + ends[0], ends[1] - ends[0]},
         .vicinity = {scratch->at + ends[1], scratch->len - ends[1]},
@@ -145,6 +152,19 @@ static int translate(struct herd_span elements, const struct herd_places_query *
     return err;
 }
 
+/* Does a remark say that the elements are not all of them? Others are harmless ("runtime remark: ..."). */
+static bool is_failure(struct herd_span remark)
+{
+    static const char *const words[] = {"runtime error", "timed out", "out of memory", "rate_limited"};
+    for (size_t i = 0; i < remark.len; i++)
+        for (size_t w = 0; w < sizeof words / sizeof words[0]; w++) {
+            size_t len = strlen(words[w]);
+            if (remark.len - i >= len && strncasecmp(remark.at + i, words[w], len) == 0)
+                return true;
+        }
+    return false;
+}
+
 int herd_overpass_judge(const struct herd_reply *reply, const struct herd_places_query *query, struct herd_buf *out,
                         struct herd_judgement *ret_judgement)
 {
@@ -162,7 +182,7 @@ int herd_overpass_judge(const struct herd_reply *reply, const struct herd_places
     }
     body = herd_raw_trim(reply->body);
     struct herd_span remark = herd_raw_text(body, "remark");
-    if (remark.len) { /* HTTP 200, and yet it failed: out of time or memory */
+    if (is_failure(remark)) { /* HTTP 200, and yet it failed: out of time or memory */
         herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " answered: %.*s",
                             remark.len < 150 ? (int)remark.len : 150, remark.at);
         return 0;

@@ -64,25 +64,42 @@ double herd_points_haversine(double lat1_deg, double lon1_deg, double lat2_deg, 
 int herd_points_answer(const struct herd_points *points, const struct herd_places_query *query,
                        struct herd_buf *out);
 
-/* Readers: bytes in, points out; bytes may be cut anywhere. */
+/*
+ * Readers: bytes in, points out; bytes may be cut anywhere. A reader takes what can be used, counts what cannot, and
+ * names the first of it; it fails for want of memory, and at the end, if all there was is faulty.
+ */
 struct herd_points_reader;
 enum herd_points_format { HERD_POINTS_GEOJSON, HERD_POINTS_TSV };
+
+struct herd_points_summary {
+    size_t taken;
+    size_t skipped; /* features and rows that were not taken, also those without a name or a position */
+    size_t faulty;  /* faults found: in features, rows, vertices left out, and between them */
+    struct herd_config_fault first; /* the first of these, with its line; valid if there is any */
+    size_t first_item;              /* the number of its feature from 1; 0: not in a feature */
+    int first_err;                  /* HERD_E_SYNTAX, HERD_E_RANGE, HERD_E_LIMIT */
+    bool cut_short;                 /* the file ends, or was given up, within a feature */
+};
+
 /* `points` borrowed for the reader's life. */
 int herd_points_reader_new(struct herd_points_reader **ret_reader, enum herd_points_format format,
                            struct herd_points *points);
-/* HERD_E_NOMEM; HERD_E_SYNTAX, HERD_E_RANGE with the line. After an error only _free is possible. */
+/* HERD_E_NOMEM, HERD_E_LIMIT (2^32 points). After an error only _free and the summary are possible. */
 int herd_points_read(struct herd_points_reader *reader, struct herd_span bytes,
                      struct herd_config_fault *reterr_fault);
-/* No more bytes will come. */
+/* No more bytes will come. HERD_E_NOMEM; HERD_E_SYNTAX, HERD_E_RANGE, HERD_E_LIMIT with the first fault if there was no
+ * point and there were faults. */
 int herd_points_read_end(struct herd_points_reader *reader, struct herd_config_fault *reterr_fault);
-/* Features without a place or without a name, so far. */
+/* So far; borrowed for the reader's life. */
+const struct herd_points_summary *herd_points_reader_summary(const struct herd_points_reader *reader);
 size_t herd_points_skipped(const struct herd_points_reader *reader);
 void herd_points_reader_free(struct herd_points_reader *reader);
 
-/* Reads a whole file, telling GeoJSON from TSV by its first byte, and seals. `stop` may become true from
- * another thread (NULL: never); then HERD_E_STATE. HERD_E_IO too. */
+/* Reads a whole regular file, telling GeoJSON from TSV by its first byte, and seals. `stop` may become true from
+ * another thread (NULL: never); then HERD_E_STATE. HERD_E_IO; HERD_E_SYNTAX too for a file that is something else, with
+ * a sentence that says what. *ret_summary is filled in any case. */
 int herd_points_load(struct herd_points **ret_points, const char *path, const atomic_bool *stop,
-                     size_t *ret_skipped, struct herd_config_fault *reterr_fault);
+                     struct herd_points_summary *ret_summary, struct herd_config_fault *reterr_fault);
 
 /* What the licence of GeoNames' data asks for, as an element of `html_attributions`. */
 #define HERD_GEONAMES_ATTRIBUTION                                        \

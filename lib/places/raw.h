@@ -77,6 +77,9 @@ bool herd_raw_get(struct herd_span object, const char *name, struct herd_span *r
 size_t herd_raw_count(struct herd_span object, const char *name, struct herd_span *ret_value);
 /* The inside of a string, escapes kept; an empty span for anything else. */
 struct herd_span herd_raw_inside(struct herd_span string);
+/* The text that the inside of a checked string stands for, escapes replaced, up to `cap` bytes and never half a
+ * character. Returns its length. */
+size_t herd_raw_decode(struct herd_span inside, char *out, size_t cap);
 /* A member that is a string and not empty: its inside, escapes kept. */
 struct herd_span herd_raw_text(struct herd_span object, const char *name);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* GeoNames' tables: 19 columns parted by TAB, no quoting, one place a line, UTF-8. */
+/* GeoNames' tables: 19 columns parted by TAB, no quoting, one place a line, UTF-8. A line that is none of these (a
+ * header, a row short of a field) is noted and left out. */
 #include "decimal.h"
 #include "points.h"
 #include "raw.h"
@@ -25,32 +26,35 @@ static const char *types_of(struct herd_span class)
     }
 }
 
-static int coordinate(struct herd_points_reader *reader, struct herd_span text, const char *what, int64_t most_deg,
-                      int32_t *ret_e7, struct herd_config_fault *reterr_fault)
+static int shown(struct herd_span text)
+{
+    return text.len < 40 ? (int)text.len : 40;
+}
+
+static bool coordinate(struct herd_points_reader *reader, struct herd_span text, const char *what, int64_t most_deg,
+                       int32_t *ret_e7)
 {
     int64_t e7;
     int err = herd_decimal_e7(text, &e7);
-    if (err == HERD_E_SYNTAX)
-        return herd_reader_fault(reader, reterr_fault, err, "%s is not a number: %.*s", what,
-                                 text.len < 40 ? (int)text.len : 40, text.at);
-    if (err < 0 || e7 > most_deg * HERD_E7 || e7 < -most_deg * HERD_E7)
-        return herd_reader_fault(reader, reterr_fault, HERD_E_RANGE, "%s is beyond %lld: %.*s", what,
-                                 (long long)most_deg, text.len < 40 ? (int)text.len : 40, text.at);
+    if (err == HERD_E_SYNTAX) {
+        herd_reader_note(reader, err, reader->line, "%s is not a number: %.*s", what, shown(text), text.at);
+        return false;
+    }
+    if (err < 0 || e7 > most_deg * HERD_E7 || e7 < -most_deg * HERD_E7) {
+        herd_reader_note(reader, HERD_E_RANGE, reader->line, "%s is beyond %lld: %.*s", what, (long long)most_deg,
+                         shown(text), text.at);
+        return false;
+    }
     *ret_e7 = (int32_t)e7;
-    return 0;
+    return true;
 }
 
-static int add_line(struct herd_points_reader *reader, struct herd_span line,
-                    struct herd_config_fault *reterr_fault)
+/* Cuts a line into its columns and checks them; false: noted. */
+static bool read_columns(struct herd_points_reader *reader, struct herd_span line,
+                         struct herd_span column[TSV_COLUMNS], struct herd_point *io_point)
 {
-    struct herd_span column[TSV_COLUMNS] = {{NULL, 0}};
     size_t count = 0;
-    const char *at = line.at, *end = line.at + line.len;
-    if (line.len && end[-1] == '\r')
-        end--;
-    if (at == end)
-        return 0;
-    for (;;) {
+    for (const char *at = line.at, *end = line.at + line.len;;) {
         const char *tab = memchr(at, '\t', (size_t)(end - at));
         if (count < TSV_COLUMNS)
             column[count] = (struct herd_span){at, (size_t)((tab ? tab : end) - at)};
@@ -59,20 +63,37 @@ static int add_line(struct herd_points_reader *reader, struct herd_span line,
             break;
         at = tab + 1;
     }
-    if (count != TSV_COLUMNS)
-        return herd_reader_fault(reader, reterr_fault, HERD_E_SYNTAX, "%zu columns where GeoNames has %d", count,
-                                 TSV_COLUMNS);
+    if (count != TSV_COLUMNS) {
+        herd_reader_note(reader, HERD_E_SYNTAX, reader->line, "%zu columns where GeoNames has %d", count,
+                         TSV_COLUMNS);
+        return false;
+    }
     for (size_t i = 0; i < line.len;) {
         size_t len = herd_utf8_len((struct herd_span){line.at + i, line.len - i});
-        if (!len || !line.at[i])
-            return herd_reader_fault(reader, reterr_fault, HERD_E_SYNTAX, "not UTF-8 at byte %zu of the line", i);
+        if (!len || !line.at[i]) {
+            herd_reader_note(reader, HERD_E_SYNTAX, reader->line, "not UTF-8 at byte %zu of the line", i);
+            return false;
+        }
         i += len;
     }
+    return coordinate(reader, column[TSV_LAT], "latitude", 90, &io_point->lat_e7) &&
+           coordinate(reader, column[TSV_LON], "longitude", 180, &io_point->lon_e7);
+}
+
+static int add_line(struct herd_points_reader *reader, struct herd_span line,
+                    struct herd_config_fault *reterr_fault)
+{
+    struct herd_span column[TSV_COLUMNS] = {{NULL, 0}};
     struct herd_point point = {0};
     int err;
-    if ((err = coordinate(reader, column[TSV_LAT], "latitude", 90, &point.lat_e7, reterr_fault)) < 0 ||
-        (err = coordinate(reader, column[TSV_LON], "longitude", 180, &point.lon_e7, reterr_fault)) < 0)
-        return err;
+    if (line.len && line.at[line.len - 1] == '\r')
+        line.len--;
+    if (!line.len)
+        return 0;
+    if (!read_columns(reader, line, column, &point) || !column[TSV_NAME].len) {
+        reader->summary.skipped++;
+        return 0;
+    }
     struct herd_buf *scratch = &reader->scratch;
     scratch->len = 0;
     if (herd_raw_escape(scratch, column[TSV_NAME]) < 0)
@@ -91,28 +112,43 @@ static int add_line(struct herd_points_reader *reader, struct herd_span line,
     point.name = (struct herd_span){scratch->at, name_len};
     point.id = (struct herd_span){scratch->at + name_len, id_len};
     point.types = herd_span_of(types_of(column[TSV_CLASS]));
-    err = herd_points_add(reader->points, &point);
-    return err < 0 ? herd_reader_fault(reader, reterr_fault, err, "%s", herd_strerror(err)) : 0;
+    if ((err = herd_points_add(reader->points, &point)) < 0)
+        return herd_reader_fault(reader, reterr_fault, err, "%s", herd_strerror(err));
+    reader->summary.taken++;
+    return 0;
+}
+
+/* Keeps a part of a line. One without end is no line of a table: it is left out up to its end. */
+static int keep(struct herd_points_reader *reader, struct herd_span piece, struct herd_config_fault *reterr_fault)
+{
+    if (reader->carry.len + piece.len > HERD_READER_ITEM_MAX) {
+        herd_reader_note(reader, HERD_E_LIMIT, reader->line, "a line this long is no table");
+        reader->summary.skipped++;
+        reader->skip_line = true;
+        reader->carry.len = 0;
+    } else if (herd_buf_add(&reader->carry, piece.at, piece.len) < 0) {
+        return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
+    }
+    return 0;
 }
 
 int herd_tsv_read(struct herd_points_reader *reader, struct herd_span bytes, struct herd_config_fault *reterr_fault)
 {
     const char *at = bytes.at, *end = bytes.at + bytes.len;
+    int err = 0;
     while (at < end) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
         struct herd_span piece = {at, (size_t)((lf ? lf : end) - at)};
-        if (!lf || reader->carry.len) {
-            if (reader->carry.len + piece.len > HERD_READER_ITEM_MAX)
-                return herd_reader_fault(reader, reterr_fault, HERD_E_LIMIT, "a line this long is no table");
-            if (herd_buf_add(&reader->carry, piece.at, piece.len) < 0)
-                return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
-            piece = (struct herd_span){reader->carry.at, reader->carry.len};
-        }
+        bool in_parts = !lf || reader->carry.len;
+        if (in_parts && !reader->skip_line && (err = keep(reader, piece, reterr_fault)) < 0)
+            return err;
         if (!lf)
             return 0;
-        int err = add_line(reader, piece, reterr_fault);
-        if (err < 0)
+        if (in_parts)
+            piece = (struct herd_span){reader->carry.at, reader->carry.len};
+        if (!reader->skip_line && (err = add_line(reader, piece, reterr_fault)) < 0)
             return err;
+        reader->skip_line = false;
         reader->carry.len = 0;
         reader->line++;
         at = lf + 1;

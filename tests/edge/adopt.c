@@ -179,6 +179,54 @@ static void test_pair(void **state)
     WAIT(herd_list_empty(&d->server[0]->conns));
 }
 
+/* What a bufferevent had read before it was handed over is input like any other, of a client and of a link. */
+static void test_bytes_that_came_before(void **state)
+{
+    struct duo *d = *state;
+    struct bufferevent *pair[2];
+    assert_int_equal(bufferevent_pair_new(d->base, 0, pair), 0);
+    bufferevent_enable(pair[0], EV_READ);
+    keep(d, 0, pair[1]);
+    say(d->ours[0], "IAMAT k +1-1 5\n");
+    WAIT(have(pair[0]) > 0);
+    assert_int_equal(herd_server_adopt_client(d->server[0], pair[0]), 0);
+    assert_int_equal(known(d, 0), 0); /* not before the caller has its answer */
+    expect_line(d, d->ours[0], "AT a ");
+
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    struct bufferevent *bev = bufferevent_socket_new(d->base, ends[0], BEV_OPT_CLOSE_ON_FREE);
+    bufferevent_enable(bev, EV_READ);
+    char hello[40];
+    int len = snprintf(hello, sizeof hello, "HELLO %d b a 7\n", HERD_PROTOCOL_VERSION);
+    assert_int_equal(send(ends[1], hello, (size_t)len, 0), len);
+    WAIT(have(bev) == (size_t)len);
+    assert_int_equal(herd_server_adopt_link(d->server[0], bev, "b"), 0);
+    WAIT(herd_node_link(herd_server_node(d->server[0]), 0));
+    close(ends[1]);
+}
+
+/* The end of an adopted socket is seen at its other side at once, not when the server has lingered. */
+static void test_end_of_a_socket(void **state)
+{
+    struct duo *d = *state;
+    int fd = socket_client(d, 0);
+    char bytes[600];
+    ssize_t n = 1;
+    memset(bytes, 'x', sizeof bytes);
+    assert_int_equal(send(fd, bytes, sizeof bytes, 0), (ssize_t)sizeof bytes); /* too long: closed */
+    double begin = now_s();
+    while (n != 0) {
+        n = recv(fd, bytes, sizeof bytes, 0);
+        assert_true(n >= 0 || errno == EAGAIN);
+        assert_true(now_s() - begin < 1);
+        if (n < 0)
+            turn(d);
+    }
+    close(fd);
+    WAIT(herd_list_empty(&d->server[0]->conns));
+}
+
 static void test_line_too_long(void **state)
 {
     struct duo *d = *state;
@@ -331,8 +379,16 @@ static void test_no_such_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_pair), TEST(test_line_too_long), TEST(test_slow_reader), TEST(test_reset),
-        TEST(test_link), TEST(test_refused),       TEST(test_stop),        TEST(test_no_such_server),
+        TEST(test_pair),
+        TEST(test_bytes_that_came_before),
+        TEST(test_end_of_a_socket),
+        TEST(test_line_too_long),
+        TEST(test_slow_reader),
+        TEST(test_reset),
+        TEST(test_link),
+        TEST(test_refused),
+        TEST(test_stop),
+        TEST(test_no_such_server),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,23 @@ static void test_huge_body(void **state)
     answers_with_failure("google-legacy", (struct stub_plan){.body = {huge, sizeof huge}}, "larger than allowed");
 }
 
+/* A header of one line longer than libcurl takes, and one of many lines. */
+static void test_huge_header(void **state)
+{
+    (void)state;
+    static char line[200003];
+    memset(line, 'x', sizeof line - 1);
+    memcpy(line, "X-Long: ", 8);
+    memcpy(line + sizeof line - 3, "\r\n", 3);
+    static const char *const kinds[] = {"google-legacy", "google-new", "overpass"};
+    for (size_t k = 0; k < 3; k++) {
+        answers_with_failure(kinds[k], (struct stub_plan){.headers = line},
+                             "header of the reply is larger than allowed");
+        answers_with_failure(kinds[k], (struct stub_plan){.act = STUB_HEADERS},
+                             "header of the reply is larger than allowed");
+    }
+}
+
 /* A few kilobytes that become a hundred million: what counts is what comes out. */
 static void test_gzip_bomb(void **state)
 {
@@ -134,9 +151,9 @@ static void test_sixty_four_hang(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_replies),     cmocka_unit_test(test_huge_body),
-        cmocka_unit_test(test_gzip_bomb),       cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_sixty_four_hang),
+        cmocka_unit_test(test_bad_replies), cmocka_unit_test(test_huge_body),
+        cmocka_unit_test(test_huge_header), cmocka_unit_test(test_gzip_bomb),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_sixty_four_hang),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,11 @@
 #include "../unit/temp.h"
 #include "world.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROW(name, lat, lon) \
@@ -64,12 +69,27 @@ static void test_reload(void **state)
     world_open(w);
     assert_non_null(strstr(ask_now(w), "\"Old\""));
     /* Broken: says so, and the old one goes on. */
-    write_file(ROW("Half", "34.07", "-118.44") "2\tshort\n");
+    write_file("\n2\tshort\n");
     herd_places_reload(w->places);
     assert_non_null(strstr(ask_now(w), "\"Old\""));
     run_until_logged(w, "places_file_kept");
     assert_true(world_logged(w, "line=2"));
     assert_non_null(strstr(ask_now(w), "\"Old\""));
+    /* Something else altogether, and one that is being written: likewise. */
+    write_file("<!DOCTYPE html><html><body>404");
+    herd_places_reload(w->places);
+    run_until_logged(w, "an HTML page");
+    write_file(
+        "{\"type\":\"FeatureCollection\",\"features\":[\n{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\","
+        "\"coordinates\":[-118.44,34.07]},\"properties\":{\"name\":\"Half\"}},\n");
+    herd_places_reload(w->places);
+    run_until_logged(w, "the file is cut short");
+    assert_non_null(strstr(ask_now(w), "\"Old\""));
+    /* A row that cannot be taken takes nothing from the others: counted, the first named. */
+    write_file(ROW("Most", "34.07", "-118.44") "2\tshort\n3\tshort\n");
+    herd_places_reload(w->places);
+    run_until_logged(w, "points=1 skipped=2 faulty=2 first_line=2 why=\"2 columns");
+    assert_non_null(strstr(ask_now(w), "\"Most\""));
     /* Mended, and asked for twice at once. */
     write_file(ROW("New", "34.07", "-118.44") ROW("Newer", "34.08", "-118.44"));
     herd_places_reload(w->places);
@@ -80,6 +100,178 @@ static void test_reload(void **state)
     herd_places_reload(w->places);
     world_free(w);
     unlink(path);
+}
+
+/* An empty file, at the start or after a reload, is a warning, and the next provider answers. */
+static void test_without_a_point(void **state)
+{
+    (void)state;
+    close(temp_file(path));
+    struct world *w = world_new();
+    write_file("{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"geometry\":null}]}");
+    world_provider(w, "file", NULL)->file = path;
+    world_open(w);
+    assert_true(world_logged(w, "warn places_file file="));
+    assert_non_null(strstr(ask_now(w), "holds no place"));
+    assert_string_equal(w->origins[0], "none");
+    world_free(w);
+
+    w = world_new();
+    world_provider(w, "file", NULL)->file = path;
+    world_provider(w, "embedded", NULL);
+    world_open(w);
+    assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
+    assert_string_equal(w->origins[0], "embedded");
+    write_file(ROW("New", "34.07", "-118.44"));
+    herd_places_reload(w->places);
+    run_until_logged(w, "points=1");
+    assert_non_null(strstr(ask_now(w), "\"New\""));
+    write_file("{\"type\":\"FeatureCollection\",\"features\":[]}");
+    herd_places_reload(w->places);
+    run_until_logged(w, "points=0 skipped=0");
+    assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
+    world_free(w);
+    unlink(path);
+}
+
+/* A chain starts with what works, says what does not, and a reload mends it. */
+static void test_broken_in_a_chain(void **state)
+{
+    (void)state;
+    char key[TEMP_LEN];
+    close(temp_file(path));
+    close(temp_file(key));
+    assert_int_equal(unlink(key), 0);
+    struct world *w = world_new();
+    w->plans[0] = reply_with(TWO);
+    struct herd_config_provider *google = world_provider(w, "google-legacy", stub_url(w->stub, "/"));
+    google->key_env = NULL;
+    google->key_file = key;
+    world_provider(w, "file", NULL)->file = path;
+    world_provider(w, "embedded", NULL);
+    world_open(w);
+    assert_true(world_logged(w, "error places_provider_unusable provider=google-legacy why=\"key file"));
+    assert_true(world_logged(w, "error places_provider_unusable provider=file why="));
+    assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
+    herd_places_reload(w->places);
+    run_until_logged(w, "places_file_kept");
+    assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
+
+    write_file(ROW("New", "34.07", "-118.44"));
+    herd_places_reload(w->places);
+    run_until_logged(w, "points=1");
+    assert_non_null(strstr(ask_now(w), "\"New\""));
+
+    int fd = open(key, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(write(fd, CANARY, sizeof CANARY - 1), sizeof CANARY - 1);
+    close(fd);
+    herd_places_reload(w->places);
+    assert_true(world_logged(w, "places_provider_mended provider=google-legacy"));
+    w->answered = 0;
+    herd_buf_fini(&w->answers[0]);
+    world_ask(w, "+34.07-118.44", 5);
+    run_until(w->base, &w->answered, 1);
+    assert_string_equal(w->origins[0], "google-legacy");
+    world_free(w);
+
+    /* Nothing works: the first says why. */
+    unlink(key);
+    unlink(path);
+    w = world_new();
+    google = world_provider(w, "google-legacy", stub_url(w->stub, "/"));
+    google->key_env = NULL;
+    google->key_file = key;
+    world_provider(w, "file", NULL)->file = path;
+    assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_IO);
+    assert_non_null(strstr(w->fault.what, "key file"));
+    world_free(w);
+}
+
+/* What is no regular file is refused at once, whoever may write to it some day. */
+static void test_no_regular_file(void **state)
+{
+    (void)state;
+    close(temp_file(path));
+    struct world *w = world_new();
+    write_file(ROW("Old", "34.07", "-118.44"));
+    world_provider(w, "file", NULL)->file = path;
+    world_open(w);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    herd_places_reload(w->places);
+    run_until_logged(w, "a FIFO, not a regular file");
+    assert_non_null(strstr(ask_now(w), "\"Old\""));
+    world_free(w);
+    w = world_new();
+    world_provider(w, "file", NULL)->file = path;
+    assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_IO);
+    assert_non_null(strstr(w->fault.what, "a FIFO"));
+    world_free(w);
+    unlink(path);
+    w = world_new();
+    world_provider(w, "file", NULL)->file = (char *)(uintptr_t) "/tmp";
+    assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_IO);
+    assert_non_null(strstr(w->fault.what, "a directory"));
+    world_free(w);
+}
+
+/* A read that hangs, as on a network file system whose server is gone: leaving does not wait for it, and what the
+ * thread shares with the loop is freed by the thread, when it comes back. */
+static pthread_mutex_t hang = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool hanging;
+static atomic_int hung, came_back;
+static pthread_t loop_thread;
+
+ssize_t __real_read(int fd, void *to, size_t len);
+ssize_t __wrap_read(int fd, void *to, size_t len);
+ssize_t __wrap_read(int fd, void *to, size_t len)
+{
+    if (!atomic_load(&hanging) || pthread_equal(pthread_self(), loop_thread))
+        return __real_read(fd, to, len);
+    atomic_fetch_add(&hung, 1);
+    pthread_mutex_lock(&hang);
+    pthread_mutex_unlock(&hang);
+    ssize_t got = __real_read(fd, to, len);
+    atomic_fetch_add(&came_back, 1);
+    return got;
+}
+
+static void until(atomic_int *count, int least)
+{
+    for (int turns = 0; atomic_load(count) < least; turns++) {
+        assert_true(turns < 10000);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+}
+
+static void test_hung_mount(void **state)
+{
+    (void)state;
+    struct timespec before, after;
+    close(temp_file(path));
+    loop_thread = pthread_self();
+    struct world *w = world_new();
+    write_file(ROW("Old", "34.07", "-118.44"));
+    world_provider(w, "file", NULL)->file = path;
+    world_open(w);
+    pthread_mutex_lock(&hang);
+    atomic_store(&hanging, true);
+    herd_places_reload(w->places);
+    until(&hung, 1);
+    assert_non_null(strstr(ask_now(w), "\"Old\""));
+    herd_places_reload(w->places);
+    assert_non_null(strstr(ask_now(w), "\"Old\""));
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    world_free(w);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    assert_true(after.tv_sec - before.tv_sec <= 1);
+    assert_int_equal(atomic_load(&came_back), 0);
+    pthread_mutex_unlock(&hang);
+    until(&came_back, 1);
+    atomic_store(&hanging, false);
+    unlink(path);
+    /* The thread is about to let go of the job: a sanitizer would see it use what is freed. */
+    nanosleep(&(struct timespec){0, 20000000}, NULL);
 }
 
 static void test_broken_at_the_start(void **state)
@@ -108,6 +300,10 @@ int main(void)
         cmocka_unit_test(test_embedded),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_broken_at_the_start),
+        cmocka_unit_test(test_without_a_point),
+        cmocka_unit_test(test_broken_in_a_chain),
+        cmocka_unit_test(test_no_regular_file),
+        cmocka_unit_test(test_hung_mount),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

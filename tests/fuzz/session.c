@@ -125,6 +125,19 @@ static void dial(struct world *w, int i, size_t peer)
     MUST(herd_session_open(w->node[to], &end[1].session, NULL, w->now) == 0);
 }
 
+static void line_timeout(struct world *w, struct end *end)
+{
+    struct herd_turn turn;
+    char *copy = malloc(end->in.len ? end->in.len : 1);
+    MUST(copy != NULL);
+    if (end->in.len)
+        memcpy(copy, end->in.at, end->in.len);
+    MUST(herd_session_line_timeout(end->session, (struct herd_span){copy, end->in.len}, w->now, &turn) == 0);
+    free(copy);
+    MUST(turn.consumed == 0 || turn.consumed == end->in.len);
+    end->in.len -= turn.consumed;
+}
+
 static void effects(struct world *w)
 {
     for (int i = 0; i < NODES; i++) {
@@ -134,6 +147,8 @@ static void effects(struct world *w)
                 dial(w, i, e.peer);
             else if (e.kind == HERD_EFFECT_CLOSE)
                 close_end(w, find(w, e.session));
+            else if (e.kind == HERD_EFFECT_LINE_TIMEOUT)
+                line_timeout(w, find(w, e.session));
             else if (e.kind == HERD_EFFECT_LOOKUP)
                 w->tickets[w->ticket_count++ % TICKETS].node = i,
                                                w->tickets[(w->ticket_count - 1) % TICKETS].ticket = e.ticket;
@@ -235,6 +250,8 @@ static void say(struct world *w, size_t which, const uint8_t *bytes, size_t len)
             return;
         end++;
         MUST(herd_session_open(w->node[end->node], &end->session, NULL, w->now) == 0);
+        if (which & 16) /* from where plain neighbours may be */
+            herd_session_allow_plain(end->session, -1);
     }
     MUST(herd_buf_add(&end->in, bytes, len) == 0);
 }

@@ -19,15 +19,16 @@ int main(int argc, char **argv)
 {
     struct herd_points *points;
     struct herd_config_fault fault;
-    size_t skipped, hits_seen = 0;
-    if (argc < 4 || herd_points_load(&points, argv[1], NULL, &skipped, &fault) < 0) {
+    struct herd_points_summary summary;
+    size_t hits_seen = 0;
+    if (argc < 4 || herd_points_load(&points, argv[1], NULL, &summary, &fault) < 0) {
         fprintf(stderr, "%s:%u: %s\n", argc < 4 ? "usage: geonames FILE ROWS CENTRES" : argv[1],
                 argc < 4 ? 0 : fault.line, argc < 4 ? "" : fault.what);
         return 1;
     }
     size_t count = herd_points_count(points);
-    if (count != strtoul(argv[2], NULL, 10) || skipped) {
-        fprintf(stderr, "%zu points, %zu skipped\n", count, skipped);
+    if (count != strtoul(argv[2], NULL, 10) || summary.skipped) {
+        fprintf(stderr, "%zu points, %zu skipped\n", count, summary.skipped);
         return 1;
     }
     struct herd_points_hit *all = malloc(count * sizeof *all), hits[HERD_POINTS_HITS_MAX];

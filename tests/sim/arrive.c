@@ -28,7 +28,7 @@ static void learn_lines(struct world *w, struct end *end, size_t consumed, bool 
         }
         if (((link && lf) || plain) && len > 3 && memcmp(at, "AT ", 3) == 0) {
             struct herd_span line = {at, len};
-            int32_t version = model_find(&w->model, plain ? foreign_cut(line) : line);
+            int32_t version = model_find(&w->model, plain ? foreign_read_message(line) : line);
             w->figures->plain_lines += plain;
             if (version == NO_VERSION)
                 sim_fail(w, "%s was told what nobody reported: %.*s", w->nodes[end->node].name, (int)len, at);
@@ -38,6 +38,35 @@ static void learn_lines(struct world *w, struct end *end, size_t consumed, bool 
         }
         at = lf ? lf + 1 : stop;
     }
+}
+
+static void use_up(struct end *end, size_t consumed)
+{
+    if (consumed)
+        memmove(end->in.at, end->in.at + consumed, end->in.len - consumed);
+    end->in.len -= consumed;
+    end->shown -= consumed;
+}
+
+/* A message is not cut by the network: as long as some of it is on its way there is no such time-out. */
+void world_line_timeout(struct world *w, struct end *end)
+{
+    struct herd_turn turn;
+    if (!end->session || end->in.len > end->shown || end->torn)
+        return;
+    struct herd_span bytes = {end->in.len ? end->in.at : "", end->shown};
+    world_enter(w, end->node);
+    int err = herd_session_line_timeout(end->session, bytes, world_clock(w, end->node), &turn);
+    world_leave(w);
+    if (err < 0 || (turn.consumed != 0 && turn.consumed != end->shown))
+        sim_fail(w, "%s: time-out of a line: %d, %zu of %zu", w->nodes[end->node].name, err, turn.consumed,
+                 end->shown);
+    if (turn.consumed && end->session->role == HERD_ROLE_CLIENT)
+        learn_lines(w, end, turn.consumed, false, true);
+    else
+        model_follow(w, end->node);
+    w->figures->unfinished += turn.consumed > 0;
+    use_up(end, turn.consumed);
 }
 
 static void deliver(struct world *w, struct end *end)
@@ -83,10 +112,7 @@ static void deliver(struct world *w, struct end *end)
         learn_lines(w, end, turn.consumed, was_link, plain);
     else
         model_follow(w, node);
-    if (turn.consumed)
-        memmove(end->in.at, end->in.at + turn.consumed, end->in.len - turn.consumed);
-    end->in.len -= turn.consumed;
-    end->shown -= turn.consumed;
+    use_up(end, turn.consumed);
     if (turn.close)
         world_close(w, end);
     else if (last && !turn.paused)

@@ -8,16 +8,62 @@
 
 #include "node_impl.h"
 
+#include <stdlib.h>
+
 #define FIELDS 6
 
-/* The first six fields of a message, and how many there are. */
-struct herd_span foreign_cut(struct herd_span line)
+#define DIFF 2
+
+/* The first six fields, their difference in the form that the herd has for it. */
+struct herd_span foreign_read_message(struct herd_span line)
 {
-    int fields = 0;
-    for (size_t i = 0; i <= line.len; i++)
-        if ((i == line.len || line.at[i] == ' ') && ++fields == FIELDS)
-            return (struct herd_span){line.at, i};
-    return line;
+    static char text[4096];
+    size_t field = 0, from = 0, to = 0, len = line.len;
+    for (size_t i = 0; i <= line.len; i++) {
+        if (i < line.len && line.at[i] != ' ')
+            continue;
+        if (++field == DIFF)
+            from = i + 1;
+        else if (field == DIFF + 1)
+            to = i;
+        else if (field == FIELDS) {
+            len = i;
+            break;
+        }
+    }
+    struct herd_span diff = {line.at + from, to > from ? to - from : 0};
+    bool sloppy = diff.len > 1 && ((diff.at[0] != '+' && diff.at[0] != '-') || diff.at[1] == '-' ||
+                                   memchr(diff.at, 'e', diff.len) != NULL);
+    if (!sloppy || len > sizeof text - 100)
+        return (struct herd_span){line.at, len};
+    const char *number = diff.at[0] == '+' ? diff.at + 1 : diff.at; /* "+-2.5" among them */
+    int n = snprintf(text, sizeof text, "%.*s%+.9f%.*s", (int)from, line.at, strtod(number, NULL), (int)(len - to),
+                     line.at + to);
+    return (struct herd_span){text, (size_t)n};
+}
+
+/* A message as its sender prints it: the difference not always in the form that the herd has. */
+static size_t print_message(struct world *w, int32_t version, char *text, size_t size)
+{
+    const struct version *v = &w->model.versions[version];
+    struct herd_span server = v->part[0], diff = v->part[1];
+    double value = strtod(diff.at, NULL);
+    char sloppy[64];
+    switch (rng_below(&w->network, 5)) {
+    case 0: snprintf(sloppy, sizeof sloppy, "%.9f", value); break;
+    case 1: snprintf(sloppy, sizeof sloppy, "%+.9e", value); break;
+    case 2: snprintf(sloppy, sizeof sloppy, "+%.9f", value); break; /* "+-2.5" among them */
+    default: snprintf(sloppy, sizeof sloppy, "%.*s", (int)diff.len, diff.at);
+    }
+    struct herd_span exact = {w->model.texts[version], v->len};
+    const char *rest = diff.at + diff.len;
+    int n = snprintf(text, size, "AT %.*s %s%.*s", (int)server.len, server.at, sloppy,
+                     (int)(exact.at + exact.len - rest), rest);
+    struct herd_span line = {text, (size_t)n};
+    if ((size_t)n < size && herd_span_equal(foreign_read_message(line), exact))
+        return line.len;
+    memcpy(text, exact.at, exact.len); /* one that was taken by another, or with digits that get lost */
+    return exact.len;
 }
 
 static bool newer(const struct world *w, int32_t a, int32_t b)
@@ -31,7 +77,6 @@ static bool newer(const struct world *w, int32_t a, int32_t b)
 static void tell(struct world *w, int node, int32_t version)
 {
     struct sim_node *n = &w->nodes[node];
-    const struct version *v = &w->model.versions[version];
     struct rng *r = &w->network;
     for (size_t p = 0; p < n->options.peer_count; p++) {
         int peer = n->peers[p];
@@ -41,10 +86,11 @@ static void tell(struct world *w, int node, int32_t version)
         struct end *to = &conn->end[1];
         bool leaves = !rng_one_in(r, 4);
         to->unopened = true;
-        world_send(w, to, w->model.texts[version], v->len);
+        char text[4096];
+        world_send(w, to, text, print_message(w, version, text, sizeof text));
         if (rng_one_in(r, 3))
             world_send(w, to, " p9 p8", 6);
-        if (!leaves || rng_one_in(r, 2))
+        if (rng_one_in(r, 2))
             world_send(w, to, "\n", 1);
         if (leaves) /* others wait until the other side has enough of it */
             world_close(w, &conn->end[0]);
@@ -65,8 +111,9 @@ void foreign_report(struct world *w, int node, uint32_t key)
     char line[1024], time[64], place[64];
     const struct sim_key *id = &w->model.keys[key];
     load_draw(w, time, place);
-    int len = snprintf(line, sizeof line, "AT %s +%d.5 %.*s %s %s", w->nodes[node].name,
-                       (int)rng_below(&w->workload, 3), (int)id->len, id->id, place, time);
+    int len = snprintf(line, sizeof line, "AT %s %c%d.5%s %.*s %s %s", w->nodes[node].name,
+                       rng_one_in(&w->workload, 4) ? '-' : '+', (int)rng_below(&w->workload, 3),
+                       rng_one_in(&w->workload, 2) ? "00000000" : "", (int)id->len, id->id, place, time);
     w->figures->updates++;
     learn(w, node, model_add(w, key, (struct herd_span){line, (size_t)len}));
 }

@@ -82,6 +82,7 @@ void world_effects(struct world *w, int node)
                 world_wake(w, end);
             break;
         }
+        case HERD_EFFECT_LINE_TIMEOUT: world_line_timeout(w, herd_session_user(e.session)); break;
         case HERD_EFFECT_LOOKUP:
             if (w->ticket_count == 16)
                 sim_fail(w, "too many look-ups");

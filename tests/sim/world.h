@@ -179,8 +179,8 @@ struct event {
 };
 
 struct figures {
-    uint64_t plain_lines, forgotten, compactions, seeds, updates, lines, links, crashes, cuts, faults, events,
-        syncs, allocs_failed, checks, nodes, replays;
+    uint64_t plain_lines, unfinished, forgotten, compactions, seeds, updates, lines, links, crashes, cuts, faults,
+        events, syncs, allocs_failed, checks, nodes, replays;
     double virtual_s;
 };
 
@@ -285,6 +285,8 @@ void world_break(struct world *w, struct conn *conn, bool told);
 
 /* ---- arrive.c ---- */
 void world_move(struct world *w, struct end *end);
+/* A line lacks its LF, and the node would take it as it is. */
+void world_line_timeout(struct world *w, struct end *end);
 
 /* ---- nodes.c ---- */
 /* A node's own period, for the two ends of a link must not differ much. */
@@ -326,7 +328,8 @@ void fault_event(struct world *w, const struct event *e);
 void fault_heal(struct world *w);
 
 /* ---- foreign.c ---- */
-struct herd_span foreign_cut(struct herd_span line);
+/* What a node makes of a message of theirs; borrowed until the next call. */
+struct herd_span foreign_read_message(struct herd_span line);
 void foreign_report(struct world *w, int node, uint32_t key);
 void foreign_read(struct world *w, struct end *end);
 void foreign_break(struct world *w, struct conn *conn);

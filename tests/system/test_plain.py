@@ -93,6 +93,21 @@ class PlainTest(HerdTest):
                 client.half_close()
                 self.assertEqual(client.rest(), b"")  # nobody answers
             wait_for(lambda: server.at(client_id) == at % client_id + b"\n", f"{form} is taken")
+        # as sloppy printers have it
+        for number, (diff, stored) in enumerate([(b"0.500192", b"+0.500192000"), (b"+8.106e-06", b"+0.000008106"),
+                                                 (b"-1.5e+01", b"-15.000000000"), (b"+-0.25", b"-0.250000000")]):
+            client = server.client()
+            client.send(b"AT P %s sloppy%d +1.5-2.5 100.25 P\n" % (diff, number))
+            line = b"AT P %s sloppy%d +1.5-2.5 100.25\n" % (stored, number)
+            wait_for(lambda: server.at(b"sloppy%d" % number) == line, f"{diff} is taken")
+        # without LF, on a connection that stays, more than once
+        client = server.client()
+        for number in range(3):
+            began = time.monotonic()
+            client.send(at % b"open%d" % number + b" P")
+            wait_for(lambda: server.at(b"open%d" % number) == at % b"open%d" % number + b"\n", "it is taken")
+            self.assertLess(time.monotonic() - began, 2)
+        self.assertTrue(client.silent())
         # several on one connection, in pieces, with a client's command among them
         client = server.client()
         client.send(at % b"m1" + b" X\nAT P +1 m2 +1")
@@ -102,7 +117,7 @@ class PlainTest(HerdTest):
         self.assertEqual(server.at(b"m2"), b"AT P +1 m2 +1+1 7\n")
         self.assertTrue(client.silent())
         # and what is not a message is a client's mistake
-        for wrong in (b"AT P +0.5 x +1.5-2.5\n", b"AT P 0.5 x +1.5-2.5 1\n", b"AT P +0.5 x +91-2.5 1 A B\n", b"? x\n"):
+        for wrong in (b"AT P +0.5 x +1.5-2.5\n", b"AT P 0,5 x +1.5-2.5 1\n", b"AT P +0.5 x +91-2.5 1 A B\n", b"? x\n"):
             self.assertEqual(server.ask(wrong), b"? " + wrong)
 
     def test_strangers_are_not_believed(self):
@@ -120,6 +135,48 @@ class PlainTest(HerdTest):
         other = self.herd(["A", "B"], [("A", "B")])
         other.start()
         self.assertEqual(other["A"].ask(line), b"? " + line)
+
+    def test_sender(self):
+        """A herd that wants a seventh word, the name of whoever speaks; and the log of all that."""
+        herd, ours, strangers = self.mixed(["A", "P", "Q"], [("A", "P"), ("A", "Q")], ["P", "Q"], ["readline"] * 2)
+        server = ours[0]
+        server.stop()
+        herd.config["servers"]["P"]["plain_sender"] = True
+        herd.write()
+        server.start()
+        for stranger in strangers.values():
+            stranger.start()
+        line = server.ask(b"IAMAT told +1+1 5\n")
+        for stranger in strangers.values():
+            wait_for(lambda: stranger.messages, "it is told")
+        self.assertEqual(strangers["P"].messages[0], line[:-1] + b" A\n")
+        self.assertEqual(strangers["Q"].messages[0], line)
+        for name in ("P", "Q"):
+            server.wait_event("plain_connected", peer=name, direction="out")
+            server.wait_event("plain_disconnected", peer=name, direction="out")
+        with server.client() as client:
+            client.send(b"AT P +1 heard +1+1 5\nAT P wrong\n")
+            wait_for(lambda: server.at(b"heard"), "it is taken")
+        server.wait_event("plain_connected", direction="in")
+        server.wait_event("plain_disconnected", direction="in")
+        server.wait_event("plain_line_invalid", detail="AT P wrong")
+
+    def test_peers_that_never_hang_up(self):
+        """They are told as fast as others, nearly, and cost few descriptors either way."""
+        herd, ours, strangers = self.mixed(["A", "P"], [("A", "P")], ["P"], ["forget"])
+        server, stranger = ours[0], strangers["P"]
+        before = server.open_files()
+        stranger.start()
+        began = time.monotonic()
+        with server.client() as client:
+            client.send(b"".join(b"IAMAT c%d +1+1 5\n" % i for i in range(400)))
+            client.lines(400)
+        wait_for(lambda: len(stranger.clients) == 400, "all are told")
+        self.assertLess(time.monotonic() - began, 8)  # 12 s at 32 lines a second
+        for i in range(200):
+            self.tell(stranger.port, b"IAMAT p%d +1+1 5\n" % i)
+        wait_for(lambda: server.at(b"p199"), "all are taken")
+        self.assertLess(server.open_files() - before, 32 + 16 + 8)
 
     def test_connections_are_reaped(self):
         herd, ours, strangers = self.mixed(["A", "P"], [("A", "P")], ["P"], ["forget"], {"peer_hello_ms": 300})

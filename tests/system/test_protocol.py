@@ -81,6 +81,8 @@ class Lines(HerdTest):
             with self.subTest(line=line[:80]):
                 self.assertEqual(self.client.ask(line + b"\n"), b"? " + line + b"\n")
         for line in MALFORMED:
+            if line.startswith(b"\xef\xbb\xbf"):
+                continue  # as first bytes a byte order mark counts for nothing
             with self.subTest(first=line[:80]), self.server.client() as fresh:
                 self.assertEqual(fresh.ask(line + b"\n"), b"? " + line + b"\n")
         self.client.send(b"".join(line + b"\n" for line in MALFORMED))
@@ -88,6 +90,47 @@ class Lines(HerdTest):
                          b"".join(b"? " + line + b"\n" for line in MALFORMED))
         self.assertRegex(self.client.ask(b"IAMAT known +1-1 6\n"), AT)  # nothing was disturbed
         self.assertIsNone(self.server.at(b"a"))  # nothing of it was stored
+
+    def test_web_pages_report_for_nobody(self):
+        """What a browser sends, in one piece or byte by byte: its first line comes back, the rest is not read."""
+        for first in (b"POST / HTTP/1.1\r\n", b"\r\n\r\nPOST / HTTP/1.1\r\n", b"PRI * HTTP/2.0\r\n",
+                      b"post http://127.0.0.1:12000/ http/1.0\n", b"OPTIONS *  HTTP/1.1 \r\n"):
+            request = first + b"Host: x\r\nContent-Length: 99\r\n\r\nIAMAT evil +1-1 5\nWHATSAT known 1 1\n"
+            for piece in (len(request), 1, 7):
+                with self.subTest(first=first, piece=piece), self.server.client() as page:
+                    try:
+                        for at in range(0, len(request), piece):
+                            page.send(request[at:at + piece])
+                    except ConnectionError:
+                        pass  # it is closed by now
+                    self.assertEqual(page.line(), b"? " + first.lstrip(b"\r\n"))
+                    self.assertEqual(page.closed_by_server(), b"")
+        self.assertIsNone(self.server.at(b"evil"))
+        self.server.wait_event("http_request")
+        with self.server.client() as client:  # who is called so is a client like any other
+            for name in (b"POST", b"HTTP/1.1"):
+                self.assertRegex(client.ask(b"IAMAT %s +1-1 5\n" % name), AT)
+                self.assertRegex(client.whatsat(name)[0], AT)
+            self.assertEqual(client.ask(b"POST / HTTP/1.1\n"), b"? POST / HTTP/1.1\n")
+            self.assertRegex(client.ask(b"IAMAT POST +1-1 6\n"), AT)
+
+    def test_tls_hello(self):
+        for _ in range(5):
+            with self.server.client() as client:
+                client.send(b"\x16")
+                client.send(b"\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+                began = time.monotonic()
+                self.assertEqual(client.closed_by_server(), b"")
+                self.assertLess(time.monotonic() - began, 1.5)
+        self.server.wait_event("closing", why="tls_not_enabled")
+        wait_for(lambda: len(self.server.events("tls_not_enabled")) == 3, "the first, the second, the fourth is told")
+
+    def test_byte_order_mark(self):
+        with self.server.client() as client:
+            client.send(b"\xef\xbb")
+            self.assertRegex(client.ask(b"\xbfIAMAT marked +1-1 5\n"), AT)
+            self.assertEqual(client.ask(b"\xef\xbb\xbfx\n"), b"? \xef\xbb\xbfx\n")
+        self.assertIsNotNone(self.server.at(b"marked"))
 
     def test_reports_are_copied(self):
         for client_id, place, stamp in VALID:

@@ -80,7 +80,7 @@ static int take_record(struct herd_node *node, struct herd_replay *replay, const
     } else if (err == 0) {
         err = herd_changes_reserve(&node->changes, store->slots + 1);
         if (err >= 0)
-            err = herd_store_put(store, &line->record, &verdict, &slot);
+            err = herd_store_offer(store, &line->record, &verdict, &slot);
     }
     if (err == HERD_E_LIMIT) {
         replay->refused++;

@@ -22,6 +22,13 @@ void herd_notice(struct herd_node *node, const char *text, struct herd_span deta
     herd_wish_make(node, &notice->wish, HERD_EFFECT_NOTICE);
 }
 
+void herd_notice_damped(struct herd_node *node, uint64_t *io_count, const char *text, struct herd_span detail)
+{
+    uint64_t count = ++*io_count;
+    if ((count & (count - 1)) == 0)
+        herd_notice(node, text, detail);
+}
+
 static void show_lookup(const struct herd_ticket *ticket, struct herd_effect *ret)
 {
     const char *text = ticket->texts.at;
@@ -74,6 +81,7 @@ bool herd_node_effect(struct herd_node *node, struct herd_effect *ret_effect)
         ret_effect->text = session->close_why;
         break;
     }
+    case HERD_EFFECT_LINE_TIMEOUT: ret_effect->session = HERD_ITEM(wish, struct herd_session, line_due); break;
     case HERD_EFFECT_DIAL: show_peer(HERD_ITEM(wish, struct herd_peer, dial), ret_effect); break;
     case HERD_EFFECT_PEER_UP: show_peer(HERD_ITEM(wish, struct herd_peer, up), ret_effect); break;
     case HERD_EFFECT_RESUME: show_peer(HERD_ITEM(wish, struct herd_peer, resume), ret_effect); break;

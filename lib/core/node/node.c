@@ -23,6 +23,8 @@ static int copy_name(struct herd_node *node, struct herd_span name)
 
 int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *options)
 {
+    if (!ret_node || !options || (options->peer_count > 0 && !options->peers))
+        return HERD_E_ARG;
     struct herd_node *node = calloc(1, sizeof *node);
     if (!node)
         return HERD_E_NOMEM;
@@ -30,6 +32,7 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     herd_list_init(&node->idle);
     herd_list_init(&node->lines);
     herd_list_init(&node->plains);
+    herd_list_init(&node->plain_lines);
     node->forget_before_ns = INT64_MIN;
     node->sweep_at = UINT32_MAX;
     herd_list_init(&node->wishes);
@@ -131,8 +134,7 @@ int64_t herd_node_next_ns(const struct herd_node *node)
         next = min_ns(next, HERD_ITEM(node->idle.next, struct herd_session, idle)->heard_ns + o->client_idle_ns);
     if (o->line_deadline_ns > 0 && !herd_list_empty(&node->lines))
         next = min_ns(next, HERD_ITEM(node->lines.next, struct herd_session, line)->line_ns + o->line_deadline_ns);
-    if (!herd_list_empty(&node->plains))
-        next = min_ns(next, HERD_ITEM(node->plains.next, struct herd_session, idle)->heard_ns + o->hello_ns);
+    next = min_ns(next, herd_plain_next_session_ns(node));
     for (size_t i = 0; i < node->peer_count; i++)
         next = min_ns(next, herd_peer_next_ns(node, node->peers[i]));
     return next;
@@ -155,23 +157,13 @@ static void close_idle(struct herd_node *node)
     }
 }
 
-/* Plain neighbours say what they have to say at once; not all of them hang up. */
-static void close_plain(struct herd_node *node)
-{
-    while (!herd_list_empty(&node->plains)) {
-        struct herd_session *session = HERD_ITEM(node->plains.next, struct herd_session, idle);
-        if (session->heard_ns + node->options.hello_ns > node->now.steady_ns)
-            return;
-        herd_session_kill(session, "idle");
-    }
-}
-
 static void close_unfinished(struct herd_node *node)
 {
     while (!herd_list_empty(&node->lines)) {
         struct herd_session *session = HERD_ITEM(node->lines.next, struct herd_session, line);
         if (session->line_ns + node->options.line_deadline_ns > node->now.steady_ns)
             return;
+        herd_notice_damped(node, &node->deadline_count, "line_deadline", (struct herd_span){"", 0});
         herd_session_kill(session, "line_deadline");
     }
 }
@@ -181,9 +173,9 @@ void herd_node_tick(struct herd_node *node, struct herd_now now)
     node->now = now;
     if (node->options.client_idle_ns > 0)
         close_idle(node);
+    herd_plain_tick_sessions(node);
     if (node->options.line_deadline_ns > 0)
         close_unfinished(node);
-    close_plain(node);
     herd_expiry_tick(node);
     for (size_t i = 0; i < node->peer_count; i++)
         herd_peer_tick(node, node->peers[i]);

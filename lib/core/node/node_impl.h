@@ -10,7 +10,8 @@
  *     peers.c     options changed, neighbours added and removed while the node runs
  *     peer.c      neighbours: introduction, which connection survives, keep-alive, dialling
  *     flood.c     what a link has to say
- *     plain.c     neighbours that speak the class protocol
+ *     plain.c     neighbours that speak the class protocol: what they are told
+ *     plain_session.c  connections that they make
  *     expiry.c    forgetting clients that were silent for long
  *     sync.c      comparing states when a link comes up
  *     effect.c    the queue of wishes
@@ -61,6 +62,7 @@ struct herd_session {
     struct herd_list all;
     struct herd_list idle; /* clients, the longest silent first */
     struct herd_list line; /* clients in the middle of a line, the oldest first */
+    struct herd_wish line_due;
     struct herd_wish close;
     const char *close_why;
     struct herd_list tickets; /* oldest first */
@@ -72,8 +74,10 @@ struct herd_session {
     uint8_t role;
     bool finishing;   /* takes no more commands; closes when nothing is owed */
     bool spoken;      /* had a line already */
+    bool began;       /* had one that was not blank */
     bool offered;     /* a COMMAND is to be answered before the next line is taken */
     bool plain;       /* comes from where a plain neighbour may be: its AT lines are taken */
+    bool line_young;  /* its line is in `plain_lines`, not in `lines` */
     bool plain_spoke; /* one was: it waits in `plains`, not in `idle` */
     bool leaving;     /* dead, and the other side is to close the connection */
     bool skipping;    /* in the middle of a line of a link that is too long to be taken */
@@ -110,6 +114,7 @@ struct herd_peer {
     bool removed;                        /* no neighbour any more: the entry keeps the number and the name */
     bool was_up;                         /* `incarnation` is that of some process */
     bool plain;                          /* speaks the class protocol; its reader is joined always */
+    bool sender;                         /* plain: its lines end with our name */
     bool behind;                         /* plain: could not be reached, and is sent everything when it can */
     bool we_dialled;
     bool dial_asked; /* a DIAL effect is out, or `dialled` is set */
@@ -151,7 +156,9 @@ struct herd_node {
     size_t peer_count, peer_cap;
     char *name_bytes; /* what `name` and `at_name` show */
     struct herd_list sessions, idle, lines;
-    struct herd_list plains; /* like idle: those that brought an AT line and forgot to leave */
+    struct herd_list plains;      /* like idle: those that brought an AT line and forgot to leave */
+    size_t plain_count;           /* sessions that brought an AT line */
+    struct herd_list plain_lines; /* instead of lines: of plain neighbours, perhaps; the longest silent first */
     struct herd_list wishes;
     struct herd_list notices_free;
     struct herd_notice notices[HERD_NOTICES];
@@ -164,9 +171,10 @@ struct herd_node {
     struct herd_buf entries; /* scratch: the entries of a LIST */
     uint64_t future_count, refused_count, hellos_refused;
     uint64_t plain_refused[HERD_REFUSALS]; /* records of plain neighbours that may be one of several */
-    int64_t forget_before_ns;              /* what was accepted before is held by nobody */
-    uint32_t sweep_at;                     /* the next leaf to look at; UINT32_MAX: done until the next edge */
-    uint16_t own_name;                     /* number of `name` in the store */
+    uint64_t http_count, tls_count, deadline_count, plain_invalid_count, at_count; /* of notices: damped */
+    int64_t forget_before_ns; /* what was accepted before is held by nobody */
+    uint32_t sweep_at;        /* the next leaf to look at; UINT32_MAX: done until the next edge */
+    uint16_t own_name;        /* number of `name` in the store */
 };
 
 static inline uint64_t herd_node_steps(const struct herd_node *node)
@@ -182,6 +190,8 @@ static inline bool herd_worth_saying(uint64_t count)
 {
     return (count & (count - 1)) == 0;
 }
+/* The same, at 1, 2, 4, 8, ... occurrences: for what a stranger can cause. */
+void herd_notice_damped(struct herd_node *node, uint64_t *io_count, const char *text, struct herd_span detail);
 
 /* ---- session.c ---- */
 /* Takes no more input; a CLOSE effect says why. */
@@ -236,11 +246,20 @@ int64_t herd_expiry_next_ns(const struct herd_node *node);
 /* How long until neighbours have forgotten the same; 0: they have. */
 int64_t herd_expiry_unsettled_ns(const struct herd_node *node);
 
-/* ---- plain.c ---- */
+/* ---- plain.c, plain_session.c ---- */
 /* A connection to a plain neighbour was made: says what is due and is done. HERD_E_NOMEM: nothing said. */
 int herd_plain_say(struct herd_session *session, struct herd_peer *peer, struct herd_buf *out);
 /* A line that is no client's, on a session that may be a plain neighbour's. False: then it is invalid. */
 bool herd_plain_take(struct herd_session *session, const struct herd_job *job);
+/* A line without LF behind which nothing came for a while. False: it is no AT line, and stays. */
+bool herd_plain_take_unfinished(struct herd_session *session, struct herd_span line);
+/* A line of a session that may be a plain neighbour's has begun, or more of it came. */
+void herd_plain_time_line(struct herd_session *session);
+/* The session is about to end. */
+void herd_plain_gone(struct herd_session *session);
+/* Timers of connections that plain neighbours made. */
+void herd_plain_tick_sessions(struct herd_node *node);
+int64_t herd_plain_next_session_ns(const struct herd_node *node);
 void herd_plain_failed(struct herd_node *node, struct herd_peer *peer);
 void herd_plain_tick(struct herd_node *node, struct herd_peer *peer);
 int64_t herd_plain_next_ns(const struct herd_node *node, const struct herd_peer *peer);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection: bytes into lines, lines to whoever handles them. */
+#include "../protocol/preface.h"
 #include "../protocol/read.h"
 #include "node_impl.h"
 
@@ -71,6 +72,7 @@ void herd_session_untime(struct herd_session *session)
 {
     herd_list_remove(&session->idle);
     herd_list_remove(&session->line);
+    herd_list_remove(&session->line_due.link);
 }
 
 void herd_session_hold(struct herd_session *session)
@@ -82,6 +84,7 @@ void herd_session_close(struct herd_session *session)
 {
     herd_peer_session_gone(session, "connection_lost");
     herd_peer_left(session);
+    herd_plain_gone(session);
     herd_lookup_abandon(session);
     herd_session_untime(session);
     herd_list_remove(&session->close.link);
@@ -93,6 +96,7 @@ void herd_session_close(struct herd_session *session)
 static void end_session(struct herd_session *session, const char *why)
 {
     herd_peer_session_gone(session, why);
+    herd_plain_gone(session);
     herd_lookup_abandon(session);
     herd_session_untime(session);
     session->role = HERD_ROLE_DEAD;
@@ -164,10 +168,28 @@ static int client_command(struct herd_session *session, const struct herd_job *j
     }
 }
 
+/* A web page can make its reader's browser send a request here, and choose what is in its body: a client that begins
+ * like HTTP is answered once, and nothing behind that is read. */
+static bool is_http(struct herd_session *session, const struct herd_job *job)
+{
+    if (session->began || job->command.verb == HERD_BLANK)
+        return false;
+    session->began = true;
+    if (job->command.verb == HERD_IAMAT || job->command.verb == HERD_WHATSAT || job->command.verb == HERD_HELLO ||
+        !herd_preface_http(job->line))
+        return false;
+    herd_notice_damped(session->node, &session->node->http_count, "http_request", job->line);
+    return true;
+}
+
 static int client_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
 {
     bool first = !session->spoken;
     session->spoken = true;
+    if (is_http(session, job)) {
+        session->finishing = true;
+        return reply_invalid(session, job->line, out);
+    }
     const struct herd_buf *replies = herd_session_replies(session, out);
     size_t before = replies->len;
     int err = client_command(session, job, first, out);
@@ -269,6 +291,8 @@ static size_t cut_batch(struct herd_session *session, struct herd_span *io_rest,
         *ret_scan = herd_line_next(io_rest, &session->seen, line_max(session), &job->line);
         if (*ret_scan != HERD_LINE)
             break;
+        if (!session->spoken)
+            job->line = herd_preface_skip_bom(job->line);
         job->end = (size_t)(io_rest->at - start);
         job->line_hash = link ? herd_recent_hash(recent, job->line) : 0;
         if (link)
@@ -345,6 +369,8 @@ static int reply_too_long(struct herd_session *session, struct herd_span bytes, 
         return 0;
     }
     session->finishing = true;
+    if (!session->spoken)
+        bytes = herd_preface_skip_bom(bytes);
     if (bytes.len > TOO_LONG_SHOWN)
         bytes.len = TOO_LONG_SHOWN;
     struct herd_job job = {.line = bytes, .command = {.verb = HERD_INVALID}};
@@ -357,6 +383,16 @@ static bool replied(const struct herd_session *session, const struct herd_buf *o
     return out->len > out_before || session->ticket_count > 0;
 }
 
+/* A client that speaks TLS would wait for an answer of its kind; no line of ours begins so. */
+static bool is_tls(struct herd_session *session, struct herd_span bytes)
+{
+    if (session->spoken || session->role != HERD_ROLE_CLIENT || !herd_preface_tls(bytes))
+        return false;
+    herd_notice_damped(session->node, &session->node->tls_count, "tls_not_enabled", (struct herd_span){"", 0});
+    herd_session_kill(session, "tls_not_enabled");
+    return true;
+}
+
 /* Takes lines until the bytes, the session or its patience end. Returns how many bytes are used up. */
 static int take_lines(struct herd_session *session, struct herd_span bytes, struct herd_buf *out,
                       size_t *ret_consumed)
@@ -364,8 +400,8 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
     struct herd_job jobs[BATCH];
     struct herd_span rest = bytes;
     size_t consumed = 0;
-    enum herd_scan scan = HERD_LINE;
     uint64_t steps = herd_node_steps(session->node);
+    enum herd_scan scan = is_tls(session, bytes) ? HERD_LINE_MORE : HERD_LINE;
     while (scan == HERD_LINE && !session->finishing && session->role != HERD_ROLE_DEAD && !waits(session)) {
         size_t n = cut_batch(session, &rest, bytes.at, jobs, &scan), done = 0;
         n = read_batch(session, bytes.at + bytes.len, jobs, n);
@@ -403,14 +439,18 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
 static void time_line(struct herd_session *session, bool unfinished, bool another)
 {
     struct herd_node *node = session->node;
-    if (!unfinished || another || session->role != HERD_ROLE_CLIENT)
+    if (!unfinished || another || session->role != HERD_ROLE_CLIENT) {
         herd_list_remove(&session->line);
+        herd_list_remove(&session->line_due.link);
+    }
     if (!unfinished || session->role != HERD_ROLE_CLIENT)
         return;
     if (!herd_list_linked(&session->line)) {
         session->line_ns = node->now.steady_ns;
         herd_list_append(&node->lines, &session->line);
     }
+    if (session->plain)
+        herd_plain_time_line(session);
 }
 
 static void set_turn(const struct herd_session *session, size_t consumed, struct herd_turn *ret_turn)
@@ -467,6 +507,8 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
         /* The end of input ends a client's last line too. A neighbour's was cut off: what is there of it may
          * look whole, with a shorter time. */
         struct herd_span last = {rest.at + ret_turn->consumed, left};
+        if (!session->spoken)
+            last = herd_preface_skip_bom(last);
         struct herd_job job = {.line = last, .end = rest.len, .guess = HERD_NO_SLOT};
         enum herd_verb verb = herd_command_parse(last, &job.command);
         if (verb == HERD_HELLO)
@@ -482,9 +524,27 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
     if (session->role == HERD_ROLE_CLIENT)
         session->finishing = true;
     else if (session->role != HERD_ROLE_DEAD)
-        herd_session_kill(session, "connection_lost");
+        herd_session_kill(session, "peer_closed");
     session->seen = 0;
     time_line(session, false, false);
     set_turn(session, rest.len, ret_turn);
+    return 0;
+}
+
+int herd_session_line_timeout(struct herd_session *session, struct herd_span rest, struct herd_now now,
+                              struct herd_turn *ret_turn)
+{
+    session->node->now = now;
+    *ret_turn = (struct herd_turn){0};
+    if (session->role != HERD_ROLE_CLIENT || session->finishing || rest.len == 0 || waits(session) ||
+        memchr(rest.at, '\n', rest.len))
+        return 0;
+    struct herd_span line = session->spoken ? rest : herd_preface_skip_bom(rest);
+    if (!herd_plain_take_unfinished(session, line))
+        return 0;
+    session->spoken = session->began = true;
+    session->seen = 0;
+    ret_turn->consumed = rest.len;
+    time_line(session, false, true);
     return 0;
 }

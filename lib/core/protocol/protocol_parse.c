@@ -147,6 +147,13 @@ static enum herd_verb parse(struct herd_span line, const char *limit, struct her
     return HERD_INVALID;
 }
 
+enum herd_verb herd_report_parse(struct herd_span id, struct herd_span place, struct herd_span time,
+                                 struct herd_command *ret_command)
+{
+    const struct herd_span fields[] = {id, place, time};
+    return parse_report(fields, time.at + time.len, ret_command);
+}
+
 enum herd_verb herd_command_read(struct herd_span line, const char *limit, struct herd_command *ret_command)
 {
     if (!herd_report_read(line, limit, ret_command))

@@ -2,6 +2,8 @@
 /* The newest record of each client, in slots of one cache line. */
 #include "store_impl.h"
 
+#include <herd/geo.h>
+#include <herd/protocol.h>
 #include <herd/stamp.h>
 
 #include <stdlib.h>
@@ -236,8 +238,8 @@ int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash,
     return 0;
 }
 
-int herd_store_put(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
-                   uint32_t *ret_slot)
+int herd_store_offer(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
+                     uint32_t *ret_slot)
 {
     int server = herd_names_intern(&store->names, record->server);
     if (server < 0)
@@ -265,6 +267,39 @@ int herd_store_put(struct herd_store *store, const struct herd_record *record, e
     }
     *ret_verdict = verdict;
     *ret_slot = slot;
+    return 0;
+}
+
+/* An id is one field of a line. */
+static bool id_valid(struct herd_span id)
+{
+    for (size_t i = 0; i < id.len; i++)
+        if (id.at[i] == ' ' || (unsigned char)(id.at[i] - '\t') < 5)
+            return false;
+    return id.len > 0;
+}
+
+int herd_store_put(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
+                   uint32_t *ret_slot)
+{
+    if (!store || !record)
+        return HERD_E_ARG;
+    /* Texts are kept by what the protocol allows in them: any other would come back changed. */
+    struct herd_record checked = *record;
+    struct herd_place place;
+    if (!herd_name_valid(record->server) || !herd_diff_valid(record->diff) || !id_valid(record->id) ||
+        herd_place_parse(record->place, &place) < 0 || herd_stamp_parse(record->time, &checked.time_ns) < 0 ||
+        (record->time_ns != 0 && record->time_ns != checked.time_ns))
+        return HERD_E_ARG;
+    enum herd_put verdict;
+    uint32_t slot;
+    int err = herd_store_offer(store, &checked, &verdict, &slot);
+    if (err < 0)
+        return err;
+    if (ret_verdict)
+        *ret_verdict = verdict;
+    if (ret_slot)
+        *ret_slot = slot;
     return 0;
 }
 

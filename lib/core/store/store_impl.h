@@ -76,6 +76,9 @@ uint64_t herd_store_record_hash(const struct herd_store *store, uint32_t slot);
 /* How much memory for records a draft needs more than there is: 0 for one that fits the cell it goes into. */
 size_t herd_store_growth(const struct herd_store *store, uint32_t slot, const struct herd_draft *draft);
 
+/* herd_store_put for a record that is checked already, with its time_ns. HERD_E_NOMEM, HERD_E_LIMIT: unchanged. */
+int herd_store_offer(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
+                     uint32_t *ret_slot);
 /* Stores a draft over the record in `slot`. HERD_E_NOMEM: unchanged. */
 int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash, const struct herd_draft *draft);
 /* Stores a draft under a new id. HERD_E_NOMEM, HERD_E_LIMIT: unchanged. */

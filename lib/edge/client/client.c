@@ -2,7 +2,6 @@
 /* A client's life, its requests as they end, and their deadlines. */
 #include "client_impl.h"
 
-#include <event2/dns.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,13 +36,16 @@ static void free_servers(struct herd_client *client)
     for (size_t i = 0; client->servers && i < client->options.server_count; i++)
         free((void *)(uintptr_t)client->servers[i].host);
     free(client->servers);
+    free(client->preferred);
     client->servers = NULL;
+    client->preferred = NULL;
 }
 
 static int copy_servers(struct herd_client *client)
 {
     client->servers = calloc(client->options.server_count, sizeof *client->servers);
-    if (!client->servers)
+    client->preferred = calloc(client->options.server_count, sizeof *client->preferred);
+    if (!client->servers || !client->preferred)
         return HERD_E_NOMEM;
     for (size_t i = 0; i < client->options.server_count; i++) {
         client->servers[i].port = client->options.servers[i].port;
@@ -59,6 +61,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg);
 int herd_client_new(struct herd_client **ret_client, struct event_base *base,
                     const struct herd_client_options *options)
 {
+    if (!ret_client || !base || !options)
+        return HERD_E_ARG;
     struct herd_client_options filled = *options;
     if (!fill_defaults(&filled))
         return HERD_E_ARG;
@@ -89,8 +93,7 @@ void herd_client_free(struct herd_client *client)
         herd_client_forget(client, HERD_ITEM(client->requests.next, struct herd_request, link));
     if (client->timer)
         event_free(client->timer);
-    if (client->dns)
-        evdns_base_free(client->dns, 0);
+    herd_resolver_release(client->resolver);
     free_servers(client);
     herd_client_leave(client);
 }

@@ -2,11 +2,9 @@
 /* Which server a client uses: connecting, leaving it for the next, waiting when none is of use. */
 #include "client_impl.h"
 
-#include <event2/dns.h>
 #include <event2/util.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -15,12 +13,8 @@
 
 void herd_client_disconnect(struct herd_client *client)
 {
-    if (client->resolve) {
-        struct herd_client_resolve *resolve = client->resolve;
-        client->resolve = NULL;
-        resolve->client = NULL; /* its callback frees it */
-        evdns_getaddrinfo_cancel(resolve->request);
-    }
+    herd_connect_cancel(client->connector);
+    client->connector = NULL;
     if (client->bev)
         bufferevent_free(client->bev);
     client->bev = NULL;
@@ -103,11 +97,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     (void)bev;
     struct herd_client *client = arg;
     herd_client_enter(client);
-    if (what & BEV_EVENT_CONNECTED)
-        connected(client);
-    else if (client->state == HERD_CLIENT_CONNECTING)
-        herd_client_lost(client, "cannot connect");
-    else
+    if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
         herd_client_lost(client, what & BEV_EVENT_EOF ? "closed by the server" : "connection broken");
     herd_client_arm(client);
     herd_client_leave(client);
@@ -125,80 +115,55 @@ static void on_read(struct bufferevent *bev, void *arg)
 
 /* ---- connecting ---- */
 
-static void connect_to(struct herd_client *client, const struct sockaddr *to, int len)
+/* The bufferevent owns the socket, also if this fails. */
+static int attach(struct herd_client *client, int fd)
 {
-    client->bev = bufferevent_socket_new(client->base, -1, BEV_OPT_CLOSE_ON_FREE);
+    client->bev = bufferevent_socket_new(client->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (!client->bev) {
-        herd_client_lost(client, "out of memory");
-        return;
+        evutil_closesocket(fd);
+        return HERD_E_NOMEM;
     }
     bufferevent_setcb(client->bev, on_read, NULL, on_event, client);
-    if (bufferevent_enable(client->bev, EV_READ | EV_WRITE) < 0 ||
-        bufferevent_socket_connect(client->bev, to, len) < 0) {
-        /* It may have told on_event already. */
-        if (client->state == HERD_CLIENT_CONNECTING)
-            herd_client_lost(client, "cannot connect");
-    }
+    return bufferevent_enable(client->bev, EV_READ | EV_WRITE) < 0 ? HERD_E_NOMEM : 0;
 }
 
-static void on_resolved(int code, struct evutil_addrinfo *found, void *arg)
+static void on_connected(void *ctx, const struct herd_connect_result *result)
 {
-    struct herd_client_resolve *resolve = arg;
-    struct herd_client *client = resolve->client;
-    free(resolve);
-    if (client) {
-        client->resolve = NULL;
-        herd_client_enter(client);
-        if (code == 0 && found)
-            connect_to(client, found->ai_addr, (int)found->ai_addrlen);
+    struct herd_client *client = ctx;
+    client->connector = NULL;
+    herd_client_enter(client);
+    if (result->fd < 0) {
+        herd_client_lost(client, result->unresolved ? "the host is not known" : "cannot connect");
+    } else {
+        client->preferred[client->at] = result->address;
+        if (attach(client, result->fd) < 0)
+            herd_client_lost(client, "out of memory");
         else
-            herd_client_lost(client, "the host is not known");
-        herd_client_arm(client);
-        herd_client_leave(client);
+            connected(client);
     }
-    if (found)
-        evutil_freeaddrinfo(found);
-}
-
-static void resolve_host(struct herd_client *client, const char *host, const char *port)
-{
-    struct evutil_addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = EVUTIL_AI_NUMERICSERV};
-    struct herd_client_resolve *resolve = calloc(1, sizeof *resolve);
-    if (!client->dns)
-        client->dns =
-            evdns_base_new(client->base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-    if (!resolve || !client->dns) {
-        free(resolve);
-        herd_client_lost(client, "cannot resolve names");
-        return;
-    }
-    resolve->client = client;
-    client->resolve = resolve;
-    /* May call on_resolved before it returns: then it gives NULL, and `resolve` is gone. */
-    struct evdns_getaddrinfo_request *request =
-        evdns_getaddrinfo(client->dns, host, port, &hints, on_resolved, resolve);
-    if (request)
-        resolve->request = request;
+    herd_client_arm(client);
+    herd_client_leave(client);
 }
 
 void herd_client_connect(struct herd_client *client)
 {
-    const struct herd_client_address *server = &client->servers[client->at];
-    struct evutil_addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                                    .ai_flags = EVUTIL_AI_NUMERICHOST | EVUTIL_AI_NUMERICSERV};
-    struct evutil_addrinfo *found = NULL;
-    char port[8];
     if (client->pending == 0) {
         client->state = HERD_CLIENT_IDLE;
         return;
     }
+    const struct herd_client_address *server = &client->servers[client->at];
+    const struct herd_sockaddr *preferred = &client->preferred[client->at];
+    const struct herd_connect_options options = {
+        .host = server->host,
+        .port = server->port,
+        .resolve_ms = client->options.connect_ms,
+        .connect_ms = client->options.connect_ms,
+        .prefer = preferred->len ? preferred : NULL,
+        .done = on_connected,
+        .ctx = client,
+    };
     client->state = HERD_CLIENT_CONNECTING;
     client->turn_ns = herd_clock().steady_ns + client->options.connect_ms * NS_PER_MS;
-    snprintf(port, sizeof port, "%u", (unsigned)server->port);
-    if (evutil_getaddrinfo(server->host, port, &hints, &found) == 0) {
-        connect_to(client, found->ai_addr, (int)found->ai_addrlen);
-        evutil_freeaddrinfo(found);
-    } else {
-        resolve_host(client, server->host, port);
-    }
+    if (herd_connect_start(&client->connector, client->base, &client->resolver, &options) < 0)
+        herd_client_lost(client, "out of memory");
 }

@@ -12,6 +12,7 @@
 
 #include "../../core/base/list.h"
 #include "../clock.h"
+#include "../net/connector.h"
 
 #include <herd/client.h>
 
@@ -36,12 +37,6 @@ enum herd_client_state {
     HERD_CLIENT_UP, /* every request of the list is sent */
 };
 
-/* Outlives a client that does not want the address any more: the resolver calls back in any case. */
-struct herd_client_resolve {
-    struct herd_client *client;
-    struct evdns_getaddrinfo_request *request;
-};
-
 struct herd_client {
     struct event_base *base;
     struct herd_client_options options; /* defaults filled in; `servers` is a copy */
@@ -51,8 +46,9 @@ struct herd_client {
     size_t failures; /* since a server last replied */
     int64_t backoff_ns;
     int64_t turn_ns; /* WAITING: when to try; CONNECTING: when to give up; UP: since when the oldest waits */
-    struct evdns_base *dns;
-    struct herd_client_resolve *resolve;
+    struct herd_resolver *resolver; /* NULL until a name is looked up */
+    struct herd_connector *connector;
+    struct herd_sockaddr *preferred; /* of each server: the address it was last reached at; len 0: none */
     struct bufferevent *bev;
     struct event *timer;
     struct herd_list requests; /* oldest first, so deadlines are in order too */

@@ -73,6 +73,9 @@ void herd_config_drop_servers(struct herd_config *config)
     for (size_t i = 0; i < config->server_count; i++) {
         free(config->servers[i].name);
         free(config->servers[i].host);
+        for (size_t j = 0; j < config->servers[i].listen_count; j++)
+            free(config->servers[i].listen[j]);
+        free(config->servers[i].listen);
     }
     free(config->servers);
     config->servers = NULL;

@@ -41,10 +41,51 @@ static int by_number(const void *a, const void *b)
     return compare_rest(a, b);
 }
 
+static bool is_host(const char *host)
+{
+    return herd_config_made_of(host, ".-_:%") && strlen(host) <= HERD_CONFIG_HOST_MAX_BYTES;
+}
+
+/* One place to listen. *io_text is freed by the caller in any case. */
+static int take_listen_host(struct herd_config_reader *reader, struct json_object *value, char **io_text)
+{
+    int err = herd_config_take_text(reader, value, io_text);
+    if (err >= 0 && strcmp(*io_text, "*") != 0 && !is_host(*io_text))
+        err = herd_config_expected(reader, HERD_E_SYNTAX, value, "a host name, an IP address or \"*\"");
+    return err;
+}
+
+/* A text, or a list of them. */
+static int take_listen(struct herd_config_reader *reader, struct json_object *value,
+                       struct herd_config_server *server)
+{
+    bool list = json_object_is_type(value, json_type_array);
+    size_t count = list ? json_object_array_length(value) : 1;
+    if (!list && !json_object_is_type(value, json_type_string))
+        return herd_config_expected(reader, HERD_E_SYNTAX, value, "a host or a list of hosts");
+    if (count == 0 || count > HERD_CONFIG_LISTEN_MAX)
+        return herd_config_fail(reader, HERD_E_RANGE, herd_config_at(value), "expected 1 to %d hosts, found %zu",
+                                HERD_CONFIG_LISTEN_MAX, count);
+    server->listen = calloc(count, sizeof *server->listen);
+    if (!server->listen)
+        return HERD_E_NOMEM;
+    server->listen_count = count;
+    for (size_t i = 0; i < count; i++) {
+        if (list)
+            herd_config_enter_index(reader, i);
+        int err = take_listen_host(reader, list ? json_object_array_get_idx(value, i) : value, &server->listen[i]);
+        if (err < 0)
+            return err;
+        if (list)
+            herd_config_leave(reader);
+    }
+    return 0;
+}
+
 static int take_server(struct herd_config_reader *reader, struct json_object *value,
                        struct herd_config_server *server, size_t *ret_port_offset)
 {
-    struct json_object *port = NULL;
+    struct json_object *port = NULL, *sender = NULL;
     if (!json_object_is_type(value, json_type_object))
         return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
     json_object_object_foreach(value, name, member)
@@ -53,18 +94,23 @@ static int take_server(struct herd_config_reader *reader, struct json_object *va
         herd_config_enter(reader, herd_span_of(name));
         if (strcmp(name, "host") == 0) {
             err = herd_config_take_text(reader, member, &server->host);
-            if (err >= 0 && (!herd_config_made_of(server->host, ".-_:%") || strlen(server->host) > 255))
+            if (err >= 0 && !is_host(server->host))
                 err = herd_config_expected(reader, HERD_E_SYNTAX, member, "a host name or an IP address");
         } else if (strcmp(name, "port") == 0) {
             int64_t number = 0;
             port = member;
             err = herd_config_take_int(reader, member, 1, 65535, &number);
             server->port = (uint16_t)number;
+        } else if (strcmp(name, "listen") == 0) {
+            err = take_listen(reader, member, server);
         } else if (strcmp(name, "plain") == 0) {
             err = herd_config_take_bool(reader, member, &server->plain);
+        } else if (strcmp(name, "plain_sender") == 0) {
+            sender = member;
+            err = herd_config_take_bool(reader, member, &server->plain_sender);
         } else {
             err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                                   "unknown member, expected host, port or plain");
+                                   "unknown member, expected host, port, listen, plain or plain_sender");
         }
         if (err < 0)
             return err;
@@ -72,6 +118,9 @@ static int take_server(struct herd_config_reader *reader, struct json_object *va
     }
     if (!port)
         return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value), "expected a port, found none");
+    if (server->plain_sender && !server->plain)
+        return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(sender),
+                                "plain_sender is for a server that is plain");
     if (!server->host)
         server->host = herd_config_copy("127.0.0.1");
     *ret_port_offset = herd_config_at(port);

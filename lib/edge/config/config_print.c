@@ -51,6 +51,20 @@ static void put_member(struct print *print, const char *name, const char *text)
     put_string(print, text);
 }
 
+static void put_listen(struct print *print, const struct herd_config_server *server)
+{
+    if (server->listen_count == 1) {
+        put_member(print, "listen", server->listen[0]);
+        return;
+    }
+    for (size_t i = 0; i < server->listen_count; i++) {
+        put(print, i ? ", " : ", \"listen\": [");
+        put_string(print, server->listen[i]);
+    }
+    if (server->listen_count)
+        put(print, "]");
+}
+
 static void put_servers(struct print *print, const struct herd_config *config)
 {
     put(print, "  \"servers\": {");
@@ -60,7 +74,10 @@ static void put_servers(struct print *print, const struct herd_config *config)
         put_string(print, server->name);
         put(print, ": {\"host\": ");
         put_string(print, server->host);
-        put(print, ", \"port\": %u%s}", (unsigned)server->port, server->plain ? ", \"plain\": true" : "");
+        put(print, ", \"port\": %u", (unsigned)server->port);
+        put_listen(print, server);
+        put(print, "%s%s}", server->plain ? ", \"plain\": true" : "",
+            server->plain_sender ? ", \"plain_sender\": true" : "");
     }
     put(print, "\n  },\n");
 }

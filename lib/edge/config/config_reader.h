@@ -16,6 +16,8 @@ enum {
     HERD_CONFIG_DEPTH_MAX = 8, /* the format itself needs three */
     HERD_CONFIG_TEXT_MAX_BYTES = 4096,
     HERD_CONFIG_NAME_MAX_BYTES = 64,
+    HERD_CONFIG_HOST_MAX_BYTES = 255,
+    HERD_CONFIG_LISTEN_MAX = 16,
     HERD_CONFIG_SHOWN_SIZE = 72, /* a value or name shown in a fault, with its NUL */
 };
 

@@ -229,7 +229,7 @@ void herd_fetch_free(struct herd_fetch *fetch)
         herd_fetch_site_free(fetch->sites);
         fetch->sites = next;
     }
-    herd_fetch_dns_free(fetch->dns);
+    herd_resolver_release(fetch->resolver);
     herd_buf_fini(&fetch->lent);
     if (fetch->deliver)
         event_free(fetch->deliver);

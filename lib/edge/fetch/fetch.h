@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * HTTP requests on the caller's event_base: libcurl's multi-socket interface, HTTP/1.1, TLS verified,
- * no redirects, no proxies, no signals, a User-Agent of our own. Nothing here ever blocks the loop: names are resolved by evdns
- * and handed to libcurl as addresses, and every request has a deadline of its own on a libevent timer,
+ * no redirects, no proxies, no signals, a User-Agent of our own. Nothing here ever blocks the loop: names are resolved by
+ * ../net/resolver.h and handed to libcurl as addresses, and every request has a deadline of its own on a libevent timer,
  * which holds whatever libcurl is doing.
  */
 #ifndef HERD_EDGE_FETCH_H
@@ -20,6 +20,9 @@ int herd_fetch_new(struct herd_fetch **ret_fetch, struct event_base *base);
 /* Cancels every call; sites are freed too. */
 void herd_fetch_free(struct herd_fetch *fetch);
 
+/* Shares a resolver, of which it takes a reference; without this call it makes one of its own. */
+struct herd_resolver;
+void herd_fetch_set_resolver(struct herd_fetch *fetch, struct herd_resolver *resolver);
 /* Asks this name server ("127.0.0.1:5353") instead of the system's. HERD_E_NOMEM, HERD_E_ADDRESS. */
 int herd_fetch_resolver(struct herd_fetch *fetch, const char *address);
 

@@ -33,8 +33,8 @@ static size_t on_header(char *at, size_t size, size_t count, void *ctx)
     (void)at;
     struct herd_fetch_call *call = ctx;
     call->header_bytes += size * count;
-    call->too_big = call->header_bytes > HEADERS_MAX_BYTES;
-    return call->too_big ? 0 : size * count;
+    call->header_too_big = call->header_bytes > HEADERS_MAX_BYTES;
+    return call->header_too_big ? 0 : size * count;
 }
 
 #define SET(curl, option, value)                                        \

@@ -8,13 +8,24 @@
 
 #include <stdlib.h>
 
+/* libcurl calls a line of a header that is longer than its own bound "out of memory". It is that, as a rule, when the
+ * reply has begun and nothing behind its header has come. */
+static bool header_under_way(const struct herd_fetch_call *call)
+{
+    curl_off_t begun_us = 0;
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_STARTTRANSFER_TIME_T, &begun_us);
+    return begun_us > 0 && call->body.len == 0;
+}
+
 static void finish(struct herd_fetch_call *call, CURLcode code)
 {
     curl_off_t retry_after = 0;
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &call->result.http_status);
     if (curl_easy_getinfo(call->easy->curl, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
         call->result.retry_after_s = (int64_t)retry_after;
-    if (call->no_memory || code == CURLE_OUT_OF_MEMORY)
+    if (call->header_too_big || (code == CURLE_OUT_OF_MEMORY && header_under_way(call)))
+        herd_fetch_end(call, HERD_E_LIMIT, "the header of the reply is larger than allowed");
+    else if (call->no_memory || code == CURLE_OUT_OF_MEMORY)
         herd_fetch_end(call, HERD_E_NOMEM, "out of memory");
     else if (call->too_big)
         herd_fetch_end(call, HERD_E_LIMIT, "the reply is larger than allowed");

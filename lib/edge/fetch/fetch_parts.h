@@ -4,6 +4,7 @@
 #ifndef HERD_EDGE_FETCH_PARTS_H
 #define HERD_EDGE_FETCH_PARTS_H
 
+#include "../net/resolver.h"
 #include "fetch.h"
 
 #include <curl/curl.h>
@@ -12,18 +13,6 @@
 
 #define HERD_FETCH_HEADERS_MAX 8 /* of a request, our own two among them */
 
-struct evdns_base;
-struct evdns_getaddrinfo_request;
-
-/* evdns calls back from the loop even for what was cancelled, and looks at its base when it does: the base
- * has to live until the last of these calls has come, which may be after the fetch is gone. */
-struct herd_fetch_dns {
-    struct event_base *loop;
-    struct evdns_base *base;
-    size_t pending;
-    bool orphan;
-};
-
 struct herd_fetch {
     struct event_base *base;
     CURLM *multi;
@@ -31,20 +20,12 @@ struct herd_fetch {
     struct event *deliver;             /* calls that ended are waiting */
     struct herd_fetch_watch **watches; /* by descriptor */
     size_t watch_count;
-    struct herd_fetch_dns *dns;
+    struct herd_resolver *resolver; /* NULL until needed, or given */
     struct herd_fetch_site *sites;
     struct herd_fetch_call *calls;              /* all of them */
     struct herd_fetch_call *ended, **ended_end; /* those that wait for delivery, in order */
     bool acting;                                /* inside herd_fetch_act, which delivers at its end */
     struct herd_buf lent;                       /* the body delivered last; the next one takes its memory */
-};
-
-/* A resolution outlives whoever wanted it: evdns calls back even after a cancel. */
-struct herd_fetch_resolve {
-    struct herd_fetch_site *site; /* NULL: nobody wants it any more */
-    struct herd_fetch_dns *dns;
-    struct evdns_getaddrinfo_request *request;
-    bool running;
 };
 
 struct herd_fetch_site {
@@ -55,7 +36,7 @@ struct herd_fetch_site {
     bool fixed;      /* an address, or localhost: nothing to resolve */
     char *addresses; /* "host:port:address,address" for libcurl; NULL: unknown or not needed */
     int64_t fresh_until_ms;
-    struct herd_fetch_resolve *resolve;
+    struct herd_resolver_call *resolving;
     struct herd_fetch_easy *idle; /* handles of calls that are over */
     size_t idle_count;
 };
@@ -84,7 +65,7 @@ struct herd_fetch_call {
     struct event deadline;
     struct herd_buf header_text, post, body;
     size_t body_max_bytes, header_bytes;
-    bool too_big, no_memory;
+    bool too_big, header_too_big, no_memory;
     struct herd_fetch_result result;
     herd_fetch_done *done;
     void *ctx;
@@ -122,6 +103,5 @@ int herd_fetch_socket_close(void *ctx, curl_socket_t fd);
 bool herd_fetch_site_ready(struct herd_fetch_site *site);
 void herd_fetch_site_resolve(struct herd_fetch_site *site);
 void herd_fetch_site_free(struct herd_fetch_site *site);
-void herd_fetch_dns_free(struct herd_fetch_dns *dns);
 
 #endif

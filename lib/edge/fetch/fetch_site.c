@@ -2,7 +2,6 @@
 /* Where requests go: URLs that are accepted, and the addresses behind their names, found without blocking. */
 #include "fetch_parts.h"
 
-#include <event2/dns.h>
 #include <event2/util.h>
 
 #include <netdb.h>
@@ -11,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* evdns does not tell how long an answer lives; a minute follows any move of a provider soon enough. */
+/* The C library does not tell how long an answer lives; a minute follows any move of a provider soon enough. */
 #define ADDRESSES_FRESH_MS 60000
 #define ADDRESSES_MAX      8
 
@@ -100,10 +99,7 @@ void herd_fetch_site_free(struct herd_fetch_site *site)
 {
     if (!site)
         return;
-    if (site->resolve) {
-        site->resolve->site = NULL;
-        evdns_getaddrinfo_cancel(site->resolve->request);
-    }
+    herd_resolver_cancel(site->resolving);
     herd_fetch_easy_free_idle(site);
     free(site->host);
     free(site->ca_file);
@@ -117,7 +113,7 @@ bool herd_fetch_site_ready(struct herd_fetch_site *site)
 }
 
 /* "host:port:address,address"; NULL for no memory or no address. */
-static char *addresses_text(const struct herd_fetch_site *site, const struct evutil_addrinfo *list)
+static char *addresses_text(const struct herd_fetch_site *site, const struct herd_sockaddr_list *list)
 {
     struct herd_buf text = {0};
     char port[8];
@@ -126,16 +122,13 @@ static char *addresses_text(const struct herd_fetch_site *site, const struct evu
     if (herd_buf_add_text(&text, site->host) < 0 || herd_buf_add_text(&text, ":") < 0 ||
         herd_buf_add_text(&text, port) < 0)
         err = HERD_E_NOMEM;
-    for (; list && err == 0 && count < ADDRESSES_MAX; list = list->ai_next) {
+    for (size_t i = 0; i < list->count && err == 0 && count < ADDRESSES_MAX; i++) {
         char address[64];
-        const void *at = NULL;
-        if (list->ai_family == AF_INET)
-            at = &((const struct sockaddr_in *)(const void *)list->ai_addr)->sin_addr;
-        else if (list->ai_family == AF_INET6)
-            at = &((const struct sockaddr_in6 *)(const void *)list->ai_addr)->sin6_addr;
-        if (!at || !evutil_inet_ntop(list->ai_family, at, address, sizeof address))
+        const struct herd_sockaddr *at = &list->at[i];
+        bool six = at->u.any.sa_family == AF_INET6;
+        const void *bytes = six ? (const void *)&at->u.in6.sin6_addr : (const void *)&at->u.in.sin_addr;
+        if (!evutil_inet_ntop(at->u.any.sa_family, bytes, address, sizeof address))
             continue;
-        bool six = list->ai_family == AF_INET6;
         if (herd_buf_add_text(&text, count++ ? "," : ":") < 0 || herd_buf_add_text(&text, six ? "[" : "") < 0 ||
             herd_buf_add_text(&text, address) < 0 || herd_buf_add_text(&text, six ? "]" : "") < 0)
             err = HERD_E_NOMEM;
@@ -147,123 +140,62 @@ static char *addresses_text(const struct herd_fetch_site *site, const struct evu
     return text.at;
 }
 
-static void free_dns_now(evutil_socket_t fd, short what, void *ctx)
+/* Ends or begins every call that waits for the site's addresses. Neither runs a callback of ours, so the list of calls
+ * stays as it is. */
+static void serve_waiting(struct herd_fetch_site *site, int err, const char *why)
 {
-    (void)fd;
-    (void)what;
-    struct herd_fetch_dns *dns = ctx;
-    if (dns->base)
-        evdns_base_free(dns->base, 0);
-    free(dns);
-}
-
-void herd_fetch_dns_free(struct herd_fetch_dns *dns)
-{
-    if (!dns)
-        return;
-    dns->orphan = true;
-    if (!dns->pending)
-        free_dns_now(-1, 0, dns);
-}
-
-/* A call of evdns has come; not from inside it, but soon after the last one, an orphan goes. */
-static void dns_called(struct herd_fetch_dns *dns)
-{
-    struct timeval soon = {0, 0};
-    if (--dns->pending == 0 && dns->orphan)
-        (void)event_base_once(dns->loop, -1, EV_TIMEOUT, free_dns_now, dns, &soon);
-}
-
-static void resolved(int result, struct evutil_addrinfo *list, void *ctx)
-{
-    struct herd_fetch_resolve *resolve = ctx;
-    struct herd_fetch_site *site = resolve->site;
-    resolve->running = false;
-    dns_called(resolve->dns);
-    if (site) {
-        site->resolve = NULL;
-        char *text = result == 0 ? addresses_text(site, list) : NULL;
-        if (text) {
-            free(site->addresses);
-            site->addresses = text;
-            site->fresh_until_ms = herd_fetch_now_ms() + ADDRESSES_FRESH_MS;
-        }
-    }
-    if (list)
-        evutil_freeaddrinfo(list);
-    /* Addresses of a while ago are better than none while the name servers are away. Neither function runs
-     * a callback of ours, so the list of calls stays as it is. */
-    for (struct herd_fetch_call *call = site ? site->fetch->calls : NULL; call; call = call->next) {
+    for (struct herd_fetch_call *call = site->fetch->calls; call; call = call->next) {
         if (call->site != site || call->state != HERD_FETCH_RESOLVING)
             continue;
-        if (site->addresses)
-            herd_fetch_go(call);
+        if (why)
+            herd_fetch_end(call, err, why);
         else
-            herd_fetch_end(call, HERD_E_ADDRESS, "the provider's host name cannot be resolved");
+            herd_fetch_go(call);
     }
-    if (resolve->request)
-        free(resolve);
 }
 
-static struct herd_fetch_dns *dns_of(struct herd_fetch *fetch)
+static void on_resolved(void *ctx, const struct herd_sockaddr_list *found, const char *why, bool local)
 {
-    if (fetch->dns)
-        return fetch->dns;
-    struct herd_fetch_dns *dns = calloc(1, sizeof *dns);
-    if (!dns)
-        return NULL;
-    dns->loop = fetch->base;
-    /* Without "when inactive" a loop with nothing else to do would never end. */
-    dns->base = evdns_base_new(fetch->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-    if (!dns->base) {
-        free(dns);
-        return NULL;
+    struct herd_fetch_site *site = ctx;
+    (void)local;
+    site->resolving = NULL;
+    char *text = why ? NULL : addresses_text(site, found);
+    if (text) {
+        free(site->addresses);
+        site->addresses = text;
+        site->fresh_until_ms = herd_fetch_now_ms() + ADDRESSES_FRESH_MS;
     }
-    (void)evdns_base_resolv_conf_parse(dns->base, DNS_OPTIONS_ALL, "/etc/resolv.conf");
-    if (evdns_base_count_nameservers(dns->base) == 0)
-        (void)evdns_base_nameserver_ip_add(dns->base, "127.0.0.1");
-    return fetch->dns = dns;
+    /* Addresses of a while ago are better than none while the name servers are away. */
+    if (site->addresses)
+        serve_waiting(site, 0, NULL);
+    else
+        serve_waiting(site, HERD_E_ADDRESS, "the provider's host name cannot be resolved");
+}
+
+static int make_resolver(struct herd_fetch *fetch)
+{
+    return fetch->resolver ? 0 : herd_resolver_new(&fetch->resolver, fetch->base);
+}
+
+void herd_fetch_set_resolver(struct herd_fetch *fetch, struct herd_resolver *resolver)
+{
+    struct herd_resolver *before = fetch->resolver;
+    fetch->resolver = herd_resolver_acquire(resolver);
+    herd_resolver_release(before);
 }
 
 int herd_fetch_resolver(struct herd_fetch *fetch, const char *address)
 {
-    struct herd_fetch_dns *owner = dns_of(fetch);
-    if (!owner)
-        return HERD_E_NOMEM;
-    struct evdns_base *dns = owner->base;
-    (void)evdns_base_clear_nameservers_and_suspend(dns);
-    if (evdns_base_nameserver_ip_add(dns, address) != 0)
-        return HERD_E_ADDRESS;
-    return evdns_base_resume(dns) == 0 ? 0 : HERD_E_ADDRESS;
+    int err = make_resolver(fetch);
+    return err < 0 ? err : herd_resolver_nameserver(fetch->resolver, address);
 }
 
 void herd_fetch_site_resolve(struct herd_fetch_site *site)
 {
-    if (site->resolve)
+    struct herd_fetch *fetch = site->fetch;
+    if (site->resolving)
         return;
-    struct herd_fetch_dns *dns = dns_of(site->fetch);
-    struct herd_fetch_resolve *resolve = dns ? calloc(1, sizeof *resolve) : NULL;
-    if (!resolve) {
-        for (struct herd_fetch_call *call = site->fetch->calls; call; call = call->next)
-            if (call->site == site && call->state == HERD_FETCH_RESOLVING)
-                herd_fetch_end(call, HERD_E_NOMEM, "out of memory");
-        return;
-    }
-    struct evutil_addrinfo hints = {0};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_protocol = IPPROTO_TCP;
-    hints.ai_flags = EVUTIL_AI_ADDRCONFIG;
-    resolve->site = site;
-    resolve->running = true;
-    resolve->dns = dns;
-    dns->pending++;
-    site->resolve = resolve;
-    struct evdns_getaddrinfo_request *request =
-        evdns_getaddrinfo(dns->base, site->host, NULL, &hints, resolved, resolve);
-    /* Names in /etc/hosts are answered before the call returns, and then there is no request. */
-    if (!resolve->running)
-        free(resolve);
-    else
-        resolve->request = request;
+    if (make_resolver(fetch) < 0 ||
+        herd_resolver_lookup(fetch->resolver, site->host, site->port, on_resolved, site, &site->resolving) < 0)
+        serve_waiting(site, HERD_E_NOMEM, "out of memory");
 }

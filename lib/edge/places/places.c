@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Asks and flights: equal questions share one flight, and every asker gets exactly one answer. */
+#include "places_net.h"
 #include "places_parts.h"
 
 #include "../../places/answer.h"
@@ -214,15 +215,19 @@ static int add_configured(struct herd_places *places, const struct herd_config_p
     slot->instant = local;
     if (!local)
         slot->in_flight_max = config->in_flight_max ? config->in_flight_max : overpass ? 1 : 8;
-    int err = local ? places_local_new(&slot->provider, places, config, reterr_fault)
-                    : places_http_new(&slot->provider, places, config, reterr_fault);
-    if (err < 0)
-        return err;
+    int err = local ? places_local_new(slot, places, config, reterr_fault)
+                    : places_http_new(slot, places, config, reterr_fault);
+    if (err < 0 && err != HERD_E_NOMEM) {
+        if (!slot->provider.ctx && places_broken_new(slot, places, config) < 0)
+            err = places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+        else
+            places_set_unusable(places, slot, reterr_fault->what);
+    }
     slot->provider.name = slot->name;
     /* Google's terms forbid keeping names and addresses; OpenStreetMap's licence asks for it, nearly. */
     if (overpass && config->cache_ms > 0 && places_cache_new(&slot->cache, config->cache_ms, 16u << 20) < 0)
         return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
-    return 0;
+    return err;
 }
 
 static void set_limits(struct herd_places *places, const struct herd_limits *limits)
@@ -255,12 +260,21 @@ int herd_places_new(struct herd_places **ret_places, struct event_base *base, co
     places->base = base;
     places->log = log;
     set_limits(places, &config->limits);
-    int err = 0;
-    for (size_t i = 0; i < config->provider_count && err == 0; i++)
-        err = add_configured(places, &config->providers[i], reterr_fault);
-    if (err < 0) {
+    /* A provider that does not work is passed over if another one does: better places than none. */
+    struct herd_config_fault fault = {0};
+    int err = 0, first_err = 0;
+    size_t usable = 0;
+    for (size_t i = 0; i < config->provider_count && err != HERD_E_NOMEM; i++) {
+        err = add_configured(places, &config->providers[i], &fault);
+        usable += err == 0;
+        if (err < 0 && (first_err == 0 || err == HERD_E_NOMEM)) {
+            first_err = err;
+            *reterr_fault = fault;
+        }
+    }
+    if (first_err == HERD_E_NOMEM || (first_err < 0 && !usable)) {
         herd_places_free(places);
-        return err;
+        return first_err;
     }
     *ret_places = places;
     return 0;
@@ -298,6 +312,12 @@ void herd_places_free(struct herd_places *places)
     herd_fetch_free(places->fetch);
     herd_buf_fini(&places->spare);
     free(places);
+}
+
+void herd_places_set_resolver(struct herd_places *places, struct herd_resolver *resolver)
+{
+    if (places->fetch)
+        herd_fetch_set_resolver(places->fetch, resolver);
 }
 
 void herd_places_reload(struct herd_places *places)

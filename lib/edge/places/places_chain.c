@@ -178,6 +178,11 @@ static bool choose(struct herd_lookup *flight)
         struct places_slot *slot = places->slots[flight->slot];
         if (answered_from_cache(flight))
             return true;
+        if (slot->unusable[0]) {
+            if (!flight->status[0])
+                places_set_failure(flight, "UNKNOWN_ERROR", slot->unusable);
+            continue;
+        }
         if (!places_breaker_allows(slot)) {
             char why[224];
             snprintf(why, sizeof why, "%s is left alone for a while: %.150s", slot->name, slot->breaker.why);

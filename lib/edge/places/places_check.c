@@ -113,17 +113,23 @@ static void check_key(struct check *check, const struct herd_config_provider *co
 static void check_file(struct check *check, const char *path)
 {
     struct herd_points *points = NULL;
+    struct herd_points_summary summary;
     struct herd_config_fault fault = {0};
-    char message[sizeof fault.what + 300];
-    size_t skipped = 0;
-    int err = herd_points_load(&points, path, NULL, &skipped, &fault);
-    if (err < 0 && fault.line)
-        snprintf(message, sizeof message, "%.250s, line %u: %s", path, fault.line, fault.what);
+    char message[sizeof fault.what + 400];
+    int err = herd_points_load(&points, path, NULL, &summary, &fault);
+    const char *what = err < 0 ? fault.what : summary.first.what;
+    unsigned line = err < 0 ? fault.line : summary.first.line;
+    size_t count = err < 0 ? 0 : herd_points_count(points);
+    if (err < 0 && line)
+        snprintf(message, sizeof message, "%.250s, line %u: %s", path, line, what);
     else if (err < 0)
-        snprintf(message, sizeof message, "%.250s: %s", path, fault.what);
-    else if (!herd_points_count(points))
+        snprintf(message, sizeof message, "%.250s: %s", path, what);
+    else if (summary.faulty)
+        snprintf(message, sizeof message, "%.250s: %zu places, %zu faults, the first on line %u: %s", path, count,
+                 summary.faulty, line, what);
+    else
         snprintf(message, sizeof message, "%.250s holds no place", path);
-    if (err < 0 || !herd_points_count(points))
+    if (err < 0 || summary.faulty || !count)
         tell(check, err, message);
     herd_points_free(points);
 }

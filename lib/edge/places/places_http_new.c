@@ -96,8 +96,8 @@ static int fill(struct http_provider *provider, const struct herd_config_provide
     return 0;
 }
 
-int places_http_new(struct herd_provider *ret_provider, struct herd_places *places,
-                    const struct herd_config_provider *config, struct herd_config_fault *reterr_fault)
+int places_http_new(struct places_slot *slot, struct herd_places *places, const struct herd_config_provider *config,
+                    struct herd_config_fault *reterr_fault)
 {
     static const char *const kinds[] = {"google-legacy", "google-new", "overpass"};
     size_t kind = 0;
@@ -116,10 +116,10 @@ int places_http_new(struct herd_provider *ret_provider, struct herd_places *plac
         http_free(provider);
         return err;
     }
-    *ret_provider = (struct herd_provider){.ctx = provider,
-                                           .start = places_http_start,
-                                           .cancel = places_http_cancel,
-                                           .reload = http_reload,
-                                           .free = http_free};
+    slot->provider = (struct herd_provider){.ctx = provider,
+                                            .start = places_http_start,
+                                            .cancel = places_http_cancel,
+                                            .reload = http_reload,
+                                            .free = http_free};
     return 0;
 }

@@ -2,50 +2,92 @@
 /*
  * Providers in memory: the compiled-in gazetteer, and files. A file is read at the start and again on
  * reload, then by a thread of its own: millions of points take seconds, and the loop has no seconds. The
- * thread shares nothing but the flag that stops it; what it made is handed over through a pipe.
+ * thread shares a job with the loop, which belongs to both: the one that lets go of it last frees it. So leaving never
+ * waits for a read that hangs (a network file system whose server is gone): the thread is left behind with the job.
+ * That it is done is told by closing its end of a pipe.
  */
 #include "places_parts.h"
 
 #include "../../places/points.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-struct local_provider {
-    struct herd_places *places;
-    char *path; /* NULL: the gazetteer */
+#define LEAVE_MAX_MS 100 /* a thread that reads looks at `stop` more often than that */
+
+struct load_job {
+    atomic_int owners;
+    atomic_bool stop, done;
+    char *path;
+    int done_fd; /* the thread's: closed when what is below is written */
     struct herd_points *points;
-    struct herd_buf answer;
-    struct event *loaded;
-    int pipe[2];
-    pthread_t thread;
-    bool loading, again;
-    atomic_bool stop;
-    /* Written by the thread, read when it has been joined. */
-    struct herd_points *fresh;
-    size_t skipped;
+    struct herd_points_summary summary;
     int err;
     struct herd_config_fault fault;
 };
 
-static void log_loaded(struct local_provider *local, size_t skipped)
+struct local_provider {
+    struct herd_places *places;
+    struct places_slot *slot;
+    char *path;                 /* NULL: the gazetteer */
+    struct herd_points *points; /* NULL: the file could not be read yet */
+    struct herd_buf answer;
+    struct load_job *job; /* NULL: nothing is being read */
+    int job_fd;
+    struct event *loaded;
+    bool again;
+};
+
+static void job_release(struct load_job *job)
 {
-    struct herd_log_field fields[] = {herd_log_text("file", local->path),
-                                      herd_log_int("points", (int64_t)herd_points_count(local->points)),
-                                      herd_log_int("skipped", (int64_t)skipped)};
-    herd_log_event(local->places->log, HERD_LOG_INFO, "places_file", fields, 3);
+    if (atomic_fetch_sub(&job->owners, 1) > 1)
+        return;
+    herd_points_free(job->points);
+    free(job->path);
+    free(job);
+}
+
+/* What was read, and how much could not be: many unnamed features are usual, faulty ones are not. */
+static void log_loaded(struct local_provider *local, const struct herd_points_summary *summary)
+{
+    size_t count = herd_points_count(local->points), field_count = 3;
+    struct herd_log_field fields[7] = {herd_log_text("file", local->path), herd_log_int("points", (int64_t)count),
+                                       herd_log_int("skipped", (int64_t)summary->skipped)};
+    if (summary->faulty) {
+        fields[field_count++] = herd_log_int("faulty", (int64_t)summary->faulty);
+        fields[field_count++] = herd_log_int("first_line", (int64_t)summary->first.line);
+        if (summary->first_item)
+            fields[field_count++] = herd_log_int("first_feature", (int64_t)summary->first_item);
+        fields[field_count++] = herd_log_text("why", summary->first.what);
+    }
+    herd_log_event(local->places->log, count && !summary->faulty ? HERD_LOG_INFO : HERD_LOG_WARN, "places_file",
+                   fields, field_count);
+}
+
+/* Takes over what was read. A file without a place answers nothing: the chain goes on to the next provider. */
+static void use_points(struct local_provider *local, struct herd_points *points,
+                       const struct herd_points_summary *summary)
+{
+    herd_points_free(local->points);
+    local->points = points;
+    local->slot->unusable[0] = '\0';
+    if (!herd_points_count(points))
+        snprintf(local->slot->unusable, sizeof local->slot->unusable, "%.200s holds no place", local->path);
+    log_loaded(local, summary);
 }
 
 static void local_start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query)
 {
     struct local_provider *local = ctx;
     local->answer.len = 0;
-    if (herd_points_answer(local->points, query, &local->answer) < 0) {
+    if (!local->points || herd_points_answer(local->points, query, &local->answer) < 0) {
         places_lookup_fail(lookup, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
         return;
     }
@@ -54,48 +96,98 @@ static void local_start(void *ctx, struct herd_lookup *lookup, const struct herd
 
 static void *load_thread(void *ctx)
 {
-    struct local_provider *local = ctx;
-    local->err = herd_points_load(&local->fresh, local->path, &local->stop, &local->skipped, &local->fault);
-    /* One byte into an empty pipe always fits. */
-    ssize_t wrote = write(local->pipe[1], "", 1);
-    (void)wrote;
+    struct load_job *job = ctx;
+    job->err = herd_points_load(&job->points, job->path, &job->stop, &job->summary, &job->fault);
+    atomic_store(&job->done, true);
+    close(job->done_fd);
+    job_release(job);
     return NULL;
+}
+
+static int start_thread(struct load_job *job)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0)
+        return HERD_E_NOMEM;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    /* Signals are for the program's own threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&thread, &attributes, load_thread, job);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return failed ? HERD_E_NOMEM : 0;
+}
+
+static void on_loaded(evutil_socket_t fd, short what, void *ctx);
+
+/* Lets go of the job; the thread may still be at it. */
+static void leave_job(struct local_provider *local)
+{
+    if (local->loaded)
+        event_free(local->loaded);
+    local->loaded = NULL;
+    if (local->job_fd >= 0)
+        close(local->job_fd);
+    local->job_fd = -1;
+    if (local->job)
+        job_release(local->job);
+    local->job = NULL;
 }
 
 static int begin_load(struct local_provider *local)
 {
-    sigset_t all, before;
-    local->fresh = NULL;
+    int ends[2], err = HERD_E_NOMEM;
     local->again = false;
-    /* Signals are for the program's own threads. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&local->thread, NULL, load_thread, local);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    local->loading = !failed;
-    return failed ? HERD_E_NOMEM : 0;
+    if (pipe(ends) < 0)
+        return HERD_E_IO;
+    for (int i = 0; i < 2; i++)
+        fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    local->job_fd = ends[0];
+    local->loaded = event_new(local->places->base, ends[0], EV_READ, on_loaded, local);
+    struct load_job *job = calloc(1, sizeof *job);
+    if (local->loaded && job && (job->path = strdup(local->path)) && event_add(local->loaded, NULL) == 0) {
+        job->done_fd = ends[1];
+        atomic_init(&job->owners, 2);
+        local->job = job;
+        if ((err = start_thread(job)) == 0)
+            return 0;
+        local->job = NULL;
+    }
+    close(ends[1]);
+    leave_job(local);
+    if (job)
+        free(job->path);
+    free(job);
+    return err;
+}
+
+static void log_kept(struct local_provider *local, const struct load_job *job, const char *why)
+{
+    struct herd_log_field fields[] = {herd_log_text("file", local->path),
+                                      herd_log_int("line", (int64_t)job->fault.line), herd_log_text("why", why)};
+    herd_log_event(local->places->log, HERD_LOG_ERROR, "places_file_kept", fields, 3);
 }
 
 static void on_loaded(evutil_socket_t fd, short what, void *ctx)
 {
+    (void)fd;
     (void)what;
     struct local_provider *local = ctx;
-    char byte;
-    if (read(fd, &byte, 1) != 1)
-        return;
-    pthread_join(local->thread, NULL);
-    local->loading = false;
-    if (local->err < 0) {
-        struct herd_log_field fields[] = {herd_log_text("file", local->path),
-                                          herd_log_int("line", (int64_t)local->fault.line),
-                                          herd_log_text("why", local->fault.what)};
-        herd_log_event(local->places->log, HERD_LOG_ERROR, "places_file_kept", fields, 3);
+    struct load_job *job = local->job;
+    if (job->err < 0) {
+        log_kept(local, job, job->fault.what);
+    } else if (job->summary.cut_short && local->points && herd_points_count(local->points)) {
+        job->fault.line = job->summary.first.line; /* perhaps it is being written just now */
+        log_kept(local, job, "the file is cut short");
     } else {
-        herd_points_free(local->points);
-        local->points = local->fresh;
-        local->fresh = NULL;
-        log_loaded(local, local->skipped);
+        use_points(local, job->points, &job->summary);
+        job->points = NULL;
     }
+    leave_job(local);
     if (local->again)
         (void)begin_load(local);
 }
@@ -105,7 +197,7 @@ static int local_reload(void *ctx)
     struct local_provider *local = ctx;
     if (!local->path)
         return 0;
-    if (local->loading) {
+    if (local->job) {
         local->again = true; /* the file may have changed since this one was begun */
         return 0;
     }
@@ -117,16 +209,13 @@ static void local_free(void *ctx)
     struct local_provider *local = ctx;
     if (!local)
         return;
-    if (local->loading) {
-        local->stop = true;
-        pthread_join(local->thread, NULL);
-        herd_points_free(local->fresh);
+    if (local->job) {
+        /* As a rule the thread ends at once, and nothing is left behind. */
+        struct pollfd done = {.fd = local->job_fd, .events = POLLIN};
+        atomic_store(&local->job->stop, true);
+        (void)poll(&done, 1, LEAVE_MAX_MS);
     }
-    if (local->loaded)
-        event_free(local->loaded);
-    for (int i = 0; i < 2; i++)
-        if (local->pipe[i] >= 0)
-            close(local->pipe[i]);
+    leave_job(local);
     herd_points_free(local->points);
     herd_buf_fini(&local->answer);
     free(local->path);
@@ -135,52 +224,36 @@ static void local_free(void *ctx)
 
 static int open_file(struct local_provider *local, struct herd_config_fault *reterr_fault)
 {
-    size_t skipped;
+    struct herd_points *points = NULL;
+    struct herd_points_summary summary;
     struct herd_config_fault fault = {0};
-    int err = herd_points_load(&local->points, local->path, NULL, &skipped, &fault);
-    if (err < 0) {
-        if (fault.line)
-            return places_fault(reterr_fault, err, "%s, line %u: %s", local->path, fault.line, fault.what);
+    int err = herd_points_load(&points, local->path, NULL, &summary, &fault);
+    if (err < 0 && fault.line)
+        return places_fault(reterr_fault, err, "%s, line %u: %s", local->path, fault.line, fault.what);
+    if (err < 0)
         return places_fault(reterr_fault, err, "%s: %s", local->path, fault.what);
-    }
-    log_loaded(local, skipped);
-    if (pipe(local->pipe) < 0) {
-        local->pipe[0] = local->pipe[1] = -1;
-        return places_fault(reterr_fault, HERD_E_IO, "no pipe");
-    }
-    for (int i = 0; i < 2; i++) {
-        fcntl(local->pipe[i], F_SETFD, FD_CLOEXEC);
-        fcntl(local->pipe[i], F_SETFL, O_NONBLOCK);
-    }
-    local->loaded = event_new(local->places->base, local->pipe[0], EV_READ | EV_PERSIST, on_loaded, local);
-    if (!local->loaded || event_add(local->loaded, NULL) < 0)
-        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    use_points(local, points, &summary);
     return 0;
 }
 
-int places_local_new(struct herd_provider *ret_provider, struct herd_places *places,
+int places_local_new(struct places_slot *slot, struct herd_places *places,
                      const struct herd_config_provider *config, struct herd_config_fault *reterr_fault)
 {
     bool file = strcmp(config->kind, "file") == 0;
     if (file && !config->file)
         return places_fault(reterr_fault, HERD_E_SYNTAX, "provider file needs a file");
     struct local_provider *local = calloc(1, sizeof *local);
-    if (!local)
+    if (!local || (file && !(local->path = strdup(config->file)))) {
+        free(local);
         return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
-    local->places = places;
-    local->pipe[0] = local->pipe[1] = -1;
-    int err;
-    if (file && !(local->path = strdup(config->file)))
-        err = places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
-    else if (file)
-        err = open_file(local, reterr_fault);
-    else if ((err = herd_points_gazetteer(&local->points)) < 0)
-        err = places_fault(reterr_fault, err, "out of memory");
-    if (err < 0) {
-        local_free(local);
-        return err;
     }
-    *ret_provider =
+    local->places = places;
+    local->slot = slot;
+    local->job_fd = -1;
+    slot->provider =
         (struct herd_provider){.ctx = local, .start = local_start, .reload = local_reload, .free = local_free};
-    return 0;
+    if (file)
+        return open_file(local, reterr_fault);
+    return herd_points_gazetteer(&local->points) < 0 ? places_fault(reterr_fault, HERD_E_NOMEM, "out of memory")
+                                                     : 0;
 }

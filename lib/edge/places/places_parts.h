@@ -10,6 +10,7 @@
  *   places_http.c    providers behind HTTP; places_http_new.c sets them up
  *   places_local.c   providers in memory
  *   places_key.c     API keys
+ *   places_broken.c  what stands for a provider that could not be made
  *   places_check.c   opens what a configuration names, before a start
  */
 #ifndef HERD_EDGE_PLACES_PARTS_H
@@ -39,7 +40,8 @@ struct places_slot {
     char *name; /* owned; provider.name points here */
     int64_t timeout_ms;
     size_t in_flight_max, in_flight;
-    bool instant; /* start always ends the look-up */
+    bool instant;       /* start always ends the look-up */
+    char unusable[256]; /* why it is passed over until a reload mends it; empty: it is not */
     struct places_breaker breaker;
     struct places_cache *cache; /* NULL: not allowed */
     struct herd_lookup *waiting, **waiting_end;
@@ -138,11 +140,18 @@ int places_key_read(struct herd_buf *out, const struct herd_config_provider *con
                     struct herd_config_fault *reterr_fault);
 void places_key_wipe(struct herd_buf *key);
 
-/* Makers of providers; the fault's sentence says what is wrong. `config` borrowed for the call. */
-int places_http_new(struct herd_provider *ret_provider, struct herd_places *places,
-                    const struct herd_config_provider *config, struct herd_config_fault *reterr_fault);
-int places_local_new(struct herd_provider *ret_provider, struct herd_places *places,
+/* Makers of providers: fill slot->provider; the fault's sentence says what is wrong. `config` borrowed for the call.
+ * After a failure of places_local_new the provider is there all the same if it has a `ctx`: its reload may mend it. */
+int places_http_new(struct places_slot *slot, struct herd_places *places, const struct herd_config_provider *config,
+                    struct herd_config_fault *reterr_fault);
+int places_local_new(struct places_slot *slot, struct herd_places *places,
                      const struct herd_config_provider *config, struct herd_config_fault *reterr_fault);
+/* places_broken.c: stands in for a provider behind HTTP that cannot be made for the time being, and makes it on a
+ * reload. `config` is copied. HERD_E_NOMEM. */
+int places_broken_new(struct places_slot *slot, struct herd_places *places,
+                      const struct herd_config_provider *config);
+/* Notes why a provider is passed over, and logs it. */
+void places_set_unusable(struct herd_places *places, struct places_slot *slot, const char *why);
 
 /* Fills a fault without a place in a file. Returns `err`. */
 HERD_PRINTF(3, 4)

@@ -8,8 +8,7 @@
 #include <string.h>
 
 /* How long the other side has to read our last words before the connection is closed under it. */
-#define LINGER_NS       INT64_C(2000000000)
-#define LINGER_PLAIN_NS INT64_C(200000000) /* plain neighbours say nothing that matters, and may never hang up */
+#define LINGER_NS INT64_C(2000000000)
 
 struct herd_conn *herd_conn_new(struct herd_server *server)
 {
@@ -18,7 +17,7 @@ struct herd_conn *herd_conn_new(struct herd_server *server)
         return NULL;
     conn->server = server;
     conn->fd = -1;
-    conn->peer = -1;
+    conn->peer = conn->plain_from = -1;
     herd_list_append(&server->conns, &conn->all);
     return conn;
 }
@@ -45,6 +44,20 @@ int herd_conn_begin_link(struct herd_conn *conn, size_t peer)
     return 0;
 }
 
+struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_WHO_MAX])
+{
+    char address[INET6_ADDRSTRLEN] = "local";
+    const unsigned char *bytes = (const unsigned char *)conn->address;
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (conn->address[0] || conn->address[1]) {
+        bool v4 = memcmp(bytes, mapped, sizeof mapped) == 0;
+        inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, address, sizeof address);
+    }
+    int len =
+        snprintf(text, HERD_WHO_MAX, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, (unsigned)conn->port);
+    return (struct herd_span){text, len > 0 ? (size_t)len : 0};
+}
+
 struct herd_span herd_conn_who(struct herd_conn *conn)
 {
     struct herd_server *server = conn->server;
@@ -57,16 +70,8 @@ struct herd_span herd_conn_who(struct herd_conn *conn)
             who->len = 0;
         return (struct herd_span){who->at, who->len};
     }
-    char address[INET6_ADDRSTRLEN] = "local";
-    const unsigned char *bytes = (const unsigned char *)conn->address;
-    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (conn->address[0] || conn->address[1]) {
-        bool v4 = memcmp(bytes, mapped, sizeof mapped) == 0;
-        inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, address, sizeof address);
-    }
-    int len = snprintf(text, sizeof text, strchr(address, ':') ? "client=[%s]:%u" : "client=%s:%u", address,
-                       (unsigned)conn->port);
-    if (len > 0 && herd_buf_add(who, text, (size_t)len) < 0)
+    struct herd_span address = herd_conn_address(conn, text);
+    if (herd_buf_add_text(who, "client=") < 0 || herd_buf_add(who, address.at, address.len) < 0)
         who->len = 0;
     return (struct herd_span){who->at, who->len};
 }
@@ -87,7 +92,7 @@ static void log_conn(struct herd_conn *conn, enum herd_log_level level, const ch
 
 /* ---- closing ---- */
 
-static void leave_session(struct herd_conn *conn)
+static void leave_session(struct herd_conn *conn, const char *why)
 {
     struct herd_server *server = conn->server;
     struct herd_session *session = conn->session;
@@ -95,6 +100,8 @@ static void leave_session(struct herd_conn *conn)
         return;
     conn->session = NULL;
     herd_session_close(session);
+    if (conn->peer >= 0 && !conn->link && !conn->plain && !conn->refused)
+        herd_dial_ended(server, (size_t)conn->peer, why);
     if (conn->link && conn->peer >= 0 && server->links[conn->peer] == conn)
         server->links[conn->peer] = NULL;
 }
@@ -108,7 +115,8 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
     if (why)
         log_conn(conn, HERD_LOG_DEBUG, "closed", why);
     bool told = conn->plain && herd_plain_told(conn);
-    leave_session(conn);
+    herd_plain_lost(conn);
+    leave_session(conn, why);
     herd_transport_close(conn);
     herd_list_remove(&conn->unsent);
     if (conn->counted) {
@@ -136,15 +144,21 @@ void herd_conn_bury(struct herd_server *server)
  * last words with it: say that we are done, and wait a moment for the other side to be done too. */
 static void linger_or_close(struct herd_conn *conn)
 {
-    if (conn->eof || conn->server->freeing) {
+    /* There are no last words to who brought nothing but AT lines. */
+    if (conn->eof || conn->server->freeing || (conn->plain_home && conn->gained && !conn->answered)) {
         herd_conn_close(conn, NULL);
         return;
     }
     conn->lingering = true;
-    conn->progress_ns = herd_clock().steady_ns + (conn->plain ? LINGER_PLAIN_NS : LINGER_NS);
-    if (!herd_list_linked(&conn->unsent))
-        herd_list_append(&conn->server->unsent, &conn->unsent);
+    conn->progress_ns = herd_clock().steady_ns;
+    herd_list_remove(&conn->unsent);
     herd_transport_shutdown(conn);
+    if (conn->plain) {
+        herd_plain_linger(conn);
+    } else {
+        conn->progress_ns += LINGER_NS;
+        herd_list_append(&conn->server->unsent, &conn->unsent);
+    }
     herd_transport_read(conn, true);
 }
 
@@ -155,7 +169,7 @@ void herd_conn_finish(struct herd_conn *conn, const char *why)
     if (why)
         log_conn(conn, HERD_LOG_DEBUG, "closing", why);
     conn->closing = true;
-    leave_session(conn);
+    leave_session(conn, why);
     if (herd_transport_unsent(conn) == 0)
         linger_or_close(conn);
     herd_server_turn(conn->server);
@@ -205,6 +219,7 @@ void herd_conn_sent(struct herd_conn *conn, int err)
 static void put(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_server *server = conn->server;
+    conn->answered = true;
     if (herd_held_wants(conn, bytes.len) && herd_held_add(conn, bytes) == 0)
         return;
     if (server->journal && !conn->link)
@@ -294,6 +309,21 @@ static bool turned_away(struct herd_conn *conn, struct herd_span bytes)
     return true;
 }
 
+/* Around calls of the session: what the node notices meanwhile is about this connection. */
+static struct herd_conn *enter_input(struct herd_conn *conn)
+{
+    struct herd_conn *outer = conn->server->input_conn;
+    conn->server->input_conn = conn;
+    conn->busy = true;
+    return outer;
+}
+
+static void leave_input(struct herd_conn *conn, struct herd_conn *outer)
+{
+    conn->server->input_conn = outer;
+    conn->busy = false;
+}
+
 size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_server *server = conn->server;
@@ -301,7 +331,7 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
     struct herd_turn turn;
     if (!conn->session || turned_away(conn, bytes))
         return bytes.len; /* closing: nobody listens */
-    conn->busy = true;
+    struct herd_conn *outer = enter_input(conn);
     do {
         struct herd_now now = herd_clock();
         struct herd_span rest = {bytes.at + used, bytes.len - used};
@@ -314,6 +344,7 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
             break;
         }
         log_received(conn, (struct herd_span){rest.at, turn.consumed});
+        herd_plain_heard(conn);
         used += turn.consumed;
         if (!carry_out(conn, &turn)) {
             used = bytes.len;
@@ -325,7 +356,7 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
         }
         /* A look-up that held commands up may have been answered on the spot. */
     } while (turn.paused && conn->again && !too_much_unsent(conn));
-    conn->busy = false;
+    leave_input(conn, outer);
     if (!conn->closed && !conn->closing)
         pause(conn, turn.paused);
     return used;
@@ -345,7 +376,7 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
             herd_conn_close(conn, NULL);
         return rest.len;
     }
-    conn->busy = true;
+    struct herd_conn *outer = enter_input(conn);
     do {
         struct herd_now now = herd_clock();
         struct herd_span left = {used ? rest.at + used : rest.at, rest.len - used}; /* it may have no address */
@@ -358,15 +389,29 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
             break;
         }
         log_received(conn, (struct herd_span){left.at, turn.consumed});
+        herd_plain_heard(conn);
         used += turn.consumed;
         if (!carry_out(conn, &turn)) {
             used = rest.len;
             break;
         }
     } while (turn.paused && conn->again);
-    conn->busy = false;
+    leave_input(conn, outer);
     conn->paused = !conn->closed && turn.paused;
     return used;
+}
+
+void herd_conn_line_timeout(struct herd_conn *conn)
+{
+    struct herd_turn turn;
+    if (!conn->session || conn->closed || conn->busy || conn->paused)
+        return;
+    struct herd_span kept = herd_transport_kept(conn);
+    (void)herd_session_line_timeout(conn->session, kept, herd_clock(), &turn);
+    log_received(conn, (struct herd_span){kept.at, turn.consumed});
+    herd_plain_heard(conn);
+    herd_transport_use(conn, turn.consumed);
+    herd_server_turn(conn->server);
 }
 
 void herd_conn_end(struct herd_conn *conn)

@@ -110,6 +110,11 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
     herd_held_check(server);
 }
 
+void herd_socket_use(struct herd_conn *conn, size_t used)
+{
+    keep(conn, (struct herd_span){conn->rest.at + used, conn->rest.len - used});
+}
+
 void herd_socket_again(struct herd_conn *conn)
 {
     if (conn->rest.len > 0 || conn->eof)

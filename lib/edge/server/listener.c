@@ -1,217 +1,291 @@
 /* SPDX-License-Identifier: MIT */
-/* Accepting connections, and what to do when there are too many or descriptors run out. */
+/* Where a server listens: all addresses of the names it was given, or a socket made elsewhere. */
 #include "server_impl.h"
+
+#include "../net/sockaddr.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
-#define BACKLOG         1024
-#define ACCEPT_PAUSE_US 100000
+#define BACKLOG 1024
+/* A fault shows so much of a host name, so that the reason fits behind it. */
+#define HOST_SHOWN_MAX 100
 
-void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port)
+static int fail(const struct herd_server *server, const char *host, const char *why,
+                struct herd_config_fault *reterr_fault)
 {
-    unsigned char bytes[16] = {0};
-    *ret_port = 0;
-    if (from->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
-        bytes[10] = bytes[11] = 0xff; /* IPv4-mapped */
-        memcpy(bytes + 12, &in->sin_addr, 4);
-        *ret_port = ntohs(in->sin_port);
-    } else if (from->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
-        memcpy(bytes, &in6->sin6_addr, 16);
-        *ret_port = ntohs(in6->sin6_port);
-    }
-    memcpy(ret_address, bytes, 16);
-}
-
-/* Warned of at 1, 2, 4, 8, ... refusals: a stranger can cause them. */
-void herd_listener_refused(struct herd_server *server, const char *why)
-{
-    uint64_t count = ++server->refused_count;
-    if ((count & (count - 1)) == 0) {
-        struct herd_log_field fields[] = {herd_log_text("why", why), herd_log_int("count", (int64_t)count)};
-        herd_log_time(server->log, herd_clock().wall_ns);
-        herd_log_event(server->log, HERD_LOG_WARN, "connection_refused", fields, 2);
-    }
-}
-
-static void refuse(struct herd_server *server, int fd, const char *why)
-{
-    close(fd);
-    herd_listener_refused(server, why);
-}
-
-/* Two connections a neighbour beyond the clients: both ends dial. */
-static bool has_room(const struct herd_server *server)
-{
-    return server->client_count < (size_t)server->limits->clients_max + 2 * herd_node_peer_count(server->node);
-}
-
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
-                      void *arg)
-{
-    (void)listener;
-    (void)len;
-    struct herd_server *server = arg;
-    uint64_t address[2];
-    uint16_t port = 0;
-    herd_address_of(from, address, &port);
-    int err = herd_addresses_take(&server->addresses, address, server->limits->clients_per_address_max);
-    if (err < 0) {
-        refuse(server, fd, err == HERD_E_LIMIT ? "clients_per_address_max" : "out_of_memory");
-        return;
-    }
-    struct herd_conn *conn = herd_conn_new(server);
-    if (!conn) {
-        herd_addresses_give(&server->addresses, address);
-        refuse(server, fd, "out_of_memory");
-        return;
-    }
-    conn->address[0] = address[0];
-    conn->address[1] = address[1];
-    conn->port = port;
-    conn->counted = true;
-    server->client_count++;
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (herd_socket_attach(conn, fd) < 0) {
-        close(fd);
-        herd_conn_close(conn, "out_of_memory");
-        return;
-    }
-    if (herd_conn_begin_client(conn) < 0) {
-        herd_conn_close(conn, "out_of_memory");
-        return;
-    }
-    herd_plain_admit(conn);
-    /* Full of clients, there still is room for neighbours: whoever comes now has to introduce itself. */
-    if (server->client_count > (size_t)server->limits->clients_max) {
-        conn->over = true;
-        conn->progress_ns = herd_clock().steady_ns + server->limits->peer_hello_ms * 1000000;
-        herd_list_append(&server->unsent, &conn->unsent);
-    }
-    if (!has_room(server))
-        evconnlistener_disable(server->listener); /* the others wait in the kernel's queue */
-}
-
-void herd_listener_resume(struct herd_server *server)
-{
-    if (server->listener && !server->stopping && !evtimer_pending(server->accept_again, NULL) && has_room(server))
-        evconnlistener_enable(server->listener);
-}
-
-/* Out of descriptors: the connection waits in the kernel's queue, which would wake us again and again.
- * With the descriptor held in reserve it is taken and closed, so that its client knows; then we rest. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
-{
-    struct herd_server *server = arg;
-    int error = errno;
-    if ((error == EMFILE || error == ENFILE) && server->reserve_fd >= 0) {
-        close(server->reserve_fd);
-        int fd = accept(evconnlistener_get_fd(listener), NULL, NULL);
-        if (fd >= 0)
-            refuse(server, fd, strerror(error));
-        server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    }
-    evconnlistener_disable(listener);
-    event_add(server->accept_again, &(struct timeval){0, ACCEPT_PAUSE_US});
-}
-
-static void on_accept_again(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    struct herd_server *server = arg;
-    if (server->reserve_fd < 0)
-        server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (server->listener && !server->stopping && has_room(server))
-        evconnlistener_enable(server->listener);
-}
-
-static int fail(struct herd_config_fault *fault, const char *host, unsigned port, const char *why)
-{
-    fault->line = fault->column = 0;
-    snprintf(fault->what, sizeof fault->what, "cannot listen on %s port %u: %s", host, port, why);
+    bool cut = strlen(host) > HOST_SHOWN_MAX;
+    reterr_fault->line = reterr_fault->column = 0;
+    snprintf(reterr_fault->what, sizeof reterr_fault->what, "cannot listen on %.*s%s port %u: %s", HOST_SHOWN_MAX,
+             host, cut ? "..." : "", (unsigned)server->config->servers[server->self].port, why);
     return HERD_E_ADDRESS;
 }
 
-/* On a socket that somebody else made; it stays theirs if this fails. */
-static struct evconnlistener *listen_on(struct herd_server *server, int fd)
+char *herd_listener_where(const struct herd_config_server *self)
+{
+    struct herd_buf text = {0};
+    int err = herd_buf_add_text(&text, self->listen_count ? "" : self->host);
+    for (size_t i = 0; i < self->listen_count && err >= 0; i++) {
+        err = herd_buf_add_text(&text, i ? "," : "");
+        if (err >= 0)
+            err = herd_buf_add_text(&text, self->listen[i]);
+    }
+    if (err < 0 || herd_buf_add(&text, "", 1) < 0)
+        herd_buf_fini(&text);
+    return text.at;
+}
+
+/* ---- addresses ---- */
+
+/* "*": all addresses of the machine, of both families. */
+static void add_any(struct herd_sockaddr_list *list, uint16_t port)
+{
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct addrinfo second = {.ai_family = AF_INET, .ai_addr = (struct sockaddr *)&four, .ai_addrlen = sizeof four};
+    const struct addrinfo first = {
+        .ai_family = AF_INET6, .ai_addr = (struct sockaddr *)&six, .ai_addrlen = sizeof six, .ai_next = &second};
+    herd_sockaddr_list_add(list, &first);
+}
+
+static int add_host(const struct herd_server *server, const char *host, struct herd_sockaddr_list *list,
+                    struct herd_config_fault *reterr_fault)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    uint16_t own_port = server->config->servers[server->self].port;
+    char port[8];
+    if (strcmp(host, "*") == 0) {
+        add_any(list, own_port);
+        return 0;
+    }
+    snprintf(port, sizeof port, "%u", (unsigned)own_port);
+    int code = getaddrinfo(host, port, &hints, &found);
+    if (code != 0)
+        return fail(server, host, gai_strerror(code), reterr_fault);
+    herd_sockaddr_list_add(list, found);
+    freeaddrinfo(found);
+    return 0;
+}
+
+/* ---- sockets ---- */
+
+static int add_listener(struct herd_server *server, int fd)
+{
+    struct evconnlistener *listener = herd_accept_new(server, fd);
+    if (!listener)
+        return HERD_E_NOMEM;
+    server->listeners[server->listener_count++] = listener;
+    return 0;
+}
+
+/* Both wildcard addresses can be bound only if IPv6's is for IPv6 alone. */
+static bool has_any_of_both(const struct herd_sockaddr_list *list)
+{
+    bool four = false, six = false;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!herd_sockaddr_is_any(&list->at[i].u.any))
+            continue;
+        four = four || list->at[i].u.any.sa_family == AF_INET;
+        six = six || list->at[i].u.any.sa_family == AF_INET6;
+    }
+    return four && six;
+}
+
+/* A listening socket, or -1 and errno. */
+static int bind_to(const struct herd_sockaddr *to, bool v6only)
+{
+    int on = 1;
+    int fd = socket(to->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        (v6only && to->u.any.sa_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
+        bind(fd, &to->u.any, to->len) < 0 || listen(fd, BACKLOG) < 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* A name may have addresses of other machines, or of a family that is switched off. */
+static bool is_not_ours(int error)
+{
+    return error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
+}
+
+static void log_skipped(struct herd_server *server, const struct herd_sockaddr *to, int error)
+{
+    char text[HERD_SOCKADDR_TEXT_MAX];
+    struct herd_log_field fields[] = {
+        herd_log_text("address", herd_sockaddr_text(&to->u.any, to->len, text)),
+        herd_log_text("why", strerror(error)),
+    };
+    herd_log_event(server->log, herd_sockaddr_is_any(&to->u.any) ? HERD_LOG_INFO : HERD_LOG_WARN,
+                   "listen_address_skipped", fields, 2);
+}
+
+static int open_addresses(struct herd_server *server, struct herd_config_fault *reterr_fault)
+{
+    const struct herd_config_server *self = &server->config->servers[server->self];
+    struct herd_sockaddr_list list = {.count = 0};
+    int err = self->listen_count ? 0 : add_host(server, self->host, &list, reterr_fault);
+    for (size_t i = 0; i < self->listen_count && err >= 0; i++)
+        err = add_host(server, self->listen[i], &list, reterr_fault);
+    if (err < 0)
+        return err;
+    server->listeners = calloc(list.count + 1, sizeof(struct evconnlistener *));
+    if (!server->listeners)
+        return fail(server, self->host, strerror(ENOMEM), reterr_fault);
+    int skipped = EADDRNOTAVAIL;
+    bool v6only = has_any_of_both(&list);
+    for (size_t i = 0; i < list.count; i++) {
+        int fd = bind_to(&list.at[i], v6only);
+        if (fd < 0 && is_not_ours(errno)) {
+            skipped = errno;
+            log_skipped(server, &list.at[i], skipped);
+            continue;
+        }
+        if (fd < 0) {
+            char text[HERD_SOCKADDR_TEXT_MAX];
+            int error = errno;
+            herd_sockaddr_text(&list.at[i].u.any, list.at[i].len, text);
+            return fail(server,
+                        herd_sockaddr_is_any(&list.at[i].u.any) ? "*"
+                        : self->listen_count                    ? text
+                                                                : self->host,
+                        strerror(error), reterr_fault);
+        }
+        if (add_listener(server, fd) < 0) {
+            close(fd);
+            return fail(server, self->host, strerror(ENOMEM), reterr_fault);
+        }
+    }
+    return server->listener_count > 0
+               ? 0
+               : fail(server, self->listen_count ? self->listen[0] : self->host, strerror(skipped), reterr_fault);
+}
+
+/* A socket that somebody else made; it stays theirs if this fails. */
+static int open_given(struct herd_server *server, int fd, struct herd_config_fault *reterr_fault)
 {
     int listening = 0;
     socklen_t len = sizeof listening;
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0)
-        return NULL;
-    if (!listening) {
-        errno = EINVAL;
-        return NULL;
+    errno = ENOMEM;
+    server->listeners = calloc(1, sizeof(struct evconnlistener *));
+    if (server->listeners && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0) {
+        errno = listening ? ENOMEM : EINVAL;
+        if (listening && evutil_make_socket_nonblocking(fd) == 0 && evutil_make_socket_closeonexec(fd) == 0 &&
+            add_listener(server, fd) == 0)
+            return 0;
     }
-    if (evutil_make_socket_nonblocking(fd) < 0 || evutil_make_socket_closeonexec(fd) < 0)
-        return NULL;
-    return evconnlistener_new(server->base, on_accept, server, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0,
-                              fd);
+    reterr_fault->line = reterr_fault->column = 0;
+    snprintf(reterr_fault->what, sizeof reterr_fault->what, "cannot listen on the inherited socket %d: %s", fd,
+             strerror(errno));
+    return HERD_E_ADDRESS;
 }
 
-static struct evconnlistener *listen_on_address(struct herd_server *server, const struct addrinfo *to)
+/* The address a listener is bound to; false: the kernel does not say. */
+static bool bound_to(const struct herd_server *server, size_t i, struct sockaddr_storage *ret_bound,
+                     socklen_t *ret_len)
 {
-    return evconnlistener_new_bind(server->base, on_accept, server,
-                                   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, BACKLOG,
-                                   to->ai_addr, (int)to->ai_addrlen);
+    *ret_len = sizeof *ret_bound;
+    return getsockname(evconnlistener_get_fd(server->listeners[i]), (struct sockaddr *)ret_bound, ret_len) == 0;
 }
 
 int herd_listener_open(struct herd_server *server, struct herd_config_fault *reterr_fault)
 {
-    const struct herd_config_server *self = &server->config->servers[server->self];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
     int given = server->options.listen_fd;
-    char port[8];
-    snprintf(port, sizeof port, "%u", (unsigned)self->port);
-    int code = given ? 0 : getaddrinfo(self->host, port, &hints, &found);
-    if (code != 0)
-        return fail(reterr_fault, self->host, self->port, gai_strerror(code));
-
-    server->accept_again = evtimer_new(server->base, on_accept_again, server);
-    errno = ENOMEM;
-    if (server->accept_again)
-        server->listener = given ? listen_on(server, given) : listen_on_address(server, found);
-    int error = errno;
-    if (found)
-        freeaddrinfo(found);
-    if (!server->listener && given) {
-        reterr_fault->line = reterr_fault->column = 0;
-        snprintf(reterr_fault->what, sizeof reterr_fault->what, "cannot listen on the inherited socket %d: %s",
-                 given, strerror(error));
-        return HERD_E_ADDRESS;
-    }
-    if (!server->listener)
-        return fail(reterr_fault, self->host, self->port, strerror(error));
-    evconnlistener_set_error_cb(server->listener, on_accept_error);
+    server->accept_again = evtimer_new(server->base, herd_accept_again, server);
+    if (!server->accept_again)
+        return fail(server, server->config->servers[server->self].host, strerror(ENOMEM), reterr_fault);
+    int err = given ? open_given(server, given, reterr_fault) : open_addresses(server, reterr_fault);
+    if (err < 0)
+        return err;
     server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     struct sockaddr_storage bound;
-    socklen_t bound_len = sizeof bound;
+    socklen_t len;
     uint64_t address[2];
-    if (getsockname(evconnlistener_get_fd(server->listener), (struct sockaddr *)&bound, &bound_len) == 0)
+    if (bound_to(server, 0, &bound, &len))
         herd_address_of((struct sockaddr *)&bound, address, &server->port);
     return 0;
 }
 
 void herd_listener_close(struct herd_server *server)
 {
-    if (server->listener)
-        evconnlistener_free(server->listener);
-    server->listener = NULL;
+    for (size_t i = 0; i < server->listener_count; i++)
+        evconnlistener_free(server->listeners[i]);
+    free(server->listeners);
+    server->listeners = NULL;
+    server->listener_count = 0;
     if (server->accept_again)
         event_free(server->accept_again);
     server->accept_again = NULL;
     if (server->reserve_fd >= 0)
         close(server->reserve_fd);
     server->reserve_fd = -1;
+}
+
+/* ---- the log ---- */
+
+/* Whether a host is certainly this machine: a loopback address, or the names that every hosts file has for one. */
+static bool is_local_host(const char *host)
+{
+    struct herd_sockaddr_list list;
+    if (herd_sockaddr_list_numeric(&list, host, 0))
+        return herd_sockaddr_is_loopback(&list.at[0].u.any);
+    return strcasecmp(host, "localhost") == 0 || strcasecmp(host, "ip6-localhost") == 0;
+}
+
+static bool has_neighbours_elsewhere(const struct herd_server *server)
+{
+    const struct herd_config_server *servers = server->config->servers;
+    for (size_t i = 0; i < herd_node_peer_count(server->node); i++) {
+        const char *host = servers[server->peer_servers[i]].host;
+        if (strcasecmp(host, servers[server->self].host) != 0 && !is_local_host(host))
+            return true;
+    }
+    return false;
+}
+
+void herd_listener_log(struct herd_server *server)
+{
+    const struct herd_config_server *self = &server->config->servers[server->self];
+    bool all_loopback = true;
+    char text[HERD_SOCKADDR_TEXT_MAX] = "";
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct sockaddr_storage bound;
+        socklen_t len;
+        bool is_unix = !bound_to(server, i, &bound, &len) || bound.ss_family == AF_UNIX;
+        if (bound.ss_family)
+            herd_sockaddr_text((struct sockaddr *)&bound, len, text);
+        all_loopback = all_loopback && !is_unix && herd_sockaddr_is_loopback((struct sockaddr *)&bound);
+        struct herd_log_field fields[] = {
+            herd_log_text("name", server->options.name),
+            herd_log_text("address", text),
+            herd_log_text("host", self->host),
+            herd_log_int("port", server->port),
+        };
+        herd_log_event(server->log, HERD_LOG_INFO, "listening", fields, is_unix ? 2 : 4);
+    }
+    if (!all_loopback || server->options.listen_fd || self->listen_count || is_local_host(self->host) ||
+        !has_neighbours_elsewhere(server))
+        return;
+    struct herd_log_field fields[] = {
+        herd_log_text("host", self->host),
+        herd_log_text("address", text),
+        herd_log_text("hint", "neighbours on other machines cannot connect: see servers.NAME.listen"),
+    };
+    herd_log_event(server->log, HERD_LOG_WARN, "listening_on_loopback_only", fields, 3);
 }

@@ -58,7 +58,7 @@ int herd_neighbours_reserve(struct herd_server *server, size_t count)
         struct herd_dial *dial = calloc(1, sizeof *dial);
         if (!dial)
             return HERD_E_NOMEM;
-        *dial = (struct herd_dial){.server = server, .peer = server->dial_count, .fd = -1};
+        *dial = (struct herd_dial){.server = server, .peer = server->dial_count};
         server->dials[server->dial_count] = dial;
     }
     return 0;
@@ -167,6 +167,7 @@ size_t herd_neighbours_settle(struct herd_server *server, const struct herd_conf
         int at = name.len ? herd_config_find(server->config, name) : -1;
         if (at < 0) {
             herd_dial_cancel(server->dials[i]);
+            herd_plain_names_cancel(server, i);
             server->plains[i].address_count = 0;
             continue;
         }
@@ -175,6 +176,7 @@ size_t herd_neighbours_settle(struct herd_server *server, const struct herd_conf
         if (old_at >= 0)
             was = &old->servers[old_at];
         server->peer_servers[i] = (size_t)at;
+        (void)herd_node_peer_sender(server->node, i, is->plain_sender);
         bool moved = was && (was->port != is->port || strcmp(was->host, is->host) != 0);
         if (!was || moved || herd_node_peer_plain(server->node, i) != (server->plains[i].address_count > 0))
             herd_plain_look(server, i);
@@ -182,6 +184,7 @@ size_t herd_neighbours_settle(struct herd_server *server, const struct herd_conf
             continue;
         /* A link that is up stays; what is under way to the other address does not. */
         herd_dial_cancel(server->dials[i]);
+        server->dials[i]->failures = 0;
         if (!herd_node_link(server->node, i))
             herd_node_dial_later(server->node, i, herd_clock());
         log_neighbour(server, "neighbour_moved", is);

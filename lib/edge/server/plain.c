@@ -5,12 +5,16 @@
  */
 #include "server_impl.h"
 
-#include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 /* So many connections to one plain neighbour wait for it to hang up before the next is made. */
 #define OPEN_MAX_PLAIN 16
+/* On most of them nothing more happens: whether the other side's kernel has all is asked this often, and after a
+ * while, when it is away or slow, less often. */
+#define ASK_FAST_US     10000
+#define ASK_SLOW_US     250000
+#define ASK_FAST_FOR_NS INT64_C(500000000)
 
 static void keep(struct herd_plain *plain, const uint64_t address[2])
 {
@@ -23,14 +27,14 @@ static void keep(struct herd_plain *plain, const uint64_t address[2])
     plain->addresses[plain->address_count++][1] = address[1];
 }
 
-void herd_plain_found(struct herd_server *server, size_t peer, const struct evutil_addrinfo *found)
+void herd_plain_found(struct herd_server *server, size_t peer, const struct herd_sockaddr_list *found)
 {
     if (!herd_node_peer_plain(server->node, peer))
         return;
-    for (; found; found = found->ai_next) {
+    for (size_t i = 0; i < found->count; i++) {
         uint64_t address[2];
         uint16_t port;
-        herd_address_of(found->ai_addr, address, &port);
+        herd_address_of(&found->at[i].u.any, address, &port);
         if (address[0] || address[1])
             keep(&server->plains[peer], address);
     }
@@ -38,15 +42,16 @@ void herd_plain_found(struct herd_server *server, size_t peer, const struct evut
 
 void herd_plain_look(struct herd_server *server, size_t peer)
 {
-    struct evutil_addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = EVUTIL_AI_NUMERICHOST};
-    struct evutil_addrinfo *found = NULL;
+    const struct herd_config_server *to = &server->config->servers[server->peer_servers[peer]];
+    struct herd_sockaddr_list found;
     server->plains[peer].address_count = 0;
-    /* Numeric addresses are known at once, names when they are dialled. */
-    if (!herd_node_peer_plain(server->node, peer) ||
-        evutil_getaddrinfo(server->config->servers[server->peer_servers[peer]].host, NULL, &hints, &found) != 0)
+    herd_plain_names_cancel(server, peer);
+    if (!herd_node_peer_plain(server->node, peer))
         return;
-    herd_plain_found(server, peer, found);
-    evutil_freeaddrinfo(found);
+    if (herd_sockaddr_list_numeric(&found, to->host, to->port))
+        herd_plain_found(server, peer, &found);
+    else
+        server->plain_names_due_ns = 0; /* it is looked up soon */
 }
 
 static bool has(const struct herd_plain *plain, const uint64_t address[2])
@@ -68,9 +73,45 @@ void herd_plain_admit(struct herd_conn *conn)
         matches++;
         match = (int)i;
     }
+    conn->plain_home = matches > 0;
+    conn->plain_from = matches == 1 ? match : -1;
     if (matches > 0)
         herd_session_allow_plain(conn->session, matches == 1 ? match : -1);
 }
+
+/* ---- for the log ---- */
+
+/* Each message is a connection: they are news only where each message is. */
+static void tell(struct herd_conn *conn, const char *event, const char *direction)
+{
+    struct herd_log *log = conn->server->log;
+    enum herd_log_level level = herd_log_traffic(log) ? HERD_LOG_INFO : HERD_LOG_DEBUG;
+    int peer = conn->plain ? conn->peer : conn->plain_from;
+    if (!herd_log_enabled(log, level))
+        return;
+    struct herd_log_field fields[] = {
+        herd_log_span("peer", peer >= 0 ? herd_node_peer_name(conn->server->node, (size_t)peer)
+                                        : herd_span_of("one of several")),
+        herd_log_text("direction", direction),
+    };
+    herd_log_event(log, level, event, fields, 2);
+}
+
+void herd_plain_heard(struct herd_conn *conn)
+{
+    if (!conn->plain_home || conn->gained || !conn->session || !herd_session_plain(conn->session))
+        return;
+    conn->gained = true;
+    tell(conn, "plain_connected", "in");
+}
+
+void herd_plain_lost(struct herd_conn *conn)
+{
+    if (conn->plain || conn->gained)
+        tell(conn, "plain_disconnected", conn->plain ? "out" : "in");
+}
+
+/* ---- connections to them ---- */
 
 bool herd_plain_may_dial(struct herd_server *server, size_t peer)
 {
@@ -83,6 +124,7 @@ void herd_plain_opened(struct herd_conn *conn)
 {
     conn->plain = true;
     conn->server->plains[conn->peer].open++;
+    tell(conn, "plain_connected", "out");
 }
 
 /* A machine that vanished takes nothing, and nobody says so: what its kernel did not acknowledge was not told. Our
@@ -105,4 +147,40 @@ void herd_plain_closed(struct herd_conn *conn, bool told)
     else if (plain->waiting)
         herd_dial_start(server, peer);
     plain->waiting = false;
+}
+
+/* Closes connections whose other side has all, and those whose other side has not taken the rest for too long. */
+void herd_plain_event(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct herd_server *server = arg;
+    int64_t now_ns = herd_clock().steady_ns, stall_ns = server->limits->write_stall_ms * 1000000;
+    const struct timeval soon = {0, ASK_FAST_US}, late = {0, ASK_SLOW_US};
+    bool young = false;
+    struct herd_list *next;
+    herd_log_time(server->log, herd_clock().wall_ns);
+    for (struct herd_list *at = server->plain_lingering.next; at != &server->plain_lingering; at = next) {
+        struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, unsent);
+        next = at->next;
+        if (herd_plain_told(conn) || now_ns - conn->progress_ns >= stall_ns)
+            herd_conn_close(conn, "lingered");
+        else
+            young |= now_ns - conn->progress_ns < ASK_FAST_FOR_NS;
+    }
+    if (!herd_list_empty(&server->plain_lingering))
+        event_add(server->plain_event, young ? &soon : &late);
+}
+
+void herd_plain_linger(struct herd_conn *conn)
+{
+    herd_list_append(&conn->server->plain_lingering, &conn->unsent);
+    herd_plain_ask(conn->server);
+}
+
+void herd_plain_ask(struct herd_server *server)
+{
+    struct timeval soon = {0, ASK_FAST_US};
+    if (!herd_list_empty(&server->plain_lingering) && !evtimer_pending(server->plain_event, NULL))
+        event_add(server->plain_event, &soon);
 }

@@ -7,6 +7,7 @@
  * Providers that changed are made anew. Look-ups under way end where they began: the old chain is kept until it has
  * answered them.
  */
+#include "../places/places_net.h"
 #include "server_impl.h"
 
 #include <inttypes.h>
@@ -118,7 +119,10 @@ static size_t log_all_kept(struct herd_server *server)
     snprintf(runs, sizeof runs, "%u", (unsigned)server->start_port);
     snprintf(asked, sizeof asked, "%u", (unsigned)self->port);
     if (!server->options.dont_listen) {
-        kept += log_kept(server, "host", server->start_host, self->host);
+        char *listen = herd_listener_where(self);
+        if (listen)
+            kept += log_kept(server, self->listen_count ? "listen" : "host", server->start_listen, listen);
+        free(listen);
         kept += log_kept(server, "port", runs, asked);
     }
     kept += log_kept(server, "journal", server->start_journal, server->config->journal);
@@ -188,6 +192,7 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
                        struct herd_config_fault *reterr_fault)
 {
     herd_log_time(server->log, herd_clock().wall_ns);
+    herd_resolver_flush(server->resolver);
     if (server->stopping)
         return fail(reterr_fault, HERD_E_STATE, "the server is stopping", "");
     if (!config) {
@@ -204,6 +209,8 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
         retired = calloc(1, sizeof *retired);
         err = retired ? herd_places_new(&places, server->base, config, server->log, reterr_fault)
                       : fail(reterr_fault, HERD_E_NOMEM, herd_strerror(HERD_E_NOMEM), "");
+        if (places)
+            herd_places_set_resolver(places, server->resolver);
     }
     if (err >= 0) {
         err = herd_neighbours_change(server, config, (size_t)self);

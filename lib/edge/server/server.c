@@ -2,8 +2,9 @@
 /* A server's life, its timers, and the effects of its node carried out. */
 #include "server_impl.h"
 
+#include "../places/places_net.h"
+
 #include <errno.h>
-#include <event2/dns.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +15,17 @@
 
 /* ---- effects ---- */
 
-static void tell_peer(struct herd_server *server, struct herd_span name, bool up, const char *why)
+static void tell_peer(struct herd_server *server, const struct herd_effect *effect, bool up)
 {
-    struct herd_log_field fields[] = {herd_log_span("peer", name), herd_log_text("why", why ? why : "")};
-    herd_log_event(server->log, HERD_LOG_INFO, up ? "peer_up" : "peer_down", fields, why ? 2 : 1);
+    herd_notice_peer(server, effect, up);
     if (server->options.hooks.peer)
-        server->options.hooks.peer(server->options.hooks.ctx, name, up);
+        server->options.hooks.peer(server->options.hooks.ctx, effect->detail, up);
 }
 
 static void peer_up(struct herd_server *server, const struct herd_effect *effect)
 {
     if (herd_node_peer_plain(server->node, effect->peer)) {
-        tell_peer(server, effect->detail, true, NULL); /* without a link */
+        tell_peer(server, effect, true); /* without a link */
         return;
     }
     if (!effect->session)
@@ -49,28 +49,14 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
         server->links[effect->peer] != NULL; /* of two connections made at once this is the one that stays */
     server->links[effect->peer] = conn;
     if (!moved)
-        tell_peer(server, effect->detail, true, NULL);
+        tell_peer(server, effect, true);
 }
 
 static void peer_down(struct herd_server *server, const struct herd_effect *effect)
 {
     if (!effect->session)
         server->links[effect->peer] = NULL;
-    tell_peer(server, effect->detail, false, effect->text);
-}
-
-/* Two servers that dial each other at once agree on one connection: no reason to warn anybody. */
-static bool is_agreement(const struct herd_effect *effect)
-{
-    return strcmp(effect->text, "peer_linked_already") == 0 ||
-           (strcmp(effect->text, "peer_refuses_us") == 0 &&
-            herd_span_equal(effect->detail, herd_span_of("peer_linked_already")));
-}
-
-static void notice(struct herd_server *server, const struct herd_effect *effect)
-{
-    struct herd_log_field field = herd_log_span("detail", effect->detail);
-    herd_log_event(server->log, is_agreement(effect) ? HERD_LOG_DEBUG : HERD_LOG_WARN, effect->text, &field, 1);
+    tell_peer(server, effect, false);
 }
 
 static void carry_out(struct herd_server *server, const struct herd_effect *effect)
@@ -79,6 +65,7 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
     case HERD_EFFECT_LOOKUP: herd_lookups_ask(server, effect); break;
     case HERD_EFFECT_CANCEL: herd_lookups_cancel(effect); break;
     case HERD_EFFECT_COMMAND: herd_lookups_command(server, effect); break;
+    case HERD_EFFECT_LINE_TIMEOUT: herd_conn_line_timeout(herd_session_user(effect->session)); break;
     case HERD_EFFECT_DIAL:
         if ((!server->stopping || herd_node_peer_plain(server->node, effect->peer)) && !server->options.dont_dial)
             herd_dial_start(server, effect->peer);
@@ -90,7 +77,7 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
             herd_conn_resume(herd_session_user(effect->session));
         break;
     case HERD_EFFECT_PEER_DOWN: peer_down(server, effect); break;
-    case HERD_EFFECT_NOTICE: notice(server, effect); break;
+    case HERD_EFFECT_NOTICE: herd_notice_log(server, effect); break;
     }
 }
 
@@ -144,8 +131,7 @@ static void close_stalled(struct herd_server *server)
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "clients_max");
         } else if (conn->lingering) {
-            bool waits = conn->plain && !herd_plain_told(conn); /* for as long as for any other byte */
-            if (now_ns >= conn->progress_ns + (waits ? stall_ns : 0))
+            if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "lingered");
         } else if ((untaken = herd_transport_untaken(conn)) != conn->untaken_seen) {
             conn->untaken_seen = untaken;
@@ -165,8 +151,10 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     close_stalled(server);
     herd_server_effects(server);
     herd_log_flush(server->log);
+    herd_plain_names_check(server);
     /* Memory may have been short when a timer was to be set: without this nobody would ask again. */
     herd_listener_resume(server);
+    herd_plain_ask(server);
     herd_reload_housekeeping(server);
     herd_server_turn(server);
 }
@@ -238,9 +226,9 @@ static int keep_start(struct herd_server *server)
 {
     const struct herd_config_server *self = &server->config->servers[server->self];
     server->start_port = self->port;
-    server->start_host = strdup(self->host);
+    server->start_listen = herd_listener_where(self);
     server->start_journal = server->config->journal ? strdup(server->config->journal) : NULL;
-    return server->start_host && (server->start_journal || !server->config->journal) ? 0 : HERD_E_NOMEM;
+    return server->start_listen && (server->start_journal || !server->config->journal) ? 0 : HERD_E_NOMEM;
 }
 
 static int open_journal(struct herd_server *server, struct herd_config_fault *reterr_fault)
@@ -267,10 +255,11 @@ static int make_events(struct herd_server *server)
     server->again_event = evtimer_new(server->base, herd_flush_event, server);
     server->tick_event = evtimer_new(server->base, on_tick, server);
     server->stop_event = evtimer_new(server->base, herd_stop_event, server);
+    server->plain_event = evtimer_new(server->base, herd_plain_event, server);
     server->second_event = event_new(server->base, -1, EV_PERSIST, on_second, server);
     server->scratch = malloc(HERD_READ_FRONT + HERD_READ_BYTES);
-    if (!server->flush_event || !server->again_event || !server->tick_event || !server->stop_event ||
-        !server->second_event || !server->scratch ||
+    if (!server->plain_event || !server->flush_event || !server->again_event || !server->tick_event ||
+        !server->stop_event || !server->second_event || !server->scratch ||
         event_add(server->second_event, &(struct timeval){0, HOUSEKEEPING_US}) < 0)
         return HERD_E_NOMEM;
     return 0;
@@ -279,6 +268,10 @@ static int make_events(struct herd_server *server)
 int herd_server_new(struct herd_server **ret_server, struct event_base *base,
                     const struct herd_server_options *options, struct herd_config_fault *reterr_fault)
 {
+    if (!ret_server || !base || !options || !reterr_fault)
+        return HERD_E_ARG;
+    if (!options->config || !options->name)
+        return fault(reterr_fault, HERD_E_ARG, "a server needs a configuration and a name", NULL);
     int self = herd_config_find(options->config, herd_span_of(options->name));
     if (self < 0)
         return fault(reterr_fault, self, "no such server in the configuration", options->name);
@@ -296,10 +289,13 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     server->tick_ns = INT64_MAX;
     herd_list_init(&server->conns);
     herd_list_init(&server->unsent);
+    herd_list_init(&server->plain_lingering);
     herd_list_init(&server->dead);
     herd_log_time(server->log, herd_clock().wall_ns);
 
     int err = keep_start(server);
+    if (err >= 0)
+        err = herd_resolver_new(&server->resolver, server->base);
     if (err >= 0)
         err = make_node(server);
     if (err >= 0)
@@ -310,6 +306,8 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
         if (!server->places) {
             err = herd_places_new(&server->places, base, server->config, server->log, reterr_fault);
             server->places_ours = err >= 0;
+            if (err >= 0)
+                herd_places_set_resolver(server->places, server->resolver);
         }
         if (err >= 0)
             err = open_journal(server, reterr_fault);
@@ -320,13 +318,14 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
         herd_server_free(server);
         return err;
     }
-    struct herd_log_field fields[] = {
-        herd_log_text("name", options->name),
-        herd_log_text("host", server->config->servers[server->self].host),
-        herd_log_int("port", server->port),
-    };
-    herd_log_event(server->log, HERD_LOG_INFO, server->options.dont_listen ? "started" : "listening", fields, 3);
+    if (server->options.dont_listen) {
+        struct herd_log_field field = herd_log_text("name", options->name);
+        herd_log_event(server->log, HERD_LOG_INFO, "started", &field, 1);
+    } else {
+        herd_listener_log(server);
+    }
     herd_log_flush(server->log);
+    herd_plain_names_check(server);
     on_tick(-1, 0, server);
     *ret_server = server;
     return 0;
@@ -339,8 +338,10 @@ void herd_server_free(struct herd_server *server)
     server->freeing = true;
     herd_held_release(server);
     herd_listener_close(server);
-    for (size_t i = 0; i < server->dial_count; i++)
+    for (size_t i = 0; i < server->dial_count; i++) {
         herd_dial_cancel(server->dials[i]);
+        herd_plain_names_cancel(server, i);
+    }
     while (!herd_list_empty(&server->conns))
         herd_conn_close(HERD_ITEM(server->conns.next, struct herd_conn, all), NULL);
     if (server->node)
@@ -352,10 +353,9 @@ void herd_server_free(struct herd_server *server)
     herd_watch_close(server->watch);
     herd_journal_close(server->journal, herd_clock());
     herd_node_free(server->node);
-    if (server->dns)
-        evdns_base_free(server->dns, 0);
-    struct event *events[] = {server->flush_event, server->again_event, server->tick_event, server->stop_event,
-                              server->second_event};
+    herd_resolver_release(server->resolver);
+    struct event *events[] = {server->flush_event, server->again_event,  server->tick_event,
+                              server->stop_event,  server->second_event, server->plain_event};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);
@@ -366,7 +366,7 @@ void herd_server_free(struct herd_server *server)
     herd_buf_fini(&server->who);
     free(server->scratch);
     herd_neighbours_fini(server);
-    free(server->start_host);
+    free(server->start_listen);
     free(server->start_journal);
     free(server);
 }
@@ -398,6 +398,9 @@ static int adopt(struct herd_server *server, struct bufferevent *bev, int peer)
             bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
         conn->bev = NULL; /* still the caller's */
         herd_conn_close(conn, NULL);
+    } else if (!conn->closed && evbuffer_get_length(bufferevent_get_input(bev)) > 0) {
+        /* What came before: no callback tells of it, and none may run before the caller has our answer. */
+        bufferevent_trigger(bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
     }
     return err;
 }

@@ -6,15 +6,18 @@
  *     conn.c       one connection: bytes to the session, replies to the transport, closing
  *     transport.c  what a connection needs of what carries it, and the two that can:
  *     conn_socket.c  sockets of our own;  conn_bev.c  bufferevents handed to us
- *     listener.c   accepting, and what to do when descriptors run out
+ *     accept.c     accepting, and what to do when descriptors run out
+ *     listener.c   where to listen: addresses, sockets, what the log says of them
  *     neighbours.c who they are, as the configuration says and says anew
  *     reload.c     another configuration while running
  *     dial.c       connecting to neighbours
  *     held.c       bytes that wait for the end of a turn
  *     flush.c      the end of a turn: what is held, what links have to say, watchers, timers
  *     plain.c      neighbours that speak the class protocol
+ *     plain_names.c  addresses of those given by name
  *     lookups.c    from WHATSAT to places and back
  *     stop.c       ending gracefully
+ *     notice.c     warnings of the node, with whom they are about
  *     addresses.c  how many connections each address has
  */
 #ifndef HERD_EDGE_SERVER_IMPL_H
@@ -23,6 +26,7 @@
 #include "../../core/base/list.h"
 #include "../clock.h"
 #include "../journal/journal.h"
+#include "../net/resolver.h"
 
 #include <herd/server.h>
 
@@ -38,6 +42,9 @@
 /* An unfinished line up to this long is copied in front of the next read; longer ones are read behind. */
 #define HERD_READ_FRONT 4096
 #define HERD_WHO_MAX    80
+/* So many different warnings are counted apart, of a neighbour and of all strangers; further ones together. */
+#define HERD_DAMPED_PEER      4
+#define HERD_DAMPED_STRANGERS 32
 
 struct herd_conn {
     struct herd_server *server;
@@ -53,20 +60,26 @@ struct herd_conn {
     struct bufferevent *bev; /* handed to us: */
     uint64_t address[2];     /* key in the table of addresses; zero for none */
     size_t untaken_seen;     /* how many bytes waited, here and in the kernel, when we looked last */
-    int64_t progress_ns;     /* when bytes last left while some waited; while lingering: the deadline */
-    int peer;                /* the neighbour this is dialled to, or -1 */
-    bool link;               /* established */
-    bool plain;              /* takes a message to a plain neighbour */
-    bool eof;                /* the other side sends no more */
-    bool paused;             /* commands wait for a look-up, or replies for room */
-    bool closing;            /* the protocol is done; bytes may still be unsent */
-    bool lingering;          /* all is sent; waiting for the other side to have read it */
-    bool counted;            /* is one of clients_max */
-    bool over;               /* beyond clients_max: has until progress_ns to prove a neighbour */
-    bool busy;               /* its input is being taken right now */
-    bool again;              /* resumed meanwhile */
-    bool closed;             /* waits in `dead` until the end of the turn */
-    uint16_t port;           /* of the other side, for the log */
+    int64_t progress_ns; /* when bytes last left while some waited; while lingering: the deadline, or, to a plain
+                                neighbour, since when */
+    int peer;            /* the neighbour this is dialled to, or -1 */
+    bool link;           /* established */
+    bool plain;          /* takes a message to a plain neighbour */
+    bool plain_home;     /* comes from an address of one */
+    int plain_from;      /* which, or -1: several are there */
+    bool gained;         /* brought an AT line of one: the log says when it is lost */
+    bool refused;        /* dialled, and the log knows why there is no link */
+    bool answered;       /* something was said on it */
+    bool eof;            /* the other side sends no more */
+    bool paused;         /* commands wait for a look-up, or replies for room */
+    bool closing;        /* the protocol is done; bytes may still be unsent */
+    bool lingering;      /* all is sent; waiting for the other side to have read it */
+    bool counted;        /* is one of clients_max */
+    bool over;           /* beyond clients_max: has until progress_ns to prove a neighbour */
+    bool busy;           /* its input is being taken right now */
+    bool again;          /* resumed meanwhile */
+    bool closed;         /* waits in `dead` until the end of the turn */
+    uint16_t port;       /* of the other side, for the log */
 };
 
 /* What sockets send at the end of the turn: bytes of this one, then of that one. */
@@ -79,11 +92,21 @@ struct herd_held {
     struct herd_buf bytes; /* of all parts, one behind the other */
 };
 
+/* A warning that may repeat at each redial: logged at the 1st, 2nd, 4th, 8th, ... time in a row. */
+struct herd_damped {
+    const char *text; /* static; NULL: none yet */
+    uint64_t detail;  /* its hash */
+    uint64_t count;
+};
+
+/* Connecting to a neighbour, and what the log was told of it. */
 struct herd_dial {
     struct herd_server *server;
-    struct event *event;
-    struct herd_dial_resolve *resolving;
-    int fd;
+    struct herd_connector *connector;  /* while under way */
+    struct herd_sockaddr address;      /* connected to last; tried first */
+    uint64_t failures;                 /* in a row */
+    struct herd_resolver_call *naming; /* of a plain neighbour: see plain_names.c */
+    struct herd_damped refusals[HERD_DAMPED_PEER];
     size_t peer;
 };
 
@@ -116,8 +139,8 @@ struct herd_server {
     struct herd_log *log;
     struct herd_places *places;
     bool places_ours;
-    struct herd_retired *retired;     /* chains of earlier configurations that still have look-ups under way */
-    char *start_host, *start_journal; /* what cannot change while running, as it was at the start; NULL: none */
+    struct herd_retired *retired;       /* chains of earlier configurations that still have look-ups under way */
+    char *start_listen, *start_journal; /* what cannot change while running, as it was at the start; NULL: none */
     uint16_t start_port;
     struct herd_node *node;
     size_t self;              /* which server of the configuration */
@@ -125,7 +148,9 @@ struct herd_server {
     struct herd_conn **links; /* node's peer number -> its connection, while up */
     struct herd_dial **dials; /* one a peer; each stays where it is */
     size_t dial_count, neighbour_cap;
-    struct herd_plain *plains; /* likewise */
+    struct herd_plain *plains;        /* likewise */
+    struct herd_list plain_lingering; /* connections to them on which all is said, by `unsent` */
+    struct event *plain_event;
     struct herd_list conns, unsent;
     struct herd_list dead; /* closed connections, freed when no callback can be on the stack */
     struct herd_held held;
@@ -134,11 +159,15 @@ struct herd_server {
     bool in_effects;
     size_t client_count;
     struct herd_addresses addresses;
-    struct evconnlistener *listener;
+    struct evconnlistener **listeners; /* one an address */
+    size_t listener_count;
     struct event *accept_again;
     int reserve_fd;
     uint16_t port;
-    struct evdns_base *dns;
+    int64_t plain_names_due_ns;     /* when names of plain neighbours are looked up next */
+    struct herd_resolver *resolver; /* shared with the places that are ours */
+    struct herd_conn *input_conn;   /* whose bytes the session takes right now: effects are about it */
+    struct herd_damped refusals[HERD_DAMPED_STRANGERS];
     struct event *flush_event, *again_event, *tick_event, *second_event, *stop_event;
     int64_t tick_ns; /* when tick_event is due; INT64_MAX: not armed */
     bool flush_active;
@@ -209,6 +238,8 @@ void herd_conn_finish(struct herd_conn *conn, const char *why);
 void herd_conn_bury(struct herd_server *server);
 /* Bytes from the transport. Returns how many are used up; look at `closed` afterwards. */
 size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes);
+/* A line lacks its LF for a while: the session may take it as it is. */
+void herd_conn_line_timeout(struct herd_conn *conn);
 /* The other side will send no more. Returns how many of `rest` are used up. */
 size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest);
 /* Bytes left the queue. */
@@ -222,6 +253,8 @@ void herd_conn_sent(struct herd_conn *conn, int err);
 void herd_conn_end(struct herd_conn *conn);
 /* What held its commands up may be gone: they go on. */
 void herd_conn_resume(struct herd_conn *conn);
+/* Writes the other side's address and port to `text`; "local:0" for what is no IP address. */
+struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_WHO_MAX]);
 /* "client=127.0.0.1:5000" or "peer=Jaquez", for the log; borrowed until the next call. */
 struct herd_span herd_conn_who(struct herd_conn *conn);
 
@@ -229,6 +262,7 @@ struct herd_span herd_conn_who(struct herd_conn *conn);
 int herd_socket_attach(struct herd_conn *conn, int fd);
 void herd_socket_close(struct herd_conn *conn);
 void herd_socket_again(struct herd_conn *conn);
+void herd_socket_use(struct herd_conn *conn, size_t used);
 void herd_socket_read(struct herd_conn *conn, bool enable);
 int herd_socket_send(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_socket_unsent(const struct herd_conn *conn);
@@ -242,6 +276,9 @@ void herd_transport_close(struct herd_conn *conn);
 int herd_transport_send(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_transport_unsent(const struct herd_conn *conn);
 void herd_transport_read(struct herd_conn *conn, bool enable);
+/* What is kept of bytes that the session has not used up, and that the first `used` of them are now. */
+struct herd_span herd_transport_kept(struct herd_conn *conn);
+void herd_transport_use(struct herd_conn *conn, size_t used);
 /* Gives bytes that are kept to the session once more. */
 void herd_transport_again(struct herd_conn *conn);
 /* How much the other side has not got, unsent or under way: until it is none closing may lose it, for a byte
@@ -262,9 +299,20 @@ void herd_held_release(struct herd_server *server);
 void herd_held_fini(struct herd_held *held);
 
 /* ---- listener.c ---- */
+/* Listens on every address of `listen`, or of the host, or on the socket given. HERD_E_ADDRESS, HERD_E_NOMEM. */
 int herd_listener_open(struct herd_server *server, struct herd_config_fault *reterr_fault);
 void herd_listener_close(struct herd_server *server);
+/* Where a server of a configuration listens, as text: "*", or hosts with a comma between; owned. NULL: no memory. */
+char *herd_listener_where(const struct herd_config_server *self);
+/* Logs each address listened on, and warns if neighbours elsewhere cannot reach any of them. */
+void herd_listener_log(struct herd_server *server);
 void herd_listener_resume(struct herd_server *server);
+
+/* ---- accept.c ---- */
+/* Serves what comes in on a listening socket, which is non-blocking and the listener's on success. NULL, errno. */
+struct evconnlistener *herd_accept_new(struct herd_server *server, int fd);
+/* Of the timer `accept_again`. */
+void herd_accept_again(evutil_socket_t fd, short what, void *arg);
 void herd_listener_refused(struct herd_server *server, const char *why);
 
 /* The key of an address in tables, and its port. Zero for what is no IP address. */
@@ -274,8 +322,7 @@ void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint1
 /* Forgets the addresses of a neighbour, and finds out the numeric one if it is plain. */
 void herd_plain_look(struct herd_server *server, size_t peer);
 /* A neighbour's addresses became known; nothing is done for one that is not plain. */
-struct evutil_addrinfo;
-void herd_plain_found(struct herd_server *server, size_t peer, const struct evutil_addrinfo *found);
+void herd_plain_found(struct herd_server *server, size_t peer, const struct herd_sockaddr_list *found);
 /* A client was accepted: tells its session if it may be a plain neighbour. */
 void herd_plain_admit(struct herd_conn *conn);
 /* Whether to dial now; if not, it is dialled when a connection closes. */
@@ -284,12 +331,33 @@ void herd_plain_opened(struct herd_conn *conn);
 /* Whether the neighbour has all that was said on a connection of ours. */
 bool herd_plain_told(const struct herd_conn *conn);
 void herd_plain_closed(struct herd_conn *conn, bool told);
+/* All is said to a plain neighbour: the connection closes as soon as its kernel has it. */
+void herd_plain_linger(struct herd_conn *conn);
+/* Sees to it that this is looked after. */
+void herd_plain_ask(struct herd_server *server);
+void herd_plain_event(evutil_socket_t fd, short what, void *arg);
+/* For the log: whether a connection of theirs to us turned out to be one, and that one is gone. */
+void herd_plain_heard(struct herd_conn *conn);
+void herd_plain_lost(struct herd_conn *conn);
+
+/* ---- plain_names.c ---- */
+/* Looks up the names of plain neighbours if that is due; called at the start and by the housekeeping. */
+void herd_plain_names_check(struct herd_server *server);
+void herd_plain_names_cancel(struct herd_server *server, size_t peer);
 
 /* ---- dial.c ---- */
 void herd_dial_start(struct herd_server *server, size_t peer);
+/* A connection we dialled ended without a link and without a word why: counts as not reached. `why` may be NULL. */
+void herd_dial_ended(struct herd_server *server, size_t peer, const char *why);
 /* The socket of a link, whoever dialled. */
 void herd_dial_tune(int fd);
 void herd_dial_cancel(struct herd_dial *dial);
+
+/* ---- notice.c ---- */
+/* Logs a notice of the node. */
+void herd_notice_log(struct herd_server *server, const struct herd_effect *effect);
+/* Logs that a neighbour is up or down, and forgets what it was warned of. */
+void herd_notice_peer(struct herd_server *server, const struct herd_effect *effect, bool up);
 
 /* ---- addresses.c ---- */
 /* HERD_E_LIMIT: it has `max` already (0: no bound). HERD_E_NOMEM. */

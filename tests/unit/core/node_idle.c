@@ -111,6 +111,8 @@ static void test_line_deadline(void **state)
     }
     tick(&f, SECOND);
     assert_string_equal(f.closed, "line_deadline");
+    assert_string_equal(f.notice, "line_deadline");
+    heard(&f, "");
     end(&f);
 
     /* a line completed in time; another begun in the same read has its own time */

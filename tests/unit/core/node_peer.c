@@ -144,7 +144,7 @@ static void test_end_of_a_link(void **state)
     assert_int_equal(herd_session_end(session, herd_span_of("AT Riley +1 kiwi +1+1 1"), o.now, &o.out, &o.turn), 0);
     effects(&o);
     assert_int_equal(o.downs, 1);
-    assert_string_equal(o.why, "connection_lost");
+    assert_string_equal(o.why, "peer_closed");
     assert_int_equal(herd_store_count(herd_node_store(o.node)), 0);
     herd_session_close(session);
     effects(&o);

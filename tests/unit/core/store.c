@@ -391,9 +391,60 @@ static void test_edges(void **state)
     herd_store_free(NULL);
 }
 
+/* What the store could not give back as it came is refused; a time need not be read twice by who has its text. */
+static void test_put_checks(void **state)
+{
+    (void)state;
+    struct herd_store *store = new_store(1);
+    const struct herd_record good = make("a", "+0.5", "k", "+1.5-2", "1621464827.959498503");
+    struct herd_record record = good, got;
+    enum herd_put verdict;
+    uint32_t slot = 77;
+    record.time_ns = 0;
+    assert_int_equal(herd_store_put(store, &record, NULL, NULL), 0);
+    expect_record(store, &good);
+    assert_int_equal(herd_store_put(store, &good, &verdict, NULL), 0);
+    assert_int_equal(verdict, HERD_PUT_SAME);
+    assert_int_equal(herd_store_put(store, &record, NULL, &slot), 0);
+    assert_int_equal(slot, 0);
+    record = make("a", "+0.5", "old", "+1.5-2", "0"); /* a time that is 0 */
+    assert_int_equal(herd_store_put(store, &record, NULL, NULL), 0);
+    expect_record(store, &record);
+
+    uint64_t digest = herd_store_digest(store);
+    const struct herd_record bad[] = {
+        {S("a"), S("+0.5"), S("k"), S("+1.5-2"), S("1621464828.5"), good.time_ns},
+        {S("a"), S("+0.5"), S("k"), S("+1.5-2"), S("1621464828.5"), INT64_MIN},
+        {S("a"), S("+0.5"), S("k"), S("+1.5-2"), S("now"), 0},
+        {S("a"), S("+0.5"), S("k"), S("+1.5-2"), S(""), 0},
+        {S("a"), S("+0.5"), S("k"), S("+1.5-2"), S("-5"), 0},
+        {S("a"), S("+0.5"), S("k"), S("here"), S("1621464828"), 0},
+        {S("a"), S("+0.5"), S("k"), S("+91-2"), S("1621464828"), 0},
+        {S("a"), S("0.5"), S("k"), S("+1.5-2"), S("1621464828"), 0},
+        {S("a"), S("+5e-1"), S("k"), S("+1.5-2"), S("1621464828"), 0},
+        {S("a"), S(""), S("k"), S("+1.5-2"), S("1621464828"), 0},
+        {S("a"), S("+0.5"), S(""), S("+1.5-2"), S("1621464828"), 0},
+        {S("a"), S("+0.5"), S("two words"), S("+1.5-2"), S("1621464828"), 0},
+        {S("a"), S("+0.5"), S("line\n"), S("+1.5-2"), S("1621464828"), 0},
+        {S(""), S("+0.5"), S("k"), S("+1.5-2"), S("1621464828"), 0},
+        {S("a b"), S("+0.5"), S("k"), S("+1.5-2"), S("1621464828"), 0},
+        {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (herd_store_put(store, &bad[i], &verdict, &slot) != HERD_E_ARG)
+            fail_msg("row %zu was put", i);
+    assert_int_equal(herd_store_put(store, NULL, &verdict, &slot), HERD_E_ARG);
+    assert_int_equal(herd_store_put(NULL, &good, &verdict, &slot), HERD_E_ARG);
+    assert_true(herd_store_digest(store) == digest);
+    assert_int_equal(herd_store_count(store), 2);
+    assert_true(herd_store_get(store, S("k"), &got));
+    herd_store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_put_checks),
         cmocka_unit_test(test_total_order),
         cmocka_unit_test(test_all_permutations),
         cmocka_unit_test(test_random),

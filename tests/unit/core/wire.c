@@ -212,6 +212,25 @@ static void answer(struct wire *w, int node, uint64_t ticket)
     send_out(end);
 }
 
+static void use_up(struct wire_end *end, size_t consumed)
+{
+    must(consumed <= end->given);
+    if (consumed)
+        memmove(end->in.at, end->in.at + consumed, end->in.len - consumed);
+    end->in.len -= consumed;
+    end->given -= consumed;
+}
+
+static void line_timeout(struct wire_end *end)
+{
+    struct herd_turn turn;
+    struct herd_span bytes = guarded((struct herd_span){end->in.at, end->given});
+    wire_inside++;
+    must(herd_session_line_timeout(end->session, bytes, wire_now(end->wire, end->node), &turn) == 0);
+    wire_inside--;
+    use_up(end, turn.consumed);
+}
+
 static bool carry_out(struct wire *w, int i)
 {
     struct herd_effect effect;
@@ -237,6 +256,7 @@ static bool carry_out(struct wire *w, int i)
             end->given = 0; /* all of it once more */
         }
         break;
+    case HERD_EFFECT_LINE_TIMEOUT: line_timeout(herd_session_user(effect.session)); break;
     case HERD_EFFECT_NOTICE:
         w->notices++;
         snprintf(w->notice, sizeof w->notice, "%s", effect.text);
@@ -246,15 +266,6 @@ static bool carry_out(struct wire *w, int i)
 }
 
 /* ---- moving bytes ---- */
-
-static void use_up(struct wire_end *end, size_t consumed)
-{
-    must(consumed <= end->given);
-    if (consumed)
-        memmove(end->in.at, end->in.at + consumed, end->in.len - consumed);
-    end->in.len -= consumed;
-    end->given -= consumed;
-}
 
 /* Gives a session what has come for it, from memory that ends where its bytes end. */
 static bool deliver(struct wire_end *end)

@@ -14,8 +14,8 @@
 
 /* Every member, none at its default. */
 static const char full[] =
-    "{ \"servers\": { \"Riley\": {\"host\": \"10.0.0.1\", \"port\": 1}, \"a.b_c-d\": {\"port\": 65535, \"plain\": "
-    "true},\n"
+    "{ \"servers\": { \"Riley\": {\"host\": \"10.0.0.1\", \"port\": 1, \"listen\": \"*\"}, \"a.b_c-d\": {\"port\": "
+    "65535, \"listen\": [\"::1\", \"a-b.example\"], \"plain\": true, \"plain_sender\": true},\n"
     "               \"v6\": {\"host\": \"::1\", \"port\": 7, \"plain\": false} },\r\n"
     "\t\"links\": [[\"Riley\",\"v6\"], [\"a.b_c-d\",\"Riley\"]],\n"
     "  \"places\": [{\"provider\": \"google-new\", \"url\": \"http://127.0.0.1:8080/v1\", \"key_file\": "
@@ -55,6 +55,10 @@ static void same(const struct herd_config *a, const struct herd_config *b)
         same_text(a->servers[i].host, b->servers[i].host);
         assert_int_equal(a->servers[i].port, b->servers[i].port);
         assert_int_equal(a->servers[i].plain, b->servers[i].plain);
+        assert_int_equal(a->servers[i].listen_count, b->servers[i].listen_count);
+        for (size_t j = 0; j < a->servers[i].listen_count; j++)
+            same_text(a->servers[i].listen[j], b->servers[i].listen[j]);
+        assert_int_equal(a->servers[i].plain_sender, b->servers[i].plain_sender);
     }
     assert_int_equal(a->link_count, b->link_count);
     for (size_t i = 0; i < a->link_count; i++) {
@@ -132,7 +136,12 @@ static void test_full(void **state)
     assert_string_equal(config->servers[0].host, "10.0.0.1");
     assert_string_equal(config->servers[1].host, "127.0.0.1");
     assert_int_equal(config->servers[1].port, 65535);
-    assert_true(config->servers[1].plain);
+    assert_true(config->servers[1].plain && config->servers[1].plain_sender);
+    assert_int_equal(config->servers[0].listen_count, 1);
+    assert_string_equal(config->servers[0].listen[0], "*");
+    assert_int_equal(config->servers[1].listen_count, 2);
+    assert_string_equal(config->servers[1].listen[1], "a-b.example");
+    assert_int_equal(config->servers[2].listen_count, 0); /* where its host is */
     assert_int_equal(herd_config_find(config, herd_span_of("v6")), 2);
     assert_int_equal(config->link_count, 2);
     assert_int_equal(config->links[0].b, 2);

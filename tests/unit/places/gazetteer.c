@@ -86,8 +86,8 @@ static int load(const char *text, size_t len, const atomic_bool *stop, struct he
     int fd = temp_file(path);
     assert_int_equal(write(fd, text, len), (ssize_t)len);
     close(fd);
-    size_t skipped;
-    int err = herd_points_load(ret_points, path, stop, &skipped, fault);
+    struct herd_points_summary summary;
+    int err = herd_points_load(ret_points, path, stop, &summary, fault);
     unlink(path);
     return err;
 }
@@ -114,9 +114,9 @@ static void test_files(void **state)
     assert_int_equal(fault.line, 1);
     atomic_bool stop = true;
     assert_int_equal(load(geojson, sizeof geojson - 1, &stop, &points, &fault), HERD_E_STATE);
-    size_t skipped;
-    assert_int_equal(herd_points_load(&points, "/nonexistent/x", NULL, &skipped, &fault), HERD_E_IO);
-    assert_int_equal(herd_points_load(&points, "/tmp", NULL, &skipped, &fault), HERD_E_IO);
+    struct herd_points_summary summary;
+    assert_int_equal(herd_points_load(&points, "/nonexistent/x", NULL, &summary, &fault), HERD_E_IO);
+    assert_int_equal(herd_points_load(&points, "/tmp", NULL, &summary, &fault), HERD_E_IO);
     assert_null(points);
 }
 

@@ -9,12 +9,12 @@
 static struct herd_points *read_good(const char *text, size_t want, size_t want_skipped)
 {
     struct herd_points *points;
-    size_t skipped;
+    struct herd_points_summary summary;
     struct herd_config_fault fault = {0};
-    if (read_points(HERD_POINTS_GEOJSON, text, &points, &skipped, &fault) < 0)
+    if (read_points(HERD_POINTS_GEOJSON, text, &points, &summary, &fault) < 0)
         fail_msg("line %u: %s in %s", fault.line, fault.what, text);
     assert_int_equal(herd_points_count(points), want);
-    assert_int_equal(skipped, want_skipped);
+    assert_int_equal(summary.skipped, want_skipped);
     return points;
 }
 
@@ -184,13 +184,6 @@ static void test_refused(void **state)
         {"{\"features\":[]}", HERD_E_SYNTAX, 1, "outside a FeatureCollection"},
         {"{\"type\":\"FeatureCollection\",\"features\":[],\"features\":[]}", HERD_E_SYNTAX, 1, "a second time"},
         {"{\"type\":\"FeatureCollection\",\"features\":[1]}", HERD_E_SYNTAX, 1, "expected a feature"},
-        {COLLECTION(POINT("1", "2", "a") ","), HERD_E_SYNTAX, 1, "expected a feature"},
-        {COLLECTION(POINT("1", "2", "a") POINT("1", "2", "a")), HERD_E_SYNTAX, 1, "expected a comma"},
-        {COLLECTION("," POINT("1", "2", "a")), HERD_E_SYNTAX, 1, "expected a feature"},
-        {"{\"type\":\"FeatureCollection\",\n\"features\":[\n" POINT("1", "2", "a") ",\n" POINT("34.05", "-118.24",
-                                                                                               "swapped") "]}",
-         HERD_E_RANGE, 4, "longitude first"},
-        {POINT("1", "2", "a") "\n" POINT("181", "2", "b"), HERD_E_RANGE, 2, "beyond 180"},
         {POINT("1", "1e999", "b"), HERD_E_RANGE, 1, "longitude first"},
         {POINT("1", "-90.1", "b"), HERD_E_RANGE, 1, "longitude first"},
         {POINT("1", "90.1", "b"), HERD_E_RANGE, 1, "longitude first"},
@@ -223,20 +216,140 @@ static void test_refused(void **state)
         {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"GeometryCollection\",\"geometries\":[\n{\"type\":"
          "\"Point\",\"coordinates\":[181,0]}]}}",
          HERD_E_RANGE, 2, "beyond 180"},
-        {POINT("1", "2", "a") "\n" POINT("1", "2", "a") "\nx", HERD_E_SYNTAX, 3, "expected an object"},
-        {POINT("1", "2", "a") "\n{\"type\":\n\n\"Feature\"", HERD_E_SYNTAX, 4, "begins on line 2"},
-        {"{\"type\":\"FeatureCollection\",\"features\":[" POINT("1", "2", "a") "] \"x\":1}", HERD_E_SYNTAX, 1,
-         "around the features"},
         {"{\"a", HERD_E_SYNTAX, 1, "cut short"},
     };
     refuse_rows(HERD_POINTS_GEOJSON, rows, sizeof rows / sizeof rows[0]);
     struct herd_points *points;
-    size_t skipped;
+    struct herd_points_summary summary;
     struct herd_config_fault fault;
     static const char nul[] = {'\0', '{', '}'};
     assert_int_equal(
-        read_points_in_pieces(HERD_POINTS_GEOJSON, nul, sizeof nul, sizeof nul, &points, &skipped, &fault),
+        read_points_in_pieces(HERD_POINTS_GEOJSON, nul, sizeof nul, sizeof nul, &points, &summary, &fault),
         HERD_E_SYNTAX);
+}
+
+/* What is wrong with one feature, or between two, takes nothing from the others. */
+static void test_noted(void **state)
+{
+    (void)state;
+#define GOOD POINT("1", "2", "a")
+    static const struct noted_row rows[] = {
+        {{COLLECTION(GOOD ","), HERD_E_SYNTAX, 1, "expected a feature"}, 1, 0, 1},
+        {{COLLECTION(GOOD GOOD), HERD_E_SYNTAX, 1, "expected a comma"}, 2, 0, 1},
+        {{COLLECTION("," GOOD), HERD_E_SYNTAX, 1, "expected a feature"}, 1, 0, 1},
+        {{COLLECTION(GOOD ",,\n," GOOD), HERD_E_SYNTAX, 1, "expected a feature"}, 2, 0, 1},
+        {{"{\"type\":\"FeatureCollection\",\n\"features\":[\n" GOOD ",\n" POINT("34.05", "-118.24", "swapped") "]}",
+          HERD_E_RANGE, 4, "longitude first"},
+         1,
+         1,
+         1},
+        {{GOOD "\n" POINT("181", "2", "b"), HERD_E_RANGE, 2, "beyond 180"}, 1, 1, 1},
+        {{GOOD "\n" GOOD "\nx", HERD_E_SYNTAX, 3, "expected an object"}, 2, 0, 1},
+        {{GOOD "\nx y z\n" GOOD "\nx", HERD_E_SYNTAX, 2, "expected an object"}, 2, 0, 2},
+        {{GOOD "\n{\"type\":\n\n\"Feature\"", HERD_E_SYNTAX, 4, "begins on line 2"}, 1, 1, 1},
+        {{"{\"type\":\"FeatureCollection\",\"features\":[" GOOD "] \"x\":1}", HERD_E_SYNTAX, 1,
+          "around the features"},
+         1,
+         0,
+         1},
+        {{"{\"features\":[" GOOD "],\"features\":[{}]}\n" GOOD, HERD_E_SYNTAX, 1, "a second time"}, 2, 0, 2},
+        /* Elements that are no features. */
+        {{COLLECTION("null," GOOD ",\nnull,7,[1,{\"a\":2}],\"x}\",tru , {}," GOOD), HERD_E_SYNTAX, 1,
+          "expected a feature"},
+         2,
+         7,
+         7},
+        {{COLLECTION(GOOD ",null"), HERD_E_SYNTAX, 1, "expected a feature"}, 1, 1, 1},
+        /* A coordinate that is none, and one that is hardly beyond the edge. */
+        {{COLLECTION(POINT("null", "2", "b") "," GOOD), HERD_E_SYNTAX, 1, "two numbers"}, 1, 1, 1},
+        {{COLLECTION(POINT("180.0000001", "2", "b") "," GOOD), HERD_E_RANGE, 1, "beyond 180"}, 1, 1, 1},
+        {{"{\"type\":\"Feature\",\"geometry\":{\"type\":\"LineString\",\"coordinates\":[\n[180.0000001,0],[170,1],["
+          "178,2],"
+          "[180,-90.00001]]},\"properties\":{\"name\":\"a\"}}",
+          HERD_E_RANGE, 2, "beyond 180 or latitude beyond 90"},
+         1,
+         0,
+         1},
+        /* A string without end: up to the end of the line, if the feature is on one. */
+        {{COLLECTION("\n{\"type\":\"Feature\",\"properties\":{\"name\":\"a}},\n" GOOD ",\n" GOOD "\n"),
+          HERD_E_SYNTAX, 2, "control character"},
+         2,
+         1,
+         1},
+        {{GOOD "\n{\"type\":\"Feature\\\n" GOOD "\n" GOOD, HERD_E_SYNTAX, 2, "control character"}, 3, 1, 1},
+        /* Record separators begin anew, whatever came before. */
+        {{"\x1e" GOOD "\n\x1e{\"type\":\"Feature\",\n\x1e" GOOD "\n", HERD_E_SYNTAX, 3, "begins on line 2"},
+         2,
+         1,
+         1},
+        {{"\x1e{\"type\":\"Fea\x1e" GOOD "\n", HERD_E_SYNTAX, 1, "control character"}, 1, 1, 1},
+        {{"\x1e{\"features\":[" GOOD ",\n\x1e" GOOD "\n", HERD_E_SYNTAX, 2, "begins on line 1"}, 2, 0, 1},
+        {{"\x1e{\"features\":[" GOOD ",{\x1e" GOOD "\n", HERD_E_SYNTAX, 1, "begins on line 1"}, 2, 1, 1},
+        /* Cut short: between features, in one, in front of the end. */
+        {{"{\"type\":\"FeatureCollection\",\"features\":[" GOOD ",", HERD_E_SYNTAX, 1, "cut short"}, 1, 0, 1},
+        {{"{\"type\":\"FeatureCollection\",\"features\":[" GOOD ",{\"ty", HERD_E_SYNTAX, 1, "cut short"}, 1, 1, 1},
+        {{"{\"type\":\"FeatureCollection\",\"features\":[" GOOD "]", HERD_E_SYNTAX, 1, "cut short"}, 1, 1, 1},
+        {{"{\"type\":\"FeatureCollection\",\"features\":[" GOOD "}", HERD_E_SYNTAX, 1, "expected a comma"},
+         1,
+         0,
+         2},
+        {{POINT("1", "2", "\xff") "\n" GOOD, HERD_E_SYNTAX, 1, "not UTF-8"}, 1, 1, 1},
+    };
+    note_rows(HERD_POINTS_GEOJSON, rows, sizeof rows / sizeof rows[0]);
+    /* The number of the feature, which a file of one line needs. */
+    struct herd_points *points;
+    struct herd_points_summary summary;
+    struct herd_config_fault fault = {0};
+    assert_int_equal(read_points(HERD_POINTS_GEOJSON, COLLECTION(GOOD "," GOOD ",null"), &points, &summary, &fault),
+                     0);
+    assert_int_equal(summary.first_item, 3);
+    herd_points_free(points);
+    assert_int_equal(read_points(HERD_POINTS_GEOJSON, GOOD "\n" GOOD "{", &points, &summary, &fault), 0);
+    assert_int_equal(summary.first_item, 3);
+    assert_true(summary.cut_short);
+    herd_points_free(points);
+}
+
+/* What a feature is called, in the words of those who make such files; NULL: not a place. */
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members, *name;
+    } rows[] = {
+        {"\"properties\":{\"NAME\":\"Lyon\",\"SCALERANK\":3}", "Lyon"},
+        {"\"properties\":{\"Name\":\"Lyon\",\"description\":\"\"}", "Lyon"},
+        {"\"properties\":{\"wof:id\":101749159,\"wof:name\":\"Lyon\",\"wof:placetype\":\"locality\"}", "Lyon"},
+        {"\"properties\":{\"type\":\"node\",\"id\":7,\"tags\":{\"shop\":\"books\",\"name\":\"Lyon\"}}", "Lyon"},
+        {"\"properties\":{\"name:en\":\"Lyons\",\"name\":\"Lyon\"}", "Lyon"},
+        {"\"properties\":{\"NAME\":\"LYON\",\"name\":\"Lyon\"}", "Lyon"},
+        {"\"properties\":{\"name\":\"\",\"name:en\":\"Lyons\"}", "Lyons"},
+        {"\"properties\":{\"name\":null,\"Title\":\"Lyon\"}", "Lyon"},
+        {"\"properties\":{\"n\\u0061me\":\"Lyon\"}", "Lyon"},
+        {"\"text\":\"Lyon\",\"place_name\":\"Lyon, France\",\"properties\":{}", "Lyon"},
+        {"\"properties\":{\"tags\":{\"amenity\":\"bench\"}}", "bench"},
+        {"\"id\":2,\"properties\":{}", NULL},
+        {"\"id\":\"2\",\"properties\":null", NULL},
+        {"\"properties\":{\"id\":2,\"ele\":14}", NULL},
+        {"\"properties\":{\"@id\":\"node/123\"}", NULL},
+        {"\"id\":\"way/7\",\"properties\":{\"tags\":{}}", NULL},
+        {"\"id\":\"urn:x:y\",\"properties\":{}", NULL},
+        {"\"id\":\"4f0e-aa31\",\"properties\":{}", NULL},
+        {"\"properties\":{\"tags\":\"name=Lyon\"}", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[600];
+        struct herd_point point;
+        snprintf(text, sizeof text,
+                 COLLECTION("{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},%s}"),
+                 rows[i].members);
+        struct herd_points *points = read_good(text, rows[i].name ? 1 : 0, rows[i].name ? 0 : 1);
+        if (rows[i].name) {
+            herd_points_get(points, 0, &point);
+            assert_text(point.name, rows[i].name);
+        }
+        herd_points_free(points);
+    }
 }
 
 static void test_deep(void **state)
@@ -248,10 +361,10 @@ static void test_deep(void **state)
     memset(text + len + 1000, ']', 1000);
     memcpy(text + len + 2000, "}", 2);
     struct herd_points *points;
-    size_t skipped;
+    struct herd_points_summary summary;
     struct herd_config_fault fault;
     assert_int_equal(
-        read_points_in_pieces(HERD_POINTS_GEOJSON, text, strlen(text), strlen(text), &points, &skipped, &fault),
+        read_points_in_pieces(HERD_POINTS_GEOJSON, text, strlen(text), strlen(text), &points, &summary, &fault),
         HERD_E_SYNTAX);
     assert_string_equal(fault.what, "nested too deep");
 }
@@ -263,6 +376,8 @@ int main(void)
         cmocka_unit_test(test_what_is_taken),
         cmocka_unit_test(test_skipped),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_noted),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_not_points),
         cmocka_unit_test(test_deep),
     };

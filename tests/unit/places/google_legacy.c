@@ -4,6 +4,7 @@
 #include "google.h"
 #include "query.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void test_url(void **state)
@@ -71,8 +72,40 @@ static void test_judge(void **state)
     }
 }
 
+/* What the provider said is text by now: its escapes are taken for what they stand for, once. */
+static void test_message(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"The \\\"key\\\" is \\u00e9vil\\/\\\\", "The \"key\" is \xc3\xa9vil/\\"},
+        {"\\ud83d\\ude00 \\u20ac\\t\\n\\b\\f\\r\\u0041", "\xf0\x9f\x98\x80 \xe2\x82\xac\t\n\b\f\rA"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char json[400];
+        struct herd_judgement j;
+        struct herd_answer_shape shape;
+        snprintf(json, sizeof json, "{\"status\":\"REQUEST_DENIED\",\"error_message\":\"%s\"}", rows[i][0]);
+        herd_google_legacy_judge(&(struct herd_reply){200, herd_span_of(json)}, &j, &shape);
+        const char *colon = strstr(j.why, "DENIED: ");
+        assert_string_equal(colon ? colon + 8 : "", rows[i][1]);
+    }
+    /* cut between characters */
+    char json[600] = "{\"status\":\"REQUEST_DENIED\",\"error_message\":\"a";
+    for (int i = 0; i < 60; i++)
+        strcat(json, i % 2 ? "\\u00e9" : "\xc3\xa9");
+    strcat(json, "\"}");
+    struct herd_judgement j;
+    struct herd_answer_shape shape;
+    herd_google_legacy_judge(&(struct herd_reply){200, herd_span_of(json)}, &j, &shape);
+    size_t len = strlen(j.why);
+    assert_true(memcmp(j.why + len - 2, "\xc3\xa9", 2) == 0);
+    assert_int_equal(strlen(strstr(j.why, ": a")), 2 + 1 + 59 * 2);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_url), cmocka_unit_test(test_judge)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_url), cmocka_unit_test(test_judge),
+                                       cmocka_unit_test(test_message)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

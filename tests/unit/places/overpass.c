@@ -28,7 +28,10 @@ static void test_body(void **state)
 
 static const char elements[] =
     "{\"version\":0.6,\"elements\":["
-    "{\"type\":\"way\",\"id\":7,\"center\":{\"lat\":48.86,\"lon\":2.35},\"tags\":{\"name\":\"Far\",\"shop\":"
+    "{\"type\":\"way\",\"id\":8,\"center\":{\"lat\":48.86,\"lon\":2.35},\"tags\":{\"name\":\"Outside\",\"shop\":"
+    "\"books\"}},"
+    "{\"type\":\"way\",\"id\":9,\"center\":{\"lat\":48.857,\"lon\":2.35},\"tags\":{\"name:en\":\"English\"}},"
+    "{\"type\":\"way\",\"id\":7,\"center\":{\"lat\":48.858,\"lon\":2.35},\"tags\":{\"name\":\"Far\",\"shop\":"
     "\"books\"}},"
     "{\"type\":\"node\",\"id\":1,\"lat\":48.8501,\"lon\":2.35,\"tags\":{\"name\":\"Near "
     "\\u00e9\",\"amenity\":\"cafe\","
@@ -53,6 +56,8 @@ static void test_nearest_first(void **state)
     assert_non_null(strstr(out.at, "\"place_id\" : \"osm:way/7\""));
     assert_non_null(strstr(out.at, "\"types\" : [ \"cafe\", \"point_of_interest\", \"establishment\" ]"));
     assert_non_null(strstr(out.at, "OpenStreetMap contributors"));
+    assert_non_null(strstr(out.at, "\"name\" : \"English\""));
+    assert_null(strstr(out.at, "Outside")); /* its centre is 1.1 km away */
     assert_null(strstr(out.at, "nowhere"));
     assert_null(strstr(out.at, "beyond"));
     herd_places_query_fini(&q);
@@ -68,6 +73,11 @@ static void test_judge(void **state)
     } rows[] = {
         {200, "{\"elements\":[]}", NULL},
         {200, "{\"elements\":[],\"remark\":\"runtime error: Query timed out\"}", "UNKNOWN_ERROR"},
+        {200, "{\"elements\":[],\"remark\":\"runtime error: Query run out of memory using about 512 MB\"}",
+         "UNKNOWN_ERROR"},
+        {200, "{\"elements\":[],\"remark\":\"Dispatcher: rate_limited\"}", "UNKNOWN_ERROR"},
+        {200, "{\"elements\":[],\"remark\":\"runtime remark: Timeout is 25 s\"}", NULL},
+        {200, "{\"elements\":[],\"remark\":\"\"}", NULL},
         {200, "{\"elements\":{}}", "UNKNOWN_ERROR"},
         {200, "{}", "UNKNOWN_ERROR"},
         {200, "[]", "UNKNOWN_ERROR"},

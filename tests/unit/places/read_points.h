@@ -12,7 +12,7 @@
 #include <string.h>
 
 static inline int read_points_in_pieces(enum herd_points_format format, const char *text, size_t len, size_t cut,
-                                        struct herd_points **ret_points, size_t *ret_skipped,
+                                        struct herd_points **ret_points, struct herd_points_summary *ret_summary,
                                         struct herd_config_fault *fault)
 {
     struct herd_points *points;
@@ -34,7 +34,8 @@ static inline int read_points_in_pieces(enum herd_points_format format, const ch
     }
     if (err == 0)
         err = herd_points_read_end(reader, fault);
-    *ret_skipped = herd_points_skipped(reader);
+    *ret_summary = *herd_points_reader_summary(reader);
+    assert_int_equal(herd_points_skipped(reader), ret_summary->skipped);
     herd_points_reader_free(reader);
     if (err == 0)
         err = herd_points_seal(points);
@@ -47,25 +48,29 @@ static inline int read_points_in_pieces(enum herd_points_format format, const ch
 }
 
 static inline int read_points(enum herd_points_format format, const char *text, struct herd_points **ret_points,
-                              size_t *ret_skipped, struct herd_config_fault *fault)
+                              struct herd_points_summary *ret_summary, struct herd_config_fault *fault)
 {
-    size_t len = strlen(text), skipped;
-    int whole = read_points_in_pieces(format, text, len, len, ret_points, ret_skipped, fault);
+    size_t len = strlen(text);
+    int whole = read_points_in_pieces(format, text, len, len, ret_points, ret_summary, fault);
     for (size_t cut = 0; cut < len; cut++) {
         struct herd_points *points;
+        struct herd_points_summary summary;
         struct herd_config_fault other = {0};
-        int err = read_points_in_pieces(format, text, len, cut, &points, &skipped, &other);
-        if (err != whole ||
-            (err == 0 &&
-             (herd_points_count(points) != herd_points_count(*ret_points) || skipped != *ret_skipped)) ||
+        int err = read_points_in_pieces(format, text, len, cut, &points, &summary, &other);
+        if (err != whole || memcmp(&summary, ret_summary, sizeof summary) != 0 ||
+            (err == 0 && herd_points_count(points) != herd_points_count(*ret_points)) ||
             (err < 0 && (other.line != fault->line || strcmp(other.what, fault->what) != 0)))
-            fail_msg("cut at %zu: %d line %u %s; whole: %d line %u %s in %s", cut, err, other.line, other.what,
-                     whole, fault->line, fault->what, text);
+            fail_msg(
+                "cut at %zu: %d line %u %s, faults %zu: line %u %s; whole: %d line %u %s, %zu: line %u %s in %s",
+                cut, err, other.line, other.what, summary.faulty, summary.first.line, summary.first.what, whole,
+                fault->line, fault->what, ret_summary->faulty, ret_summary->first.line, ret_summary->first.what,
+                text);
         herd_points_free(points);
     }
     return whole;
 }
 
+/* What is wrong in a text that nothing could be taken from. */
 struct bad_row {
     const char *text;
     int err;
@@ -73,16 +78,39 @@ struct bad_row {
     const char *what; /* a part of the sentence */
 };
 
+/* What is wrong first in a text that something could be taken from in spite of it. */
+struct noted_row {
+    struct bad_row bad;
+    size_t taken, skipped, faulty;
+};
+
+static inline void check_row(enum herd_points_format format, size_t i, const struct noted_row *row)
+{
+    const struct bad_row *bad = &row->bad;
+    struct herd_points *points;
+    struct herd_points_summary summary;
+    struct herd_config_fault fault = {0};
+    int err = read_points(format, bad->text, &points, &summary, &fault);
+    if (err == 0)
+        fault = summary.first;
+    if (err != (row->taken ? 0 : bad->err) || summary.taken != row->taken || summary.first_err != bad->err ||
+        fault.line != bad->line || !strstr(fault.what, bad->what) || strcmp(fault.what, summary.first.what) != 0 ||
+        (row->taken && (summary.skipped != row->skipped || summary.faulty != row->faulty)))
+        fail_msg("row %zu: %d, taken %zu, skipped %zu, faults %zu, line %u: %s", i, err, summary.taken,
+                 summary.skipped, summary.faulty, fault.line, fault.what);
+    herd_points_free(points);
+}
+
 static inline void refuse_rows(enum herd_points_format format, const struct bad_row *rows, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct herd_points *points;
-        size_t skipped;
-        struct herd_config_fault fault = {0};
-        int err = read_points(format, rows[i].text, &points, &skipped, &fault);
-        if (err != rows[i].err || fault.line != rows[i].line || !strstr(fault.what, rows[i].what))
-            fail_msg("row %zu: %d, line %u: %s", i, err, fault.line, fault.what);
-    }
+    for (size_t i = 0; i < count; i++)
+        check_row(format, i, &(struct noted_row){.bad = rows[i]});
+}
+
+static inline void note_rows(enum herd_points_format format, const struct noted_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check_row(format, i, &rows[i]);
 }
 
 #endif

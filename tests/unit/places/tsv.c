@@ -9,7 +9,7 @@ static void test_rows(void **state)
 {
     (void)state;
     struct herd_points *points;
-    size_t skipped;
+    struct herd_points_summary summary;
     struct herd_config_fault fault = {0};
     static const char text[] = ROW("2988507", "Paris", "48.85341", "2.3488", "P", "FR") "\n" ROW(
         "5", "Say \"x\"\\", "-90", "-180", "T",
@@ -19,7 +19,7 @@ static void test_rows(void **state)
                                                          "FR") "\n" ROW("9", "Spot", "90", "2", "S",
                                                                         "FR") "\n" ROW("10", "Two letters", "14",
                                                                                        "2", "PP", "FR");
-    assert_int_equal(read_points(HERD_POINTS_TSV, text, &points, &skipped, &fault), 0);
+    assert_int_equal(read_points(HERD_POINTS_TSV, text, &points, &summary, &fault), 0);
     assert_int_equal(herd_points_count(points), 7);
     static const struct {
         int32_t lat_e7;
@@ -55,8 +55,6 @@ static void test_refused(void **state)
     (void)state;
     static const struct bad_row rows[] = {
         {"1\tshort\n", HERD_E_SYNTAX, 1, "2 columns"},
-        {ROW("1", "a", "1", "2", "P", "FR") "\n" ROW("1", "a", "1", "2", "P", "FR") "\tmore\n", HERD_E_SYNTAX, 2,
-         "20 columns"},
         {ROW("1", "a", "91", "2", "P", "FR"), HERD_E_RANGE, 1, "latitude is beyond 90: 91"},
         {ROW("1", "a", "1", "-180.0000001", "P", "FR"), HERD_E_RANGE, 1, "longitude is beyond 180"},
         {ROW("1", "a", "", "2", "P", "FR"), HERD_E_SYNTAX, 1, "latitude is not a number"},
@@ -74,8 +72,38 @@ static void test_refused(void **state)
     refuse_rows(HERD_POINTS_TSV, rows, sizeof rows / sizeof rows[0]);
 }
 
+/* What is wrong with some rows takes nothing from the others. */
+static void test_noted(void **state)
+{
+    (void)state;
+#define GOOD ROW("1", "a", "1", "2", "P", "FR")
+    static const struct noted_row rows[] = {
+        {{GOOD "\n" ROW("1", "a", "1", "2", "P", "FR") "\tmore\n", HERD_E_SYNTAX, 2, "20 columns"}, 1, 1, 1},
+        {{"geonameid\tname\tasciiname\talternatenames\tlatitude\tlongitude\tfeature class\tfeature code\tcountry "
+          "code\tcc2\tadmin1 code\tadmin2 code\tadmin3 code\tadmin4 code\tpopulation\televation\tdem\t"
+          "timezone\tmodification date\n" GOOD,
+          HERD_E_SYNTAX, 1, "latitude is not a number: latitude"},
+         1,
+         1,
+         1},
+        {{GOOD "\n1\tshort\n" GOOD "\n" GOOD, HERD_E_SYNTAX, 2, "2 columns"}, 3, 1, 1},
+        {{GOOD "\n" ROW("1", "a", "", "", "P", "FR") "\n" ROW("1", "a", "1", "-180.0000001", "P", "FR") "\n" GOOD,
+          HERD_E_SYNTAX, 2, "latitude is not a number"},
+         2,
+         2,
+         2},
+        {{ROW("1", "\xff", "1", "2", "P", "FR") "\n" GOOD "\n" ROW("1", "", "1", "2", "P", "FR"), HERD_E_SYNTAX, 1,
+          "not UTF-8"},
+         1,
+         2,
+         1}, /* one without a name is no fault */
+    };
+    note_rows(HERD_POINTS_TSV, rows, sizeof rows / sizeof rows[0]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_noted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections that plain neighbours make: on one from an address that is theirs, AT lines are taken like those of a
+ * link, with whatever follows the sixth field; it is the route the message took. They are read leniently: a difference
+ * as a sloppy printer writes it, and a line without LF when nothing came behind it for a while. Replies are not for
+ * the likes of them: on a connection that brought an AT line nothing is invalid.
+ *
+ * Not all of them hang up: the longest silent is closed when there are too many.
+ */
+#include "../protocol/diff.h"
+#include "../protocol/fields.h"
+#include "../protocol/read.h"
+#include "node_impl.h"
+
+/* So many connections of each plain neighbour stay open. */
+#define OPEN_MAX   32
+#define AT_FIELDS  6
+#define DIFF_FIELD 2
+/* How long nothing has come behind a line without LF when it is taken. A message is one write and one segment as a
+ * rule; a segment that was lost is sent again after 200 ms. */
+#define LINE_SILENCE_NS INT64_C(250000000)
+/* A line that is longer under way than this has to have its LF. */
+#define LINE_WHOLE_NS INT64_C(1000000000)
+
+void herd_session_allow_plain(struct herd_session *session, int peer)
+{
+    session->plain = true;
+    session->peer = peer;
+}
+
+bool herd_session_plain(const struct herd_session *session)
+{
+    return session->plain_spoke;
+}
+
+static bool is_at(const struct herd_span *fields, size_t count)
+{
+    return count >= AT_FIELDS && fields[0].len == 2 && memcmp(fields[0].at, "AT", 2) == 0;
+}
+
+/* An AT line with more behind its six fields, or with a difference that a sloppy printer wrote; `diff` is memory for
+ * that. True: *job is what it says. */
+static bool read_lenient(const struct herd_store *store, struct herd_job *job, char diff[HERD_DIFF_LENIENT_MAX])
+{
+    struct herd_span fields[AT_FIELDS];
+    size_t count = herd_fields(job->line, job->line.at + job->line.len, fields, AT_FIELDS);
+    if (!is_at(fields, count))
+        return false;
+    const struct herd_span *last = &fields[AT_FIELDS - 1];
+    struct herd_span line = {job->line.at, (size_t)(last->at + last->len - job->line.at)};
+    struct herd_command command;
+    if (herd_command_parse(line, &command) != HERD_AT) {
+        size_t diff_len = herd_diff_read_lenient(fields[DIFF_FIELD], diff);
+        const struct herd_span *id = &fields[DIFF_FIELD + 1];
+        if (diff_len == 0 || !herd_name_valid(fields[1]) ||
+            herd_report_parse(id[0], id[1], id[2], &command) != HERD_IAMAT)
+            return false;
+        command.verb = HERD_AT;
+        command.server = fields[1];
+        command.diff = (struct herd_span){diff, diff_len};
+    }
+    job->command = command;
+    job->line = line;
+    job->hash = herd_store_hash(store, command.id);
+    job->id_hash = herd_store_id_hash(store, command.id);
+    job->guess = HERD_NO_SLOT;
+    return true;
+}
+
+/* Makes room for one more: the longest silent goes. */
+static void make_room(struct herd_node *node)
+{
+    size_t max = 0;
+    for (size_t i = 0; i < node->peer_count; i++)
+        max += node->peers[i]->plain && !node->peers[i]->removed ? OPEN_MAX : 0;
+    if (node->plain_count < max || herd_list_empty(&node->plains))
+        return;
+    herd_session_kill(HERD_ITEM(node->plains.next, struct herd_session, idle), "plain_open_max");
+}
+
+/* An AT line, whole or not: false if it is none. */
+static bool take(struct herd_session *session, const struct herd_job *given)
+{
+    struct herd_node *node = session->node;
+    struct herd_job job = *given;
+    char diff[HERD_DIFF_LENIENT_MAX];
+    if (job.command.verb != HERD_AT && !read_lenient(node->store, &job, diff))
+        return false;
+    if (!session->plain_spoke) {
+        make_room(node);
+        session->plain_spoke = true;
+        node->plain_count++;
+        herd_list_remove(&session->idle);
+        herd_list_append(&node->plains, &session->idle);
+    }
+    herd_report_learn(session, &job);
+    return true;
+}
+
+bool herd_plain_take(struct herd_session *session, const struct herd_job *job)
+{
+    struct herd_span verb;
+    if (take(session, job))
+        return true;
+    if (herd_fields(job->line, job->line.at + job->line.len, &verb, 1) > 0 && verb.len == 2 &&
+        memcmp(verb.at, "AT", 2) == 0)
+        herd_notice_damped(session->node, &session->node->plain_invalid_count, "plain_line_invalid", job->line);
+    return session->plain_spoke;
+}
+
+bool herd_plain_take_unfinished(struct herd_session *session, struct herd_span line)
+{
+    const struct herd_store *store = session->node->store;
+    struct herd_job job = {.line = line, .guess = HERD_NO_SLOT};
+    if (!session->plain)
+        return false;
+    if (herd_command_parse(line, &job.command) == HERD_AT) {
+        job.hash = herd_store_hash(store, job.command.id);
+        job.id_hash = herd_store_id_hash(store, job.command.id);
+    }
+    return take(session, &job);
+}
+
+void herd_plain_gone(struct herd_session *session)
+{
+    if (session->plain_spoke)
+        session->node->plain_count--;
+    session->plain_spoke = false;
+}
+
+int64_t herd_plain_next_session_ns(const struct herd_node *node)
+{
+    int64_t next = INT64_MAX;
+    if (!herd_list_empty(&node->plains))
+        next = HERD_ITEM(node->plains.next, struct herd_session, idle)->heard_ns + node->options.hello_ns;
+    if (!herd_list_empty(&node->plain_lines)) {
+        int64_t line_ns = HERD_ITEM(node->plain_lines.next, struct herd_session, line)->heard_ns + LINE_SILENCE_NS;
+        if (line_ns < next)
+            next = line_ns;
+    }
+    return next;
+}
+
+void herd_plain_time_line(struct herd_session *session)
+{
+    struct herd_node *node = session->node;
+    bool young = node->now.steady_ns - session->line_ns < LINE_WHOLE_NS;
+    if (!young && !session->line_young)
+        return;
+    session->line_young = young;
+    herd_list_remove(&session->line);
+    herd_list_append(young ? &node->plain_lines : &node->lines, &session->line);
+}
+
+/* A line that is not taken has its time like any client's: the list is in order but for LINE_WHOLE_NS. */
+static void offer_lines(struct herd_node *node)
+{
+    while (!herd_list_empty(&node->plain_lines)) {
+        struct herd_session *session = HERD_ITEM(node->plain_lines.next, struct herd_session, line);
+        if (session->heard_ns + LINE_SILENCE_NS > node->now.steady_ns)
+            return;
+        session->line_young = false;
+        herd_list_remove(&session->line);
+        herd_list_append(&node->lines, &session->line);
+        herd_wish_make(node, &session->line_due, HERD_EFFECT_LINE_TIMEOUT);
+    }
+}
+
+void herd_plain_tick_sessions(struct herd_node *node)
+{
+    offer_lines(node);
+    while (!herd_list_empty(&node->plains)) {
+        struct herd_session *session = HERD_ITEM(node->plains.next, struct herd_session, idle);
+        if (session->heard_ns + node->options.hello_ns > node->now.steady_ns)
+            return;
+        herd_session_kill(session, "idle");
+    }
+}

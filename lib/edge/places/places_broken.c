@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* What stands in a chain for a provider behind HTTP that could not be made (its key is missing, can be read by others):
+ * it is passed over, and made when the operator has mended what was wrong and asks for a reload. */
+#include "places_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct broken_provider {
+    struct herd_places *places;
+    struct places_slot *slot;
+    struct herd_config_provider config; /* its texts are ours */
+};
+
+void places_set_unusable(struct herd_places *places, struct places_slot *slot, const char *why)
+{
+    snprintf(slot->unusable, sizeof slot->unusable, "%.250s", why);
+    struct herd_log_field fields[] = {herd_log_text("provider", slot->name), herd_log_text("why", why)};
+    herd_log_event(places->log, HERD_LOG_ERROR, "places_provider_unusable", fields, 2);
+}
+
+static void broken_start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query)
+{
+    (void)query;
+    const struct broken_provider *broken = ctx;
+    places_lookup_fail(lookup, &(struct places_failure){.status = "REQUEST_DENIED", .why = broken->slot->unusable});
+}
+
+static void broken_free(void *ctx)
+{
+    struct broken_provider *broken = ctx;
+    struct herd_config_provider *config = &broken->config;
+    char *const texts[] = {config->kind, config->url,     config->key_file, config->key_env,
+                           config->file, config->ca_file, config->fields,   config->filter};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        free(texts[i]);
+    free(broken);
+}
+
+static int broken_reload(void *ctx)
+{
+    struct broken_provider *broken = ctx;
+    struct places_slot *slot = broken->slot;
+    struct herd_places *places = broken->places;
+    struct herd_provider stand_in = slot->provider;
+    struct herd_config_fault fault = {0};
+    int err = places_http_new(slot, places, &broken->config, &fault);
+    if (err < 0) {
+        slot->provider = stand_in;
+        places_set_unusable(places, slot, fault.what);
+        return err;
+    }
+    slot->provider.name = slot->name;
+    slot->unusable[0] = '\0';
+    struct herd_log_field field = herd_log_text("provider", slot->name);
+    herd_log_event(places->log, HERD_LOG_INFO, "places_provider_mended", &field, 1);
+    broken_free(broken);
+    return 0;
+}
+
+static bool copy_text(char **io_text)
+{
+    if (*io_text)
+        *io_text = strdup(*io_text);
+    return *io_text;
+}
+
+int places_broken_new(struct places_slot *slot, struct herd_places *places,
+                      const struct herd_config_provider *config)
+{
+    struct broken_provider *broken = calloc(1, sizeof *broken);
+    if (!broken)
+        return HERD_E_NOMEM;
+    broken->places = places;
+    broken->slot = slot;
+    broken->config = *config;
+    struct herd_config_provider *copy = &broken->config;
+    char **texts[] = {&copy->kind, &copy->url,     &copy->key_file, &copy->key_env,
+                      &copy->file, &copy->ca_file, &copy->fields,   &copy->filter};
+    bool whole = true;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        bool given = *texts[i];
+        whole &= copy_text(texts[i]) || !given;
+    }
+    slot->provider = (struct herd_provider){
+        .name = slot->name, .ctx = broken, .start = broken_start, .reload = broken_reload, .free = broken_free};
+    return whole ? 0 : HERD_E_NOMEM;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Accepting connections, and what to do when there are too many or descriptors run out. */
+#include "server_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ACCEPT_PAUSE_US 100000
+
+void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port)
+{
+    unsigned char bytes[16] = {0};
+    *ret_port = 0;
+    if (from->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
+        bytes[10] = bytes[11] = 0xff; /* IPv4-mapped */
+        memcpy(bytes + 12, &in->sin_addr, 4);
+        *ret_port = ntohs(in->sin_port);
+    } else if (from->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
+        memcpy(bytes, &in6->sin6_addr, 16);
+        *ret_port = ntohs(in6->sin6_port);
+    }
+    memcpy(ret_address, bytes, 16);
+}
+
+/* Warned of at 1, 2, 4, 8, ... refusals: a stranger can cause them. */
+void herd_listener_refused(struct herd_server *server, const char *why)
+{
+    uint64_t count = ++server->refused_count;
+    if ((count & (count - 1)) == 0) {
+        struct herd_log_field fields[] = {herd_log_text("why", why), herd_log_int("count", (int64_t)count)};
+        herd_log_time(server->log, herd_clock().wall_ns);
+        herd_log_event(server->log, HERD_LOG_WARN, "connection_refused", fields, 2);
+    }
+}
+
+static void refuse(struct herd_server *server, int fd, const char *why)
+{
+    close(fd);
+    herd_listener_refused(server, why);
+}
+
+/* Two connections a neighbour beyond the clients: both ends dial. */
+static bool has_room(const struct herd_server *server)
+{
+    return server->client_count < (size_t)server->limits->clients_max + 2 * herd_node_peer_count(server->node);
+}
+
+static void enable(struct herd_server *server, bool enable)
+{
+    for (size_t i = 0; i < server->listener_count; i++) {
+        if (enable)
+            evconnlistener_enable(server->listeners[i]);
+        else
+            evconnlistener_disable(server->listeners[i]);
+    }
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
+                      void *arg)
+{
+    (void)listener;
+    (void)len;
+    struct herd_server *server = arg;
+    uint64_t address[2];
+    uint16_t port = 0;
+    herd_address_of(from, address, &port);
+    int err = herd_addresses_take(&server->addresses, address, server->limits->clients_per_address_max);
+    if (err < 0) {
+        refuse(server, fd, err == HERD_E_LIMIT ? "clients_per_address_max" : "out_of_memory");
+        return;
+    }
+    struct herd_conn *conn = herd_conn_new(server);
+    if (!conn) {
+        herd_addresses_give(&server->addresses, address);
+        refuse(server, fd, "out_of_memory");
+        return;
+    }
+    conn->address[0] = address[0];
+    conn->address[1] = address[1];
+    conn->port = port;
+    conn->counted = true;
+    server->client_count++;
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (herd_socket_attach(conn, fd) < 0) {
+        close(fd);
+        herd_conn_close(conn, "out_of_memory");
+        return;
+    }
+    if (herd_conn_begin_client(conn) < 0) {
+        herd_conn_close(conn, "out_of_memory");
+        return;
+    }
+    herd_plain_admit(conn);
+    /* Full of clients, there still is room for neighbours: whoever comes now has to introduce itself. */
+    if (server->client_count > (size_t)server->limits->clients_max) {
+        conn->over = true;
+        conn->progress_ns = herd_clock().steady_ns + server->limits->peer_hello_ms * 1000000;
+        herd_list_append(&server->unsent, &conn->unsent);
+    }
+    if (!has_room(server))
+        enable(server, false); /* the others wait in the kernel's queue */
+}
+
+void herd_listener_resume(struct herd_server *server)
+{
+    if (server->listener_count > 0 && !server->stopping && !evtimer_pending(server->accept_again, NULL) &&
+        has_room(server))
+        enable(server, true);
+}
+
+/* Out of descriptors: the connection waits in the kernel's queue, which would wake us again and again.
+ * With the descriptor held in reserve it is taken and closed, so that its client knows; then we rest. */
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+    struct herd_server *server = arg;
+    int error = errno;
+    if ((error == EMFILE || error == ENFILE) && server->reserve_fd >= 0) {
+        close(server->reserve_fd);
+        int fd = accept(evconnlistener_get_fd(listener), NULL, NULL);
+        if (fd >= 0)
+            refuse(server, fd, strerror(error));
+        server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    enable(server, false);
+    event_add(server->accept_again, &(struct timeval){0, ACCEPT_PAUSE_US});
+}
+
+void herd_accept_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct herd_server *server = arg;
+    if (server->reserve_fd < 0)
+        server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (!server->stopping && has_room(server))
+        enable(server, true);
+}
+
+struct evconnlistener *herd_accept_new(struct herd_server *server, int fd)
+{
+    struct evconnlistener *listener =
+        evconnlistener_new(server->base, on_accept, server, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    if (listener)
+        evconnlistener_set_error_cb(listener, on_accept_error);
+    return listener;
+}

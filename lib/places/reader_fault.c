@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What a reader of places tells: faults that end the reading, and faults that it goes on behind. */
+#include "reader.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int herd_reader_fault(const struct herd_points_reader *reader, struct herd_config_fault *reterr_fault, int err,
+                      const char *what, ...)
+{
+    va_list args;
+    va_start(args, what);
+    vsnprintf(reterr_fault->what, sizeof reterr_fault->what, what, args);
+    va_end(args);
+    reterr_fault->line = reader ? reader->line : 0;
+    reterr_fault->column = 0;
+    return err;
+}
+
+void herd_reader_note(struct herd_points_reader *reader, int err, unsigned line, const char *what, ...)
+{
+    struct herd_points_summary *summary = &reader->summary;
+    va_list args;
+    if (summary->faulty++)
+        return;
+    summary->first_err = err;
+    summary->first_item = reader->items;
+    summary->first.line = line;
+    va_start(args, what);
+    vsnprintf(summary->first.what, sizeof summary->first.what, what, args);
+    va_end(args);
+}
