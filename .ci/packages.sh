@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 # Sourced by the scripts that build: need PACKAGE... installs the Debian packages that are missing.
+# want PACKAGE... does so only where that goes without removing another one; whoever needs them does without.
+apt_options=()
 need() {
     local missing=() package
     for package in "$@"; do
@@ -16,13 +18,18 @@ need() {
         as_root=(sudo)
     fi
     echo "Installing: ${missing[*]}"
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${apt_options[@]}" \
         "${missing[@]}" >/dev/null 2>&1 || {
         # The lists of a fresh machine are empty or old.
         "${as_root[@]}" apt-get update -qq
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${apt_options[@]}" \
             "${missing[@]}" >/dev/null
     }
+}
+
+want() {
+    local apt_options=(--no-remove)
+    need "$@" || echo "Without them some tests are skipped: $*"
 }
 
 # shellcheck disable=SC2034 # used by those who source this

@@ -198,10 +198,8 @@ static void reopen_log(struct program *program)
     int err = herd_logfile_reopen(program->logfile);
     struct herd_log_field field = herd_log_text("why", strerror(errno));
     herd_log_blocks(program->log, herd_logfile_offset(program->logfile));
-    if (err < 0)
+    if (err < 0) /* how the attempt ends the file says itself */
         herd_log_event(program->log, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
-    else
-        herd_log_event(program->log, HERD_LOG_INFO, "log_reopened", NULL, 0);
 }
 
 static void reload_failed(struct program *program, const char *path, const struct herd_config_fault *fault)
@@ -286,6 +284,10 @@ static int open_log(struct program *program, const struct options *options, cons
     if (err < 0) {
         fprintf(stderr, "herd-server: cannot write the log %s: %s\n", file, strerror(errno));
         return err;
+    }
+    if (herd_logfile_start(program->logfile, 0) < 0) {
+        fputs("herd-server: cannot start the thread that writes the log\n", stderr);
+        return HERD_E_NOMEM;
     }
     const struct herd_log_options log_options = {
         .level = config->log_level,

@@ -34,7 +34,7 @@ struct event_base;
 struct herd_client;
 
 struct herd_client_address {
-    const char *host; /* a name, or an IPv4 or IPv6 address without brackets */
+    const char *host; /* a name, all of whose addresses are tried, or an IPv4 or IPv6 address without brackets */
     uint16_t port;
 };
 
@@ -42,7 +42,8 @@ struct herd_client_options {
     const struct herd_client_address *servers; /* tried in this order, round and round; copied */
     size_t server_count;
     /* Bounds; zero means the default. */
-    int64_t connect_ms;     /* 3000: to resolve, to connect */
+    int64_t connect_ms;     /* 3000: to resolve, to connect. A name that takes longer goes on being looked up, and a
+                               later attempt uses what was found */
     int64_t reply_ms;       /* 10000: a server that lets the oldest request wait longer is left */
     int64_t timeout_ms;     /* 30000: from the request to its end, whatever happens */
     int64_t retry_min_ms;   /* 100: first wait when no server is of use */

@@ -11,6 +11,8 @@
  * A log collects lines in memory and hands whole lines to its sink: when 64 KiB are full, when
  * herd_log_flush is called (a server does so at least once a second), and when it is freed. A file is
  * written for half the price in aligned blocks: see herd_log_blocks.
+ * The sink is called by whoever logs, on its thread: a sink that waits holds up that thread's loop. The file below has
+ * a thread of its own for that (herd_logfile_start).
  * A NULL log is silent everywhere a log is taken.
  */
 #ifndef HERD_LOG_H
@@ -96,12 +98,19 @@ HERD_API void herd_log_blocks(struct herd_log *log, int64_t offset);
  * HERD_E_NOMEM, HERD_E_IO (errno says why). */
 struct herd_logfile;
 HERD_API int herd_logfile_open(struct herd_logfile **ret_file, const char *path);
-/* Opens the path anew; on failure the old descriptor stays in use. HERD_E_IO. */
+/* From now on a thread writes, opens anew and waits: nothing below holds its caller up. What is not written yet is kept,
+ * at most `buffer_bytes` (zero: 4 MiB) in blocks of 64 KiB; what finds no room is refused, and the log counts it. Before
+ * other threads use the file, and not before fork. HERD_E_NOMEM (also: no thread to be had): all is as before. */
+HERD_API int herd_logfile_start(struct herd_logfile *file, size_t buffer_bytes);
+/* Opens the path anew; on failure the old descriptor stays in use. HERD_E_IO. With a thread it happens behind what is
+ * queued, or at once where the old file takes nothing, and the file says how it ended: `info log_reopened`, or
+ * `error log_reopen_failed why=...`. */
 HERD_API int herd_logfile_reopen(struct herd_logfile *file);
 HERD_API int herd_logfile_sink(void *file, const char *bytes, size_t len);
 /* For herd_log_blocks, after opening and reopening: how long the file is, as far as this program wrote it; or -1
  * for a pipe or terminal, which is read as it is written and shall get whole lines. */
 HERD_API int64_t herd_logfile_offset(const struct herd_logfile *file);
+/* With a thread: waits up to a second until all is written, then gives up what is not. */
 HERD_API void herd_logfile_close(struct herd_logfile *file);
 
 #ifdef __cplusplus

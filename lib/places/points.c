@@ -73,7 +73,8 @@ int herd_points_add(struct herd_points *p, const struct herd_point *point)
 {
     if (p->sealed)
         return HERD_E_STATE;
-    if (p->count == UINT32_MAX || p->text.len > HERD_POINTS_TEXT_MAX)
+    uint64_t text_bytes = p->text.len; /* a size_t may be smaller than the bound */
+    if (p->count == UINT32_MAX || text_bytes > HERD_POINTS_TEXT_MAX)
         return HERD_E_LIMIT;
     if (p->count == p->cap) {
         size_t cap = p->cap ? p->cap * 2 : 256;

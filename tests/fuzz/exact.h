@@ -88,7 +88,7 @@ static inline int exact_compare_cut(const struct exact *a, const struct exact *b
 
 static inline int exact_compare(const struct exact *a, const struct exact *b)
 {
-    return exact_compare_cut(a, b, 1L << 40);
+    return exact_compare_cut(a, b, 1L << 30);
 }
 
 /* Whether two doubles are this many steps apart at most. */

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from herd import AT, PROGRAM, Client, Event, HerdTest, free_port, main, run, wait_for
+from herd import AT, DEADLINE, PROGRAM, Client, Event, HerdTest, environment, free_port, main, run, wait_for
 from places_stub import PlacesStub
 
 
@@ -490,6 +490,56 @@ class Log(HerdTest):
             client.send(b"y\n" * 20000)
             self.assertEqual(len(client.lines(20000)), 20000)
         self.assertEqual(server.stop(), 0)
+
+    def test_a_pipe_nobody_reads_costs_lines_not_service(self):
+        herd = self.herd(["Riley"])
+        reader, writer = os.pipe()
+        try:
+            process = subprocess.Popen([PROGRAM, "-c", herd.config_path, "-l", "-", "Riley"], cwd=herd.dir,
+                                       env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                       stderr=writer)
+            os.close(writer)
+            line = b""
+            while b" listening " not in line:
+                line += os.read(reader, 65536)
+            with herd["Riley"].client() as client:
+                for _ in range(20):
+                    client.send(b"IAMAT kiwi +1+1 1\n" * 1000)
+                    client.lines(1000)  # some 6 MB of log, a pipe takes 64 KiB
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(DEADLINE), 0)
+            self.assertLess(time.monotonic() - began, 10)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(reader)
+
+    def test_standard_descriptors_closed_at_start(self):
+        herd = self.herd(["Riley"])
+        server = herd["Riley"]
+
+        def close_all():
+            for fd in (0, 1, 2):
+                os.close(fd)
+        process = subprocess.Popen([PROGRAM, "-c", herd.config_path, "-l", server.log_path, "Riley"], cwd=herd.dir,
+                                   env=environment(), preexec_fn=close_all)
+        try:
+            wait_for(lambda: server.saw("listening"), "it listens")
+            for fd in "012":
+                self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{fd}"), "/dev/null")
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(DEADLINE), 0)
+        finally:
+            process.kill()
+            process.wait()
+
+    def test_output_that_cannot_be_written(self):
+        for args in (["--version"], ["--help"], ["--print-config"]):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([PROGRAM, *args], stdout=full, stderr=subprocess.PIPE, timeout=DEADLINE)
+            self.assertEqual(result.returncode, 1, args)
+            self.assertTrue(result.stderr)
 
     def test_time_stamps_are_now_and_never_go_back_far(self):
         server = self.one()

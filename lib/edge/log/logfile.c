@@ -1,218 +1,407 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file that takes the log. A full disk, a vanished reader or a stuck pipe costs lines, never service:
- * no write waits without bound, and a line torn by a failure is ended before the next one begins.
+ * A file as the sink of a log, written at once or by a thread.
  *
- * Where much is written, room behind the end of the file is reserved in large pieces: the file system then
- * need not look for room with each write. What is left of it is given back on closing.
+ *     herd_log --sink--> queue of blocks --thread--> busy blocks --> file --> written blocks --sink--> spare blocks
+ *
+ * A job of the thread writes until the queue is empty. What the file does not take goes back to the front of the queue
+ * and is tried by the next job, which the next line begins: the thread loses nothing. A queue that is full refuses what
+ * comes, and the log counts that. Blocks that are written are used again, the last one first: while the file keeps up,
+ * the same few stay in the cache.
  */
-#define _GNU_SOURCE /* fallocate */
+#include "../clock.h"
+#include "../worker/worker.h"
+#include "append.h"
+
 #include <herd/log.h>
 
+#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-enum {
-    STALL_MAX_MS = 100,
-    MUCH_BYTES = 32768, /* in one hand-over */
-    RESERVE_MIN_BYTES = 1 << 20,
-    RESERVE_MAX_BYTES = 16 << 20,
+#define BLOCK_BYTES      65536
+#define BUFFER_STANDARD  (4u << 20)
+#define SPARES_MAX       4
+#define CLOSE_TIMEOUT_MS 1000
+
+struct block {
+    struct block *next;
+    size_t len, wrote;
+    bool reopen; /* the path is opened anew when this is written */
+    char bytes[BLOCK_BYTES];
+};
+
+struct list {
+    struct block *first, *last;
 };
 
 struct herd_logfile {
-    int fd;
-    bool is_stderr;
-    bool in_line; /* the last thing written was part of a line */
-    bool is_torn; /* and its rest is lost */
-    bool is_regular;
-    bool reserves;
-    uint64_t offset;   /* how long the file is, as far as we know */
-    uint64_t reserved; /* room is reserved up to here */
-    uint64_t wrote;    /* since it was opened */
-    char path[];
+    struct herd_append *file; /* the thread's while it works */
+    bool in_line;             /* the last thing taken was part of a line */
+    bool is_torn;             /* and its rest is lost */
+    bool started;             /* a thread writes: */
+    struct herd_worker worker;
+    pthread_mutex_t lock;       /* over the queue, `written` and `working` */
+    struct list queue, written; /* the first block of the queue may be written in part */
+    bool working;               /* a job looks at the queue once more before it ends */
+    struct list busy;           /* the thread's */
+    struct herd_log *own;       /* the thread's: makes lines about the file itself */
+    struct block *spares;       /* the loop's, as all below */
+    size_t spare_count;
+    size_t block_count, blocks_max; /* that are no spares */
+    int64_t offset;                 /* how long the file is when all is written; -1: it is none */
 };
-
-/* Non-blocking, so that a FIFO nobody reads is an error and not a hang. */
-static int open_path(const char *path)
-{
-    int fd;
-    do
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-    while (fd < 0 && errno == EINTR);
-    return fd;
-}
-
-static bool is_regular(int fd, uint64_t *ret_size)
-{
-    struct stat info;
-    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
-        return false;
-    *ret_size = (uint64_t)info.st_size;
-    return true;
-}
-
-/* Whether the file ends in the middle of a line: a server that was killed wrote it. */
-static bool ends_torn(const char *path, uint64_t size)
-{
-    char last = '\n';
-    int reader = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (reader < 0)
-        return false;
-    bool torn = pread(reader, &last, 1, (off_t)size - 1) == 1 && last != '\n';
-    close(reader);
-    return torn;
-}
-
-/* Begins with what is in a file just opened. */
-static void begin(struct herd_logfile *file, int fd)
-{
-    uint64_t size = 0;
-    file->fd = fd;
-    file->is_regular = is_regular(fd, &size);
-    file->reserves = file->is_regular && !file->is_stderr;
-    file->offset = size;
-    file->reserved = file->wrote = 0;
-    file->in_line = file->is_torn = size > 0 && !file->is_stderr && ends_torn(file->path, size);
-}
-
-static void reserve(struct herd_logfile *file)
-{
-#ifdef FALLOC_FL_KEEP_SIZE
-    uint64_t size, more = file->wrote; /* at most as much again */
-    if (!file->reserves || !is_regular(file->fd, &size) || size + MUCH_BYTES * 2 <= file->reserved)
-        return;
-    if (more < RESERVE_MIN_BYTES)
-        more = RESERVE_MIN_BYTES;
-    if (more > RESERVE_MAX_BYTES)
-        more = RESERVE_MAX_BYTES;
-    if (fallocate(file->fd, FALLOC_FL_KEEP_SIZE, (off_t)size, (off_t)more) == 0)
-        file->reserved = size + more;
-    else
-        file->reserves = false; /* no such thing here, or little room: it goes without */
-#else
-    (void)file;
-#endif
-}
-
-/* Gives back what was reserved, if nobody else writes to the file. */
-static void end(struct herd_logfile *file)
-{
-    uint64_t size;
-    if (file->reserved > 0 && is_regular(file->fd, &size) && size == file->offset &&
-        ftruncate(file->fd, (off_t)size) < 0)
-        return; /* it costs some room until the file goes */
-}
 
 int herd_logfile_open(struct herd_logfile **ret_file, const char *path)
 {
-    size_t size = strlen(path) + 1;
-    struct herd_logfile *file = malloc(sizeof *file + size);
+    struct herd_logfile *file = calloc(1, sizeof *file);
     if (!file)
         return HERD_E_NOMEM;
-    memcpy(file->path, path, size);
-    file->is_stderr = strcmp(path, "-") == 0;
-    int fd = file->is_stderr ? STDERR_FILENO : open_path(path);
-    if (fd < 0) {
+    int err = herd_append_open(&file->file, path);
+    if (err < 0) {
         int why = errno;
         free(file);
         errno = why;
-        return HERD_E_IO;
+        return err;
     }
-    begin(file, fd);
+    file->in_line = file->is_torn = file->file->in_line;
     *ret_file = file;
     return 0;
 }
 
-int herd_logfile_reopen(struct herd_logfile *file)
-{
-    if (file->is_stderr)
-        return 0;
-    int fd = open_path(file->path);
-    if (fd < 0)
-        return HERD_E_IO;
-    end(file);
-    close(file->fd);
-    begin(file, fd);
-    return 0;
-}
+/* ---- without a thread ---- */
 
-static int64_t clock_ms(void)
+static int write_now(struct herd_logfile *file, const char *bytes, size_t len)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Waits for room, up to STALL_MAX_MS in all for one hand-over: *io_until_ms is 0 before the first wait. */
-static bool wait_for_room(int fd, int64_t *io_until_ms)
-{
-    struct pollfd want = {.fd = fd, .events = POLLOUT};
-    int64_t now_ms = clock_ms();
-    if (*io_until_ms == 0)
-        *io_until_ms = now_ms + STALL_MAX_MS;
-    int ready = 0;
-    if (now_ms < *io_until_ms)
-        ready = poll(&want, 1, (int)(*io_until_ms - now_ms));
-    if (ready == 0)
-        errno = EAGAIN;
-    return ready > 0 || (ready < 0 && errno == EINTR);
-}
-
-static int write_all(struct herd_logfile *file, const char *bytes, size_t len)
-{
-    int64_t until_ms = 0;
-    while (len) {
-        ssize_t wrote = write(file->fd, bytes, len);
-        if (wrote > 0) {
-            bytes += wrote;
-            len -= (size_t)wrote;
-            file->in_line = bytes[-1] != '\n';
-            file->offset += (uint64_t)wrote;
-            file->wrote += (uint64_t)wrote;
-        } else if (wrote == 0) {
-            errno = EIO; /* no progress and no reason: asking again might not end */
-            return HERD_E_IO;
-        } else if (errno == EAGAIN) {
-            if (!wait_for_room(file->fd, &until_ms))
-                return HERD_E_IO;
-        } else if (errno != EINTR) {
-            return HERD_E_IO;
-        }
-    }
-    return 0;
-}
-
-int herd_logfile_sink(void *ctx, const char *bytes, size_t len)
-{
-    struct herd_logfile *file = ctx;
-    int err = 0;
-    if (len >= MUCH_BYTES && file->offset + len > file->reserved)
-        reserve(file);
-    if (file->is_torn)
-        err = write_all(file, "\n", 1);
+    size_t wrote;
+    int err = file->is_torn ? herd_append_write(file->file, "\n", 1, &wrote) : 0;
     if (err >= 0)
-        err = write_all(file, bytes, len);
+        err = herd_append_write(file->file, bytes, len, &wrote);
+    file->in_line = file->file->in_line;
     file->is_torn = err < 0 && file->in_line;
     return err;
 }
 
+/* ---- blocks ---- */
+
+static void append_block(struct list *list, struct block *block)
+{
+    block->next = NULL;
+    if (list->last)
+        list->last->next = block;
+    else
+        list->first = block;
+    list->last = block;
+}
+
+static bool reserve_spares(struct herd_logfile *file, size_t count)
+{
+    while (file->spare_count < count) {
+        struct block *block = malloc(sizeof *block);
+        if (!block)
+            return false;
+        block->next = file->spares;
+        file->spares = block;
+        file->spare_count++;
+    }
+    return true;
+}
+
+/* Moves a spare block, of which there must be one, to the end of the queue. */
+static struct block *add_block(struct herd_logfile *file)
+{
+    struct block *block = file->spares;
+    assert(block);
+    file->spares = block->next;
+    file->spare_count--;
+    block->len = block->wrote = 0;
+    block->reopen = false;
+    append_block(&file->queue, block);
+    file->block_count++;
+    return block;
+}
+
+static void drop_block(struct herd_logfile *file, struct block *block)
+{
+    file->block_count--;
+    if (file->spare_count == SPARES_MAX) {
+        free(block);
+        return;
+    }
+    block->next = file->spares;
+    file->spares = block;
+    file->spare_count++;
+}
+
+/* How many bytes the last block of the queue still takes. */
+static size_t room_at_end(const struct herd_logfile *file)
+{
+    const struct block *block = file->queue.last;
+    return block && !block->reopen ? BLOCK_BYTES - block->len : 0;
+}
+
+/* Whether `len` bytes fit; the blocks for them are spare ones then. */
+static bool has_room(struct herd_logfile *file, size_t len)
+{
+    size_t room = room_at_end(file);
+    size_t blocks = len > room ? (len - room + BLOCK_BYTES - 1) / BLOCK_BYTES : 0;
+    return file->block_count + blocks <= file->blocks_max && reserve_spares(file, blocks);
+}
+
+static void put(struct herd_logfile *file, const char *bytes, size_t len)
+{
+    if (file->offset >= 0)
+        file->offset += (int64_t)len;
+    while (len > 0) {
+        size_t room = room_at_end(file);
+        struct block *block = room > 0 ? file->queue.last : add_block(file);
+        size_t part = BLOCK_BYTES - block->len < len ? BLOCK_BYTES - block->len : len;
+        memcpy(block->bytes + block->len, bytes, part);
+        block->len += part;
+        bytes += part;
+        len -= part;
+    }
+}
+
+static void reuse_written(struct herd_logfile *file)
+{
+    while (file->written.first) {
+        struct block *block = file->written.first;
+        file->written.first = block->next;
+        drop_block(file, block);
+    }
+    file->written.last = NULL;
+}
+
+/* Takes lines into the queue, all or none. With the lock held. */
+static int enqueue(struct herd_logfile *file, const char *bytes, size_t len)
+{
+    reuse_written(file);
+    if (!has_room(file, len + 1)) {
+        file->is_torn = file->in_line;
+        return HERD_E_LIMIT;
+    }
+    if (file->is_torn)
+        put(file, "\n", 1);
+    put(file, bytes, len);
+    file->is_torn = false;
+    file->in_line = bytes[len - 1] != '\n';
+    return 0;
+}
+
+/* ---- the thread ---- */
+
+/* A line about the file itself, which is lost where the file takes nothing. */
+static int write_own(void *ctx, const char *bytes, size_t len)
+{
+    struct herd_logfile *file = ctx;
+    size_t wrote;
+    if (!file->file->in_line || herd_append_write(file->file, "\n", 1, &wrote) >= 0)
+        (void)herd_append_write(file->file, bytes, len, &wrote);
+    return 0;
+}
+
+static void reopen(struct herd_logfile *file)
+{
+    int err = herd_append_reopen(file->file);
+    struct herd_log_field field = herd_log_text("why", strerror(errno));
+    herd_log_time(file->own, herd_clock().wall_ns);
+    if (err < 0)
+        herd_log_event(file->own, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
+    else
+        herd_log_event(file->own, HERD_LOG_INFO, "log_reopened", NULL, 0);
+    herd_log_flush(file->own);
+}
+
+/* Writes the busy blocks: 0 or an errno. A file that takes nothing more does not keep the next one from being opened. */
+static int write_busy(struct herd_logfile *file)
+{
+    int error = 0;
+    for (struct block *block = file->busy.first; block; block = block->next) {
+        size_t wrote = 0;
+        if (!error &&
+            herd_append_write(file->file, block->bytes + block->wrote, block->len - block->wrote, &wrote) < 0)
+            error = errno;
+        block->wrote += wrote;
+        if (block->reopen)
+            reopen(file);
+        block->reopen = false;
+    }
+    return error;
+}
+
+/* Written blocks go back to the loop, the others to the front of the queue. With the lock held. */
+static void give_back(struct herd_logfile *file)
+{
+    struct list *busy = &file->busy;
+    while (busy->first && busy->first->wrote == busy->first->len) {
+        struct block *block = busy->first;
+        busy->first = block->next;
+        append_block(&file->written, block);
+    }
+    if (busy->first) {
+        busy->last->next = file->queue.first;
+        file->queue.first = busy->first;
+        if (!file->queue.last)
+            file->queue.last = busy->last;
+    }
+    *busy = (struct list){NULL, NULL};
+}
+
+/* The job. */
+static int write_queue(void *arg)
+{
+    struct herd_logfile *file = arg;
+    int error = 0;
+    pthread_mutex_lock(&file->lock);
+    while (file->queue.first && !error) {
+        file->busy = file->queue;
+        file->queue = (struct list){NULL, NULL};
+        pthread_mutex_unlock(&file->lock);
+        error = write_busy(file);
+        pthread_mutex_lock(&file->lock);
+        give_back(file);
+    }
+    file->working = false;
+    pthread_mutex_unlock(&file->lock);
+    return error;
+}
+
+/* Begins a job where none is under way; unlocks. */
+static void begin_job(struct herd_logfile *file)
+{
+    int unused;
+    bool begin = !file->working && file->queue.first;
+    if (begin)
+        file->working = true;
+    pthread_mutex_unlock(&file->lock);
+    if (!begin)
+        return;
+    /* The last one has ended but for its return. */
+    while (herd_worker_wait(&file->worker, CLOSE_TIMEOUT_MS, &unused) == HERD_WORKER_BUSY)
+        continue;
+    herd_worker_begin(&file->worker, write_queue, file);
+}
+
+int herd_logfile_start(struct herd_logfile *file, size_t buffer_bytes)
+{
+    const struct herd_log_options own = {.sink = write_own, .sink_ctx = file};
+    if (file->started)
+        return 0;
+    if (herd_log_new(&file->own, &own) < 0)
+        return HERD_E_NOMEM;
+    herd_worker_init(&file->worker, -1);
+    if (!file->worker.threaded) {
+        herd_worker_fini(&file->worker, 0, NULL, NULL);
+        herd_log_free(file->own);
+        file->own = NULL;
+        return HERD_E_NOMEM;
+    }
+    pthread_mutex_init(&file->lock, NULL);
+    file->blocks_max = (buffer_bytes ? buffer_bytes : BUFFER_STANDARD) / BLOCK_BYTES;
+    if (file->blocks_max < 2)
+        file->blocks_max = 2;
+    file->offset = file->file->is_regular ? (int64_t)file->file->offset : -1;
+    file->started = true;
+    return 0;
+}
+
+/* ---- either way ---- */
+
+int herd_logfile_sink(void *ctx, const char *bytes, size_t len)
+{
+    struct herd_logfile *file = ctx;
+    if (!file->started)
+        return write_now(file, bytes, len);
+    pthread_mutex_lock(&file->lock);
+    int err = enqueue(file, bytes, len);
+    begin_job(file);
+    return err;
+}
+
+int herd_logfile_reopen(struct herd_logfile *file)
+{
+    if (!file->started) {
+        int err = herd_append_reopen(file->file);
+        if (err >= 0)
+            file->in_line = file->is_torn = file->file->in_line;
+        return err;
+    }
+    pthread_mutex_lock(&file->lock);
+    reuse_written(file);
+    /* One block more than are allowed: a file that takes nothing can still be replaced. */
+    if (!file->queue.last && reserve_spares(file, 1))
+        add_block(file);
+    bool done = file->queue.last;
+    if (done) {
+        file->queue.last->reopen = true;
+        if (file->offset >=
+            0) /* the old one was moved away, most likely: a new one begins with the line about that */
+            file->offset = sizeof "2026-11-23T07:01:02.345678Z info log_reopened\n" - 1;
+    }
+    begin_job(file);
+    errno = ENOMEM;
+    return done ? 0 : HERD_E_IO;
+}
+
 int64_t herd_logfile_offset(const struct herd_logfile *file)
 {
-    return file->is_regular ? (int64_t)file->offset : -1;
+    if (file->started)
+        return file->offset;
+    return file->file->is_regular ? (int64_t)file->file->offset : -1;
+}
+
+static void free_blocks(struct block *block)
+{
+    while (block) {
+        struct block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+static void release(void *arg)
+{
+    struct herd_logfile *file = arg;
+    herd_log_free(file->own);
+    herd_append_close(file->file);
+    free_blocks(file->queue.first);
+    free_blocks(file->busy.first);
+    free_blocks(file->written.first);
+    if (file->started)
+        pthread_mutex_destroy(&file->lock);
+    free_blocks(file->spares);
+    free(file);
+}
+
+/* Writes what is queued, for so long; a disk that is full is not waited for. */
+static void drain(struct herd_logfile *file)
+{
+    int64_t until_ms = herd_clock().steady_ns / 1000000 + CLOSE_TIMEOUT_MS, left_ms = CLOSE_TIMEOUT_MS;
+    int failures = 0; /* the first may be an old one */
+    bool left = true;
+    while (left && failures < 2 && left_ms > 0) {
+        int why = 0;
+        pthread_mutex_lock(&file->lock);
+        begin_job(file);
+        herd_worker_wait(&file->worker, left_ms, &why);
+        failures += why != 0 && why != EAGAIN;
+        left_ms = until_ms - herd_clock().steady_ns / 1000000;
+        pthread_mutex_lock(&file->lock);
+        left = file->working || file->queue.first;
+        pthread_mutex_unlock(&file->lock);
+    }
 }
 
 void herd_logfile_close(struct herd_logfile *file)
 {
     if (!file)
         return;
-    end(file);
-    if (!file->is_stderr)
-        close(file->fd);
-    free(file);
+    if (!file->started) {
+        release(file);
+        return;
+    }
+    drain(file);
+    herd_worker_fini(&file->worker, 0, release, file);
 }

@@ -32,7 +32,7 @@ int herd_conn_begin_client(struct herd_conn *conn)
 int herd_conn_begin_link(struct herd_conn *conn, size_t peer)
 {
     struct herd_server *server = conn->server;
-    conn->peer = (int)peer;
+    herd_conn_set_peer(conn, peer);
     server->out.len = 0;
     int err = herd_session_dialled(server->node, &conn->session, conn, peer, herd_clock(), &server->out);
     if (err < 0)
@@ -58,22 +58,30 @@ struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_
     return (struct herd_span){text, len > 0 ? (size_t)len : 0};
 }
 
+void herd_conn_set_peer(struct herd_conn *conn, size_t peer)
+{
+    conn->peer = (int)peer;
+    conn->label_len = 0;
+}
+
+/* Once a connection, not once a line: printing an address costs more than the line. */
+static void make_label(struct herd_conn *conn)
+{
+    char text[HERD_WHO_MAX];
+    bool peer = conn->peer >= 0;
+    struct herd_span name =
+        peer ? herd_node_peer_name(conn->server->node, (size_t)conn->peer) : herd_conn_address(conn, text);
+    int len =
+        snprintf(conn->label, sizeof conn->label, "%s=%.*s", peer ? "peer" : "client", (int)name.len, name.at);
+    if (len > 0)
+        conn->label_len = (uint8_t)((size_t)len < sizeof conn->label ? (size_t)len : sizeof conn->label - 1);
+}
+
 struct herd_span herd_conn_who(struct herd_conn *conn)
 {
-    struct herd_server *server = conn->server;
-    struct herd_buf *who = &server->who;
-    char text[HERD_WHO_MAX];
-    who->len = 0;
-    if (conn->peer >= 0) {
-        struct herd_span name = herd_node_peer_name(server->node, (size_t)conn->peer);
-        if (herd_buf_add_text(who, "peer=") < 0 || herd_buf_add(who, name.at, name.len) < 0)
-            who->len = 0;
-        return (struct herd_span){who->at, who->len};
-    }
-    struct herd_span address = herd_conn_address(conn, text);
-    if (herd_buf_add_text(who, "client=") < 0 || herd_buf_add(who, address.at, address.len) < 0)
-        who->len = 0;
-    return (struct herd_span){who->at, who->len};
+    if (conn->label_len == 0)
+        make_label(conn);
+    return (struct herd_span){conn->label, conn->label_len};
 }
 
 static void log_conn(struct herd_conn *conn, enum herd_log_level level, const char *event, const char *why)

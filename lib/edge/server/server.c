@@ -31,7 +31,7 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
     if (!effect->session)
         return; /* up and down again before anybody looked */
     struct herd_conn *conn = herd_session_user(effect->session);
-    conn->peer = (int)effect->peer;
+    herd_conn_set_peer(conn, effect->peer);
     conn->link = true;
     if (conn->fd >= 0)
         herd_dial_tune(conn->fd);
@@ -363,7 +363,6 @@ void herd_server_free(struct herd_server *server)
     herd_addresses_fini(&server->addresses);
     herd_held_fini(&server->held);
     herd_buf_fini(&server->out);
-    herd_buf_fini(&server->who);
     free(server->scratch);
     herd_neighbours_fini(server);
     free(server->start_listen);

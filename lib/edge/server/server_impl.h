@@ -80,6 +80,8 @@ struct herd_conn {
     bool again;          /* resumed meanwhile */
     bool closed;         /* waits in `dead` until the end of the turn */
     uint16_t port;       /* of the other side, for the log */
+    uint8_t label_len;   /* what the log calls it, made when first needed; 0: not made */
+    char label[HERD_WHO_MAX];
 };
 
 /* What sockets send at the end of the turn: bytes of this one, then of that one. */
@@ -174,7 +176,6 @@ struct herd_server {
     bool stopping, stopped_told;
     bool freeing;
     struct herd_buf out;    /* replies of the call under way */
-    struct herd_buf who;    /* scratch of log lines */
     char *scratch;          /* HERD_READ_FRONT + HERD_READ_BYTES */
     uint64_t refused_count; /* connections over a limit */
 };
@@ -255,8 +256,10 @@ void herd_conn_end(struct herd_conn *conn);
 void herd_conn_resume(struct herd_conn *conn);
 /* Writes the other side's address and port to `text`; "local:0" for what is no IP address. */
 struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_WHO_MAX]);
-/* "client=127.0.0.1:5000" or "peer=Jaquez", for the log; borrowed until the next call. */
+/* "client=127.0.0.1:5000" or "peer=Jaquez", for the log; borrowed until the connection is closed. */
 struct herd_span herd_conn_who(struct herd_conn *conn);
+/* It turned out to be this neighbour. */
+void herd_conn_set_peer(struct herd_conn *conn, size_t peer);
 
 /* ---- the transports ---- */
 int herd_socket_attach(struct herd_conn *conn, int fd);
