@@ -178,7 +178,7 @@ enum herd_effect_kind {
     HERD_EFFECT_COMMAND,      /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
                              then herd_node_reply, at once or later (CANCEL comes for it too); until then
                              this client's later commands wait */
-    HERD_EFFECT_RESUME,    /* `session`, a link that was paused because its lines took long, goes on: give it the
+    HERD_EFFECT_RESUME,       /* `session`, a link that was paused because its lines took long, goes on: give it the
                              rest of its bytes again */
 };
 
