@@ -10,7 +10,7 @@
  *
  * Against the end of the machine it is synced at the latest so long after it was written (sync_ns), by a
  * thread. When less than half of its lines are records of today it is written anew beside itself
- * (FILE.new) while both files take what changes; then the new one is synced and renamed over the old one.
+ * (FILE~compact) while both files take what changes; then the new one is synced and renamed over the old one.
  * Whenever that stops, FILE is whole.
  *
  * A disk that takes no more costs durability, not service: what cannot be written stays due and is tried
