@@ -151,6 +151,7 @@ int64_t herd_journal_next_ns(const struct herd_journal *journal)
 void herd_journal_flush(struct herd_journal *journal, struct herd_now now)
 {
     int error;
+    journal->retry_ns = 0; /* one more attempt, whatever came before */
     while (herd_journal_append_due(journal, now))
         continue;
     if (herd_syncer_wait(&journal->syncer, &error) == HERD_SYNCER_DONE && error)
@@ -164,11 +165,15 @@ void herd_journal_flush(struct herd_journal *journal, struct herd_now now)
     }
 }
 
+size_t herd_journal_unwritten(const struct herd_journal *journal)
+{
+    return journal->scribe.reader.pending;
+}
+
 void herd_journal_close(struct herd_journal *journal, struct herd_now now)
 {
     if (!journal)
         return;
-    journal->retry_ns = 0; /* one more attempt, whatever came before */
     herd_journal_flush(journal, now);
     if (herd_scribe_due(&journal->scribe)) {
         struct herd_log_field field = herd_log_int("records", (int64_t)journal->scribe.reader.pending);

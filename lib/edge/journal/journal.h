@@ -47,6 +47,8 @@ void herd_journal_write(struct herd_journal *journal, struct herd_now now);
 void herd_journal_turn(struct herd_journal *journal, struct herd_now now);
 /* Writes and syncs what is due, and waits for it. */
 void herd_journal_flush(struct herd_journal *journal, struct herd_now now);
+/* How many records are still to be written. */
+size_t herd_journal_unwritten(const struct herd_journal *journal);
 /* The steady time of the next turn it wants; INT64_MAX: when something changed. */
 int64_t herd_journal_next_ns(const struct herd_journal *journal);
 
