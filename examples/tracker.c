@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reports a client that moves along a GPX track, point after point, to whichever server of a herd can be
- * reached; when that one goes away, to the next. At the end it asks what is near.
+ * Reports a client that moves along a GPX file's points, one after the other, to whichever server of a herd can be
+ * reached; when that one goes away, to the next. At the end it asks what is near. A file that is wrong somewhere ends
+ * the walk there, with its line.
  *
  *     tracker INTERVAL_MS ID TRACK.gpx HOST:PORT...
  *     tracker 1000 walker examples/walk.gpx 127.0.0.1:12000 127.0.0.1:12003
  */
+#include "gpx.h"
+
 #include <herd/client.h>
 
 #include <event2/event.h>
@@ -22,40 +25,17 @@ struct tracker {
     struct event *timer;
     struct herd_client_address servers[SERVERS_MAX];
     const char *id;
-    char *track, *at; /* the file, and how far we are in it */
+    const char *path;
+    struct gpx *track;
     bool asked;
     int status;
 };
 
-/* The number in `name="..."` between `at` and `end`. This is no XML parser: a track point has its two
- * coordinates as attributes, in either order, and nothing else is looked at. */
-static bool get_attribute(const char *at, const char *end, const char *name, double *ret)
-{
-    size_t len = strlen(name);
-    for (; at + len + 2 < end; at++)
-        if (at[-1] <= ' ' && strncmp(at, name, len) == 0 && at[len] == '=' &&
-            (at[len + 1] == '"' || at[len + 1] == '\'')) {
-            char *stop;
-            *ret = strtod(at + len + 2, &stop);
-            return stop > at + len + 2;
-        }
-    return false;
-}
-
 /* The next point of the track, as a place. False: there is none. */
 static bool next_point(struct tracker *tracker, char place[HERD_CLIENT_PLACE_MAX])
 {
-    double lat_deg, lon_deg;
-    while ((tracker->at = strstr(tracker->at, "<trkpt"))) {
-        const char *start = tracker->at + 6, *end = strchr(start, '>');
-        if (!end)
-            return false;
-        tracker->at = tracker->at + 6;
-        if (get_attribute(start, end, "lat", &lat_deg) && get_attribute(start, end, "lon", &lon_deg) &&
-            herd_client_place(place, lat_deg, lon_deg) == 0)
-            return true;
-    }
-    return false;
+    struct gpx_point point;
+    return gpx_next(tracker->track, &point) && herd_client_place(place, point.lat_deg, point.lon_deg) == 0;
 }
 
 static void on_reported(void *ctx, int err, const struct herd_client_reply *reply)
@@ -77,7 +57,7 @@ static void on_places(void *ctx, int err, const struct herd_client_reply *reply)
     } else {
         printf("%.*s says what is near: %.*s\n", (int)reply->record.server.len, reply->record.server.at,
                (int)reply->json.len, reply->json.at);
-        tracker->status = EXIT_SUCCESS;
+        tracker->status = gpx_fault(tracker->track) ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     event_base_loopbreak(tracker->base);
 }
@@ -91,10 +71,12 @@ static void on_interval(evutil_socket_t fd, short what, void *arg)
     int err = 0;
     if (tracker->asked)
         return;
-    if (tracker->at && next_point(tracker, place)) {
+    if (next_point(tracker, place)) {
         err = herd_client_report(tracker->client, herd_span_of(tracker->id), herd_span_of(place), herd_span_of(""),
                                  on_reported, tracker);
     } else {
+        if (gpx_fault(tracker->track))
+            fprintf(stderr, "%s: %s\n", tracker->path, gpx_fault(tracker->track));
         tracker->asked = true;
         err = herd_client_whatsat(tracker->client, herd_span_of(tracker->id), herd_span_of("10"), 2, on_places,
                                   tracker);
@@ -110,20 +92,6 @@ static void on_down(void *ctx, size_t server, const char *why)
     const struct tracker *tracker = ctx;
     printf("%s:%u: %s\n", tracker->servers[server].host, (unsigned)tracker->servers[server].port, why);
     fflush(stdout);
-}
-
-static char *read_file(const char *path)
-{
-    size_t len = 0, cap = 1 << 20;
-    char *text = malloc(cap);
-    FILE *file = fopen(path, "rb");
-    if (text && file)
-        len = fread(text, 1, cap - 1, file);
-    if (text)
-        text[len] = '\0';
-    if (file)
-        fclose(file);
-    return text;
 }
 
 /* HOST:PORT, cut in two where it stands. */
@@ -154,9 +122,15 @@ int main(int argc, char **argv)
     struct timeval interval = {interval_ms / 1000, interval_ms % 1000 * 1000};
     signal(SIGPIPE, SIG_IGN);
     tracker.id = argv[2];
-    tracker.track = tracker.at = read_file(argv[3]);
+    char why[128];
+    tracker.path = argv[3];
+    tracker.track = gpx_open(argv[3], why, sizeof why);
+    if (!tracker.track) {
+        fprintf(stderr, "%s: %s\n", argv[3], why);
+        return EXIT_FAILURE;
+    }
     tracker.base = event_base_new();
-    if (tracker.base && tracker.track && herd_client_new(&tracker.client, tracker.base, &options) == 0 &&
+    if (tracker.base && herd_client_new(&tracker.client, tracker.base, &options) == 0 &&
         (tracker.timer = event_new(tracker.base, -1, EV_PERSIST, on_interval, &tracker)) &&
         event_add(tracker.timer, &interval) == 0)
         event_base_dispatch(tracker.base);
@@ -165,6 +139,6 @@ int main(int argc, char **argv)
         event_free(tracker.timer);
     if (tracker.base)
         event_base_free(tracker.base);
-    free(tracker.track);
+    gpx_close(tracker.track);
     return tracker.status;
 }

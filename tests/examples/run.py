@@ -164,7 +164,9 @@ def test_custom_command():
 
 
 def test_tracker():
-    """The server in use is killed half-way: the walk goes on elsewhere, and no point is lost."""
+    """The server in use is killed half-way: the walk goes on elsewhere, and no point is lost. Files that are wrong."""
+    gone = subprocess.run([program, "1", "walker", "gone.gpx", "127.0.0.1:9"], capture_output=True, text=True)
+    assert gone.returncode == 1 and "gone.gpx: No such file" in gone.stderr, gone
     ports = write_herd(["East", "West"], [["East", "West"]])
     servers = {}
     try:

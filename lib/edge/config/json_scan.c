@@ -3,6 +3,12 @@
  * Walks a JSON text, strictly. json-c keeps no positions, and lets through single quotes, NaN, raw control
  * bytes, lone surrogates and members given twice, even when it is strict: this finds them and says where.
  * The same walk goes along the finished tree a second time and leaves each value's offset with it.
+ *
+ * lib/places/raw_check.c is a strict scanner too, for answers of providers: as fast as can be, a short fault at an
+ * offset, any value allowed. An operator needs other things here: what was expected and what was found, the path of
+ * the member, no null and no NUL, a depth of its own, and members beside a tree. Asking for these in one scanner would
+ * put a branch at each token of that one, and save of this one little more than numbers and words; both share UTF-8.
+ * A configuration is read once and has some kilobytes.
  */
 #include "json_scan.h"
 #include "json_token.h"
