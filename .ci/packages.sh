@@ -27,6 +27,27 @@ need() {
     }
 }
 
+# build DIR LOG [TARGET...]: ninja, with a counter on the terminal (elsewhere a line a quarter) and its words in LOG.
+build() {
+    local dir=$1 log=$2 line percent next=25
+    shift 2
+    : >"$log"
+    NINJA_STATUS='[%f/%t] ' ninja -C "$dir" "$@" 2>&1 | while IFS= read -r line; do
+        printf '%s\n' "$line" >>"$log"
+        [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+        percent=$((100 * BASH_REMATCH[1] / BASH_REMATCH[2]))
+        if [ -t 1 ]; then
+            printf '\r  building: %s of %s ' "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+        elif [ "$percent" -ge "$next" ]; then
+            echo "  building: $percent %"
+            next=$((percent / 25 * 25 + 25))
+        fi
+    done
+    local status=${PIPESTATUS[0]}
+    [ ! -t 1 ] || printf '\r%40s\r' ""
+    return "$status"
+}
+
 want() {
     local apt_options=(--no-remove)
     need "$@" || echo "Without them some tests are skipped: $*"

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,8 +31,9 @@ static const char usage_text[] =
     "\n"
     "  -c, --config FILE    the herd (JSON); default: the built-in five-server herd\n"
     "  -l, --log FILE       default NAME.log in the working directory; - for standard error\n"
-    "      --check          validate the configuration, print problems with their place\n"
-    "                       in the file, exit\n"
+    "      --check          read the configuration and open what it names (keys, files of places,\n"
+    "                       the folders of log and journal, the host of NAME), print all that is\n"
+    "                       wrong with its place in the file, exit\n"
     "      --print-config   the configuration in force, as JSON (no secrets)\n"
     "  -h, --help           this text\n"
     "  -V, --version        the version of this program and of the libraries under it\n"
@@ -160,6 +162,49 @@ static int print_config(const struct herd_config *config)
     if (err < 0)
         fprintf(stderr, "herd-server: %s\n", herd_strerror(err));
     return err < 0 ? EXIT_RUNNING : EXIT_SUCCESS;
+}
+
+/* ---- checking ---- */
+
+struct checking {
+    const char *path;
+    bool faulty;
+};
+
+static void on_finding(void *ctx, int err, const struct herd_config_fault *fault)
+{
+    struct checking *checking = ctx;
+    struct herd_config_fault warning = *fault;
+    if (err >= 0)
+        snprintf(warning.what, sizeof warning.what, "warning: %.240s", fault->what);
+    checking->faulty |= err < 0;
+    complain(checking->path, &warning);
+}
+
+/* Whether the log could be written: its file, or one in its folder. */
+static bool log_usable(const char *file)
+{
+    struct stat there;
+    if (strcmp(file, "-") == 0)
+        return true;
+    char *folder = stat(file, &there) == 0 ? NULL : strdup(file);
+    const char *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash)
+        folder[slash == folder ? 1 : slash - folder] = '\0';
+    bool usable = access(folder ? (slash ? folder : ".") : file, folder ? W_OK | X_OK : W_OK) == 0;
+    if (!usable)
+        fprintf(stderr, "herd-server: cannot write the log %s: %s\n", file, strerror(errno));
+    free(folder);
+    return usable;
+}
+
+static int check(const struct options *options)
+{
+    struct checking checking = {.path = options->config};
+    int err = herd_server_check(options->config, options->name, on_finding, &checking);
+    if (options->log)
+        checking.faulty |= !log_usable(options->log);
+    return err < 0 || checking.faulty ? EXIT_USAGE : EXIT_SUCCESS;
 }
 
 /* ---- running ---- */
@@ -384,6 +429,8 @@ int main(int argc, char **argv)
     int status = parse_options(argc, argv, &options);
     if (status >= 0)
         return status;
+    if (options.check)
+        return check(&options);
     struct herd_config *config = NULL;
     struct herd_config_fault fault;
     int err = read_config(options.config, &config, &fault);
@@ -395,8 +442,6 @@ int main(int argc, char **argv)
         status = EXIT_USAGE;
     else if (options.print_config)
         status = print_config(config);
-    else if (options.check)
-        status = EXIT_SUCCESS;
     else
         return run(&options, config);
     herd_config_free(config);

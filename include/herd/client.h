@@ -2,20 +2,29 @@
 /*
  * A client of a herd: reports locations and asks what is near one, on the caller's event_base.
  *
+ *     static void on_reply(void *ctx, int err, const struct herd_client_reply *reply)
+ *     {
+ *         event_base_loopbreak(ctx);
+ *     }
+ *
  *     const struct herd_client_address servers[] = {{"127.0.0.1", 12000}, {"127.0.0.1", 12004}};
  *     const struct herd_client_options options = {.servers = servers, .server_count = 2};
  *     struct herd_client *client;
  *     herd_client_new(&client, base, &options);
  *     herd_client_report(client, herd_span_of("kiwi"), herd_span_of("+34.068930-118.445127"),
- *                        herd_span_of(""), on_reply, NULL);
+ *                        herd_span_of(""), on_reply, base);
  *     event_base_dispatch(base);
+ *     herd_client_free(client);
  *
  * Requests go out in order on one connection, without waiting for each other; replies come back in that
  * order. A connection is made when there is something to ask. A server that cannot be reached, closes, is
  * silent for too long or answers nonsense is left for the next of the list, and what it did not answer is
  * asked again there: a report that is taken twice counts once, so nothing is lost and nothing doubled. When
  * no server of the list is of use, the client waits (from retry_min_ms, doubling to retry_max_ms, with
- * jitter) and begins again. Every request ends in one call of its function, at the latest after timeout_ms.
+ * jitter) and begins again. A client stays with the server it is at for as long as that one is of use; it does not
+ * return to an earlier one by itself, and comes to it only when it has left all that follow. One that closes while
+ * nothing is asked is not left: it is dialled first for the next request, and if it is gone, the next one is. Every
+ * request ends in one call of its function, at the latest after timeout_ms.
  *
  * SIGPIPE must be ignored by the program. Everything here is called from the loop's thread. From inside the
  * functions it calls, a client may be given new requests, and may be freed.

@@ -77,6 +77,16 @@ struct herd_server_options {
 HERD_API int herd_server_new(struct herd_server **ret_server, struct event_base *base,
                              const struct herd_server_options *options, struct herd_config_fault *reterr_fault);
 
+/* What herd_server_check found: `err` < 0, a server cannot start or not work as configured; 0, it can, and yet the
+ * operator should know. `fault` is borrowed for the call; line 0: it has no place in the file. */
+typedef void herd_server_finding(void *ctx, int err, const struct herd_config_fault *fault);
+/* Reads the configuration file `path` (NULL: the built-in one), opens what it names, and tells everything that is wrong
+ * with it, not the first fault alone; where the text is no JSON its first fault ends the check. With `name` (or NULL)
+ * also whether that server is there, can listen on its host, and can write its journal. Nothing is changed: a server
+ * with this configuration may be running. Takes as long as reading the files and resolving a name takes. 0, or the
+ * error of the first fault. */
+HERD_API int herd_server_check(const char *path, const char *name, herd_server_finding *on_finding, void *ctx);
+
 /* Closes every connection at once and frees. */
 HERD_API void herd_server_free(struct herd_server *server);
 

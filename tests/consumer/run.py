@@ -93,6 +93,29 @@ try:
         run("cc", "-o", work + "/shared", here + "/consumer.c", *flags("--cflags", "--libs"), "-levent_core")
         installed = dict(os.environ, LD_LIBRARY_PATH=libdir)
         check_output(run(work + "/shared", env=installed))
+
+        # A program that only parses loads one library of ours and libc.
+        core = run("pkg-config", "--define-variable=prefix=" + prefix, "--cflags", "--libs", "libherd-core", env=environment).split()
+        run("cc", "-o", work + "/core", here + "/core.c", *core)
+        assert run(work + "/core", env=installed) == "kiwi\n"
+        loaded = [line.split()[0] for line in run("ldd", work + "/core", env=installed).splitlines()]
+        assert all(re.match(r"libherd-core\.so|libc\.so|linux-vdso|.*/ld-", name) for name in loaded), loaded
+        assert any(name.startswith("libherd-core.so") for name in loaded), loaded
+        run("cc", "-o", work + "/core-static", here + "/core.c", core[0], libdir + "/libherd-core.a")
+        assert run(work + "/core-static") == "kiwi\n"
+
+        # What is installed beside the library: the unit names the program where it will be, and the program finds
+        # its library there without a word of the environment.
+        unit = open(prefix + "/lib/systemd/system/herd@.service").read()
+        binary = "/" + os.path.relpath(prefix, work) + "/bin/herd-server"
+        assert "\nExecStart=" + binary + " " in unit, unit
+        for name in ("embed.c", "herd.logrotate", "herd@.socket"):
+            assert os.path.exists(prefix + "/share/doc/libherd/examples/" + name), name
+        if shutil.which("scdoc"):
+            assert os.path.exists(prefix + "/share/man/man1/herd-server.1")
+        if shutil.which("readelf") and "/" + os.path.relpath(prefix, work) != "/usr":
+            paths = run("readelf", "-d", prefix + "/bin/herd-server")
+            assert "[/" + os.path.relpath(libdir, work) + "]" in paths, paths
         run("cc", "-o", work + "/joiner", here + "/joiner.c", *flags("--cflags", "--libs"), "-levent_core")
         join_a_herd(prefix + "/bin/herd-server", work + "/joiner", installed)
         for name in os.listdir(libdir):

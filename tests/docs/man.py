@@ -93,12 +93,20 @@ for member in members:
     assert re.search(r"^\t?(?:\*\w+\*, )?\*%s\*" % member, page, re.M), "herd.json(5) does not explain " + member
 for example in examples["bin/herd.json.5"]:
     open(os.path.join(work, "check.json"), "w").write(example)
-    done = run(server, "--check", "--config", os.path.join(work, "check.json"))
+    done = run(server, "--print-config", "--config", os.path.join(work, "check.json"))  # what it names is nowhere here
     assert done.returncode == 0, (example, done.stdout)
 assert len(examples["bin/herd.json.5"]) == 2
 
 # ---- libherd(3) ----
+# The example as the page shows it: what scdoc and the renderer make of the source is what people copy.
 program, = examples["lib/libherd.3"]
+if shutil.which("scdoc") and shutil.which("mandoc"):
+    path = os.path.join(work, "libherd.3")
+    text = run("mandoc", "-T", "utf8", "-O", "width=200", path).stdout
+    text = re.sub(".\x08", "", text)  # bold and underlined, as typewriters did
+    shown = re.search(r"^EXAMPLE$\n(.*?)^SEE ALSO$", text, re.M | re.S).group(1)
+    program = "\n".join(line.strip() for line in shown.splitlines()) + "\n"
+    assert '"%s\\n"' in program, "the page lost a backslash"
 compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 done = run(compiler, "-x", "c", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-D_DEFAULT_SOURCE", "-I", os.path.join(root, "include"),
            *run("pkg-config", "--cflags", "libevent_core").stdout.split(), "-", input=program)

@@ -35,7 +35,7 @@ def check(config):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(config)
         file.flush()
-        done = subprocess.run([server, "--check", "--config", file.name], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([server, "--print-config", "--config", file.name], capture_output=True, text=True, timeout=30)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -3,7 +3,7 @@
 """herd-server under a process manager: this test plays systemd's part of the protocol. Then systemd itself
 judges the unit files, where it is installed.
 
-usage: systemd.py HERD_SERVER UNIT_DIRECTORY
+usage: systemd.py HERD_SERVER SERVICE_UNIT SOCKET_UNIT BINDIR
 """
 import atexit
 import os
@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 
-server, units = os.path.abspath(sys.argv[1]), sys.argv[2]
+server, service_unit, socket_unit = (os.path.abspath(path) for path in sys.argv[1:4])
+installed = os.path.join(sys.argv[4], "herd-server")
 work = tempfile.mkdtemp(prefix="herd-systemd-")
 atexit.register(shutil.rmtree, work)
 os.chdir(work)
@@ -85,8 +86,10 @@ process = begin([listen(), listen()])
 assert process.wait(PATIENCE_S) == 2 and "expected one socket to listen on" in open("err").read(), open("err").read()
 
 # The unit files.
-text = open(os.path.join(units, "herd@.service")).read()
-for line in re.findall(r"^ExecStart(?:Pre)?=/usr/bin/herd-server (.*)$", text, re.M):
+text = open(service_unit).read()
+lines = re.findall(r"^Exec(?:Start|Reload)=(\S+) (.*)$", text, re.M)
+assert [program for program, _ in lines] == [installed, installed, "/bin/kill"], lines
+for _, line in lines[:2]:
     arguments = line.replace("%i", "Riley").replace("/etc/herd/herd.json", work + "/herd.json").split()
     open("herd.json", "w").write("{}")
     if "--check" in arguments:
@@ -95,8 +98,8 @@ for line in re.findall(r"^ExecStart(?:Pre)?=/usr/bin/herd-server (.*)$", text, r
         assert "--check" not in arguments and arguments[-1] == "Riley"
 if shutil.which("systemd-analyze"):
     instance = os.path.join(work, "herd@Riley.service")
-    open(instance, "w").write(text.replace("/usr/bin/herd-server", server))
-    shutil.copy(os.path.join(units, "herd@.socket"), os.path.join(work, "herd@Riley.socket"))
+    open(instance, "w").write(text.replace(installed, server))
+    shutil.copy(socket_unit, os.path.join(work, "herd@Riley.socket"))
     done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--threshold=15", instance],
                           capture_output=True, text=True, timeout=PATIENCE_S)
     print(done.stdout.strip().splitlines()[-1] if done.stdout else done.stderr)

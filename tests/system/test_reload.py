@@ -23,6 +23,11 @@ class Reload(HerdTest):
         wait_for(lambda: len(server.events("configuration_kept")) > before, "the configuration is kept")
         return server.events("configuration_kept")[-1]
 
+    @staticmethod
+    def lost(server):
+        """Links that went down, but for the one of two that both ends dialled at once."""
+        return [event for event in server.events("peer_down") if event["why"] != "replaced"]
+
     def test_nothing_changed(self):
         herd = self.herd(["A", "B"], [("A", "B")]).start()
         for _ in range(3):
@@ -30,7 +35,7 @@ class Reload(HerdTest):
             self.assertEqual((done["changed"], done["restart_needed"]), ("0", "0"))
         self.assertTrue(herd["A"].events("log_reopened"))
         self.assertEqual(herd["A"].events("signal")[-1]["signal"], "1")
-        self.assertEqual(herd["A"].events("peer_down"), [])
+        self.assertEqual(self.lost(herd["A"]), [])
         self.assertEqual(herd["A"].events("setting_changed"), [])
 
     def test_a_server_more(self):
@@ -52,7 +57,7 @@ class Reload(HerdTest):
         wait_for(lambda: herd["C"].at(b"kiwi") == known, "the new server knows all")
         news = herd["C"].ask(b"IAMAT bus +2-2 5\n")
         herd.wait_everywhere(b"bus", news)
-        self.assertEqual(herd["A"].events("peer_down"), [])
+        self.assertEqual(self.lost(herd["A"]), [])
 
     def test_a_server_less(self):
         herd = self.herd(["A", "B", "C"], [("A", "B"), ("B", "C")]).start()
@@ -71,7 +76,7 @@ class Reload(HerdTest):
         herd.write()
         self.hup(herd["B"])
         wait_for(lambda: herd["C"].at(b"kiwi") == line, "C is told")
-        self.assertEqual(herd["A"].events("peer_down"), [])
+        self.assertEqual(self.lost(herd["A"]), [])
 
     def test_a_server_moves(self):
         herd = self.herd(["A", "B"], [("A", "B")]).start()
@@ -160,7 +165,7 @@ class Reload(HerdTest):
         herd.wait_everywhere(b"kiwi", line)
         herd.write()
         self.assertEqual(self.hup(server)["changed"], "0")
-        self.assertEqual(server.events("peer_down"), [])
+        self.assertEqual(self.lost(server), [])
 
     def test_what_needs_a_restart(self):
         herd = self.herd(["A"]).start()

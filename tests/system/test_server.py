@@ -72,6 +72,68 @@ class Options(HerdTest):
         self.assertEqual(result.returncode, 2)
         self.assertIn(b"Nobody", result.stderr)
 
+    def test_check_prints_every_fault(self):
+        text = '''{"servers": {"A": {"port": 0, "hots": 1}, "B": {"host": "192.0.2.7", "port": 2}, "C D": {"port": "x"}},
+ "links": [["A", "X"], ["Y", "Z"], ["A", "B"], ["B", "A"], 7],
+ "places": [{"provider": "gogle", "url": 1}, {"key_file": "/no/key", "ca_file": "/no/ca"}, {"file": "/no/file"}, 3],
+ "log": {"level": "loud", "traffic": 1},
+ "journal": "/no/such/{name}.journal",
+ "limits": {"redial_max_ms": 0, "nope": 2, "output_pause_bytes": 9999999},
+ "what": 1}'''
+        path = self.config(text)
+        result = self.program("--check", "-c", path, "-l", "/no/log", "B")
+        self.assertEqual((result.returncode, result.stdout), (2, b""))
+        lines = result.stderr.decode().splitlines()
+        self.assertIn("cannot write the log /no/log: No such file", lines.pop())
+        found = {}
+        for line in lines:
+            match = re.match(re.escape(path) + r":(\d+):(\d+): (.+)\Z", line)
+            self.assertTrue(match, line)
+            found.setdefault((int(match[1]), int(match[2])), []).append(match[3])
+        expected = [(1, 28, "servers.A.port"), (1, 31, "servers.A.hots"), (1, 48, "cannot listen on this host"),
+                    (1, 82, "servers.C D"), (1, 98, "servers.C D.port"), (2, 18, "links[0][1]"), (2, 25, "links[1][0]"),
+                    (2, 30, "links[1][1]"), (2, 48, "links[3]: the same link as links[2]"), (2, 60, "links[4]"),
+                    (3, 26, "places[0].provider"), (3, 42, "places[0].url"), (3, 46, "key file /no/key: No such file"),
+                    (3, 46, "/no/ca: No such file"), (3, 92, "/no/file: No such file"), (3, 114, "places[3]"),
+                    (4, 19, "log.level"), (4, 38, "log.traffic"), (5, 13, "journal: cannot make a file in /no/such"),
+                    (6, 30, "limits.redial_max_ms"), (6, 33, "limits.nope"), (7, 2, "what: unknown member")]
+        for line, column, word in expected:
+            self.assertTrue(any(word in text for text in found.get((line, column), [])), (line, column, word, lines))
+        self.assertEqual(len(lines), len(expected), lines)
+        # A start needs the first of them only.
+        result = self.program("-c", path, "B")
+        self.assertEqual((result.returncode, len(result.stderr.splitlines())), (2, 1))
+
+    def test_check_opens_what_is_named(self):
+        key, places = os.path.join(self.dir, "key"), os.path.join(self.dir, "p.geojson")
+        herd = self.herd(["A"], more={"journal": "{name}.journal"}).start()
+        config = dict(herd.config, places=[{"key_file": key}, {"file": places}])
+        path = os.path.join(herd.dir, "checked.json")
+
+        def check(**more):
+            with open(path, "w") as file:
+                json.dump({**config, **more}, file)
+            return run("--check", "-c", path, "-l", "A.log", "A", cwd=herd.dir)
+        with open(key, "w") as file:
+            file.write("k" * 20 + "\n")
+        os.chmod(key, 0o600)
+        with open(places, "w") as file:
+            file.write('{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"name": "x"},'
+                       ' "geometry": {"type": "Point", "coordinates": [1, 2]}}]}')
+        # The server runs meanwhile: port, journal and log are in use, and nothing is wrong with that.
+        result = check()
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        self.assertTrue(herd["A"].ask(b"IAMAT x +1-1 5\n").startswith(b"AT A "))
+        with open(places, "w") as file:
+            file.write('{"type": "FeatureCollection",\n "features": [}')
+        os.chmod(key, 0o644)
+        result = check(journal=herd.dir)
+        self.assertEqual(result.returncode, 2)
+        for word in (b"can be read by others", b"p.geojson", b"journal: not a regular file"):
+            self.assertIn(word, result.stderr)
+        self.assertNotIn(b"kkkk", result.stderr)
+        self.assertEqual(len(result.stderr.splitlines()), 3)
+
     def test_print_config_is_read_again(self):
         default = self.program("--print-config")
         self.assertEqual((default.returncode, default.stderr), (0, b""))

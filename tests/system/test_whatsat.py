@@ -411,7 +411,7 @@ class Provider(HerdTest):
             with self.subTest(host=host):
                 with open(path, "w") as file:
                     json.dump({"places": {"provider": "google-legacy", "url": f"http://{host}/x", "key_env": "K"}}, file)
-                result = run("--check", "-c", path)
+                result = run("--check", "-c", path, env={"K": "a-key"})
                 self.assertEqual(result.returncode, 0 if fine else 2, result.stderr)
                 if not fine:
                     self.assertRegex(result.stderr.decode(), re.escape(path) + r":1:\d+: places\.url: ")

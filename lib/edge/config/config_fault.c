@@ -60,6 +60,23 @@ static void find_place(struct herd_span text, size_t offset, struct herd_config_
     }
 }
 
+struct herd_config_place herd_config_place_of(const struct herd_config_reader *reader, size_t offset)
+{
+    struct herd_config_fault fault;
+    find_place(reader->text, offset, &fault);
+    return (struct herd_config_place){fault.line, fault.column};
+}
+
+bool herd_config_goes_on(struct herd_config_reader *reader, size_t depth, int *io_err, int err)
+{
+    if (err < 0 && *io_err >= 0)
+        *io_err = err;
+    if (err < 0 && (!reader->report || err == HERD_E_NOMEM))
+        return false; /* the path stays: it names what is wrong */
+    reader->depth = depth;
+    return true;
+}
+
 static void append(struct herd_config_fault *fault, size_t *io_len, const char *format, ...) HERD_PRINTF(3, 4);
 static void append_args(struct herd_config_fault *fault, size_t *io_len, const char *format, va_list args)
     HERD_PRINTF(3, 0);
@@ -100,6 +117,8 @@ int herd_config_fail(struct herd_config_reader *reader, int err, size_t offset, 
     va_start(args, format);
     append_args(fault, &len, format, args);
     va_end(args);
+    if (reader->report)
+        reader->report(reader->report_ctx, fault);
     return err;
 }
 

@@ -88,6 +88,8 @@ static int take_server(struct herd_config_reader *reader, struct json_object *va
     struct json_object *port = NULL, *sender = NULL;
     if (!json_object_is_type(value, json_type_object))
         return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
+    const size_t depth = reader->depth;
+    int first = 0;
     json_object_object_foreach(value, name, member)
     {
         int err = 0;
@@ -112,19 +114,20 @@ static int take_server(struct herd_config_reader *reader, struct json_object *va
             err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
                                    "unknown member, expected host, port, listen, plain or plain_sender");
         }
-        if (err < 0)
+        if (!herd_config_goes_on(reader, depth, &first, err))
             return err;
-        herd_config_leave(reader);
     }
+    if (!server->host && !(server->host = herd_config_copy("127.0.0.1")))
+        return HERD_E_NOMEM;
+    if (first < 0)
+        return first;
     if (!port)
         return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value), "expected a port, found none");
     if (server->plain_sender && !server->plain)
         return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(sender),
                                 "plain_sender is for a server that is plain");
-    if (!server->host)
-        server->host = herd_config_copy("127.0.0.1");
     *ret_port_offset = herd_config_at(port);
-    return server->host ? 0 : HERD_E_NOMEM;
+    return 0;
 }
 
 static int check_name(struct herd_config_reader *reader, const char *name, struct json_object *value)
@@ -148,29 +151,37 @@ int herd_config_take_servers(struct herd_config_reader *reader, struct json_obje
         return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value),
                                 "expected at least one server, found none");
     herd_config_drop_servers(config);
-    int err = HERD_E_NOMEM;
+    const size_t depth = reader->depth;
+    size_t good = 0;
+    int err = HERD_E_NOMEM, first = 0;
     struct mark *marks = calloc(count, sizeof *marks);
     config->servers = calloc(count, sizeof *config->servers);
     if (!marks || !config->servers)
         goto out;
+    if (reader->places && !(reader->places->servers = calloc(count, sizeof *reader->places->servers)))
+        goto out;
     json_object_object_foreach(value, name, member)
     {
         struct herd_config_server *server = &config->servers[config->server_count];
-        struct mark *mark = &marks[config->server_count];
+        size_t offset = 0, index = config->server_count++;
         herd_config_enter(reader, herd_span_of(name));
-        err = check_name(reader, name, member);
-        if (err < 0)
-            goto out;
-        config->server_count++;
         server->name = herd_config_copy(name);
-        err = server->name ? take_server(reader, member, server, &mark->offset) : HERD_E_NOMEM;
-        if (err < 0)
+        err = server->name ? check_name(reader, name, member) : HERD_E_NOMEM;
+        if (err >= 0 || (reader->report && err != HERD_E_NOMEM)) {
+            int more = take_server(reader, member, server, &offset);
+            err = err < 0 && more != HERD_E_NOMEM ? err : more;
+        }
+        if (!herd_config_goes_on(reader, depth, &first, err))
             goto out;
-        *mark = (struct mark){server->host, server->port, config->server_count - 1, mark->offset};
-        herd_config_leave(reader);
+        if (err < 0)
+            continue;
+        marks[good++] = (struct mark){server->host, server->port, index, offset};
+        if (reader->places)
+            reader->places->servers[index] = herd_config_place_of(reader, herd_config_at(member));
     }
-    qsort(marks, count, sizeof *marks, by_address);
-    for (size_t i = 1; i < count; i++) {
+    err = 0;
+    qsort(marks, good, sizeof *marks, by_address);
+    for (size_t i = 1; i < good; i++) {
         const struct mark *a = &marks[i - 1], *b = &marks[i];
         char shown[HERD_CONFIG_SHOWN_SIZE];
         if (a->number != b->number || strcasecmp(a->text, b->text) != 0)
@@ -179,8 +190,10 @@ int herd_config_take_servers(struct herd_config_reader *reader, struct json_obje
         err = herd_config_fail(reader, HERD_E_SYNTAX, b->offset, "same host and port as %s: %s:%u",
                                config->servers[a->index].name, herd_config_show(shown, herd_span_of(b->text)),
                                (unsigned)b->number);
-        goto out;
+        if (!herd_config_goes_on(reader, depth, &first, err))
+            goto out;
     }
+    err = first;
 out:
     free(marks);
     return err;
@@ -215,8 +228,12 @@ static int take_link(struct herd_config_reader *reader, struct json_object *valu
                                 "expected a pair of server names, found a list of %zu",
                                 json_object_array_length(value));
     int err = take_end(reader, value, 0, names, name_count, &link->a);
-    if (err >= 0)
+    const size_t depth = reader->depth - (err < 0);
+    int first = 0;
+    if (herd_config_goes_on(reader, depth, &first, err))
         err = take_end(reader, value, 1, names, name_count, &link->b);
+    if (first < 0)
+        return first;
     if (err >= 0 && link->a == link->b)
         err = herd_config_expected(reader, HERD_E_SYNTAX, json_object_array_get_idx(value, 1),
                                    "the name of another server");
@@ -227,8 +244,9 @@ int herd_config_take_links(struct herd_config_reader *reader, struct json_object
 {
     if (!json_object_is_type(value, json_type_array))
         return herd_config_expected(reader, HERD_E_SYNTAX, value, "a list of pairs of server names");
-    size_t count = json_object_array_length(value), name_count = config->server_count;
-    int err = HERD_E_NOMEM;
+    size_t count = json_object_array_length(value), name_count = config->server_count, good = 0;
+    const size_t depth = reader->depth;
+    int err = HERD_E_NOMEM, first = 0;
     free(config->links);
     config->link_count = 0;
     config->links = calloc(count + 1, sizeof *config->links);
@@ -241,26 +259,29 @@ int herd_config_take_links(struct herd_config_reader *reader, struct json_object
     qsort(names, name_count, sizeof *names, by_name);
     for (size_t i = 0; i < count; i++) {
         struct json_object *member = json_object_array_get_idx(value, i);
-        struct herd_config_link *link = &config->links[i];
+        struct herd_config_link *link = &config->links[good];
         herd_config_enter_index(reader, i);
         err = take_link(reader, member, names, name_count, link);
-        if (err < 0)
+        if (!herd_config_goes_on(reader, depth, &first, err))
             goto out;
-        herd_config_leave(reader);
+        if (err < 0)
+            continue;
         uint64_t least = link->a < link->b ? link->a : link->b, greatest = link->a + link->b - least;
-        marks[i] = (struct mark){NULL, least << 32 | greatest, i, herd_config_at(member)};
+        marks[good++] = (struct mark){NULL, least << 32 | greatest, i, herd_config_at(member)};
     }
-    config->link_count = count;
+    config->link_count = good;
     err = 0;
-    qsort(marks, count, sizeof *marks, by_number);
-    for (size_t i = 1; i < count; i++) {
+    qsort(marks, good, sizeof *marks, by_number);
+    for (size_t i = 1; i < good; i++) {
         if (marks[i - 1].number == marks[i].number) {
             herd_config_enter_index(reader, marks[i].index);
             err = herd_config_fail(reader, HERD_E_SYNTAX, marks[i].offset, "the same link as links[%zu]",
                                    marks[i - 1].index);
-            goto out;
+            if (!herd_config_goes_on(reader, depth, &first, err))
+                goto out;
         }
     }
+    err = first;
 out:
     free(names);
     free(marks);

@@ -47,18 +47,22 @@ int herd_config_take_limits(struct herd_config_reader *reader, struct json_objec
 {
     if (!json_object_is_type(value, json_type_object))
         return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
+    const size_t depth = reader->depth;
+    int first = 0;
     json_object_object_foreach(value, name, member)
     {
         herd_config_enter(reader, herd_span_of(name));
         int err = take_limit(reader, name, member, limits);
-        if (err < 0)
+        if (!herd_config_goes_on(reader, depth, &first, err))
             return err;
-        herd_config_leave(reader);
     }
+    if (first < 0)
+        return first;
     int err =
         check_order(reader, value, "redial_min_ms", limits->redial_min_ms, "redial_max_ms", limits->redial_max_ms);
-    if (err >= 0)
+    if (herd_config_goes_on(reader, depth, &first, err))
         err = check_order(reader, value, "output_pause_bytes", limits->output_pause_bytes, "output_max_bytes",
                           limits->output_max_bytes);
-    return err;
+    (void)herd_config_goes_on(reader, reader->depth, &first, err);
+    return first;
 }

@@ -169,14 +169,17 @@ static int take_provider(struct herd_config_reader *reader, struct json_object *
     int err = herd_config_provider_default(provider, kind_of(value));
     if (err < 0)
         return err;
+    const size_t depth = reader->depth;
+    int first = 0;
     json_object_object_foreach(value, name, member)
     {
         herd_config_enter(reader, herd_span_of(name));
         err = take_member(reader, name, member, provider);
-        if (err < 0)
+        if (!herd_config_goes_on(reader, depth, &first, err))
             return err;
-        herd_config_leave(reader);
     }
+    if (first < 0)
+        return first; /* what is missing may be what was wrong */
     if (provider->key_file && provider->key_env)
         return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value),
                                 "expected one of key_file and key_env, found both");
@@ -193,7 +196,8 @@ int herd_config_take_places(struct herd_config_reader *reader, struct json_objec
 {
     bool is_chain = json_object_is_type(value, json_type_array);
     size_t count = is_chain ? json_object_array_length(value) : 1;
-    int err = 0;
+    const size_t depth = reader->depth;
+    int first = 0;
     if (!is_chain && !json_object_is_type(value, json_type_object))
         return herd_config_expected(reader, HERD_E_SYNTAX, value, "a provider or a list of providers");
     if (count == 0)
@@ -203,14 +207,23 @@ int herd_config_take_places(struct herd_config_reader *reader, struct json_objec
     config->providers = calloc(count, sizeof *config->providers);
     if (!config->providers)
         return HERD_E_NOMEM;
-    for (size_t i = 0; i < count && err >= 0; i++) {
+    if (reader->places && !(reader->places->providers = calloc(count, sizeof *reader->places->providers)))
+        return HERD_E_NOMEM;
+    for (size_t i = 0; i < count; i++) {
         struct json_object *member = is_chain ? json_object_array_get_idx(value, i) : value;
         if (is_chain)
             herd_config_enter_index(reader, i);
         config->provider_count++;
-        err = take_provider(reader, member, &config->providers[i]);
-        if (is_chain && err >= 0)
-            herd_config_leave(reader);
+        int err = take_provider(reader, member, &config->providers[i]);
+        if (err >= 0 && reader->places)
+            reader->places->providers[i] = herd_config_place_of(reader, herd_config_at(member));
+        if (err < 0 && !config->providers[i].kind) {
+            /* No object at all: what comes after needs a kind. */
+            int more = herd_config_provider_default(&config->providers[i], "embedded");
+            err = more < 0 ? more : err;
+        }
+        if (!herd_config_goes_on(reader, depth, &first, err))
+            break;
     }
-    return err;
+    return first;
 }

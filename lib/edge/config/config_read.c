@@ -46,6 +46,8 @@ static int take_log(struct herd_config_reader *reader, struct json_object *value
 {
     if (!json_object_is_type(value, json_type_object))
         return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
+    const size_t depth = reader->depth;
+    int first = 0;
     json_object_object_foreach(value, name, member)
     {
         int err = 0;
@@ -60,11 +62,10 @@ static int take_log(struct herd_config_reader *reader, struct json_object *value
             err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
                                    "unknown member, expected level or traffic");
         }
-        if (err < 0)
-            return err;
-        herd_config_leave(reader);
+        if (!herd_config_goes_on(reader, depth, &first, err))
+            break;
     }
-    return 0;
+    return first;
 }
 
 /* The sections in an order in which each finds what it needs, whatever their order in the file. */
@@ -73,6 +74,7 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
     static const char *const names[] = {"servers", "links", "places", "log", "journal", "limits"};
     enum { COUNT = sizeof names / sizeof *names };
     struct json_object *sections[COUNT] = {NULL};
+    int first = 0;
     json_object_object_foreach(tree, name, member)
     {
         size_t i = 0;
@@ -80,16 +82,19 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
             i++;
         if (i == COUNT) {
             herd_config_enter(reader, herd_span_of(name));
-            return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                                    "unknown member, expected servers, links, places, log, journal or limits");
+            int err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
+                                       "unknown member, expected servers, links, places, log, journal or limits");
+            if (!herd_config_goes_on(reader, 0, &first, err))
+                return err;
+            continue;
         }
         sections[i] = member;
     }
     /* Links between the built-in servers mean nothing to others. */
     if (sections[0])
         config->link_count = 0;
-    int err = 0;
-    for (size_t i = 0; i < COUNT && err >= 0; i++) {
+    for (size_t i = 0; i < COUNT; i++) {
+        int err = 0;
         if (!sections[i])
             continue;
         herd_config_enter(reader, herd_span_of(names[i]));
@@ -101,9 +106,39 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
         case 4: err = herd_config_take_text(reader, sections[i], &config->journal); break;
         default: err = herd_config_take_limits(reader, sections[i], &config->limits); break;
         }
-        if (err >= 0)
-            herd_config_leave(reader);
+        if (i == 4 && err >= 0 && reader->places)
+            reader->places->journal = herd_config_place_of(reader, herd_config_at(sections[i]));
+        if (!herd_config_goes_on(reader, 0, &first, err))
+            break;
     }
+    return first;
+}
+
+/* Where all faults are wanted, *ret_config is what could be read even if something is wrong with the rest. */
+static int take(struct herd_config_reader *reader, struct herd_config **ret_config)
+{
+    struct json_object *tree = NULL;
+    struct herd_config *config = NULL;
+    int err = HERD_E_RANGE;
+    if (reader->text.len > HERD_CONFIG_FILE_MAX_BYTES) {
+        herd_config_fail_nowhere(reader->fault, err, "expected at most %d bytes, found more",
+                                 HERD_CONFIG_FILE_MAX_BYTES);
+        if (reader->report)
+            reader->report(reader->report_ctx, reader->fault);
+        return err;
+    }
+    err = herd_config_tree(reader, &tree);
+    if (err < 0)
+        return err;
+    reader->depth = 0;
+    err = herd_config_default(&config);
+    if (err >= 0)
+        err = take_sections(reader, tree, config);
+    if (err >= 0 || (reader->report && err != HERD_E_NOMEM))
+        *ret_config = config;
+    else
+        herd_config_free(config);
+    json_object_put(tree);
     return err;
 }
 
@@ -112,35 +147,13 @@ int herd_config_parse(struct herd_config **ret_config, struct herd_span json,
 {
     struct herd_config_fault fault = {0};
     struct herd_config_reader reader = {.text = json, .fault = &fault};
-    struct json_object *tree = NULL;
-    struct herd_config *config = NULL;
-    int err;
     if (!reader.text.at)
         reader.text = herd_span_of("");
-    if (json.len > HERD_CONFIG_FILE_MAX_BYTES) {
-        err = herd_config_fail_nowhere(&fault, HERD_E_RANGE, "expected at most %d bytes, found more",
-                                       HERD_CONFIG_FILE_MAX_BYTES);
-        goto out;
-    }
-    err = herd_config_tree(&reader, &tree);
-    if (err < 0)
-        goto out;
-    reader.depth = 0;
-    err = herd_config_default(&config);
-    if (err < 0)
-        goto out;
-    err = take_sections(&reader, tree, config);
-    if (err < 0)
-        goto out;
-    *ret_config = config;
-    config = NULL;
-out:
+    int err = take(&reader, ret_config);
     if (err == HERD_E_NOMEM)
         herd_config_fail_nowhere(&fault, err, "%s", herd_strerror(err));
     if (err < 0 && reterr_fault)
         *reterr_fault = fault;
-    herd_config_free(config);
-    json_object_put(tree);
     return err;
 }
 
@@ -162,25 +175,64 @@ static int read_all(int fd, struct herd_buf *out)
     return 0;
 }
 
-int herd_config_read(struct herd_config **ret_config, const char *path, struct herd_config_fault *reterr_fault)
+/* The bytes of a file. HERD_E_NOMEM, HERD_E_IO with the fault. */
+static int read_file(const char *path, struct herd_buf *out, struct herd_config_fault *reterr_fault)
 {
-    struct herd_buf text = {0};
     char why[128] = "";
     int err = HERD_E_IO;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0)
-        err = read_all(fd, &text);
+        err = read_all(fd, out);
     if (err == HERD_E_IO) {
         if (strerror_r(errno, why, sizeof why) != 0)
             why[0] = '\0';
         herd_config_fail_nowhere(reterr_fault, err, "cannot read the file: %s", why);
     } else if (err == HERD_E_NOMEM) {
         herd_config_fail_nowhere(reterr_fault, err, "%s", herd_strerror(err));
-    } else {
-        err = herd_config_parse(ret_config, (struct herd_span){text.at, text.len}, reterr_fault);
     }
     if (fd >= 0)
         close(fd);
+    return err;
+}
+
+int herd_config_examine(struct herd_config **ret_config, struct herd_config_places *ret_places, const char *path,
+                        herd_config_report *report, void *ctx)
+{
+    struct herd_config_fault fault = {0};
+    struct herd_buf text = {0};
+    *ret_config = NULL;
+    *ret_places = (struct herd_config_places){0};
+    int err = read_file(path, &text, &fault);
+    if (err < 0) {
+        report(ctx, &fault);
+    } else {
+        struct herd_config_reader reader = {.text = {text.at ? text.at : "", text.len},
+                                            .fault = &fault,
+                                            .report = report,
+                                            .report_ctx = ctx,
+                                            .places = ret_places};
+        err = take(&reader, ret_config);
+        if (err == HERD_E_NOMEM || (err < 0 && !fault.what[0])) {
+            herd_config_fail_nowhere(&fault, err, "%s", herd_strerror(err));
+            report(ctx, &fault);
+        }
+    }
+    herd_buf_fini(&text);
+    return err;
+}
+
+void herd_config_places_fini(struct herd_config_places *places)
+{
+    free(places->servers);
+    free(places->providers);
+}
+
+int herd_config_read(struct herd_config **ret_config, const char *path, struct herd_config_fault *reterr_fault)
+{
+    struct herd_buf text = {0};
+    int err = read_file(path, &text, reterr_fault);
+    if (err >= 0)
+        err = herd_config_parse(ret_config, (struct herd_span){text.at, text.len}, reterr_fault);
     herd_buf_fini(&text);
     return err;
 }

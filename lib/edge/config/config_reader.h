@@ -27,9 +27,24 @@ struct herd_config_step {
     size_t index;
 };
 
+/* Is told each fault, where all of them are wanted; `fault` borrowed for the call. */
+typedef void herd_config_report(void *ctx, const struct herd_config_fault *fault);
+
+/* Where things are in the text that a check opens. Line 0: not given there, or a fault of it was told already. */
+struct herd_config_place {
+    unsigned line, column;
+};
+struct herd_config_places {
+    struct herd_config_place *servers, *providers; /* as many as the configuration has */
+    struct herd_config_place journal;
+};
+
 struct herd_config_reader {
     struct herd_span text;
     struct herd_config_fault *fault; /* never NULL */
+    herd_config_report *report;      /* NULL: the first fault is the end */
+    void *report_ctx;
+    struct herd_config_places *places; /* NULL: not wanted */
     struct herd_config_step path[HERD_CONFIG_DEPTH_MAX];
     size_t depth;
 };
@@ -39,6 +54,10 @@ void herd_config_enter(struct herd_config_reader *reader, struct herd_span name)
 void herd_config_enter_index(struct herd_config_reader *reader, size_t index);
 void herd_config_leave(struct herd_config_reader *reader);
 
+/* Between the members of an object or list, `err` being what came of one: steps back up to `depth` and keeps the
+ * first error in *io_err. False: the reading ends here. */
+bool herd_config_goes_on(struct herd_config_reader *reader, size_t depth, int *io_err, int err);
+struct herd_config_place herd_config_place_of(const struct herd_config_reader *reader, size_t offset);
 /* Tells a fault at `offset`: the path the reader stands on, then the message. Returns `err`. */
 int herd_config_fail(struct herd_config_reader *reader, int err, size_t offset, const char *format, ...)
     HERD_PRINTF(4, 5);
@@ -53,6 +72,13 @@ const char *herd_config_show(char to[HERD_CONFIG_SHOWN_SIZE], struct herd_span b
 /* Where a value starts in the text, and where the name of the member starts whose value it is. */
 size_t herd_config_at(struct json_object *value);
 size_t herd_config_name_at(const struct herd_config_reader *reader, struct json_object *value);
+
+/* Reads a whole configuration and tells every fault of it, not the first alone; faults of JSON's own form end it.
+ * *ret_config is what could be read, with defaults for the rest, and owned: NULL if nothing could. 0, or the error of
+ * the first fault. *ret_places is owned: herd_config_places_fini. HERD_E_NOMEM. */
+int herd_config_examine(struct herd_config **ret_config, struct herd_config_places *ret_places, const char *path,
+                        herd_config_report *report, void *ctx);
+void herd_config_places_fini(struct herd_config_places *places);
 
 /* Parses the reader's text: strict JSON, an object, no member twice, every value marked with its offset.
  * *ret_tree is owned, json_object_put. HERD_E_NOMEM; HERD_E_SYNTAX with the fault. */

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A configuration judged before a start: its form, and whether what it names can be used: keys, trust roots, files of
+ * places, the folder of the journal, the address to listen on. Nothing is made, locked or left behind, so a server
+ * with this configuration may be running meanwhile.
+ */
+#include "../config/config_reader.h"
+#include "server_impl.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct check {
+    herd_server_finding *on_finding;
+    void *ctx;
+    const struct herd_config_places *places; /* NULL: of a configuration that is no text */
+    int err;                                 /* the first */
+};
+
+static void tell(struct check *check, int err, struct herd_config_place at, const char *message, const char *more)
+{
+    struct herd_config_fault fault = {.line = at.line, .column = at.column};
+    snprintf(fault.what, sizeof fault.what, "%s%s", message, more);
+    if (err < 0 && check->err >= 0)
+        check->err = err;
+    if (check->on_finding)
+        check->on_finding(check->ctx, err, &fault);
+}
+
+static void on_fault(void *ctx, const struct herd_config_fault *fault)
+{
+    struct check *check = ctx;
+    if (check->on_finding)
+        check->on_finding(check->ctx, HERD_E_SYNTAX, fault);
+}
+
+static void on_provider(void *ctx, size_t provider, int err, const char *message)
+{
+    struct check *check = ctx;
+    struct herd_config_place at = {0};
+    if (check->places && check->places->providers)
+        at = check->places->providers[provider];
+    if (check->places && !at.line)
+        return; /* a fault of this provider was told */
+    tell(check, err, at, message, "");
+}
+
+/* Whether a socket can be bound there: at any port, for the configured one may be in use by the server itself. Names
+ * are asked for as at the start; one that cannot be found out now may be known then. */
+static void check_host(struct check *check, const char *host, struct herd_config_place at)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    int code = getaddrinfo(host, NULL, &hints, &found);
+    if (code == EAI_NONAME || code == EAI_FAIL)
+        tell(check, HERD_E_ADDRESS, at, "cannot listen: ", gai_strerror(code));
+    if (code != 0)
+        return;
+    int fd =
+        socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0); /* none: no such family here, for "*" no fault */
+    if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) < 0)
+        tell(check, HERD_E_ADDRESS, at, "cannot listen on this host: ", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    freeaddrinfo(found);
+}
+
+static void check_listen(struct check *check, const struct herd_config_server *server, struct herd_config_place at)
+{
+    for (size_t i = 0; i < server->listen_count; i++)
+        check_host(check, strcmp(server->listen[i], "*") == 0 ? "::" : server->listen[i], at);
+    if (server->listen_count == 0)
+        check_host(check, server->host, at);
+}
+
+/* Whether the file can be written, or made in its folder. */
+static void check_journal(struct check *check, const char *text, const char *name, struct herd_config_place at)
+{
+    struct herd_buf path = {0};
+    struct stat file;
+    char shown[HERD_CONFIG_SHOWN_SIZE];
+    int err = herd_journal_path(text, name, &path);
+    if (err < 0) {
+        tell(check, err, at, "journal: ", herd_strerror(err));
+    } else if (stat(path.at, &file) == 0) {
+        if (!S_ISREG(file.st_mode))
+            tell(check, HERD_E_IO, at,
+                 "journal: not a regular file: ", herd_config_show(shown, herd_span_of(path.at)));
+        else if (access(path.at, R_OK | W_OK) < 0)
+            tell(check, HERD_E_IO, at, "journal: ", strerror(errno));
+    } else {
+        char *slash = strrchr(path.at, '/');
+        if (slash)
+            slash[slash == path.at] = '\0';
+        const char *folder = slash ? path.at : ".";
+        if (access(folder, W_OK | X_OK) < 0) {
+            int error = errno;
+            char why[256];
+            snprintf(why, sizeof why, "%s: %s", herd_config_show(shown, herd_span_of(folder)), strerror(error));
+            tell(check, HERD_E_IO, at, "journal: cannot make a file in ", why);
+        }
+    }
+    herd_buf_fini(&path);
+}
+
+static void check_server(struct check *check, const struct herd_config *config, const char *name)
+{
+    struct herd_config_place at = {0}, journal_at = {0};
+    int self = herd_config_find(config, herd_span_of(name));
+    if (self < 0) {
+        tell(check, HERD_E_NOTFOUND, at, "no such server in the configuration: ", name);
+        return;
+    }
+    if (check->places && check->places->servers)
+        at = check->places->servers[self];
+    if (check->places)
+        journal_at = check->places->journal;
+    if (at.line || !check->places || !check->places->servers)
+        check_listen(check, &config->servers[self], at);
+    if (config->journal)
+        check_journal(check, config->journal, name, journal_at);
+}
+
+int herd_server_check(const char *path, const char *name, herd_server_finding *on_finding, void *ctx)
+{
+    struct herd_config_places places = {0};
+    struct check check = {.on_finding = on_finding, .ctx = ctx, .places = path ? &places : NULL};
+    struct herd_config *config = NULL;
+    check.err = path ? herd_config_examine(&config, &places, path, on_fault, &check) : herd_config_default(&config);
+    if (config) {
+        (void)herd_places_check(config, on_provider, &check);
+        if (name)
+            check_server(&check, config, name);
+    }
+    herd_config_free(config);
+    herd_config_places_fini(&places);
+    return check.err;
+}
