@@ -99,13 +99,14 @@ int herd_journal_open(struct herd_journal **ret_journal, const struct herd_journ
 
     int err = make_paths(journal, options->path);
     if (err >= 0) {
-        err = herd_journal_read(journal, now, reterr_fault);
-        if (err < 0)
-            goto out;
+        /* What reading changes (records from a clock that was ahead) is written again. */
         err = herd_scribe_open(&journal->scribe, journal->node);
     }
-    if (err < 0)
+    if (err < 0) {
         herd_journal_fault(reterr_fault, err, options->path, herd_strerror(err));
+        goto out;
+    }
+    err = herd_journal_read(journal, now, reterr_fault);
 out:
     if (err < 0)
         release(journal);

@@ -53,6 +53,9 @@ static void test_frames_refused(void **state)
         "ROOT x 1\n",
         "ROOT 1 g\n",
         "ROOT 1 1 1\n",
+        "ROOT 1 1 1 1 1\n",
+        "ROOT 1 1 x 1\n",
+        "ROOT 1 1 1 -1\n",
         "ROOT -1 1\n",
         "ROOT 1.5 1\n",
         "ROOT 1 A\n",
@@ -165,6 +168,34 @@ static void test_busy_links_raise_no_alarm(void **state)
     end(&o);
 }
 
+/* A difference that has a reason raises no alarm, and is compared ever more rarely. */
+static void test_reasons(void **state)
+{
+    (void)state;
+    static const char *const roots[] = {"ROOT 3 0 0 7\n", "ROOT 3 0 1621464000000 0\n"};
+    for (int reason = 0; reason < 2; reason++) {
+        struct one o;
+        begin(&o, "Juzang", 3);
+        told(&o);
+        tell(&o, "ROOT 3 0\n");
+        told(&o);
+        size_t descents[3] = {0};
+        for (int check = 0; check < 60; check++) {
+            o.now.steady_ns = herd_sync_next_ns(o.node, o.node->peers[0]);
+            herd_node_tick(o.node, o.now);
+            assert_int_equal(lines(told(&o), "ROOT "), 1);
+            tell(&o, roots[reason]);
+            descents[check / 20] += lines(told(&o), "SUMS 0 0 ");
+            assert_string_equal(o.notice, reason == 0 ? "neighbour_refuses_records" : "");
+        }
+        assert_int_equal(herd_node_counts(o.node).repairs, 0);
+        assert_in_range(descents[0], 3, 4);
+        assert_in_range(descents[1] + descents[2], 3, 5);
+        tell(&o, "PONG\n");
+        end(&o);
+    }
+}
+
 /* However much differs, what is remembered is a fixed number of bits, and it is given back. */
 static void test_bounded(void **state)
 {
@@ -197,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_push),
         cmocka_unit_test(test_frames_refused),
         cmocka_unit_test(test_busy_links_raise_no_alarm),
+        cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
