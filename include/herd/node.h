@@ -55,9 +55,11 @@ struct herd_node_options {
     int64_t redial_min_ns;         /* 50 ms */
     int64_t redial_max_ns;         /* 3 s */
     int64_t digest_ns;             /* 60 s, give or take a fifth: idle links compare digests this often */
-    int64_t future_ns;             /* 300 s */
-    int64_t expire_ns;             /* 0: never; else so long after its report a client is forgotten: expiry.c.
-                                     The same on every node of the herd */
+    int64_t future_ns;             /* 300 s: a report this far ahead of the clock is warned of or refused; with
+                                     expire_ns a neighbour's record accepted further ahead is refused: PROTOCOL.md,
+                                     3.7. Negative: no bound */
+    int64_t expire_ns;             /* 0: never; else so long after its report a client is forgotten, and records are
+                                     in the order of PROTOCOL.md, 3.7. The same on every node of the herd */
     bool future_refuse;            /* false: a report from the future is warned of; true: refused */
     bool close_after_reply;        /* close a client after its first reply */
     bool commands;                 /* offer a client's line that is no command as COMMAND, before "? " */
@@ -243,8 +245,11 @@ struct herd_node_counts {
     uint64_t at_received, at_new; /* AT lines from neighbours, and those that were news */
     uint64_t at_refused;          /* AT lines of neighbours that a limit of this node did not let in */
     uint64_t at_sent;
-    uint64_t syncs;   /* links that came up and found a difference */
-    uint64_t repairs; /* differences on idle links: an alarm, this must stay 0 */
+    uint64_t at_future;     /* AT lines refused: accepted too far ahead of this node's clock; see expire_ns */
+    uint64_t at_expired;    /* AT lines refused: expired so long ago that no node holds them */
+    uint64_t accepted_anew; /* records held from a time when this node's clock was ahead, and corrected */
+    uint64_t syncs;         /* links that came up and found a difference */
+    uint64_t repairs;       /* differences on idle links: an alarm, this must stay 0 */
 };
 HERD_API struct herd_node_counts herd_node_counts(const struct herd_node *node);
 

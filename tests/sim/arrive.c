@@ -33,8 +33,10 @@ static void learn_lines(struct world *w, struct end *end, size_t consumed, bool 
             if (version == NO_VERSION)
                 sim_fail(w, "%s was told what nobody reported: %.*s", w->nodes[end->node].name, (int)len, at);
             model_learn(w, end->node, version);
-            model_note(&w->model, (uint64_t)conn->serial << 36 | (uint64_t)(uint32_t)version << 4 | side << 1 | 1,
-                       conn->epoch);
+            if (model_within(w, end->node, version)) /* what is refused is not taken */
+                model_note(&w->model,
+                           (uint64_t)conn->serial << 36 | (uint64_t)(uint32_t)version << 4 | side << 1 | 1,
+                           model_epoch(w, end, w->model.versions[version].key));
         }
         at = lf ? lf + 1 : stop;
     }

@@ -82,6 +82,9 @@ void check_node(struct world *w, int node)
     struct herd_store *store = n->node->store;
     w->figures->checks++;
     check_digest(w, n);
+    int64_t next_ns = herd_node_next_ns(n->node), now_ns = world_clock(w, node).steady_ns;
+    if (w->expire_ns && next_ns > now_ns + (n->node->sweep_at == UINT32_MAX ? 60 * SECOND : 0))
+        sim_fail(w, "%s sleeps instead of looking for what expired", n->name);
     if (store->count != n->held)
         sim_fail(w, "%s holds %zu records instead of %u", n->name, store->count, n->held);
     for (uint32_t key = 0; key < w->model.key_count; key++) {
@@ -124,6 +127,14 @@ static void copies(struct world *w, const struct end *end, int32_t *newest)
     }
 }
 
+/* A difference on a link is compared, some time, when one side refused what the other has, or its clock went back. */
+static bool has_reason(const struct world *w, int node, const struct herd_peer *peer)
+{
+    const struct herd_node *n = w->nodes[node].node;
+    return peer->sync.refused > 0 || n->sweep_at != UINT32_MAX ||
+           (w->expire_ns && n->purge_before_ns != model_window_begin(w, node));
+}
+
 /* The promise, link by link: what we have and a neighbour lacks is due, on its way, or being compared. */
 void check_links(struct world *w, int node)
 {
@@ -140,11 +151,13 @@ void check_links(struct world *w, int node)
             v->node->store->digest.total == n->node->store->digest.total)
             continue;
         int32_t newest[2048];
-        int64_t forgotten_ns = model_forgotten_ns(w);
+        if (has_reason(w, node, peer) || has_reason(w, to->node, peer_of(w, to)) ||
+            model_window_begin(w, node) != model_window_begin(w, to->node))
+            continue;
         bool looked = false;
         for (uint32_t key = 0; key < w->model.key_count; key++) {
             int32_t has = n->has[key];
-            if (has == NO_VERSION || w->model.versions[has].accepted_ns < forgotten_ns || w->out_of_order[key] ||
+            if (has == NO_VERSION || !model_within(w, to->node, has) ||
                 model_order(&w->model, v->has[key], has) >= 0 ||
                 herd_reader_has(&peer->reader, check_slot(w, node, key)))
                 continue;

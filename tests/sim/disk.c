@@ -60,7 +60,7 @@ static bool in_use(int file)
 static int name_of(const char *path)
 {
     size_t len = strlen(path);
-    return len > 4 && strcmp(path + len - 4, ".new") == 0;
+    return len > 8 && strcmp(path + len - 8, "~compact") == 0;
 }
 
 static struct sim_file *file_of(int fd)
@@ -85,6 +85,10 @@ int sim_open(const char *path, int flags)
     if (disk->names[name] >= 0 && (flags & O_EXCL)) {
         disk->fds[fd].used = false;
         return fails(EEXIST);
+    }
+    if (disk->names[name] < 0 && !(flags & O_CREAT)) {
+        disk->fds[fd].used = false;
+        return fails(ENOENT);
     }
     if (disk->names[name] < 0) {
         int file = 0;
@@ -228,7 +232,8 @@ static void note_safe(void)
         if (version == NO_VERSION)
             continue; /* the end of another, torn one */
         int32_t *safe = &n->safe[world->model.versions[version].key];
-        if (model_order(&world->model, version, *safe) > 0)
+        /* A node holds ever newer records, but where its clock made it forget: then the last counts. */
+        if (world->expire_ns || model_order(&world->model, version, *safe) > 0)
             *safe = version;
     }
     file->parsed = (size_t)(at - file->bytes.at);
@@ -342,6 +347,19 @@ void disk_make(struct world *w, int node, struct rng *r)
     };
 }
 
+/* What must come back from a version on the disk. */
+static int32_t least(struct world *w, int node, int32_t safe)
+{
+    if (safe == NO_VERSION || model_removed(w, node, safe)) /* the next journal is without it */
+        return NO_VERSION;
+    if (model_within(w, node, safe))
+        return safe;
+    if (w->model.versions[safe].effective_ns > model_window_end(w, node))
+        return model_corrected(w, node, safe);
+    model_remove(w, node, safe);
+    return NO_VERSION;
+}
+
 void disk_open(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
@@ -354,12 +372,15 @@ void disk_open(struct world *w, int node)
         .node = n->node, .path = n->name, .sync_ns = disk->sync_ns, .compact_lines = disk->compact_lines};
     if (herd_journal_open(&n->journal, &options, world_clock(w, node), &fault) < 0)
         sim_fail(w, "%s cannot read its journal: %s", n->name, fault.what);
+    for (uint32_t v = 0, count = w->model.count; v < count; v++) /* what it may have corrected */
+        if (w->model.versions[v].effective_ns > model_window_end(w, node))
+            model_corrected(w, node, (int32_t)v);
     model_follow(w, node);
-    n->forget_ns = n->node->forget_before_ns; /* it may have looked at the clock */
     for (uint32_t key = 0; key < w->model.key_count; key++)
-        if (n->safe[key] != NO_VERSION && w->model.versions[n->safe[key]].accepted_ns >= n->forget_ns &&
-            model_below(w, n->has[key], n->safe[key]))
-            sim_fail(w, "%s lost what was on its disk: %.*s", n->name, (int)w->model.versions[n->safe[key]].len,
+        if (least(w, node, n->safe[key]) != NO_VERSION &&
+            model_order(&w->model, n->has[key], least(w, node, n->safe[key])) < 0)
+            sim_fail(w, "%s lost what was on its disk (version %d, not %d): %.*s", n->name, n->has[key],
+                     least(w, node, n->safe[key]), (int)w->model.versions[n->safe[key]].len,
                      w->model.texts[n->safe[key]]);
 }
 

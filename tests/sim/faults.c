@@ -180,6 +180,25 @@ static void other_limits(struct world *w, struct sim_node *n)
     n->options.ping_ns = world_ping(w, r);
 }
 
+/* A wall clock jumps a little or by years, runs too fast or too slow, or is set right. */
+static void set_clock(struct world *w, struct sim_node *n)
+{
+    struct rng *r = &w->faults;
+    int64_t drifted_ns = (w->now - n->drift_since) / 1000000 * n->drift_ppm;
+    n->wall_off += drifted_ns;
+    n->drift_since = w->now;
+    n->drift_ppm = 0;
+    w->figures->clocks++;
+    switch (rng_below(r, 6)) {
+    case 0: n->wall_off = rng_in(r, -37000, 37000) * MS; break;
+    case 1: n->wall_off += rng_in(r, -1000, 1000) * (rng_one_in(r, 2) ? SECOND : MS); break;
+    case 2: n->wall_off = rng_in(r, -3000, 3000) * SECOND; break;
+    case 3: n->wall_off = rng_in(r, -20, 20) * 86400 * SECOND; break;
+    case 4: n->wall_off = rng_in(r, -20, 20) * 365 * 86400 * SECOND; break;
+    default: n->drift_ppm = rng_in(r, -200000, 200000); break;
+    }
+}
+
 static void happen(struct world *w)
 {
     struct rng *r = &w->faults;
@@ -243,12 +262,7 @@ static void happen(struct world *w)
         world_event(w, w->now + rng_in(r, 0, span), EV_START, (uint32_t)node, 0, n->starts);
         break;
     case FAULT_PAUSE: n->paused_until = w->now + span; break;
-    case FAULT_CLOCK:
-        if (w->expire_ns) /* forgetting needs clocks that differ by less than 75 s */
-            n->wall_off = rng_in(r, -37000, 37000) * MS;
-        else
-            n->wall_off += rng_in(r, -1000, 1000) * (rng_one_in(r, 2) ? SECOND : MS);
-        break;
+    case FAULT_CLOCK: set_clock(w, n); break;
     case FAULT_OOM:
         n->oom_one_in = 1 + rng_below(r, rng_one_in(r, 4) ? 4 : 60);
         until(w, span, fault, node, 0);
@@ -283,6 +297,10 @@ void fault_heal(struct world *w)
             }
         }
         w->nodes[a].oom_one_in = 0;
+        if (w->expire_ns || w->nodes[a].drift_ppm) { /* a little apart, as clocks are */
+            w->nodes[a].wall_off = rng_in(&w->faults, -37000, 37000) * MS;
+            w->nodes[a].drift_ppm = 0;
+        }
         if (w->nodes[a].paused_until > w->now)
             w->nodes[a].paused_until = w->now;
     }

@@ -79,10 +79,10 @@ static void see_line(struct world *w, struct end *to, struct herd_span line)
                  (int)line.len, line.at, w->nodes[from->node].has[v->key], (unsigned)version);
     uint64_t side = from == &conn->end[1];
     uint64_t what = (uint64_t)conn->serial << 36 | (uint64_t)(uint32_t)version << 4 | side << 1;
-    bool news_again = w->out_of_order[v->key]; /* what was newer is forgotten, this is not */
-    if (!model_note(&w->model, what, conn->epoch) && !news_again)
+    uint32_t epoch = model_epoch(w, to, v->key);
+    if (!model_note(&w->model, what, epoch))
         sim_fail(w, "%s says twice: %.*s", w->nodes[from->node].name, (int)line.len, line.at);
-    if (model_noted(&w->model, what | 1, conn->epoch) && !news_again)
+    if (model_noted(&w->model, what | 1, epoch))
         sim_fail(w, "%s echoes: %.*s", w->nodes[from->node].name, (int)line.len, line.at);
 }
 

@@ -43,14 +43,13 @@ static int64_t time_ns(const char *time)
 }
 
 /* Whether the node takes a report of this version for news: a report equal in place and time is the same. */
-static bool is_news(const struct world *w, int32_t version, int32_t has)
+static bool is_news(const struct world *w, int node, int32_t version, int32_t has)
 {
     if (has == NO_VERSION)
         return true;
     const struct version *v = &w->model.versions[version], *old = &w->model.versions[has];
-    if (model_outlives(&w->model, version, has))
-        return model_order(&w->model, version, has) > 0;
-    if (herd_span_equal(v->part[3], old->part[3]) && herd_span_equal(v->part[4], old->part[4]))
+    if (herd_span_equal(v->part[3], old->part[3]) && herd_span_equal(v->part[4], old->part[4]) &&
+        !model_expired(w, node, has))
         return false;
     return model_order(&w->model, version, has) > 0;
 }
@@ -64,6 +63,8 @@ void load_draw(struct world *w, char time[64], char place[64])
     struct rng *r = &w->workload;
     bool old = w->expire_ns ? rng_one_in(r, 8) : !rng_one_in(r, 3);
     int64_t second = 1621464800 + (old ? 0 : w->now / SECOND) + rng_in(r, 0, w->op_window_s);
+    if (w->expire_ns && rng_one_in(r, 6)) /* clients' clocks are wrong too */
+        second = rng_one_in(r, 4) ? rng_in(r, 0, 4000000000) : second + rng_in(r, -2000, 2000);
     snprintf(time, 64, "%s%lld%s", rng_one_in(r, 20) ? "00" : "", (long long)second,
              decimals[rng_below(r, sizeof decimals / sizeof *decimals)]);
     snprintf(place, 64, rng_one_in(r, 3) ? "+34.%d-118.4" : "+%d.068930-118.445127", (int)rng_below(r, 60));
@@ -90,7 +91,9 @@ static void iamat(struct world *w, struct talk *t, int node, uint32_t key, bool 
     }
     int32_t version = model_add(w, key, (struct herd_span){line, (size_t)len});
     add(&t->expect, "%s\n", line);
-    if (at_ease && is_news(w, version, n->has[key])) {
+    if (at_ease)
+        model_settle(w, node, key);
+    if (at_ease && is_news(w, node, version, n->has[key])) {
         w->figures->updates++;
         model_learn(w, node, version);
     }

@@ -72,6 +72,12 @@ static int64_t nanoseconds(struct herd_span text)
     return minus ? -ns : ns;
 }
 
+/* How far ahead of the server's clock a client's is believed to be right. */
+static int64_t ahead_ns(const struct world *w)
+{
+    return w->expire_ns < 300 * SECOND ? w->expire_ns : 300 * SECOND;
+}
+
 int32_t model_add(struct world *w, uint32_t key, struct herd_span line)
 {
     struct model *m = &w->model;
@@ -99,7 +105,13 @@ int32_t model_add(struct world *w, uint32_t key, struct herd_span line)
         v->part[i] = (struct herd_span){p, (size_t)(stop - p)};
         p = stop + 1;
     }
-    m->versions[m->count].accepted_ns = nanoseconds(v->part[4]) + nanoseconds(v->part[1]);
+    int64_t time_ns = nanoseconds(v->part[4]);
+    v->accepted_ns = time_ns + nanoseconds(v->part[1]);
+    v->effective_ns = time_ns;
+    if (time_ns < v->accepted_ns - w->expire_ns)
+        v->effective_ns = v->accepted_ns - w->expire_ns;
+    if (time_ns > v->accepted_ns + ahead_ns(w))
+        v->effective_ns = v->accepted_ns + ahead_ns(w);
     place(m, m->count++);
     if (m->count * 2 > m->table_size) {
         free(m->table);
@@ -137,12 +149,6 @@ int model_time_order(struct herd_span a, struct herd_span b)
     return order ? order : bytes_order(frac[0], frac[1]);
 }
 
-bool model_outlives(const struct model *m, int32_t a, int32_t b)
-{
-    int64_t apart = m->versions[a].accepted_ns - m->versions[b].accepted_ns;
-    return m->outlives_ns && (apart > m->outlives_ns || -apart > m->outlives_ns);
-}
-
 int model_order(const struct model *m, int32_t a, int32_t b)
 {
     if (a == b)
@@ -150,8 +156,8 @@ int model_order(const struct model *m, int32_t a, int32_t b)
     if (a == NO_VERSION || b == NO_VERSION)
         return a == NO_VERSION ? -1 : 1;
     const struct version *x = &m->versions[a], *y = &m->versions[b];
-    if (model_outlives(m, a, b))
-        return x->accepted_ns < y->accepted_ns ? -1 : 1;
+    if (m->effective && x->effective_ns != y->effective_ns)
+        return x->effective_ns < y->effective_ns ? -1 : 1;
     enum { SERVER, DIFF, ID, PLACE, TIME };
     int order = model_time_order(x->part[TIME], y->part[TIME]);
     if (!order)
@@ -165,11 +171,6 @@ int model_order(const struct model *m, int32_t a, int32_t b)
     return order;
 }
 
-bool model_below(const struct world *w, int32_t has, int32_t least)
-{
-    return w->expire_ns ? has == NO_VERSION && least != NO_VERSION : model_order(&w->model, has, least) < 0;
-}
-
 static struct sent *sent_cell(const struct model *m, uint64_t what)
 {
     uint64_t at = mix(what, 0);
@@ -178,6 +179,17 @@ static struct sent *sent_cell(const struct model *m, uint64_t what)
         if (cell->run != m->run || cell->what == what)
             return cell;
     }
+}
+
+uint32_t model_epoch(const struct world *w, const struct end *end, uint32_t key)
+{
+    uint32_t epoch = end->conn->epoch * 65537;
+    for (int i = 0; i < 2; i++) {
+        int node = end->conn->end[i].node;
+        if (node >= 0 && node < w->count)
+            epoch += w->nodes[node].lives[key] * 2654435761U;
+    }
+    return epoch;
 }
 
 bool model_noted(const struct model *m, uint64_t what, uint32_t epoch)
@@ -205,11 +217,54 @@ bool model_note(struct model *m, uint64_t what, uint32_t epoch)
     return !again;
 }
 
+/* What the node's store holds of a client, or NO_VERSION; *ret_slot is where. */
+static int32_t stored(struct world *w, int node, uint32_t key, uint32_t *ret_slot)
+{
+    struct sim_node *n = &w->nodes[node];
+    struct herd_store *store = n->node->store;
+    struct herd_span id = {w->model.keys[key].id, w->model.keys[key].len};
+    *ret_slot = herd_store_find(store, herd_store_hash(store, id), HERD_NO_SLOT, id);
+    if (*ret_slot == HERD_NO_SLOT)
+        return NO_VERSION;
+    struct herd_buf line = {0};
+    if (herd_store_format(store, *ret_slot, &line) < 0)
+        sim_fail(w, "%s cannot format %.*s", n->name, (int)id.len, id.at);
+    int32_t version = model_find(&w->model, (struct herd_span){line.at, line.len - 1});
+    if (version == NO_VERSION)
+        sim_fail(w, "%s holds what nobody reported: %.*s", n->name, (int)line.len - 1, line.at);
+    herd_buf_fini(&line);
+    return version;
+}
+
+static uint64_t removal(int node, int32_t version)
+{
+    return UINT64_C(1) << 63 | (uint64_t)node << 40 | (uint32_t)version;
+}
+
+void model_remove(struct world *w, int node, int32_t version)
+{
+    model_note(&w->model, removal(node, version), 1);
+}
+
+bool model_removed(const struct world *w, int node, int32_t version)
+{
+    return model_noted(&w->model, removal(node, version), 1);
+}
+
 void model_learn(struct world *w, int node, int32_t version)
 {
     struct sim_node *n = &w->nodes[node];
     uint32_t key = w->model.versions[version].key;
-    if (model_order(&w->model, version, n->has[key]) <= 0 || w->model.versions[version].accepted_ns < n->forget_ns)
+    if (!model_within(w, node, version))
+        return;
+    if (n->has[key] != NO_VERSION && w->model.versions[n->has[key]].effective_ns > model_window_end(w, node)) {
+        uint32_t slot;
+        model_corrected(w, node, n->has[key]);
+        if (stored(w, node, key, &slot) == n->has[key])
+            return; /* a copy of what it had taken in: not looked at, and the other not either, until the next tick */
+        model_settle(w, node, key);
+    }
+    if (model_order(&w->model, version, n->has[key]) <= 0)
         return;
     n->held += n->has[key] == NO_VERSION;
     n->has[key] = version;
@@ -218,50 +273,49 @@ void model_learn(struct world *w, int node, int32_t version)
 void model_follow(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
-    struct herd_store *store = n->node->store;
     for (uint32_t key = 0; key < w->model.key_count; key++) {
-        struct herd_span id = {w->model.keys[key].id, w->model.keys[key].len};
-        uint32_t slot = herd_store_find(store, herd_store_hash(store, id), HERD_NO_SLOT, id);
-        if (slot == HERD_NO_SLOT) {
-            if (n->has[key] != NO_VERSION)
-                sim_fail(w, "%s lost %.*s", n->name, (int)id.len, id.at);
-            continue;
+        uint32_t slot;
+        int32_t least = n->has[key], may = least;
+        if (least != NO_VERSION && w->model.versions[least].effective_ns > model_window_end(w, node))
+            may = model_corrected(w, node, least);
+        int32_t version = stored(w, node, key, &slot);
+        if (version == least)
+            may = least;
+        if (model_order(&w->model, version, may) < 0)
+            sim_fail(w, "%s %s client %u", n->name, version == NO_VERSION ? "lost" : "went back on", key);
+        if (may != least) {
+            model_remove(w, node, least);
+            n->lives[key]++;
         }
-        w->out.len = 0;
-        if (herd_store_format(store, slot, &w->out) < 0)
-            sim_fail(w, "%s cannot format %.*s", n->name, (int)id.len, id.at);
-        int32_t version = model_find(&w->model, (struct herd_span){w->out.at, w->out.len - 1});
-        if (version == NO_VERSION)
-            sim_fail(w, "%s holds what nobody reported: %.*s", n->name, (int)w->out.len - 1, w->out.at);
-        if (model_order(&w->model, version, n->has[key]) < 0)
-            sim_fail(w, "%s went back to %.*s", n->name, (int)w->out.len - 1, w->out.at);
-        n->held += n->has[key] == NO_VERSION;
+        n->held += least == NO_VERSION && version != NO_VERSION;
         n->has[key] = version;
         n->slots[key] = slot;
-        w->out.len = 0;
     }
 }
 
 /* ---- forgetting ---- */
 
-#define EDGE_NS  (300 * SECOND)
-#define GRACE_NS (300 * SECOND)
+#define PERIOD_NS (300 * SECOND)
+#define GRACE_NS  (300 * SECOND)
 
-int64_t model_forget_ns(const struct world *w, int node)
+int64_t model_window_begin(const struct world *w, int node)
 {
     int64_t wall_ns = world_clock(w, node).wall_ns;
-    return w->expire_ns ? wall_ns / EDGE_NS * EDGE_NS - GRACE_NS - w->expire_ns : INT64_MIN;
+    return w->expire_ns ? wall_ns / PERIOD_NS * PERIOD_NS - GRACE_NS - 2 * w->expire_ns : INT64_MIN;
 }
 
-int64_t model_forgotten_ns(const struct world *w)
+int64_t model_window_end(const struct world *w, int node)
 {
-    int64_t latest = INT64_MIN;
-    for (int i = 0; i < w->count; i++) {
-        int64_t soon = model_forget_ns(w, i), done = w->nodes[i].forget_ns;
-        latest = soon > latest ? soon : latest;
-        latest = done > latest ? done : latest;
-    }
-    return latest;
+    int64_t future_ns = w->nodes[node].options.future_ns;
+    return w->expire_ns ? world_clock(w, node).wall_ns + ahead_ns(w) + (future_ns ? future_ns : 300 * SECOND)
+                        : INT64_MAX;
+}
+
+bool model_within(const struct world *w, int node, int32_t version)
+{
+    int64_t effective_ns = w->model.versions[version].effective_ns;
+    return !w->expire_ns ||
+           (effective_ns >= model_window_begin(w, node) && effective_ns <= model_window_end(w, node));
 }
 
 bool model_expired(const struct world *w, int node, int32_t version)
@@ -269,36 +323,60 @@ bool model_expired(const struct world *w, int node, int32_t version)
     return w->expire_ns && w->model.versions[version].accepted_ns < world_clock(w, node).wall_ns - w->expire_ns;
 }
 
-/* A record that is forgotten may have kept out another, with an older time, that was accepted later (by a server that
- * was cut off, say) and is not to be forgotten yet. Who comes back with that one just when some have forgotten and
- * some have not is told of by the alarm, not before. */
-static void refused_meanwhile(struct world *w, uint32_t key, int32_t forgotten)
+int32_t model_corrected(struct world *w, int node, int32_t version)
 {
-    int64_t forgotten_ns = model_forgotten_ns(w);
-    for (uint32_t v = 0; v < w->model.count && !w->out_of_order[key]; v++)
-        if (w->model.versions[v].key == key && w->model.versions[v].accepted_ns >= forgotten_ns &&
-            model_order(&w->model, (int32_t)v, forgotten) < 0)
-            w->out_of_order[key] = w->repairs = true;
+    const struct version *v = &w->model.versions[version];
+    int64_t time_ns = nanoseconds(v->part[4]), latest_ns = world_clock(w, node).wall_ns;
+    int64_t accepted_ns = time_ns < latest_ns - w->expire_ns ? latest_ns - w->expire_ns
+                          : time_ns > latest_ns              ? latest_ns
+                                                             : time_ns;
+    int64_t diff_ns = accepted_ns - time_ns;
+    uint64_t size = diff_ns < 0 ? 0 - (uint64_t)diff_ns : (uint64_t)diff_ns;
+    char line[2048];
+    int len = snprintf(line, sizeof line, "AT %.*s %c%llu.%09llu %.*s %.*s %.*s", (int)v->part[0].len,
+                       v->part[0].at, diff_ns < 0 ? '-' : '+', (unsigned long long)(size / 1000000000),
+                       (unsigned long long)(size % 1000000000), (int)v->part[2].len, v->part[2].at,
+                       (int)v->part[3].len, v->part[3].at, (int)v->part[4].len, v->part[4].at);
+    return model_add(w, v->key, (struct herd_span){line, (size_t)len});
 }
 
-void model_forget(struct world *w, int node)
+void model_settle(struct world *w, int node, uint32_t key)
 {
     struct sim_node *n = &w->nodes[node];
-    int64_t forget_ns = model_forget_ns(w, node);
-    if (forget_ns > n->forget_ns)
-        n->forget_ns = forget_ns;
+    if (n->has[key] == NO_VERSION || w->model.versions[n->has[key]].effective_ns <= model_window_end(w, node))
+        return;
+    model_remove(w, node, n->has[key]);
+    n->has[key] = model_corrected(w, node, n->has[key]);
+    n->lives[key]++;
+}
+
+static void drop(struct world *w, int node, uint32_t key)
+{
+    struct sim_node *n = &w->nodes[node];
+    model_remove(w, node, n->has[key]);
+    n->has[key] = n->watched[key] = NO_VERSION;
+    n->slots[key] = HERD_NO_SLOT;
+    n->lives[key]++;
+    n->held--;
+    w->figures->forgotten++;
+}
+
+void model_tick(struct world *w, int node)
+{
+    struct sim_node *n = &w->nodes[node];
     bool sweeping = n->node->sweep_at != UINT32_MAX; /* not all in one tick */
     for (uint32_t key = 0; w->expire_ns && key < w->model.key_count; key++) {
-        if (n->has[key] == NO_VERSION || w->model.versions[n->has[key]].accepted_ns >= n->forget_ns)
+        uint32_t slot;
+        int32_t has = n->has[key];
+        if (has == NO_VERSION || model_within(w, node, has))
             continue;
-        struct herd_span id = {w->model.keys[key].id, w->model.keys[key].len};
-        struct herd_store *store = n->node->store;
-        if (sweeping && herd_store_find(store, herd_store_hash(store, id), HERD_NO_SLOT, id) != HERD_NO_SLOT)
-            continue;
-        refused_meanwhile(w, key, n->has[key]);
-        n->has[key] = n->watched[key] = NO_VERSION;
-        n->slots[key] = HERD_NO_SLOT;
-        n->held--;
-        w->figures->forgotten++;
+        if (w->model.versions[has].effective_ns > model_window_end(w, node)) {
+            model_corrected(w, node, has);
+            if (!(sweeping || n->oom_one_in) || stored(w, node, key, &slot) != has)
+                model_settle(w, node, key);
+            w->figures->corrected++;
+        } else if (!sweeping || stored(w, node, key, &slot) != has) {
+            drop(w, node, key);
+        }
     }
 }

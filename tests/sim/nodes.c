@@ -91,7 +91,7 @@ void world_effects(struct world *w, int node)
         case HERD_EFFECT_NOTICE:
             if (w->verbose)
                 sim_say(w, "%s notices %s %.*s", n->name, e.text, (int)e.detail.len, e.detail.at);
-            if (strcmp(e.text, "digest_differs") == 0 && !w->repairs)
+            if (strcmp(e.text, "digest_differs") == 0)
                 sim_fail(w, "%s repairs a link to %.*s", n->name, (int)e.detail.len, e.detail.at);
             break;
         default: break;
@@ -202,7 +202,6 @@ bool world_start(struct world *w, int node)
         n->slots[key] = HERD_NO_SLOT;
     }
     n->held = 0;
-    n->forget_ns = INT64_MIN;
     memset(n->failing, 0, sizeof n->failing);
     n->tick_at = 0;
     n->paused_until = 0;

@@ -47,7 +47,9 @@ bool world_next(struct world *w, struct event *ret)
 struct herd_now world_clock(const struct world *w, int node)
 {
     const struct sim_node *n = &w->nodes[node];
-    return (struct herd_now){INT64_C(1621464828000000000) + w->now + n->wall_off, w->now + n->steady_off};
+    int64_t drift_ns = (w->now - n->drift_since) / 1000000 * n->drift_ppm;
+    return (struct herd_now){INT64_C(1621464828000000000) + w->now + n->wall_off + drift_ns,
+                             w->now + n->steady_off};
 }
 
 struct edge *world_edge(struct world *w, int a, int b)
@@ -99,7 +101,7 @@ void world_step(struct world *w, const struct event *e)
         world_enter(w, (int)e->a);
         herd_node_tick(n->node, world_clock(w, (int)e->a));
         world_leave(w);
-        model_forget(w, (int)e->a);
+        model_tick(w, (int)e->a);
         world_turn(w, (int)e->a);
         break;
     }
@@ -144,12 +146,12 @@ void world_free(struct world *w)
         free(n->has);
         free(n->watched);
         free(n->slots);
+        free(n->lives);
         disk_free(n);
     }
     for (uint32_t i = 0; i < w->conn_top; i++)
         for (int k = 0; w->conns[i].used && k < 2; k++)
             herd_buf_fini(&w->conns[i].end[k].in);
-    free(w->out_of_order);
     free(w->conns);
     free(w->heap);
     herd_buf_fini(&w->out);

@@ -55,8 +55,9 @@ struct version {
     uint32_t len;
     struct herd_span part[5]; /* server, diff, id, place, time: into the world's texts */
     uint64_t hash;
-    int64_t accepted_ns; /* its time plus its difference */
-    uint32_t sent_calm;  /* how often it crossed a link while nothing else happened */
+    int64_t accepted_ns;  /* its time plus its difference */
+    int64_t effective_ns; /* its time, as far as it is believed; where records expire */
+    uint32_t sent_calm;   /* how often it crossed a link while nothing else happened */
     bool calm;
 };
 
@@ -80,7 +81,7 @@ struct model {
     char **texts; /* memory of the lines */
     struct sent *sent;
     uint32_t sent_size, sent_used, run;
-    int64_t outlives_ns; /* a record accepted so much later than another is the newer; 0: not */
+    bool effective; /* records expire: the effective time comes first in their order */
 };
 
 /* ---- nodes and connections ---- */
@@ -142,8 +143,9 @@ struct sim_node {
     bool peers_plain[ALL_MAX];
     uint32_t failing[ALL_MAX]; /* by peer: dials that failed, messages that were lost, and it will hear of that */
     bool up, unnoticed[NODES_MAX]; /* of a plain neighbour: who still believes that it knows what it was told */
-    int64_t forget_ns;             /* what was accepted before is held no more */
     int64_t wall_off, steady_off;  /* from the world's time */
+    int64_t drift_ppm;             /* of the wall clock, from `drift_since` on */
+    int64_t drift_since;
     int64_t paused_until;
     int64_t tick_at, retry_at;
     uint64_t oom_one_in;
@@ -155,6 +157,7 @@ struct sim_node {
     int32_t *has;         /* by key: the version it must hold */
     int32_t *watched;     /* by key: the newest its watcher saw; NO_VERSION - 1: it changed unseen by model */
     uint32_t *slots;      /* by key: where the store keeps it, once known */
+    uint32_t *lives;      /* by key: how often it was removed, or accepted anew */
     uint32_t held;        /* keys it has */
     uint64_t sent;        /* AT lines, in earlier lives */
 };
@@ -179,8 +182,8 @@ struct event {
 };
 
 struct figures {
-    uint64_t plain_lines, unfinished, forgotten, compactions, seeds, updates, lines, links, crashes, cuts, faults,
-        events, syncs, allocs_failed, checks, nodes, replays;
+    uint64_t plain_lines, unfinished, forgotten, corrected, clocks, compactions, seeds, updates, lines, links,
+        crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays;
     double virtual_s;
 };
 
@@ -191,8 +194,6 @@ struct world {
     int count, plains, edges;           /* plain neighbours stand behind the nodes */
     struct edge edge[ALL_MAX][ALL_MAX]; /* [smaller][larger] */
     int64_t expire_ns;                  /* 0: nothing is forgotten */
-    bool *out_of_order; /* by key: what was forgotten had refused something that is not; see model_forget */
-    bool repairs;       /* for such a key a link may need the alarm */
     struct conn *conns;
     uint32_t conn_top, serial;
     struct model model;
@@ -232,23 +233,31 @@ int32_t model_find(const struct model *m, struct herd_span line);
 int32_t model_add(struct world *w, uint32_t key, struct herd_span line);
 /* <0: a comes before b. */
 int model_order(const struct model *m, int32_t a, int32_t b);
-/* Whether who once held `least` has lost something. Where records expire three may beat each other in a circle. */
-bool model_below(const struct world *w, int32_t has, int32_t least);
-/* Whether one of them was accepted so late that this decides. */
-bool model_outlives(const struct model *m, int32_t a, int32_t b);
 int model_time_order(struct herd_span a, struct herd_span b);
 /* Notes that `what` happened in `epoch`; false if it had already happened in that epoch. */
 bool model_note(struct model *m, uint64_t what, uint32_t epoch);
 bool model_noted(const struct model *m, uint64_t what, uint32_t epoch);
+/* Within one epoch no record of a client crosses a connection twice: a frame of a comparison ends it, and that one of
+ * the two nodes removed what it held. */
+uint32_t model_epoch(const struct world *w, const struct end *end, uint32_t key);
 /* The node was told a version: takes it if it is newer. */
 void model_learn(struct world *w, int node, int32_t version);
 /* The node's store decides what it has, for what it could take in was a matter of luck; never less than before. */
 void model_follow(struct world *w, int node);
-/* What was accepted before this is forgotten by the node, as its clock is now; or by any node. */
-int64_t model_forget_ns(const struct world *w, int node);
-int64_t model_forgotten_ns(const struct world *w);
-/* The node looked at its clock: it forgets. */
-void model_forget(struct world *w, int node);
+/* The window of effective times that the node holds, as its clock is now. */
+int64_t model_window_begin(const struct world *w, int node);
+int64_t model_window_end(const struct world *w, int node);
+/* Whether the node, as its clock is now, holds and takes a version. */
+bool model_within(const struct world *w, int node, int32_t version);
+/* What becomes of a version from the future that a node holds: the same, accepted anew. */
+int32_t model_corrected(struct world *w, int node, int32_t version);
+/* The node looks at what it holds of a client: what is from the future it accepts anew. */
+void model_settle(struct world *w, int node, uint32_t key);
+/* The node removed a version some time, or accepted it anew, for its clock; whether it did. */
+void model_remove(struct world *w, int node, int32_t version);
+bool model_removed(const struct world *w, int node, int32_t version);
+/* The node was ticked: it removes and corrects. */
+void model_tick(struct world *w, int node);
 bool model_expired(const struct world *w, int node, int32_t version);
 
 /* ---- world.c ---- */

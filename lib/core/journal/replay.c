@@ -49,46 +49,39 @@ static bool read_line(struct herd_replay *replay, struct herd_span bytes, struct
     return false;
 }
 
-/* Stores a record over the one in `slot`, in whatever order the store has them. */
-static int put_over(struct herd_store *store, uint32_t slot, const struct herd_record *record)
-{
-    struct herd_draft draft;
-    int server = herd_names_intern(&store->names, record->server);
-    int err = server < 0 ? server : herd_draft_make(&draft, &store->draft, record, (uint16_t)server);
-    return err < 0 ? err : herd_store_replace(store, slot, herd_store_id_hash(store, record->id), &draft);
-}
-
 static int take_record(struct herd_node *node, struct herd_replay *replay, const struct line *line)
 {
     struct herd_store *store = node->store;
-    if (herd_forgotten(node, &line->record)) {
+    struct herd_record record = line->record;
+    char diff[HERD_DIFF_MAX];
+    enum herd_window window = herd_expiry_window(node, &record);
+    if (window == HERD_WINDOW_BEFORE) {
         replay->forgotten++;
         return 0;
     }
-    uint32_t slot = herd_store_find(store, line->hash, HERD_NO_SLOT, line->record.id);
+    if (window == HERD_WINDOW_BEHIND) /* the clock was ahead when it was written */
+        herd_expiry_correct(node, &record, diff);
+    uint32_t slot = herd_store_find(store, line->hash, HERD_NO_SLOT, record.id);
     if (slot == HERD_NO_SLOT && store->count / 2 >= node->options.records_max) {
         replay->refused++;
         return 0;
     }
     enum herd_put verdict;
-    int order, err = slot == HERD_NO_SLOT ? 0 : herd_outlives(node, &line->record, slot, &order);
-    if (err > 0 && order < 0) /* which the store knows nothing of */
-        return 0;
-    if (err > 0) {
-        verdict = HERD_PUT_NEWER;
-        err = put_over(store, slot, &line->record);
-    } else if (err == 0) {
-        err = herd_changes_reserve(&node->changes, store->slots + 1);
-        if (err >= 0)
-            err = herd_store_offer(store, &line->record, &verdict, &slot);
-    }
+    int err = herd_changes_reserve(&node->changes, store->slots + 1);
+    if (err >= 0 && slot != HERD_NO_SLOT)
+        err = herd_expiry_settle(node, slot);
+    if (err >= 0)
+        err = herd_store_offer(store, &record, &verdict, &slot);
     if (err == HERD_E_LIMIT) {
         replay->refused++;
         return 0;
     }
-    if (err >= 0)
-        replay->records += verdict == HERD_PUT_NEW || verdict == HERD_PUT_NEWER;
-    return err;
+    if (err < 0)
+        return err;
+    replay->records += verdict == HERD_PUT_NEW || verdict == HERD_PUT_NEWER;
+    if (window == HERD_WINDOW_BEHIND && verdict != HERD_PUT_OLDER && verdict != HERD_PUT_SAME)
+        herd_changes_note(&node->changes, slot, NULL);
+    return 0;
 }
 
 /* Reads up to BATCH lines and brings what they will touch into the cache. */
@@ -133,7 +126,7 @@ int herd_replay_take(struct herd_node *node, struct herd_replay *replay, struct 
     struct line lines[BATCH];
     struct herd_span rest = bytes;
     node->now = now;
-    herd_expiry_clock(node);
+    herd_expiry_look(node);
     *ret_consumed = 0;
     for (;;) {
         if (replay->skipping && !skip(replay, &rest))

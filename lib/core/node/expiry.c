@@ -1,101 +1,123 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Forgetting clients that were silent for long, without a trace and without asking anybody.
+ * Expiry: records of clients that were silent for long are removed, on every node without asking any other.
  *
- *     accepted        + ttl             + grace      next edge
- *     |---- known ----|----- expired, still held -----|  removed, refused
+ *     purge point                                         clock          clock + ahead + future_ns
+ *     |---- held and passed on; visible for expire_ns ----|---- taken ----|
+ *       refused, removed                                                    refused; if held: accepted anew
  *
- * When a report was accepted is client time + difference: it is in the record, the same on every node. A
- * record is expired when that is longer ago than the ttl: clients no longer see it. But nodes go on
- * holding it, and telling each other, for two reasons. A late copy of it must find a node that still knows
- * better or refuses it; and what two nodes hold must be the same whenever they compare digests, though
- * their clocks differ a little. So all nodes remove at the same edges of time, multiples of EDGE_NS, what
- * then is expired for longer than the grace, and from then on take no copy of it; and digests of idle
- * links are compared only in the middle between two edges, when clocks that differ by less than a quarter
- * of EDGE_NS agree on which edge was the last. A link that comes up at an edge may find a difference;
- * what it is sent and has forgotten it refuses.
+ * The order of records (PROTOCOL.md, 3.7) begins with the effective time of each, a number that is in the record. A
+ * node holds the greatest record of each client among those whose effective time lies in its window, which follows
+ * from its clock alone and goes back with it. So what it removes is always less than anything it may take later:
+ * nodes that remove at different moments differ only in records between their purge points, and hold the same when
+ * their windows are the same again, whatever came in which order.
  *
- * A client whose clock was set back is heard again once its old record is gone; but a node that has forgotten it
- * sooner than its neighbours would tell them what to them is old news, and after they forgot too they would have
- * nothing. So of two records one that was accepted when the other had long expired is the newer, whatever the
- * client's clock said. That is in the records, so any two nodes agree on any two records. Three may beat each other
- * in a circle, but only while one of them is about to be forgotten.
+ * A record is visible until expire_ns after its acceptance, which is at most `behind` after its effective time: what
+ * lies before clock - expire_ns - behind is visible nowhere, and is removed at the next multiple of PURGE_PERIOD_NS
+ * that is a grace later.
  *
- * This leaves one thing to the alarm: a server that was cut off and took a report with an older time than one that
- * the others know, and that comes back just when some have forgotten that one and some have not.
- *
- * Within a quarter of EDGE_NS this needs no luck. With clocks further apart the alarm rings at each edge
- * at which something is removed, but nothing comes back for ever: each node in turn forgets.
+ * A record from the future was accepted by a server whose clock is ahead, or ours is behind. It is refused, counted
+ * and told; the neighbour is told by the next ROOT, and comparisons go on, rarely, until both have the same. One that
+ * this node holds, because its own clock was ahead, is accepted anew at the time that its client says, as far as that
+ * is within the last expire_ns: nothing is lost, and it beats no right record for longer than a right clock had let it.
  */
-#include "../protocol/decimal.h"
+#include "../base/saturate.h"
+#include "../store/effective.h"
 #include "node_impl.h"
 
-#define NS_PER_S INT64_C(1000000000)
-#define GRACE_NS (300 * NS_PER_S)
-#define EDGE_NS  (300 * NS_PER_S)
-/* Longer than clocks differ, and shorter than the grace by as much. */
-#define OUTLIVES_NS (150 * NS_PER_S)
+#include <herd/stamp.h>
+
+#define NS_PER_S        INT64_C(1000000000)
+#define GRACE_NS        (300 * NS_PER_S)
+#define PURGE_PERIOD_NS (300 * NS_PER_S)
 /* A sweep looks at about so many records a tick. */
 #define RECORDS_A_TICK 4096
-/* The clock may be set: the way to the next edge is measured anew at least so often. */
+/* The clock may be set: it is looked at at least so often. */
 #define LOOK_NS (60 * NS_PER_S)
 
-/* The difference in nanoseconds; of absurd ones the greatest that makes sense. */
-static int64_t diff_ns(struct herd_span diff)
+/* A clock before 1970 is no clock. */
+static int64_t wall_ns(const struct herd_node *node)
 {
-    struct herd_decimal number;
-    const char *end = diff.at + diff.len;
-    if (diff.len < 2 || herd_decimal_scan(diff.at + 1, end, end, &number) != end)
-        return 0;
-    int64_t ns = INT64_MAX;
-    if (number.whole < INT64_MAX / NS_PER_S) {
-        int64_t frac = 0;
-        for (size_t i = 0; i < 9; i++)
-            frac = frac * 10 + (i < number.frac_len ? number.frac[i] - '0' : 0);
-        ns = (int64_t)number.whole * NS_PER_S + frac;
-    }
-    return diff.at[0] == '-' ? -ns : ns;
+    return node->now.wall_ns > 0 ? node->now.wall_ns : 0;
 }
 
-static int64_t accepted_ns(const struct herd_record *record)
+/* The greatest effective time that is believed now. */
+static int64_t believed_until_ns(const struct herd_node *node)
 {
-    int64_t diff = diff_ns(record->diff); /* the time is never negative: only the sum of two can be too large */
-    return diff > INT64_MAX - record->time_ns ? INT64_MAX : record->time_ns + diff;
+    if (node->options.future_ns < 0)
+        return INT64_MAX;
+    int64_t ahead_ns = herd_add_saturated(herd_believed_ahead_ns(node->options.expire_ns), node->options.future_ns);
+    return herd_add_saturated(wall_ns(node), ahead_ns);
 }
 
 bool herd_expired(const struct herd_node *node, const struct herd_record *record)
 {
-    return node->options.expire_ns > 0 && accepted_ns(record) < node->now.wall_ns - node->options.expire_ns;
+    return node->options.expire_ns > 0 && herd_accepted_ns(record) < wall_ns(node) - node->options.expire_ns;
 }
 
-bool herd_forgotten(const struct herd_node *node, const struct herd_record *record)
+void herd_expiry_look(struct herd_node *node)
 {
-    return node->options.expire_ns > 0 && accepted_ns(record) < node->forget_before_ns;
-}
-
-int herd_expiry_order(struct herd_node *node, const struct herd_record *record, uint32_t slot, int *ret_order)
-{
-    struct herd_record old;
-    int64_t life_ns = node->options.expire_ns;
-    if (!herd_store_at(node->store, slot, &old))
-        return HERD_E_NOMEM;
-    int64_t theirs = accepted_ns(record), ours = accepted_ns(&old);
-    int64_t earlier = theirs < ours ? theirs : ours, later = theirs < ours ? ours : theirs;
-    life_ns = life_ns < INT64_MAX - OUTLIVES_NS ? life_ns + OUTLIVES_NS : INT64_MAX;
-    if (later < INT64_MIN + life_ns || later - life_ns <= earlier)
-        return 0;
-    *ret_order = theirs < ours ? -1 : 1;
-    return 1;
-}
-
-void herd_expiry_clock(struct herd_node *node)
-{
-    int64_t edge_ns = node->now.wall_ns - node->now.wall_ns % EDGE_NS;
-    int64_t before_ns = edge_ns - GRACE_NS - node->options.expire_ns;
-    if (node->options.expire_ns <= 0 || before_ns <= node->forget_before_ns)
-        return; /* a clock that is set back brings nothing back */
-    node->forget_before_ns = before_ns;
+    int64_t life_ns = node->options.expire_ns, before_ns = INT64_MIN;
+    if (life_ns > 0) {
+        int64_t edge_ns = wall_ns(node) - wall_ns(node) % PURGE_PERIOD_NS;
+        before_ns = edge_ns - GRACE_NS - life_ns - herd_believed_behind_ns(life_ns);
+    }
+    if (node->sweep_until_ns < believed_until_ns(node))
+        node->sweep_until_ns = believed_until_ns(node);
+    if (before_ns == node->purge_before_ns)
+        return;
+    /* What was refused or removed by a clock that was ahead is asked for again. */
+    if (before_ns < node->purge_before_ns)
+        herd_sync_doubt(node);
+    node->purge_before_ns = before_ns;
     node->sweep_at = 0;
+}
+
+enum herd_window herd_expiry_window(struct herd_node *node, const struct herd_record *record)
+{
+    if (node->options.expire_ns <= 0)
+        return HERD_WINDOW_WITHIN;
+    herd_expiry_look(node);
+    int64_t effective_ns = herd_effective_ns(record, node->options.expire_ns);
+    if (effective_ns < node->purge_before_ns)
+        return HERD_WINDOW_BEFORE;
+    return effective_ns > believed_until_ns(node) ? HERD_WINDOW_BEHIND : HERD_WINDOW_WITHIN;
+}
+
+void herd_expiry_correct(const struct herd_node *node, struct herd_record *io_record, char diff[HERD_DIFF_MAX])
+{
+    int64_t latest_ns = wall_ns(node), earliest_ns = latest_ns - node->options.expire_ns;
+    int64_t accepted_ns = io_record->time_ns;
+    if (accepted_ns < earliest_ns)
+        accepted_ns = earliest_ns;
+    if (accepted_ns > latest_ns)
+        accepted_ns = latest_ns;
+    io_record->diff = (struct herd_span){diff, herd_diff_format(accepted_ns - io_record->time_ns, diff)};
+}
+
+int herd_expiry_settle(struct herd_node *node, uint32_t slot)
+{
+    struct herd_store *store = node->store;
+    struct herd_record record;
+    struct herd_draft draft;
+    char diff[HERD_DIFF_MAX];
+    if (node->options.expire_ns <= 0 || store->newest_ns <= believed_until_ns(node))
+        return 0;
+    if (!herd_store_at(store, slot, &record))
+        return HERD_E_NOMEM;
+    if (herd_effective_ns(&record, node->options.expire_ns) <= believed_until_ns(node))
+        return 0;
+    herd_expiry_correct(node, &record, diff);
+    int err = herd_draft_make(&draft, &store->draft, &record, herd_store_cell(store, slot)->server);
+    if (err >= 0)
+        err = herd_store_replace(store, slot, herd_store_id_hash(store, record.id), &draft);
+    if (err < 0)
+        return err;
+    herd_changes_note(&node->changes, slot, NULL);
+    herd_recent_clear(&node->recent);
+    herd_sync_doubt(node); /* neighbours may hold it as it was, and believe it */
+    herd_notice_damped(node, &node->counts.accepted_anew, "clock_was_ahead", record.server);
+    return 0;
 }
 
 static bool sweeping(const struct herd_node *node)
@@ -103,23 +125,66 @@ static bool sweeping(const struct herd_node *node)
     return node->sweep_at != UINT32_MAX;
 }
 
+struct sweep {
+    struct herd_node *node;
+};
+
+/* Whether a record is removed; one from the future is accepted anew. */
 static bool goes(const void *ctx, const struct herd_record *record)
 {
-    return herd_forgotten(ctx, record);
+    const struct sweep *sweep = ctx;
+    struct herd_node *node = sweep->node;
+    int64_t effective_ns = herd_effective_ns(record, node->options.expire_ns);
+    if (effective_ns > believed_until_ns(node)) {
+        uint64_t hash = herd_store_hash(node->store, record->id);
+        uint32_t slot = herd_store_find(node->store, hash, HERD_NO_SLOT, record->id);
+        node->sweep_failed |= herd_expiry_settle(node, slot) < 0;
+    }
+    return effective_ns < node->purge_before_ns;
 }
 
 void herd_expiry_tick(struct herd_node *node)
 {
+    struct herd_store *store = node->store;
     if (node->options.expire_ns <= 0)
         return;
-    herd_expiry_clock(node);
+    herd_expiry_look(node);
+    if (!sweeping(node) && store->newest_ns > believed_until_ns(node))
+        node->sweep_at = 0;
     if (!sweeping(node))
         return;
-    size_t before = node->store->count;
-    if (!herd_store_sweep(node->store, &node->sweep_at, RECORDS_A_TICK, goes, node))
+    const struct sweep sweep = {node};
+    size_t before = store->count;
+    if (node->sweep_at == 0) {
+        node->sweep_until_ns = believed_until_ns(node);
+        node->sweep_failed = false;
+    }
+    if (!herd_store_sweep(store, &node->sweep_at, RECORDS_A_TICK, goes, &sweep)) {
         node->sweep_at = UINT32_MAX;
-    if (node->store->count != before)
+        if (!node->sweep_failed && store->newest_ns > node->sweep_until_ns)
+            store->newest_ns = node->sweep_until_ns;
+    }
+    if (store->count != before)
         herd_recent_clear(&node->recent);
+}
+
+void herd_expiry_configure(struct herd_node *node)
+{
+    if (node->store->expire_ns == node->options.expire_ns)
+        return;
+    node->store->expire_ns = node->options.expire_ns;
+    node->store->newest_ns = INT64_MAX; /* effective times are others now */
+    herd_recent_clear(&node->recent);
+    herd_sync_doubt(node);
+    node->sweep_at = node->options.expire_ns > 0 ? 0 : UINT32_MAX;
+    herd_expiry_look(node);
+}
+
+uint64_t herd_expiry_horizon(const struct herd_node *node)
+{
+    if (node->options.expire_ns <= 0 || sweeping(node) || node->purge_before_ns <= 0)
+        return 0;
+    return (uint64_t)node->purge_before_ns / 1000000;
 }
 
 int64_t herd_expiry_next_ns(const struct herd_node *node)
@@ -128,18 +193,6 @@ int64_t herd_expiry_next_ns(const struct herd_node *node)
         return INT64_MAX;
     if (sweeping(node))
         return node->now.steady_ns;
-    int64_t wait_ns = EDGE_NS - node->now.wall_ns % EDGE_NS;
+    int64_t wait_ns = PURGE_PERIOD_NS - wall_ns(node) % PURGE_PERIOD_NS;
     return node->now.steady_ns + (wait_ns < LOOK_NS ? wait_ns : LOOK_NS);
-}
-
-int64_t herd_expiry_unsettled_ns(const struct herd_node *node)
-{
-    int64_t since_ns = node->now.wall_ns % EDGE_NS;
-    if (node->options.expire_ns <= 0)
-        return 0;
-    if (since_ns < EDGE_NS / 4)
-        return EDGE_NS / 4 - since_ns;
-    if (since_ns >= EDGE_NS / 4 * 3)
-        return EDGE_NS - since_ns + EDGE_NS / 4;
-    return sweeping(node) ? NS_PER_S : 0;
 }

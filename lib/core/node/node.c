@@ -32,8 +32,8 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     herd_list_init(&node->idle);
     herd_list_init(&node->lines);
     herd_list_init(&node->plains);
+    node->purge_before_ns = INT64_MIN;
     herd_list_init(&node->plain_lines);
-    node->forget_before_ns = INT64_MIN;
     node->sweep_at = UINT32_MAX;
     herd_list_init(&node->wishes);
     herd_list_init(&node->notices_free);
@@ -52,6 +52,8 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     int err = copy_name(node, options->name);
     if (err >= 0)
         err = herd_store_new(&node->store, &store_options);
+    if (err >= 0)
+        node->store->expire_ns = node->options.expire_ns;
     if (err >= 0)
         err = herd_changes_init(&node->changes, RING_SIZE);
     if (err >= 0)

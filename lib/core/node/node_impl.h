@@ -12,7 +12,7 @@
  *     flood.c     what a link has to say
  *     plain.c     neighbours that speak the class protocol: what they are told
  *     plain_session.c  connections that they make
- *     expiry.c    forgetting clients that were silent for long
+ *     expiry.c    removing what expired, and what of others' clocks is believed
  *     sync.c      comparing states when a link comes up
  *     effect.c    the queue of wishes
  */
@@ -27,6 +27,7 @@
 
 #include <herd/node.h>
 #include <herd/protocol.h>
+#include <herd/stamp.h>
 
 /* One wish, embedded in what it is about, so that making it cannot fail. */
 struct herd_wish {
@@ -86,10 +87,9 @@ struct herd_session {
 
 /* Why a neighbour's record is not taken in though it is well formed: a limit of this node's own. */
 enum herd_refusal {
-    HERD_REFUSAL_RECORDS,   /* records_max, twice: may pass */
-    HERD_REFUSAL_LINE,      /* line_max_bytes */
-    HERD_REFUSAL_SERVERS,   /* names of servers, all in use */
-    HERD_REFUSAL_FORGOTTEN, /* accepted so long ago that it is forgotten here */
+    HERD_REFUSAL_RECORDS, /* records_max, twice: may pass */
+    HERD_REFUSAL_LINE,    /* line_max_bytes */
+    HERD_REFUSAL_SERVERS, /* names of servers, all in use */
     HERD_REFUSALS
 };
 
@@ -172,9 +172,11 @@ struct herd_node {
     uint64_t future_count, refused_count, hellos_refused;
     uint64_t plain_refused[HERD_REFUSALS]; /* records of plain neighbours that may be one of several */
     uint64_t http_count, tls_count, deadline_count, plain_invalid_count, at_count; /* of notices: damped */
-    int64_t forget_before_ns; /* what was accepted before is held by nobody */
-    uint32_t sweep_at;        /* the next leaf to look at; UINT32_MAX: done until the next edge */
-    uint16_t own_name;        /* number of `name` in the store */
+    int64_t purge_before_ns; /* no record of an effective time before this is held or taken */
+    int64_t sweep_until_ns;  /* no record that was taken since the sweep began is effectively later */
+    uint32_t sweep_at;       /* the next leaf to look at; UINT32_MAX: done until the window moves */
+    bool sweep_failed;       /* memory was short: it is to be done again */
+    uint16_t own_name;       /* number of `name` in the store */
 };
 
 static inline uint64_t herd_node_steps(const struct herd_node *node)
@@ -228,23 +230,27 @@ bool herd_report_full(const struct herd_node *node);
 int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out);
 
 /* ---- expiry.c ---- */
-/* Whether clients no longer see a record, and whether no node holds it any more. */
+/* Where the effective time of a record lies: what a node holds is within its window, which its clock decides. */
+enum herd_window {
+    HERD_WINDOW_WITHIN,
+    HERD_WINDOW_BEFORE, /* removed by all: expired long ago */
+    HERD_WINDOW_BEHIND, /* from the future: not believed */
+};
+enum herd_window herd_expiry_window(struct herd_node *node, const struct herd_record *record);
+/* Whether clients no longer see a record. */
 bool herd_expired(const struct herd_node *node, const struct herd_record *record);
-bool herd_forgotten(const struct herd_node *node, const struct herd_record *record);
-/* 1 if one of two records of a client was accepted so long after the other that this decides: *ret_order; else 0.
- * HERD_E_NOMEM. */
-int herd_expiry_order(struct herd_node *node, const struct herd_record *record, uint32_t slot, int *ret_order);
-static inline int herd_outlives(struct herd_node *node, const struct herd_record *record, uint32_t slot,
-                                int *ret_order)
-{
-    return node->options.expire_ns > 0 ? herd_expiry_order(node, record, slot, ret_order) : 0;
-}
-/* Looks where between two edges node->now is. */
-void herd_expiry_clock(struct herd_node *node);
+/* Gives a record from the future the difference with which it is accepted anew; its text lies in `diff`. */
+void herd_expiry_correct(const struct herd_node *node, struct herd_record *io_record, char diff[HERD_DIFF_MAX]);
+/* Accepts the record in a slot anew if it is from the future. HERD_E_NOMEM. */
+int herd_expiry_settle(struct herd_node *node, uint32_t slot);
+/* Follows node->now: the window moves with the clock, forth and back. */
+void herd_expiry_look(struct herd_node *node);
 void herd_expiry_tick(struct herd_node *node);
 int64_t herd_expiry_next_ns(const struct herd_node *node);
-/* How long until neighbours have forgotten the same; 0: they have. */
-int64_t herd_expiry_unsettled_ns(const struct herd_node *node);
+/* Takes up options.expire_ns. */
+void herd_expiry_configure(struct herd_node *node);
+/* What ROOT says of the purge point: milliseconds; 0: none, or removing is under way. */
+uint64_t herd_expiry_horizon(const struct herd_node *node);
 
 /* ---- plain.c, plain_session.c ---- */
 /* A connection to a plain neighbour was made: says what is due and is done. HERD_E_NOMEM: nothing said. */

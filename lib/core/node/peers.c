@@ -56,6 +56,7 @@ void herd_node_configure(struct herd_node *node, const struct herd_node_options 
     o->seed[1] = old.seed[1];
     o->digest_key = old.digest_key;
     herd_options_fill(o);
+    herd_expiry_configure(node);
     /* What was scheduled by longer periods must not wait for their end. */
     for (size_t i = 0; i < node->peer_count; i++) {
         struct herd_peer *peer = node->peers[i];

@@ -6,8 +6,8 @@
  *
  * The hash has 64 bits and a key of this node's own, so that nobody can choose lines that agree; two that do
  * by chance are as rare as digests that agree by chance, on which the comparison of states rests. What was
- * taken in once is not news again while records only give way to newer ones. Where one is forgotten, an older
- * one, accepted later and not forgotten yet, is news once more: then nothing is remembered here either.
+ * taken in once is not news again while records only give way to newer ones. One that was removed or accepted anew
+ * because of this node's clock may be news once more: then nothing is remembered here either.
  */
 #ifndef HERD_CORE_RECENT_H
 #define HERD_CORE_RECENT_H

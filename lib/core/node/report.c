@@ -25,24 +25,22 @@ static int accept(struct herd_node *node, const struct herd_job *job, const stru
     return err;
 }
 
-/* The same report again, or one made before it, whoever took the first: it is answered, and that is all.
- * Otherwise *ret_order is the total order. */
+/* The same report again, whoever took the first, or one made before it: it is answered, and that is all. Who reports
+ * the same once more after it expired is heard. Otherwise *ret_order is the total order. */
 static int order_report(struct herd_node *node, const struct herd_draft *draft, uint32_t slot, int *ret_order)
 {
     const struct herd_cell *cell = herd_store_cell(node->store, slot);
-    int outlives = herd_outlives(node, draft->record, slot, ret_order);
-    if (outlives != 0)
-        return outlives;
-    if (draft->record->time_ns < cell->time_ns) {
+    if (draft->record->time_ns < cell->time_ns && node->options.expire_ns <= 0) {
         *ret_order = -1;
         return 0;
     }
     if (draft->record->time_ns == cell->time_ns) {
-        struct herd_record old;
+        struct herd_record old = {.time_ns = cell->time_ns};
         int err = herd_cell_texts(cell, &node->store->texts, &old);
         if (err < 0)
             return err;
-        if (herd_span_equal(draft->record->place, old.place) && herd_span_equal(draft->record->time, old.time)) {
+        if (herd_span_equal(draft->record->place, old.place) && herd_span_equal(draft->record->time, old.time) &&
+            !herd_expired(node, &old)) {
             *ret_order = 0;
             return 0;
         }
@@ -55,9 +53,9 @@ static bool from_the_future(struct herd_node *node, const struct herd_command *c
     if (node->options.future_ns < 0 ||
         herd_sub_saturated(command->time_ns, node->now.wall_ns) <= node->options.future_ns)
         return false;
-    if (herd_worth_saying(++node->future_count))
-        herd_notice(node, node->options.future_refuse ? "report_from_future_refused" : "report_from_future",
-                    command->id);
+    herd_notice_damped(node, &node->future_count,
+                       node->options.future_refuse ? "report_from_future_refused" : "report_from_future",
+                       command->id);
     return true;
 }
 
@@ -76,8 +74,8 @@ static int refuse(struct herd_session *session, const struct herd_job *job, cons
 {
     struct herd_node *node = session->node;
     node->counts.invalid++;
-    if (why && herd_worth_saying(++node->refused_count))
-        herd_notice(node, why, job->command.id);
+    if (why)
+        herd_notice_damped(node, &node->refused_count, why, job->command.id);
     return herd_format_invalid(replies, job->line);
 }
 
@@ -124,10 +122,13 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
         return refuse(session, job, NULL, replies);
 
     struct herd_draft draft;
-    int err = herd_draft_make(&draft, &node->store->draft, &record, node->own_name);
+    uint32_t slot = herd_store_find(node->store, job->hash, job->guess, command->id);
+    herd_expiry_look(node);
+    int err = slot == HERD_NO_SLOT ? 0 : herd_expiry_settle(node, slot);
+    if (err >= 0)
+        err = herd_draft_make(&draft, &node->store->draft, &record, node->own_name);
     if (err < 0)
         return refuse(session, job, "out_of_memory", replies);
-    uint32_t slot = herd_store_find(node->store, job->hash, job->guess, command->id);
     int order = 1;
     if (slot == HERD_NO_SLOT && node->store->count >= node->options.records_max)
         return refuse(session, job, "records_max", replies);
@@ -152,14 +153,14 @@ bool herd_report_full(const struct herd_node *node)
 
 void herd_report_refuse(struct herd_session *session, enum herd_refusal why, struct herd_span what)
 {
-    static const char *const reasons[HERD_REFUSALS] = {"records_max", "line_max_bytes", "server_names", NULL};
+    static const char *const reasons[HERD_REFUSALS] = {"records_max", "line_max_bytes", "server_names"};
     struct herd_node *node = session->node;
     struct herd_peer *from = session->peer >= 0 ? node->peers[session->peer] : NULL;
     uint64_t *count = from ? &from->refused[why] : &node->plain_refused[why];
     node->counts.at_refused++;
     if (from && from->session == session)
-        herd_sync_refused(from, why == HERD_REFUSAL_RECORDS);
-    if (!herd_worth_saying(++*count) || !reasons[why])
+        from->sync.refused++;
+    if (!herd_worth_saying(++*count))
         return;
     /* NAME REASON ID, as much of it as a notice takes */
     char text[HERD_NOTICE_DETAIL_MAX];
@@ -189,6 +190,17 @@ bool herd_report_seen(struct herd_session *session, uint64_t line_hash)
     return true;
 }
 
+/* A neighbour's record that this node does not hold, for its own clock: nothing is wrong with the link. */
+static void refuse_record(struct herd_node *node, struct herd_peer *from, enum herd_window window,
+                          struct herd_span server)
+{
+    bool future = window == HERD_WINDOW_BEHIND;
+    if (from)
+        from->sync.refused++;
+    herd_notice_damped(node, future ? &node->counts.at_future : &node->counts.at_expired,
+                       future ? "record_from_future_refused" : "record_expired_refused", server);
+}
+
 void herd_report_learn(struct herd_session *session, const struct herd_job *job)
 {
     struct herd_node *node = session->node;
@@ -207,8 +219,9 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
     node->counts.at_received++;
     if (from)
         from->at_lines++;
-    if (herd_forgotten(node, &record)) {
-        herd_report_refuse(session, HERD_REFUSAL_FORGOTTEN, record.id);
+    enum herd_window window = herd_expiry_window(node, &record);
+    if (window != HERD_WINDOW_WITHIN) {
+        refuse_record(node, from, window, command->server);
         return;
     }
 
@@ -220,20 +233,21 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         return;
     }
     int order = 1;
-    int err = slot == HERD_NO_SLOT ? 1 : herd_outlives(node, &record, slot, &order);
-    if (err == 0 && record.time_ns < herd_store_cell(store, slot)->time_ns)
+    if (slot != HERD_NO_SLOT && node->options.expire_ns <= 0 &&
+        record.time_ns < herd_store_cell(store, slot)->time_ns)
         return; /* older, whatever else it says */
+    int err = slot == HERD_NO_SLOT ? 0 : herd_expiry_settle(node, slot);
     int server = herd_names_intern(&store->names, command->server);
     struct herd_draft draft;
     if (server == HERD_E_LIMIT) {
         herd_report_refuse(session, HERD_REFUSAL_SERVERS, record.id);
         return;
     }
-    if (server < 0 || herd_draft_make(&draft, &store->draft, &record, (uint16_t)server) < 0) {
+    if (err < 0 || server < 0 || herd_draft_make(&draft, &store->draft, &record, (uint16_t)server) < 0) {
         herd_session_kill(session, "out_of_memory");
         return;
     }
-    if (err == 0)
+    if (slot != HERD_NO_SLOT)
         err = herd_store_order(store, slot, &draft, &order);
     if (err < 0) {
         herd_session_kill(session, "out_of_memory");

@@ -13,16 +13,17 @@
 /* With so few records, or so unequal stores, sending all is as good as finding out what differs. */
 #define PUSH_BELOW 512
 #define PUSH_RATIO 8
-/* While one side refuses what the other has, differences that pass before they compare again: twice as many each time. */
-#define PATIENCE_FIRST 4
-#define PATIENCE_MAX   64
 /* Every link takes lines of this length. */
 #define LIST_LINE_MAX 16000
-#define ENTRY_TEXT    34 /* 16 hex digits, a colon, 16 hex digits, a space */
 /* A list speaks of a leaf of the sender's digest, and none has fewer bits. */
 #define LIST_DEPTH_MIN HERD_DIGEST_BITS_FIRST
 /* Records that one frame looks at; where there are more, it is answered as if all of them differed. */
 #define WALK_MAX 4096
+/* Purge points that differ for so long do not because one clock is a little behind the other. */
+#define APART_NS INT64_C(150000000000)
+/* Comparisons left out at most while a difference has a reason. */
+#define PAUSES_MAX 4
+#define ENTRY_TEXT 34 /* 16 hex digits, a colon, 16 hex digits, a space */
 
 struct entry {
     uint64_t id, record;
@@ -222,28 +223,19 @@ static char *put_hex(char *p, uint64_t value, unsigned width)
     return p + digits;
 }
 
-/* Records of this link that this node has refused and would refuse again. */
-static uint64_t refusals(const struct herd_node *node, const struct herd_peer *peer)
-{
-    return peer->sync.refused + (herd_report_full(node) ? peer->sync.refused_full : 0);
-}
-
-void herd_sync_refused(struct herd_peer *peer, bool full)
-{
-    ++*(full ? &peer->sync.refused_full : &peer->sync.refused);
-}
-
 static int say_root(struct herd_node *node, const struct herd_peer *peer, struct herd_buf *out)
 {
-    char line[96], *p = line;
-    uint64_t refused = refusals(node, peer);
+    char line[128], *p = line;
+    uint64_t horizon = herd_expiry_horizon(node);
     memcpy(p, "ROOT ", 5);
     p = put_decimal(p + 5, node->store->count);
     *p++ = ' ';
     p = put_hex(p, node->store->digest.total, 16);
-    if (refused > 0) {
+    if (horizon || peer->sync.refused) {
         *p++ = ' ';
-        p = put_decimal(p, refused);
+        p = put_decimal(p, horizon);
+        *p++ = ' ';
+        p = put_decimal(p, peer->sync.refused);
     }
     *p++ = '\n';
     return herd_buf_add(out, line, (size_t)(p - line));
@@ -381,15 +373,58 @@ static void push_all(struct herd_node *node, struct herd_peer *peer)
     herd_reader_mark_all(&node->changes, &peer->reader, node->store->slots);
 }
 
+struct root {
+    uint64_t count, sum, horizon, refused;
+};
+
+static bool get_root(struct herd_span rest, struct root *ret)
+{
+    *ret = (struct root){0};
+    if (!get_count(next_field(&rest), &ret->count) || !herd_hex_read(next_field(&rest), &ret->sum))
+        return false;
+    struct herd_span horizon = next_field(&rest);
+    return horizon.len == 0 || (get_count(horizon, &ret->horizon) && get_count(next_field(&rest), &ret->refused) &&
+                                next_field(&rest).len == 0);
+}
+
+/* The neighbour does not hold all we told it: the operator hears of it, for our clock may be wrong. */
+static void log_refused(struct herd_node *node, struct herd_peer *peer, uint64_t refused)
+{
+    if (refused == 0 || refused / 2 < peer->sync.told_refused)
+        return;
+    peer->sync.told_refused = refused;
+    herd_notice(node, "neighbour_refuses_records", peer->name);
+}
+
+/* A difference found on a link that was quiet twice. With a reason it is compared what can be, rarely. */
+static int repair(struct herd_node *node, struct herd_peer *peer, bool reason)
+{
+    struct herd_sync *sync = &peer->sync;
+    if (!reason) {
+        node->counts.repairs++;
+        herd_notice(node, "digest_differs", peer->name);
+    } else if (sync->pause > 0) {
+        sync->pause--;
+        return 0;
+    } else {
+        sync->pauses = sync->pauses ? sync->pauses * 2 : 1;
+        if (sync->pauses > PAUSES_MAX)
+            sync->pauses = PAUSES_MAX;
+        sync->pause = sync->pauses;
+    }
+    return owe(peer, HERD_SYNC_SUMS, 0, 0);
+}
+
 static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
 {
     struct herd_sync *sync = &peer->sync;
-    uint64_t theirs, sum, refused = 0, ours = node->store->count;
-    if (!get_count(next_field(&rest), &theirs) || !herd_hex_read(next_field(&rest), &sum))
+    struct root theirs;
+    if (!get_root(rest, &theirs))
         return HERD_E_SYNTAX;
-    struct herd_span last = next_field(&rest);
-    if (last.len > 0 && (!get_count(last, &refused) || next_field(&rest).len > 0))
-        return HERD_E_SYNTAX;
+    bool agree = theirs.sum == node->store->digest.total;
+    if (agree)
+        sync->refused = sync->told_refused = 0;
+    log_refused(node, peer, theirs.refused);
     if (!leads(node, peer)) {
         sync->root_due = true;
         return 0;
@@ -399,12 +434,21 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
     sync->root_sent = false;
     bool at_link_up = sync->at_link_up;
     sync->at_link_up = false;
-    if (sum == node->store->digest.total) {
+    bool same_horizon = theirs.horizon == herd_expiry_horizon(node);
+    bool apart = sync->apart_ns != INT64_MAX;
+    if (agree || (same_horizon && apart))
+        sync->pause = sync->pauses = 0;
+    if (same_horizon)
+        sync->apart_ns = INT64_MAX;
+    else if (!apart)
+        sync->apart_ns = node->now.steady_ns;
+    if (agree) {
         sync->differed = 0;
         return 0;
     }
     if (at_link_up) {
-        uint64_t less = ours < theirs ? ours : theirs, more = ours < theirs ? theirs : ours;
+        uint64_t ours = node->store->count;
+        uint64_t less = ours < theirs.count ? ours : theirs.count, more = ours < theirs.count ? theirs.count : ours;
         node->counts.syncs++;
         if (more > PUSH_BELOW && less >= more / PUSH_RATIO)
             return owe(peer, HERD_SYNC_SUMS, 0, 0);
@@ -412,31 +456,17 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
         push_all(node, peer);
         return 0;
     }
-    /* A difference while updates are on their way means nothing; a quiet link twice in a row does. */
-    if (peer->at_lines != sync->quiet_mark || peer->reader.pending > 0) {
+    /* A difference while updates are on their way means nothing, nor one while one side has removed what expired and
+     * the other is about to; a quiet link twice in a row does. */
+    if (peer->at_lines != sync->quiet_mark || peer->reader.pending > 0 ||
+        (!same_horizon && node->now.steady_ns - sync->apart_ns < APART_NS)) {
         sync->differed = 0;
         return 0;
     }
     if (++sync->differed < 2)
         return 0;
     sync->differed = 0;
-    /* What one side cannot or will not hold is no fault, and telling it again at once is of no use. */
-    if (refused > 0 || refusals(node, peer) > 0 || herd_peer_expiry_differs(node, peer)) {
-        sync->refused_ever = true;
-        if (sync->patience == 0)
-            sync->patience = PATIENCE_FIRST;
-        if (++sync->waited < sync->patience)
-            return 0;
-        sync->waited = 0;
-        sync->patience = sync->patience < PATIENCE_MAX ? sync->patience * 2 : PATIENCE_MAX;
-    } else if (sync->refused_ever) {
-        sync->refused_ever = false; /* there is room again */
-        sync->patience = sync->waited = 0;
-    } else {
-        node->counts.repairs++;
-        herd_notice(node, "digest_differs", peer->name);
-    }
-    return owe(peer, HERD_SYNC_SUMS, 0, 0);
+    return repair(node, peer, !same_horizon || sync->refused || theirs.refused);
 }
 
 static int take_sums(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
@@ -553,9 +583,15 @@ static void schedule_check(struct herd_node *node, struct herd_peer *peer)
         node->now.steady_ns + 4 * fifth + (int64_t)herd_node_random(node, (uint64_t)(2 * fifth) + 1);
 }
 
+void herd_sync_doubt(struct herd_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++)
+        node->peers[i]->sync.refused++;
+}
+
 void herd_sync_begin(struct herd_node *node, struct herd_peer *peer)
 {
-    peer->sync = (struct herd_sync){.root_due = leads(node, peer), .at_link_up = true};
+    peer->sync = (struct herd_sync){.root_due = leads(node, peer), .at_link_up = true, .apart_ns = INT64_MAX};
     peer->at_lines = 0;
     schedule_check(node, peer);
 }
@@ -581,11 +617,6 @@ void herd_sync_tick(struct herd_node *node, struct herd_peer *peer)
         scan_some(node, peer, (uint32_t)(HERD_TURN_STEPS / node->peer_count) + 1);
     if (!leads(node, peer) || node->now.steady_ns < sync->next_check_ns)
         return;
-    int64_t unsettled_ns = herd_expiry_unsettled_ns(node);
-    if (unsettled_ns > 0) {
-        sync->next_check_ns = node->now.steady_ns + unsettled_ns;
-        return;
-    }
     schedule_check(node, peer);
     if (sync->root_sent || herd_sync_wants(peer))
         return; /* one is under way */

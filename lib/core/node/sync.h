@@ -56,19 +56,21 @@ struct herd_sync {
     struct herd_sync_due *due;   /* NULL: nothing was ever owed on this link, or all of it is paid */
     struct herd_sync_scan *scan; /* NULL: none is under way */
     bool root_due, push_due;
-    bool root_sent;        /* leader: the follower's ROOT is to come */
-    bool at_link_up;       /* the ROOT under way is the first of this link */
-    uint64_t refused_full; /* records of this link refused while this node was at records_max */
-    uint64_t refused;      /* those refused for good */
-    bool refused_ever;     /* a difference was once put down to that: no alarm, when it passes, but a comparison */
-    unsigned patience, waited; /* such differences to let pass before the next comparison; that have passed */
-    unsigned differed;         /* checks in a row, on a quiet link, that found a difference */
-    uint64_t quiet_mark;       /* AT lines on this link when the last check began */
-    int64_t next_check_ns;     /* leader: when to compare roots on an idle link */
+    bool root_sent;         /* leader: the follower's ROOT is to come */
+    bool at_link_up;        /* the ROOT under way is the first of this link */
+    unsigned differed;      /* checks in a row, on a quiet link, that found a difference */
+    unsigned pause, pauses; /* of a difference with a reason: comparisons to leave out; how many the last time */
+    int64_t apart_ns;       /* since when the purge points of both differ; INT64_MAX: they do not */
+    /* Records of this neighbour that this node refused, or may have removed though the neighbour has them, since both
+     * last knew the same. Says of a difference that it has a reason. */
+    uint64_t refused;
+    uint64_t told_refused; /* by the neighbour, when it was logged last */
+    uint64_t quiet_mark;   /* AT lines on this link when the last check began */
+    int64_t next_check_ns; /* leader: when to compare roots on an idle link */
 };
 
-/* A record of this link was refused; `full`: because there were too many. */
-void herd_sync_refused(struct herd_peer *peer, bool full);
+/* This node may lack on any link what its neighbour has. */
+void herd_sync_doubt(struct herd_node *node);
 
 void herd_sync_begin(struct herd_node *node, struct herd_peer *peer);
 void herd_sync_end(struct herd_peer *peer);

@@ -2,6 +2,8 @@
 /* The newest record of each client, in slots of one cache line. */
 #include "store_impl.h"
 
+#include "effective.h"
+
 #include <herd/geo.h>
 #include <herd/protocol.h>
 #include <herd/stamp.h>
@@ -25,6 +27,7 @@ int herd_store_new(struct herd_store **ret_store, const struct herd_store_option
     }
     herd_names_init(&store->names, store->digest_key, store->table_key);
     store->free_slot = store->sweep_behind = HERD_NO_SLOT;
+    store->newest_ns = INT64_MIN;
     *ret_store = store;
     return 0;
 }
@@ -80,9 +83,37 @@ static int order_texts(struct herd_store *store, const struct herd_cell *cell, c
     return 0;
 }
 
+/* The order of the times two records count for; 0: they are equal, and the texts decide. */
+static int order_effective(struct herd_store *store, const struct herd_cell *cell, const struct herd_draft *draft,
+                           int *ret_order)
+{
+    struct herd_record old = {.time_ns = cell->time_ns};
+    int err = herd_cell_texts(cell, &store->texts, &old);
+    if (err < 0)
+        return err;
+    int64_t ours = herd_effective_ns(&old, store->expire_ns);
+    int64_t theirs = herd_effective_ns(draft->record, store->expire_ns);
+    *ret_order = (theirs > ours) - (theirs < ours);
+    return 0;
+}
+
+static void note_newest(struct herd_store *store, const struct herd_draft *draft)
+{
+    if (store->expire_ns <= 0)
+        return;
+    int64_t effective_ns = herd_effective_ns(draft->record, store->expire_ns);
+    if (effective_ns > store->newest_ns)
+        store->newest_ns = effective_ns;
+}
+
 int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_draft *draft, int *ret_order)
 {
     const struct herd_cell *cell = herd_store_cell(store, slot);
+    if (store->expire_ns > 0) {
+        int err = order_effective(store, cell, draft, ret_order);
+        if (err < 0 || *ret_order != 0)
+            return err;
+    }
     if (draft->record->time_ns != cell->time_ns) {
         *ret_order = draft->record->time_ns < cell->time_ns ? -1 : 1;
         return 0;
@@ -124,6 +155,7 @@ int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash
     }
     store->apart_bytes += herd_cell_apart_bytes(cell) - apart_bytes;
     herd_digest_add(&store->digest, id_hash, change);
+    note_newest(store, draft);
     return 0;
 }
 
@@ -233,6 +265,7 @@ int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash,
     store->count++;
     herd_digest_add(&store->digest, id_hash, draft_hash(store, draft));
     link_slot(store, &store->digest, id_hash, slot);
+    note_newest(store, draft);
     grow_digest(store);
     *ret_slot = slot;
     return 0;

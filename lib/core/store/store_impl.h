@@ -33,6 +33,8 @@ struct herd_store {
     size_t apart_bytes; /* of bodies that do not fit their cells */
     uint64_t table_key[2];
     uint64_t digest_key;
+    int64_t expire_ns;            /* 0: records are in the order of PROTOCOL.md, 2.1; else in that of 3.7 */
+    int64_t newest_ns;            /* no record is effectively later; where records expire */
     struct herd_buf draft;        /* scratch of herd_draft_make */
     struct herd_buf texts;        /* scratch of herd_cell_texts; what herd_store_get lends */
     struct herd_changes *changes; /* told of slots that are emptied; NULL: nobody is */
@@ -66,7 +68,7 @@ static inline uint64_t herd_store_id_hash(const struct herd_store *store, struct
  * in the same batch, or HERD_NO_SLOT. */
 uint32_t herd_store_find(const struct herd_store *store, uint64_t hash, uint32_t guess, struct herd_span id);
 
-/* Compares a record with the one in `slot`: the total order. <0: the record comes before. HERD_E_NOMEM is
+/* Compares a record with the one in `slot`: the total order, of records alone. <0: the record comes before. HERD_E_NOMEM is
  * not possible: *ret_order is set and 0 returned unless memory ran out. */
 int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_draft *draft, int *ret_order);
 

@@ -370,6 +370,11 @@ void herd_server_free(struct herd_server *server)
     free(server);
 }
 
+size_t herd_server_unsaved(const struct herd_server *server)
+{
+    return server->journal ? herd_journal_unwritten(server->journal) : 0;
+}
+
 uint16_t herd_server_port(const struct herd_server *server)
 {
     return server->port;

@@ -110,7 +110,7 @@ static void test_refused(void **state)
 {
     (void)state;
     struct wire *w = open_herd("a b", "a-b", NULL);
-    long long edge_s = w->now.wall_ns / S, before_s = edge_s - 360;
+    long long edge_s = w->now.wall_ns / S, before_s = edge_s - 420;
     struct wire_end *b = wire_client(w, 0);
     wire_crash(w, 1);
     struct {
@@ -119,26 +119,38 @@ static void test_refused(void **state)
         bool taken;
     } rows[] = {
         {before_s, "+0", true},
-        {before_s - 1, "+0.999999999", false},
-        {before_s - 1, "+1", true},
-        {before_s - 1, "+1.0000000001", true},
+        {before_s - 1, "+1", false}, /* the time counts, where it is believed */
+        {before_s - 1, "+60", false},
+        {before_s - 1, "+61", true},
+        {before_s - 1, "+60.9999999999", false},
+        {before_s - 1, "+61.0000000001", true},
+        {before_s + 60, "-60", true},
         {before_s + 100, "-100", true},
-        {before_s + 100, "-100.000000001", false},
+        {before_s + 60, "-120.000000001", false},
         {5, "+0.5", false},
-        {5, "+99999999999999999999999", true},
-        {9223372036, "+9223372036", true},
         {before_s + 7, "-99999999999999999999999", false},
         {9223372036, "-9223372036", false},
+        {edge_s + 360, "+0",
+         true}, /* as far ahead of the clock as is believed: 300 s and the least of 60 and 300 */
+        {edge_s + 361, "+0", false},
+        {edge_s, "+420", true},
+        {edge_s, "+422", false},
+        {5, "+99999999999999999999999", false},
+        {9223372036, "+9223372036", false},
     };
     wire_say(w, b, "HELLO 2 b a 77\n");
     struct herd_buf journal = {0};
-    size_t count = 0;
+    size_t count = 0, before = 0, taken = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char line[128];
         snprintf(line, sizeof line, "AT b %s id%zu +1+1 %lld\n", rows[i].diff, i, rows[i].time);
         wire_say(w, b, line);
         count += rows[i].taken;
         assert_int_equal(held(w, 0), count);
+        if (rows[i].time > edge_s || rows[i].diff[1] == '4' || rows[i].diff[1] == '9')
+            continue; /* accepted anew from a journal: test_clock_was_ahead */
+        before += !rows[i].taken;
+        taken += rows[i].taken;
         size_t start = journal.len;
         herd_buf_add_text(&journal, line);
         assert_int_equal(herd_checksum_add(&journal, start), 0);
@@ -150,8 +162,11 @@ static void test_refused(void **state)
     assert_int_equal(herd_node_new(&node, &options), 0);
     assert_int_equal(
         herd_replay_take(node, &replay, (struct herd_span){journal.at, journal.len}, w->now, &consumed), 0);
-    assert_int_equal(replay.forgotten, sizeof rows / sizeof *rows - count);
-    assert_true(herd_store_digest(herd_node_store(node)) == herd_store_digest(herd_node_store(w->nodes[0].node)));
+    assert_int_equal(replay.forgotten, before);
+    assert_int_equal(herd_store_count(herd_node_store(node)), taken);
+    struct herd_node_counts seen = herd_node_counts(w->nodes[0].node);
+    assert_int_equal(seen.at_expired + seen.at_future, sizeof rows / sizeof *rows - count);
+    assert_true(herd_node_link(w->nodes[0].node, 0) != NULL); /* nothing is wrong with the link */
     herd_node_free(node);
     herd_buf_fini(&journal);
     wire_free(w);
@@ -218,12 +233,15 @@ static void test_client_clock_set_back(void **state)
     static const int64_t skews[] = {0, -70 * S, 0};
     struct wire *w = open_herd("a b c", "a-b b-c", skews);
     report(w, 0, "k", w->now.wall_ns + 1000 * S);
-    pass(w, 140);
-    report(w, 1, "k", w->now.wall_ns); /* too soon: the old one is not long gone */
-    pass(w, 1);
-    assert_false(visible(w, 0, "k") || visible(w, 1, "k"));
-    pass(w, 469); /* a and c have forgotten it, b has not */
-    assert_true(held(w, 0) == 0 && held(w, 1) == 1 && held(w, 2) == 0);
+    report(w, 0, "l", w->now.wall_ns + 1000 * S);
+    pass(w, 30);
+    report(w, 2, "l", w->now.wall_ns); /* too soon: its time was believed to be 60 s ahead */
+    assert_int_equal(herd_node_counts(w->nodes[2].node).reports, 0);
+    pass(w, 31);
+    report(w, 2, "l", w->now.wall_ns);
+    assert_int_equal(herd_node_counts(w->nodes[2].node).reports, 1);
+    pass(w, 549); /* a and c have forgotten it, b has not */
+    assert_true(held(w, 0) == 0 && held(w, 1) >= 1 && held(w, 2) == 0);
     report(w, 0, "k", w->now.wall_ns);
     pass(w, 1);
     assert_true(visible(w, 0, "k") && visible(w, 1, "k") && visible(w, 2, "k"));
@@ -236,6 +254,141 @@ static void test_client_clock_set_back(void **state)
     wire_say(w, old, line);
     assert_true(visible(w, 2, "k"));
     pass(w, 300);
+    assert_int_equal(alarms(w), 0);
+    wire_free(w);
+}
+
+static struct herd_node_counts counts(const struct wire *w, int node)
+{
+    return herd_node_counts(w->nodes[node].node);
+}
+
+#define DAY (86400 * S)
+
+/* One tick by a clock that is a day ahead: what neighbours tell afterwards is taken again. */
+static void test_one_tick_ahead(void **state)
+{
+    (void)state;
+    struct wire *w = open_herd("a b", "a-b", NULL);
+    report(w, 1, "k", w->now.wall_ns);
+    herd_node_tick(w->nodes[0].node, (struct herd_now){w->now.wall_ns + DAY, w->now.steady_ns});
+    assert_int_equal(held(w, 0), 0);
+    report(w, 1, "l", w->now.wall_ns);
+    assert_true(visible(w, 0, "l"));
+    pass(w, 50);
+    assert_int_equal(counts(w, 0).at_expired, 0);
+    pass(w, 250); /* and what it removed is asked for again, without the alarm */
+    assert_int_equal(held(w, 0), 2);
+    assert_int_equal(alarms(w), 0);
+    wire_free(w);
+}
+
+/* A report by way of a server whose clock is a day ahead freezes nobody; when its clock is right, all is. */
+static void test_clock_was_ahead(void **state)
+{
+    (void)state;
+    static const int64_t skews[] = {DAY, 0, 0};
+    struct wire *w = open_herd("a b c", "a-b b-c c-a", skews);
+    report(w, 0, "k", w->now.wall_ns);
+    report(w, 0, "own", w->now.wall_ns);
+    assert_int_equal(held(w, 1) + held(w, 2), 0);
+    assert_true(counts(w, 1).at_future == 2 && counts(w, 2).at_future == 2);
+    assert_true(wire_linked(w, 0, 1) && wire_linked(w, 0, 2));
+    pass(w, 1);
+    report(w, 1, "k", w->now.wall_ns);
+    assert_true(visible(w, 1, "k") && visible(w, 2, "k"));
+    assert_int_equal(counts(w, 1).reports, 1);
+    assert_true(counts(w, 0).at_expired > 0);
+    pass(w, 400);
+    assert_int_equal(alarms(w), 0);
+    w->nodes[0].skew_ns = 0;
+    report(w, 1, "k", w->now.wall_ns);
+    report(w, 0, "own", w->now.wall_ns);
+    assert_true(counts(w, 0).accepted_anew > 0);
+    pass(w, 70);
+    assert_int_equal(counts(w, 0).accepted_anew, 2);
+    assert_int_equal(held(w, 0), 2);
+    assert_true(wire_agree(w));
+    pass(w, 1000);
+    assert_true(wire_agree(w) && held(w, 0) == 0);
+    assert_int_equal(alarms(w), 0);
+    wire_free(w);
+
+    /* The same from a journal that was written then. */
+    struct herd_node_options options = {.name = {"c", 1}, .expire_ns = TTL};
+    struct herd_node *node;
+    struct herd_replay replay = {0};
+    struct herd_buf journal = {0};
+    struct herd_record record;
+    size_t consumed;
+    const struct herd_now now = {INT64_C(1621464828) * S, S};
+    herd_buf_add_text(&journal, "AT c +86400.000000000 k +1+1 1621464800\n");
+    assert_int_equal(herd_checksum_add(&journal, 0), 0);
+    assert_int_equal(herd_node_new(&node, &options), 0);
+    assert_int_equal(herd_replay_take(node, &replay, (struct herd_span){journal.at, journal.len}, now, &consumed),
+                     0);
+    assert_true(herd_store_get(herd_node_store(node), herd_span_of("k"), &record));
+    assert_true(herd_span_equal(record.diff, herd_span_of("+0.000000000")));
+    herd_node_free(node);
+    herd_buf_fini(&journal);
+}
+
+/* Three records of one client, accepted far apart, by way of three servers in a ring, in any order: one wins. */
+static void test_ring(void **state)
+{
+    (void)state;
+    unsigned random = 7;
+    for (int round = 0; round < 200; round++) {
+        struct wire *w = open_herd("a b c x", "a-b b-c c-a x-a x-b x-c", NULL);
+        struct wire_end *links[3];
+        char lines[3][96];
+        wire_crash(w, 3);
+        w->chunk = 40;
+        for (int i = 0; i < 3; i++) {
+            char hello[32];
+            random = random * 1664525 + 1013904223;
+            long long time = w->now.wall_ns / S - 150 + (int)(random >> 8) % 300;
+            random = random * 1664525 + 1013904223;
+            int diff = (int)(random >> 8) % 500 - 250;
+            snprintf(lines[i], sizeof lines[i], "AT x %+d k +1+%d %lld\n", diff, i, time);
+            links[i] = wire_client(w, i);
+            snprintf(hello, sizeof hello, "HELLO 2 x %s 77\n", w->nodes[i].name);
+            wire_say(w, links[i], hello);
+        }
+        for (int i = 0; i < 3; i++) {
+            wire_write(links[i], herd_span_of(lines[i]));
+            if (round % 2)
+                wire_write(links[(i + 1) % 3], herd_span_of(lines[i]));
+        }
+        wire_run(w);
+        assert_true(wire_agree(w));
+        wire_free(w);
+    }
+}
+
+/* A server 700 s slow: its neighbours refuse, and say so; and so does it. */
+static void test_slow(void **state)
+{
+    (void)state;
+    static const int64_t skews[] = {-700 * S, 0};
+    struct wire *w = open_herd("a b", "a-b", skews);
+    report(w, 0, "k", w->now.wall_ns);
+    assert_int_equal(counts(w, 1).at_expired, 1);
+    assert_string_equal(w->notice, "record_expired_refused");
+    report(w, 1, "l", w->now.wall_ns);
+    assert_int_equal(counts(w, 0).at_future, 1);
+    assert_true(visible(w, 0, "k") && visible(w, 1, "l"));
+    size_t downs = w->downs;
+    pass(w, 400);
+    assert_int_equal(alarms(w), 0);
+    assert_int_equal(w->downs, downs);
+    w->nodes[0].skew_ns = 0;
+    report(w, 0, "k", w->now.wall_ns);
+    report(w, 1, "m", w->now.wall_ns);
+    pass(w, 1);
+    assert_true(visible(w, 0, "k") && visible(w, 1, "k") && visible(w, 0, "m") && visible(w, 1, "m"));
+    pass(w, 1000);
+    assert_true(held(w, 0) == 0 && held(w, 1) == 0);
     assert_int_equal(alarms(w), 0);
     wire_free(w);
 }
@@ -300,6 +453,10 @@ int main(void)
         cmocka_unit_test(test_return),
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_beside_a_client),
+        cmocka_unit_test(test_one_tick_ahead),
+        cmocka_unit_test(test_clock_was_ahead),
+        cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_slow),
         cmocka_unit_test(test_client_clock_set_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
