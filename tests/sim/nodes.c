@@ -24,7 +24,7 @@ static void dial(struct world *w, int from, size_t peer)
     struct sim_node *n = &w->nodes[from];
     int to = n->peers[peer];
     struct edge *edge = world_edge(w, from, to);
-    bool plain = to >= w->count, behind = n->node->peers[peer]->behind;
+    bool plain = to >= w->count, behind = n->node->peers[peer]->needs_full_send;
     if (edge->cut || !(plain ? w->nodes[to].up : w->nodes[to].node != NULL)) {
         if (!edge->cut_silently && rng_one_in(&w->network, 2))
             herd_node_dial_failed(n->node, peer, world_clock(w, from));
@@ -37,7 +37,7 @@ static void dial(struct world *w, int from, size_t peer)
     w->out.len = 0;
     world_enter(w, from);
     int err =
-        herd_session_dialled(n->node, &conn->end[0].session, &conn->end[0], peer, world_clock(w, from), &w->out);
+        herd_session_connected(n->node, &conn->end[0].session, &conn->end[0], peer, world_clock(w, from), &w->out);
     world_leave(w);
     if (err < 0) {
         conn->end[0].session = NULL;
@@ -55,11 +55,19 @@ static void dial(struct world *w, int from, size_t peer)
     world_send_out(w, &conn->end[0]);
 }
 
+void world_scans(struct world *w, int node)
+{
+    const struct herd_node *n = w->nodes[node].node;
+    for (size_t p = 0; p < n->peer_count; p++)
+        if (n->peers[p]->session && n->peers[p]->sync.scan)
+            ((struct end *)herd_session_user(n->peers[p]->session))->conn->epoch++;
+}
+
 void world_effects(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
     struct herd_effect e;
-    while (herd_node_effect(n->node, &e)) {
+    while (herd_node_next_effect(n->node, &e)) {
         switch (e.kind) {
         case HERD_EFFECT_DIAL: dial(w, node, e.peer); break;
         case HERD_EFFECT_CLOSE:
@@ -68,6 +76,12 @@ void world_effects(struct world *w, int node)
             world_close(w, herd_session_user(e.session));
             break;
         case HERD_EFFECT_PEER_UP: w->figures->links++; break;
+        case HERD_EFFECT_RESUME: {
+            struct end *end = e.session ? herd_session_user(e.session) : NULL;
+            if (end)
+                world_wake(w, end);
+            break;
+        }
         case HERD_EFFECT_LINE_TIMEOUT: world_line_timeout(w, herd_session_user(e.session)); break;
         case HERD_EFFECT_LOOKUP:
             if (w->ticket_count == 16)
@@ -94,12 +108,12 @@ void world_effects(struct world *w, int node)
 static void fill(struct world *w, int node, struct end *end)
 {
     struct end *to = other_end(end);
-    while (!end->closed && to->in.len < w->room && herd_session_wants(end->session)) {
+    while (!end->closed && to->in.len < w->room && herd_session_want_write(end->session)) {
         size_t room = (size_t)rng_in(&w->network, 1, (int64_t)w->room);
         w->out.len = 0;
         uint64_t failed = sim_alloc.failed;
         world_enter(w, node);
-        int err = herd_session_fill(end->session, room, world_clock(w, node), &w->out);
+        int err = herd_session_write(end->session, room, world_clock(w, node), &w->out);
         world_leave(w);
         if (w->out.len > room + 66000)
             sim_fail(w, "%s filled %zu bytes into %zu", w->nodes[node].name, w->out.len, room);
@@ -222,7 +236,7 @@ void world_crash(struct world *w, int node, bool told)
     disk_crash(w, node);
     herd_watch_close(n->watch);
     n->watch = NULL;
-    n->sent += herd_node_counts(n->node).at_sent;
+    n->sent += herd_node_stats(n->node).at_sent;
     herd_node_free(n->node);
     n->node = NULL;
     n->starts++;

@@ -23,7 +23,7 @@
 
 #include "rng.h"
 
-#include "scribe.h"
+#include "journal_encoder.h"
 
 #include <herd/node.h>
 
@@ -305,6 +305,8 @@ void world_dial_fails(struct world *w, int node, size_t peer, int64_t latest_ns)
 void world_watch(struct world *w, int node);
 /* A node's turn ends: effects, links filled, its next tick. */
 void world_turn(struct world *w, int node);
+/* A tick goes on with scans for a comparison: what they mark may have been said on this link before. */
+void world_scans(struct world *w, int node);
 /* Only what it wants done. */
 void world_effects(struct world *w, int node);
 bool world_start(struct world *w, int node);
@@ -330,7 +332,7 @@ int fault_number(const char *name);
 void load_op(struct world *w);
 void load_preload(struct world *w);
 /* The time and place of a report. */
-void load_draw(struct world *w, char time[64], char place[64]);
+void load_draw(struct world *w, char time[64], char position[64]);
 void fault_event(struct world *w, const struct event *e);
 void fault_heal(struct world *w);
 

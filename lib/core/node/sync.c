@@ -15,6 +15,10 @@
 #define PUSH_RATIO 8
 /* Every link takes lines of this length. */
 #define LIST_LINE_MAX 16000
+/* A list speaks of a leaf of the sender's digest, and none has fewer bits. */
+#define LIST_DEPTH_MIN HERD_DIGEST_BITS_FIRST
+/* Records that one frame looks at; where there are more, it is answered as if all of them differed. */
+#define WALK_MAX 4096
 /* Purge points that differ for so long do not because one clock is a little behind the other. */
 #define APART_NS INT64_C(150000000000)
 /* Comparisons left out at most while a difference has a reason. */
@@ -25,12 +29,12 @@ struct entry {
     uint64_t id, record;
 };
 
-static bool leads(const struct herd_node *node, const struct herd_peer *peer)
+static bool is_initiator(const struct herd_node *node, const struct herd_peer *peer)
 {
     return herd_span_compare(node->name, peer->name) < 0;
 }
 
-/* ---- which prefixes are owed an answer ---- */
+/* ---- which prefixes have an answer queued ---- */
 
 static size_t first_of_depth(unsigned depth)
 {
@@ -38,7 +42,7 @@ static size_t first_of_depth(unsigned depth)
     return first[depth / HERD_SYNC_FAN_BITS];
 }
 
-static int owe(struct herd_peer *peer, enum herd_sync_answer answer, unsigned depth, uint32_t prefix)
+static int queue_answer(struct herd_peer *peer, enum herd_sync_answer answer, unsigned depth, uint32_t prefix)
 {
     if (!peer->sync.due && !(peer->sync.due = calloc(1, sizeof *peer->sync.due)))
         return HERD_E_NOMEM;
@@ -52,9 +56,9 @@ static int owe(struct herd_peer *peer, enum herd_sync_answer answer, unsigned de
     return 0;
 }
 
-/* Takes the next prefix that is owed an answer: the deepest first. */
-static bool take_owed(struct herd_sync_due *due, enum herd_sync_answer *ret_answer, unsigned *ret_depth,
-                      uint32_t *ret_prefix)
+/* Takes the next prefix with an answer queued: the deepest first. */
+static bool next_answer(struct herd_sync_due *due, enum herd_sync_answer *ret_answer, unsigned *ret_depth,
+                        uint32_t *ret_prefix)
 {
     for (int answer = HERD_SYNC_ANSWERS - 1; answer >= 0; answer--) {
         uint64_t *words = due->bits[answer];
@@ -90,26 +94,35 @@ struct walk {
     unsigned count, at; /* in `slots` */
     uint32_t next;      /* the one behind those */
     size_t leaf, leaf_end;
+    size_t steps; /* records fetched */
     bool begun;
+    bool exhausted; /* there are more than WALK_MAX: it ended early */
 };
 
-static bool walk_fetch(const struct herd_store *store, struct walk *walk)
+static bool walk_fetch(struct herd_store *store, struct walk *walk)
 {
     walk->count = walk->at = 0;
+    if (walk->steps >= WALK_MAX) {
+        walk->exhausted = true;
+        return false;
+    }
     while (walk->count < AHEAD) {
         while (walk->next == HERD_NO_SLOT) {
             if (walk->leaf + 1 >= walk->leaf_end)
                 return walk->count > 0;
             walk->next = store->digest.heads[++walk->leaf];
+            store->steps += walk->leaf % 128 == 0;
         }
+        walk->steps++;
+        store->steps++;
         walk->slots[walk->count++] = walk->next;
-        __builtin_prefetch(herd_store_cell(store, walk->next));
+        __builtin_prefetch(herd_store_packed(store, walk->next));
         walk->next = *herd_store_next(store, walk->next);
     }
     return true;
 }
 
-static bool walk_next(const struct herd_store *store, unsigned depth, uint32_t prefix, struct walk *walk,
+static bool walk_next(struct herd_store *store, unsigned depth, uint32_t prefix, struct walk *walk,
                       uint64_t *ret_id_hash)
 {
     unsigned bits = store->digest.bits;
@@ -122,7 +135,7 @@ static bool walk_next(const struct herd_store *store, unsigned depth, uint32_t p
     }
     while (walk->at < walk->count || walk_fetch(store, walk)) {
         walk->slot = walk->slots[walk->at++];
-        uint64_t id_hash = herd_store_id_hash(store, herd_cell_id(herd_store_cell(store, walk->slot)));
+        uint64_t id_hash = herd_store_id_hash(store, herd_packed_record_id(herd_store_packed(store, walk->slot)));
         if (depth == 0 || id_hash >> (64 - depth) == prefix) {
             *ret_id_hash = id_hash;
             return true;
@@ -131,12 +144,60 @@ static bool walk_next(const struct herd_store *store, unsigned depth, uint32_t p
     return false;
 }
 
-static void mark_prefix(struct herd_node *node, struct herd_peer *peer, unsigned depth, uint32_t prefix)
+/* Has all slots looked at, in slices, for records under this prefix too. HERD_E_NOMEM. */
+static int scan_prefix(struct herd_node *node, struct herd_peer *peer, unsigned depth, uint32_t prefix)
 {
+    struct herd_sync_scan *scan = peer->sync.scan;
+    if (!scan && !(scan = peer->sync.scan = calloc(1, sizeof *scan)))
+        return HERD_E_NOMEM;
+    size_t number = first_of_depth(depth) + prefix;
+    scan->bits[number / 64] |= UINT64_C(1) << (number % 64);
+    scan->end = scan->left = node->store->slots; /* from where it is, once round */
+    return 0;
+}
+
+static bool scan_wants(const struct herd_sync_scan *scan, uint64_t id_hash)
+{
+    for (unsigned depth = LIST_DEPTH_MIN; depth <= DEPTH_MAX; depth += HERD_SYNC_FAN_BITS) {
+        size_t number = first_of_depth(depth) + (size_t)(id_hash >> (64 - depth));
+        if (scan->bits[number / 64] >> (number % 64) & 1)
+            return true;
+    }
+    return false;
+}
+
+/* Looks at some slots of a scan. */
+static void scan_some(struct herd_node *node, struct herd_peer *peer, uint32_t slots)
+{
+    struct herd_store *store = node->store;
+    struct herd_sync_scan *scan = peer->sync.scan;
+    for (; slots > 0 && scan->left > 0; slots--, scan->left--) {
+        uint32_t slot = scan->at;
+        scan->at = slot + 1 < scan->end ? slot + 1 : 0;
+        store->steps++;
+        const struct herd_packed_record *packed = herd_store_packed(store, slot);
+        if (!herd_packed_record_empty(packed) &&
+            scan_wants(scan, herd_store_id_hash(store, herd_packed_record_id(packed))))
+            herd_subscriber_mark_dirty(&node->changes, &peer->subscriber, slot);
+    }
+    if (scan->left > 0)
+        return;
+    free(scan);
+    peer->sync.scan = NULL;
+}
+
+/* Owes the link all records under a prefix: at once, or by a scan if there are many. HERD_E_NOMEM. */
+static int mark_prefix(struct herd_node *node, struct herd_peer *peer, unsigned depth, uint32_t prefix)
+{
+    const struct herd_sync_scan *scan = peer->sync.scan;
+    size_t number = first_of_depth(depth) + prefix;
+    if (scan && scan->bits[number / 64] >> (number % 64) & 1)
+        return scan_prefix(node, peer, depth, prefix);
     struct walk walk = {0};
     uint64_t id_hash;
     while (walk_next(node->store, depth, prefix, &walk, &id_hash))
-        herd_reader_mark(&node->changes, &peer->reader, walk.slot);
+        herd_subscriber_mark_dirty(&node->changes, &peer->subscriber, walk.slot);
+    return walk.exhausted ? scan_prefix(node, peer, depth, prefix) : 0;
 }
 
 /* ---- saying ---- */
@@ -163,7 +224,7 @@ static char *put_hex(char *p, uint64_t value, unsigned width)
     return p + digits;
 }
 
-static int say_root(struct herd_node *node, const struct herd_peer *peer, struct herd_buf *out)
+static int send_root(struct herd_node *node, const struct herd_peer *peer, struct herd_buf *out)
 {
     char line[128], *p = line;
     uint64_t horizon = herd_expiry_horizon(node);
@@ -189,7 +250,7 @@ static char *put_prefix(char *p, const char *verb, unsigned depth, uint32_t pref
     return put_hex(p, prefix, 1);
 }
 
-static int say_sums(struct herd_node *node, unsigned depth, uint32_t prefix, struct herd_buf *out)
+static int send_sums(struct herd_node *node, unsigned depth, uint32_t prefix, struct herd_buf *out)
 {
     char line[16 + HERD_SYNC_FAN * 17], *p = put_prefix(line, "SUMS ", depth, prefix);
     for (uint32_t child = 0; child < HERD_SYNC_FAN; child++) {
@@ -199,12 +260,13 @@ static int say_sums(struct herd_node *node, unsigned depth, uint32_t prefix, str
             16);
     }
     *p++ = '\n';
+    node->store->steps += (UINT64_C(1) << (node->store->digest.bits - depth)) / 64;
     return herd_buf_add(out, line, (size_t)(p - line));
 }
 
 /* A list too long for a line says "all": both send all they have under the prefix. */
-static int say_list(struct herd_node *node, struct herd_peer *peer, enum herd_sync_answer answer, unsigned depth,
-                    uint32_t prefix, struct herd_buf *out)
+static int send_list(struct herd_node *node, struct herd_peer *peer, enum herd_sync_answer answer, unsigned depth,
+                     uint32_t prefix, struct herd_buf *out)
 {
     struct walk walk = {0};
     uint64_t id_hash;
@@ -218,9 +280,7 @@ static int say_list(struct herd_node *node, struct herd_peer *peer, enum herd_sy
     p += 4;
     while (walk_next(node->store, depth, prefix, &walk, &id_hash)) {
         if (p - line > LIST_LINE_MAX) {
-            memcpy(head_end, " all", 4);
-            p = head_end + 4;
-            mark_prefix(node, peer, depth, prefix);
+            walk.exhausted = true;
             break;
         }
         *p++ = ' ';
@@ -228,17 +288,25 @@ static int say_list(struct herd_node *node, struct herd_peer *peer, enum herd_sy
         *p++ = ':';
         p = put_hex(p, herd_store_record_hash(node->store, walk.slot), 16);
     }
+    if (walk.exhausted) {
+        memcpy(head_end, " all", 4);
+        p = head_end + 4;
+        err = mark_prefix(node, peer, depth, prefix);
+        if (err < 0)
+            return err;
+    }
     *p++ = '\n';
     out->len = start + (size_t)(p - line);
     return 0;
 }
 
-bool herd_sync_wants(const struct herd_peer *peer)
+bool herd_sync_want_write(const struct herd_peer *peer)
 {
-    return peer->sync.root_due || peer->sync.push_due || (peer->sync.due && peer->sync.due->count > 0);
+    return peer->sync.root_due || peer->sync.push_due || peer->sync.scan ||
+           (peer->sync.due && peer->sync.due->count > 0);
 }
 
-int herd_sync_say(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
+int herd_sync_send(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
 {
     struct herd_sync *sync = &peer->sync;
     enum herd_sync_answer answer;
@@ -249,16 +317,16 @@ int herd_sync_say(struct herd_node *node, struct herd_peer *peer, struct herd_bu
         err = herd_buf_add_text(out, "PUSH\n");
         sync->push_due = err < 0;
     } else if (sync->root_due) {
-        err = say_root(node, peer, out);
+        err = send_root(node, peer, out);
         sync->root_due = err < 0;
-        sync->root_sent = leads(node, peer);
-    } else if (sync->due && take_owed(sync->due, &answer, &depth, &prefix)) {
-        err = answer == HERD_SYNC_SUMS ? say_sums(node, depth, prefix, out)
-                                       : say_list(node, peer, answer, depth, prefix, out);
+        sync->root_sent = is_initiator(node, peer);
+    } else if (sync->due && next_answer(sync->due, &answer, &depth, &prefix)) {
+        err = answer == HERD_SYNC_SUMS ? send_sums(node, depth, prefix, out)
+                                       : send_list(node, peer, answer, depth, prefix, out);
         if (err < 0)
-            owe(peer, answer, depth, prefix);
+            queue_answer(peer, answer, depth, prefix);
     } else {
-        /* Nothing is owed any more: the bits are made again when they are needed. */
+        /* No answer is queued any more: the bits are made again when they are needed. */
         free(sync->due);
         sync->due = NULL;
         return 0;
@@ -302,7 +370,8 @@ static bool get_prefix(struct herd_span *io_rest, unsigned *ret_depth, uint32_t 
 
 static void push_all(struct herd_node *node, struct herd_peer *peer)
 {
-    herd_reader_mark_all(&node->changes, &peer->reader, node->store->slots);
+    node->store->steps += node->store->slots / 4096;
+    herd_subscriber_mark_all_dirty(&node->changes, &peer->subscriber, node->store->slots);
 }
 
 struct root {
@@ -333,7 +402,7 @@ static int repair(struct herd_node *node, struct herd_peer *peer, bool reason)
 {
     struct herd_sync *sync = &peer->sync;
     if (!reason) {
-        node->counts.repairs++;
+        node->stats.repairs++;
         herd_notice(node, "digest_differs", peer->name);
     } else if (sync->pause > 0) {
         sync->pause--;
@@ -344,10 +413,10 @@ static int repair(struct herd_node *node, struct herd_peer *peer, bool reason)
             sync->pauses = PAUSES_MAX;
         sync->pause = sync->pauses;
     }
-    return owe(peer, HERD_SYNC_SUMS, 0, 0);
+    return queue_answer(peer, HERD_SYNC_SUMS, 0, 0);
 }
 
-static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
+static int receive_root(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
 {
     struct herd_sync *sync = &peer->sync;
     struct root theirs;
@@ -357,7 +426,7 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
     if (agree)
         sync->refused = sync->told_refused = 0;
     log_refused(node, peer, theirs.refused);
-    if (!leads(node, peer)) {
+    if (!is_initiator(node, peer)) {
         sync->root_due = true;
         return 0;
     }
@@ -367,12 +436,12 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
     bool at_link_up = sync->at_link_up;
     sync->at_link_up = false;
     bool same_horizon = theirs.horizon == herd_expiry_horizon(node);
-    bool apart = sync->apart_ns != INT64_MAX;
-    if (agree || (same_horizon && apart))
+    bool external = sync->apart_ns != INT64_MAX;
+    if (agree || (same_horizon && external))
         sync->pause = sync->pauses = 0;
     if (same_horizon)
         sync->apart_ns = INT64_MAX;
-    else if (!apart)
+    else if (!external)
         sync->apart_ns = node->now.steady_ns;
     if (agree) {
         sync->differed = 0;
@@ -381,16 +450,16 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
     if (at_link_up) {
         uint64_t ours = node->store->count;
         uint64_t less = ours < theirs.count ? ours : theirs.count, more = ours < theirs.count ? theirs.count : ours;
-        node->counts.syncs++;
+        node->stats.syncs++;
         if (more > PUSH_BELOW && less >= more / PUSH_RATIO)
-            return owe(peer, HERD_SYNC_SUMS, 0, 0);
+            return queue_answer(peer, HERD_SYNC_SUMS, 0, 0);
         sync->push_due = true;
         push_all(node, peer);
         return 0;
     }
     /* A difference while updates are on their way means nothing, nor one while one side has removed what expired and
      * the other is about to; a quiet link twice in a row does. */
-    if (peer->at_lines != sync->quiet_mark || peer->reader.pending > 0 ||
+    if (peer->at_lines != sync->quiet_mark || peer->subscriber.pending > 0 ||
         (!same_horizon && node->now.steady_ns - sync->apart_ns < APART_NS)) {
         sync->differed = 0;
         return 0;
@@ -401,7 +470,7 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
     return repair(node, peer, !same_horizon || sync->refused || theirs.refused);
 }
 
-static int take_sums(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
+static int receive_sums(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
 {
     const struct herd_digest *digest = &node->store->digest;
     unsigned depth;
@@ -415,15 +484,16 @@ static int take_sums(struct herd_node *node, struct herd_peer *peer, struct herd
     if (next_field(&rest).len)
         return HERD_E_SYNTAX;
 
+    node->store->steps += (UINT64_C(1) << digest->bits >> (depth < digest->bits ? depth : digest->bits)) / 64;
     depth += HERD_SYNC_FAN_BITS;
     if (depth > digest->bits) /* their leaves are finer than ours */
-        return owe(peer, HERD_SYNC_ASK, depth - HERD_SYNC_FAN_BITS, prefix);
+        return queue_answer(peer, HERD_SYNC_ASK, depth - HERD_SYNC_FAN_BITS, prefix);
     for (uint32_t i = 0; i < HERD_SYNC_FAN; i++) {
         uint32_t child = prefix * HERD_SYNC_FAN + i;
         if (herd_digest_sum(digest, child, depth) == sums[i])
             continue;
-        int err =
-            owe(peer, depth + HERD_SYNC_FAN_BITS <= digest->bits ? HERD_SYNC_SUMS : HERD_SYNC_ASK, depth, child);
+        int err = queue_answer(peer, depth + HERD_SYNC_FAN_BITS <= digest->bits ? HERD_SYNC_SUMS : HERD_SYNC_ASK,
+                               depth, child);
         if (err < 0)
             return err;
     }
@@ -443,17 +513,16 @@ static bool get_entry(struct herd_span text, struct entry *ret)
            herd_hex_read((struct herd_span){text.at + 17, 16}, &ret->record);
 }
 
-static int take_list(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
+static int receive_list(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
 {
     unsigned depth;
     uint32_t prefix;
-    if (!get_prefix(&rest, &depth, &prefix))
+    if (!get_prefix(&rest, &depth, &prefix) || depth < LIST_DEPTH_MIN)
         return HERD_E_SYNTAX;
     struct herd_span kind = next_field(&rest);
     bool ask = herd_span_equal(kind, herd_span_of("ask"));
     if (herd_span_equal(kind, herd_span_of("all")) && next_field(&rest).len == 0) {
-        mark_prefix(node, peer, depth, prefix);
-        return 0;
+        return mark_prefix(node, peer, depth, prefix);
     }
     if (!ask && !herd_span_equal(kind, herd_span_of("end")))
         return HERD_E_SYNTAX;
@@ -479,20 +548,26 @@ static int take_list(struct herd_node *node, struct herd_peer *peer, struct herd
         if (theirs && theirs->record == herd_store_record_hash(node->store, walk.slot))
             matched++;
         else
-            herd_reader_mark(&node->changes, &peer->reader, walk.slot);
+            herd_subscriber_mark_dirty(&node->changes, &peer->subscriber, walk.slot);
+    }
+    if (walk.exhausted) {
+        int err = scan_prefix(node, peer, depth, prefix);
+        if (err < 0)
+            return err;
     }
     /* What matched is known to both; anything else they listed is news here or another version. */
-    return ask && matched < count ? owe(peer, HERD_SYNC_END, depth, prefix) : 0;
+    return ask && matched < count ? queue_answer(peer, HERD_SYNC_END, depth, prefix) : 0;
 }
 
 int herd_sync_take(struct herd_node *node, struct herd_peer *peer, const struct herd_command *command)
 {
+    node->store->steps++;
     switch (command->verb) {
-    case HERD_ROOT: return take_root(node, peer, command->rest);
-    case HERD_SUMS: return take_sums(node, peer, command->rest);
-    case HERD_LIST: return take_list(node, peer, command->rest);
+    case HERD_ROOT: return receive_root(node, peer, command->args);
+    case HERD_SUMS: return receive_sums(node, peer, command->args);
+    case HERD_LIST: return receive_list(node, peer, command->args);
     case HERD_PUSH:
-        if (leads(node, peer))
+        if (is_initiator(node, peer))
             return HERD_E_STATE;
         push_all(node, peer);
         return 0;
@@ -517,7 +592,8 @@ void herd_sync_doubt(struct herd_node *node)
 
 void herd_sync_begin(struct herd_node *node, struct herd_peer *peer)
 {
-    peer->sync = (struct herd_sync){.root_due = leads(node, peer), .at_link_up = true, .apart_ns = INT64_MAX};
+    peer->sync =
+        (struct herd_sync){.root_due = is_initiator(node, peer), .at_link_up = true, .apart_ns = INT64_MAX};
     peer->at_lines = 0;
     schedule_check(node, peer);
 }
@@ -525,21 +601,26 @@ void herd_sync_begin(struct herd_node *node, struct herd_peer *peer)
 void herd_sync_end(struct herd_peer *peer)
 {
     free(peer->sync.due);
+    free(peer->sync.scan);
     peer->sync = (struct herd_sync){0};
 }
 
 int64_t herd_sync_next_ns(const struct herd_node *node, const struct herd_peer *peer)
 {
-    return leads(node, peer) ? peer->sync.next_check_ns : INT64_MAX;
+    if (peer->sync.scan)
+        return node->now.steady_ns;
+    return is_initiator(node, peer) ? peer->sync.next_check_ns : INT64_MAX;
 }
 
 void herd_sync_tick(struct herd_node *node, struct herd_peer *peer)
 {
     struct herd_sync *sync = &peer->sync;
-    if (!leads(node, peer) || node->now.steady_ns < sync->next_check_ns)
+    if (sync->scan) /* links share the turn */
+        scan_some(node, peer, (uint32_t)(HERD_TURN_STEPS / node->peer_count) + 1);
+    if (!is_initiator(node, peer) || node->now.steady_ns < sync->next_check_ns)
         return;
     schedule_check(node, peer);
-    if (sync->root_sent || herd_sync_wants(peer))
+    if (sync->root_sent || herd_sync_want_write(peer))
         return; /* one is under way */
     sync->quiet_mark = peer->at_lines;
     sync->root_due = true;

@@ -3,7 +3,7 @@
 #include "decimal.h"
 #include "fields.h"
 #include "hex.h"
-#include "read.h"
+#include "parse_bounded.h"
 
 #include <string.h>
 
@@ -11,6 +11,7 @@
 #define FIELDS_MAX    6
 #define RADIUS_MAX_KM 50
 #define BOUND_MAX     20
+#define VERSION_MAX   1000000
 
 enum herd_scan herd_line_next(struct herd_span *io_bytes, size_t *io_seen, size_t line_max_bytes,
                               struct herd_span *ret_line)
@@ -59,24 +60,26 @@ static bool parse_count(struct herd_span text, unsigned max, unsigned *ret)
     return true;
 }
 
-static enum herd_verb parse_report(const struct herd_span *fields, const char *limit, struct herd_command *ret)
+static enum herd_verb parse_report(const struct herd_span *fields, const char *readable_end,
+                                   struct herd_command *ret)
 {
-    struct herd_place place;
+    struct herd_position position;
     ret->id = fields[0];
-    ret->place = fields[1];
+    ret->position = fields[1];
     ret->time = fields[2];
-    if (herd_place_read(ret->place, limit, &place) < 0 || herd_stamp_read(ret->time, limit, &ret->time_ns) < 0)
+    if (herd_position_parse_bounded(ret->position, readable_end, &position) < 0 ||
+        herd_timestamp_parse_bounded(ret->time, readable_end, &ret->time_ns) < 0)
         return HERD_INVALID;
     return HERD_IAMAT;
 }
 
-static enum herd_verb parse_at(const struct herd_span *fields, const char *limit, struct herd_command *ret)
+static enum herd_verb parse_at(const struct herd_span *fields, const char *readable_end, struct herd_command *ret)
 {
     ret->server = fields[0];
     ret->diff = fields[1];
     if (!herd_name_valid(ret->server) || !herd_diff_valid(ret->diff))
         return HERD_INVALID;
-    return parse_report(fields + 2, limit, ret) == HERD_IAMAT ? HERD_AT : HERD_INVALID;
+    return parse_report(fields + 2, readable_end, ret) == HERD_IAMAT ? HERD_AT : HERD_INVALID;
 }
 
 static enum herd_verb parse_whatsat(const struct herd_span *fields, struct herd_command *ret)
@@ -88,31 +91,44 @@ static enum herd_verb parse_whatsat(const struct herd_span *fields, struct herd_
     return HERD_WHATSAT;
 }
 
-static enum herd_verb parse_hello(const struct herd_span *fields, struct herd_command *ret)
+/* The version decides what the other fields mean: of one that is not known nothing but itself is required. */
+static enum herd_verb parse_hello(const struct herd_span *fields, size_t count, struct herd_command *ret)
 {
-    ret->from = fields[1];
-    ret->to = fields[2];
-    if (!parse_count(fields[0], 1000000, &ret->version) || !herd_name_valid(ret->from) ||
-        !herd_name_valid(ret->to) || !herd_hex_read(fields[3], &ret->incarnation))
+    const struct herd_span none = {"", 0};
+    struct herd_decimal number = {0};
+    ret->from = count > 1 && herd_name_valid(fields[1]) ? fields[1] : none;
+    ret->to = count > 2 && herd_name_valid(fields[2]) ? fields[2] : none;
+    ret->incarnation = ret->expire_ms = 0;
+    bool whole = count > 3 && herd_hex_read(fields[3], &ret->incarnation);
+    if (!parse_count(fields[0], VERSION_MAX, &ret->version))
         return HERD_INVALID;
+    if (ret->version != HERD_PROTOCOL_VERSION)
+        return HERD_HELLO;
+    if (!whole || ret->from.len == 0 || ret->to.len == 0)
+        return HERD_INVALID;
+    if (count > 4) { /* a later version's field may stand here, of any form */
+        const char *end = fields[4].at + fields[4].len;
+        if (herd_decimal_scan(fields[4].at, end, end, &number) == end && !number.frac)
+            ret->expire_ms = number.whole;
+    }
     return HERD_HELLO;
 }
 
-static enum herd_verb parse(struct herd_span line, const char *limit, struct herd_command *ret)
+static enum herd_verb parse(struct herd_span line, const char *readable_end, struct herd_command *ret)
 {
     struct herd_span fields[FIELDS_MAX];
-    size_t count = herd_fields(line, limit, fields, FIELDS_MAX);
+    size_t count = herd_fields(line, readable_end, fields, FIELDS_MAX);
 
     if (count == 0)
         return HERD_BLANK;
     if (count == 4 && IS(fields[0], "IAMAT"))
-        return parse_report(fields + 1, limit, ret);
+        return parse_report(fields + 1, readable_end, ret);
     if (count == 6 && IS(fields[0], "AT"))
-        return parse_at(fields + 1, limit, ret);
+        return parse_at(fields + 1, readable_end, ret);
     if (count == 4 && IS(fields[0], "WHATSAT"))
         return parse_whatsat(fields + 1, ret);
-    if (count == 5 && IS(fields[0], "HELLO"))
-        return parse_hello(fields + 1, ret);
+    if (count >= 2 && IS(fields[0], "HELLO"))
+        return parse_hello(fields + 1, (count < FIELDS_MAX ? count : FIELDS_MAX) - 1, ret);
     if (count == 1 && IS(fields[0], "PING"))
         return HERD_PING;
     if (count == 1 && IS(fields[0], "PONG"))
@@ -120,7 +136,7 @@ static enum herd_verb parse(struct herd_span line, const char *limit, struct her
     if (count == 1 && IS(fields[0], "PUSH"))
         return HERD_PUSH;
     if (count >= 2) {
-        ret->rest = (struct herd_span){fields[1].at, (size_t)(line.at + line.len - fields[1].at)};
+        ret->args = (struct herd_span){fields[1].at, (size_t)(line.at + line.len - fields[1].at)};
         if (IS(fields[0], "LIST"))
             return HERD_LIST;
         if (IS(fields[0], "SUMS"))
@@ -133,21 +149,22 @@ static enum herd_verb parse(struct herd_span line, const char *limit, struct her
     return HERD_INVALID;
 }
 
-enum herd_verb herd_report_parse(struct herd_span id, struct herd_span place, struct herd_span time,
+enum herd_verb herd_report_parse(struct herd_span id, struct herd_span position, struct herd_span time,
                                  struct herd_command *ret_command)
 {
-    const struct herd_span fields[] = {id, place, time};
+    const struct herd_span fields[] = {id, position, time};
     return parse_report(fields, time.at + time.len, ret_command);
 }
 
-enum herd_verb herd_command_read(struct herd_span line, const char *limit, struct herd_command *ret_command)
+enum herd_verb herd_command_parse_bounded(struct herd_span line, const char *readable_end,
+                                          struct herd_command *ret_command)
 {
-    if (!herd_report_read(line, limit, ret_command))
-        ret_command->verb = parse(line, limit, ret_command);
+    if (!herd_line_parse_fast(line, readable_end, ret_command))
+        ret_command->verb = parse(line, readable_end, ret_command);
     return ret_command->verb;
 }
 
 enum herd_verb herd_command_parse(struct herd_span line, struct herd_command *ret_command)
 {
-    return herd_command_read(line, line.len ? line.at + line.len : line.at, ret_command);
+    return herd_command_parse_bounded(line, line.len ? line.at + line.len : line.at, ret_command);
 }

@@ -27,8 +27,8 @@ static void test_push(void **state)
         assert_int_equal(lines(text, "PUSH"), rows[i].push);
         assert_int_equal(lines(text, "SUMS 0 0 "), !rows[i].push);
         assert_int_equal(lines(text, "AT "), rows[i].push ? rows[i].ours : 0);
-        assert_int_equal(herd_node_counts(o.node).syncs, 1);
-        assert_false(herd_session_wants(o.link));
+        assert_int_equal(herd_node_stats(o.node).syncs, 1);
+        assert_false(herd_session_want_write(o.link));
         end(&o);
     }
     struct one o;
@@ -75,21 +75,24 @@ static void test_frames_refused(void **state)
         "SUMS 0 0 x 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
         "SUMS 18446744073709551616 0 " S16 "\n",
         "SUMS 4294967296 0 " S16 "\n",
-        "LIST 0 0\n",
-        "LIST 0 0 any\n",
-        "LIST 0 0 all 1\n",
+        "LIST 8 0\n",
+        "LIST 8 0 any\n",
+        "LIST 8 0 all 1\n",
+        "LIST 0 0 all\n", /* depths that no node lists */
+        "LIST 0 0 end\n",
+        "LIST 4 f all\n",
         "LIST 17 0 end\n",
         "LIST 16 10000 end\n",
         "LIST 20 0 end\n",
-        "LIST 0 0 ask 1:1\n",
-        "LIST 0 0 end 0000000000000001:000000000000000g\n",
-        "LIST 0 0 end 0000000000000001-0000000000000001\n",
-        "LIST 0 0 end 0000000000000001:0000000000000001x\n",
+        "LIST 8 0 ask 1:1\n",
+        "LIST 8 0 end 0000000000000001:000000000000000g\n",
+        "LIST 8 0 end 0000000000000001-0000000000000001\n",
+        "LIST 8 0 end 0000000000000001:0000000000000001x\n",
     };
     static const char *const good[] = {
         "SUMS 0 0 " S16 "\n", "SUMS 12 fff " S16 "\n",
-        "LIST 0 0 end\n",     "LIST 16 ffff ask\n",
-        "LIST 4 f all\n",     "LIST 0 0 ask 0000000000000001:0000000000000001 0000000000000001:0000000000000001\n",
+        "LIST 8 0 end\n",     "LIST 16 ffff ask\n",
+        "LIST 8 f all\n",     "LIST 8 0 ask 0000000000000001:0000000000000001 0000000000000001:0000000000000001\n",
     };
     for (size_t follows = 0; follows < 2; follows++) {
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -154,16 +157,16 @@ static void test_busy_links_raise_no_alarm(void **state)
             tell(&o, line);
         }
         tell(&o, "ROOT 3 0\n");
-        assert_int_equal(herd_node_counts(o.node).repairs, 0);
+        assert_int_equal(herd_node_stats(o.node).repairs, 0);
     }
     for (int check = 0; check < 2; check++) {
-        assert_int_equal(herd_node_counts(o.node).repairs, 0);
+        assert_int_equal(herd_node_stats(o.node).repairs, 0);
         o.now.steady_ns = herd_sync_next_ns(o.node, o.node->peers[0]);
         herd_node_tick(o.node, o.now);
         told(&o);
         tell(&o, "ROOT 3 0\n");
     }
-    assert_int_equal(herd_node_counts(o.node).repairs, 1);
+    assert_int_equal(herd_node_stats(o.node).repairs, 1);
     assert_int_equal(lines(told(&o), "SUMS 0 0 "), 1);
     end(&o);
 }
@@ -188,7 +191,7 @@ static void test_reasons(void **state)
             descents[check / 20] += lines(told(&o), "SUMS 0 0 ");
             assert_string_equal(o.notice, reason == 0 ? "neighbour_refuses_records" : "");
         }
-        assert_int_equal(herd_node_counts(o.node).repairs, 0);
+        assert_int_equal(herd_node_stats(o.node).repairs, 0);
         assert_in_range(descents[0], 3, 4);
         assert_in_range(descents[1] + descents[2], 3, 5);
         tell(&o, "PONG\n");
