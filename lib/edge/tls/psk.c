@@ -83,7 +83,7 @@ static int read_line(struct herd_psks *psks, struct herd_span line, unsigned num
 }
 
 int herd_psks_parse(struct herd_psks *ret_psks, struct herd_span text, const char *path,
-                    struct herd_tls_fault *reterr_fault)
+                    struct herd_tls_fault *reterr_diagnostic)
 {
     size_t lines = 1;
     for (size_t i = 0; i < text.len; i++)
@@ -97,7 +97,7 @@ int herd_psks_parse(struct herd_psks *ret_psks, struct herd_span text, const cha
         const char *lf = memchr(text.at, '\n', text.len);
         struct herd_span line = {text.at, lf ? (size_t)(lf - text.at) : text.len};
         size_t used = line.len + (lf != NULL);
-        err = read_line(&psks, line, ++number, path, reterr_fault);
+        err = read_line(&psks, line, ++number, path, reterr_diagnostic);
         text = (struct herd_span){text.at + used, text.len - used};
     }
     if (err >= 0)

@@ -45,9 +45,9 @@ struct herd_tls_fault {
 };
 
 /* Reads all files and judges them together: that the key belongs to the certificate, that its chain leads to the roots,
- * that it is valid now and bears our own name. HERD_E_NOMEM; HERD_E_IO, HERD_E_ACCESS, HERD_E_SYNTAX with *reterr_fault. */
+ * that it is valid now and bears our own name. HERD_E_NOMEM; HERD_E_IO, HERD_E_ACCESS, HERD_E_SYNTAX with *reterr_diagnostic. */
 int herd_tls_context_new(struct herd_tls_context **ret_context, const struct herd_tls_options *options,
-                         struct herd_tls_fault *reterr_fault);
+                         struct herd_tls_fault *reterr_diagnostic);
 /* A context around an SSL_CTX of the program's own, which keeps its settings; a reference is taken. */
 int herd_tls_context_adopt(struct herd_tls_context **ret_context, struct ssl_ctx_st *ssl_ctx,
                            struct herd_span herd);
@@ -108,9 +108,9 @@ enum herd_tls_proof {
 
 /* Who is at the other end. *ret_name is borrowed for the stream's life. */
 enum herd_tls_proof herd_tls_stream_peer(const struct herd_tls_stream *stream, struct herd_span *ret_name);
-/* Whether `context`, read later than the one of the stream, would still accept the peer. False with *reterr_fault. */
+/* Whether `context`, read later than the one of the stream, would still accept the peer. False with *reterr_diagnostic. */
 bool herd_tls_stream_accepted_by(const struct herd_tls_stream *stream, const struct herd_tls_context *context,
-                                 struct herd_tls_fault *reterr_fault);
+                                 struct herd_tls_fault *reterr_diagnostic);
 
 /* ---- tokens ---- */
 

@@ -286,10 +286,10 @@ static struct herd_tls_context *context_new(void)
 }
 
 int herd_tls_context_new(struct herd_tls_context **ret_context, const struct herd_tls_options *options,
-                         struct herd_tls_fault *reterr_fault)
+                         struct herd_tls_fault *reterr_diagnostic)
 {
     struct herd_tls_context *context = context_new();
-    struct reader reader = {.context = context, .options = options, .fault = reterr_fault};
+    struct reader reader = {.context = context, .options = options, .fault = reterr_diagnostic};
     if (!context)
         return HERD_E_NOMEM;
     ERR_clear_error();

@@ -55,17 +55,18 @@ static int read_all(const char *path, int fd, off_t size, struct herd_buf *out, 
     }
 }
 
-int herd_tls_file_read(const char *path, bool secret, struct herd_buf *out, struct herd_tls_fault *reterr_fault)
+int herd_tls_file_read(const char *path, bool secret, struct herd_buf *out,
+                       struct herd_tls_fault *reterr_diagnostic)
 {
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        herd_tls_fail(reterr_fault, "file_unreadable", "%s: %s", path, strerror(errno));
+        herd_tls_fail(reterr_diagnostic, "file_unreadable", "%s: %s", path, strerror(errno));
         return HERD_E_IO;
     }
-    int err = judge(path, fd, secret, &status, reterr_fault);
+    int err = judge(path, fd, secret, &status, reterr_diagnostic);
     if (err >= 0)
-        err = read_all(path, fd, status.st_size, out, reterr_fault);
+        err = read_all(path, fd, status.st_size, out, reterr_diagnostic);
     close(fd);
     return err;
 }

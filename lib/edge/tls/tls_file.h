@@ -6,7 +6,8 @@
 #include "tls.h"
 
 /* Reads a regular file of at most 16 MiB into `out`. `secret`: refuses one that others can read. HERD_E_IO,
- * HERD_E_ACCESS with *reterr_fault; HERD_E_NOMEM. */
-int herd_tls_file_read(const char *path, bool secret, struct herd_buf *out, struct herd_tls_fault *reterr_fault);
+ * HERD_E_ACCESS with *reterr_diagnostic; HERD_E_NOMEM. */
+int herd_tls_file_read(const char *path, bool secret, struct herd_buf *out,
+                       struct herd_tls_fault *reterr_diagnostic);
 
 #endif

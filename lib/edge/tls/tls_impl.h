@@ -64,9 +64,9 @@ BIO_METHOD *herd_tls_bio_method(void);
 BIO *herd_tls_bio_new(const BIO_METHOD *method, struct herd_tls_stream *stream);
 
 /* ---- psk.c ---- */
-/* Parses the text of a file of keys. HERD_E_NOMEM; HERD_E_SYNTAX, HERD_E_EXISTS with *reterr_fault. */
+/* Parses the text of a file of keys. HERD_E_NOMEM; HERD_E_SYNTAX, HERD_E_EXISTS with *reterr_diagnostic. */
 int herd_psks_parse(struct herd_psks *ret_psks, struct herd_span text, const char *path,
-                    struct herd_tls_fault *reterr_fault);
+                    struct herd_tls_fault *reterr_diagnostic);
 void herd_psks_fini(struct herd_psks *psks);
 const struct herd_psk *herd_psks_find(const struct herd_psks *psks, struct herd_span name);
 /* Makes `ssl_ctx` ask the streams' contexts for keys. */

@@ -20,20 +20,20 @@ static bool key_still_there(const struct herd_tls_stream *stream, const struct h
 }
 
 bool herd_tls_stream_accepted_by(const struct herd_tls_stream *stream, const struct herd_tls_context *context,
-                                 struct herd_tls_fault *reterr_fault)
+                                 struct herd_tls_fault *reterr_diagnostic)
 {
     X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
     if (stream->psk_identity[0] && SSL_session_reused(stream->ssl))
-        return key_still_there(stream, context, reterr_fault);
+        return key_still_there(stream, context, reterr_diagnostic);
     if (!certificate)
         return true; /* it never proved anything this way */
     X509_STORE_CTX *store_ctx = X509_STORE_CTX_new();
     bool good = store_ctx && X509_STORE_CTX_init(store_ctx, SSL_CTX_get_cert_store(context->ssl_ctx), certificate,
                                                  SSL_get_peer_cert_chain(stream->ssl)) == 1;
     if (!good)
-        herd_tls_fail(reterr_fault, "out_of_memory", "out of memory");
+        herd_tls_fail(reterr_diagnostic, "out_of_memory", "out of memory");
     else if (X509_verify_cert(store_ctx) != 1) {
-        herd_tls_verify_fault(store_ctx, reterr_fault);
+        herd_tls_verify_fault(store_ctx, reterr_diagnostic);
         good = false;
     }
     X509_STORE_CTX_free(store_ctx);

@@ -18,8 +18,8 @@ static void test_good(void **state)
         "\"/etc/herd/identities\", "
         "\"psk_file\": \"/etc/herd/{name}.psk\"}";
     struct herd_config *config = NULL, *again = NULL;
-    struct herd_config_fault fault;
-    assert_int_equal(herd_config_parse(&config, herd_span_of(text), &fault), 0);
+    struct herd_diagnostic diagnostic;
+    assert_int_equal(herd_config_parse(&config, herd_span_of(text), &diagnostic), 0);
     for (int round = 0; round < 2; round++) {
         const struct herd_config *c = round ? again : config;
         assert_int_equal(c->tls.mode, HERD_TLS_ALLOW);
@@ -35,20 +35,22 @@ static void test_good(void **state)
         if (round == 0) {
             struct herd_buf printed = {0};
             assert_int_equal(herd_config_print(config, &printed), 0);
-            assert_int_equal(herd_config_parse(&again, (struct herd_span){printed.at, printed.len}, &fault), 0);
+            assert_int_equal(herd_config_parse(&again, (struct herd_span){printed.at, printed.len}, &diagnostic),
+                             0);
             herd_buf_fini(&printed);
         }
     }
     herd_config_free(config);
     herd_config_free(again);
 
-    assert_int_equal(herd_config_parse(&config, herd_span_of("{}"), &fault), 0);
+    assert_int_equal(herd_config_parse(&config, herd_span_of("{}"), &diagnostic), 0);
     assert_int_equal(config->tls.mode, HERD_TLS_OFF);
     assert_false(config->herd || config->identities || config->psk_file || config->secret_file || config->tls.ca);
     herd_config_free(config);
     /* A member tls alone means what it says: only TLS. */
-    assert_int_equal(
-        herd_config_parse(&config, herd_span_of("{\"herd\": \"h\", \"psk_file\": \"p\", \"tls\": {}}"), &fault), 0);
+    assert_int_equal(herd_config_parse(&config, herd_span_of("{\"herd\": \"h\", \"psk_file\": \"p\", \"tls\": {}}"),
+                                       &diagnostic),
+                     0);
     assert_int_equal(config->tls.mode, HERD_TLS_REQUIRE);
     assert_false(config->tls.tls_1_2);
     herd_config_free(config);
@@ -81,10 +83,10 @@ static void test_bad(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct herd_config *config = NULL;
-        struct herd_config_fault fault = {0};
-        int err = herd_config_parse(&config, herd_span_of(rows[i][0]), &fault);
-        if (err >= 0 || !strstr(fault.what, rows[i][1]))
-            fail_msg("%s\n  %s\n  %s", rows[i][0], fault.what, rows[i][1]);
+        struct herd_diagnostic diagnostic = {0};
+        int err = herd_config_parse(&config, herd_span_of(rows[i][0]), &diagnostic);
+        if (err >= 0 || !strstr(diagnostic.message, rows[i][1]))
+            fail_msg("%s\n  %s\n  %s", rows[i][0], diagnostic.message, rows[i][1]);
     }
 }
 
