@@ -26,6 +26,22 @@ struct herd_tls_stream;
 
 /* ---- context ---- */
 
+/* One sentence, and what it is about: "tls_certificate_expired" "/etc/herd/x.pem: ...". */
+struct herd_tls_fault {
+    const char *event; /* static, one_word_like_this */
+    char text[400];
+};
+
+enum herd_tls_file {
+    HERD_TLS_FILE_CERTIFICATE,
+    HERD_TLS_FILE_KEY,
+    HERD_TLS_FILE_CA,
+    HERD_TLS_FILE_CRL,
+    HERD_TLS_FILE_PSK,
+};
+/* Is told each fault, where all are wanted. `fault` is borrowed for the call. */
+typedef void herd_tls_report(void *ctx, enum herd_tls_file file, int err, const struct herd_tls_fault *fault);
+
 /* Strings and spans are borrowed for the call; a NULL path: not given. */
 struct herd_tls_options {
     const char *certificate; /* PEM: ours, then intermediates */
@@ -36,16 +52,13 @@ struct herd_tls_options {
     bool tls_1_2;            /* accept TLS 1.2 too */
     struct herd_span herd;   /* name of the herd: herd://HERD/... */
     struct herd_span self;   /* our own name, or {NULL, 0}: a client */
-};
-
-/* One sentence, and what it is about: "tls_certificate_expired" "/etc/herd/x.pem: ...". */
-struct herd_tls_fault {
-    const char *event; /* static, one_word_like_this */
-    char text[400];
+    herd_tls_report *report; /* NULL: the first fault is the end */
+    void *report_ctx;
 };
 
 /* Reads all files and judges them together: that the key belongs to the certificate, that its chain leads to the roots,
- * that it is valid now and bears our own name. HERD_E_NOMEM; HERD_E_IO, HERD_E_ACCESS, HERD_E_SYNTAX with *reterr_diagnostic. */
+ * that it is valid now and bears our own name, and that a server may use it to accept and to dial. HERD_E_NOMEM; HERD_E_IO,
+ * HERD_E_ACCESS, HERD_E_SYNTAX with the first fault in *reterr_diagnostic; with `report` the others are told too. */
 int herd_tls_context_new(struct herd_tls_context **ret_context, const struct herd_tls_options *options,
                          struct herd_tls_fault *reterr_diagnostic);
 /* A context around an SSL_CTX of the program's own, which keeps its settings; a reference is taken. */
@@ -54,12 +67,15 @@ int herd_tls_context_adopt(struct herd_tls_context **ret_context, struct ssl_ctx
 struct herd_tls_context *herd_tls_context_ref(struct herd_tls_context *context);
 void herd_tls_context_unref(struct herd_tls_context *context); /* NULL is fine */
 
-/* What of a context ends first, in POSIX seconds: our certificate, a root, the revocation list. `what` is static.
- * INT64_MAX: nothing ends. */
+/* When something of a context ends, in POSIX seconds. INT64_MAX: it does not. */
 struct herd_tls_end {
     int64_t at_s;
-    const char *what;
+    const char *what; /* static: "certificate", "ca", "crl" */
 };
+enum { HERD_TLS_ENDS = 3 };
+/* The first end of our certificate (or one sent with it), of the roots, and of the revocation lists. */
+void herd_tls_context_ends(const struct herd_tls_context *context, struct herd_tls_end ret_ends[HERD_TLS_ENDS]);
+/* The first of all. */
 struct herd_tls_end herd_tls_context_end(const struct herd_tls_context *context);
 
 /* ---- stream ---- */
@@ -72,7 +88,8 @@ struct herd_tls_expect {
     const char *dns_name;    /* else the DNS name of a certificate of public roots; NULL: not looked for */
 };
 
-/* HERD_E_NOMEM. `expect` (borrowed for the call, clients only) may be NULL: any certificate of the roots. */
+/* HERD_E_NOMEM; HERD_E_ARG: no server can have the expected name, it is too long. `expect` (borrowed for the call, clients
+ * only) may be NULL: any certificate of the roots. */
 int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_context *context,
                         enum herd_tls_role role, const struct herd_tls_expect *expect);
 void herd_tls_stream_free(struct herd_tls_stream *stream); /* NULL is fine */
@@ -108,7 +125,8 @@ enum herd_tls_proof {
 
 /* Who is at the other end. *ret_name is borrowed for the stream's life. */
 enum herd_tls_proof herd_tls_stream_peer(const struct herd_tls_stream *stream, struct herd_span *ret_name);
-/* Whether `context`, read later than the one of the stream, would still accept the peer. False with *reterr_diagnostic. */
+/* Whether `context`, read later than the one of the stream, would still accept the peer, and by the same name. False with
+ * *reterr_diagnostic. */
 bool herd_tls_stream_accepted_by(const struct herd_tls_stream *stream, const struct herd_tls_context *context,
                                  struct herd_tls_fault *reterr_diagnostic);
 

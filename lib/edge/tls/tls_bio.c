@@ -9,6 +9,8 @@ static int read_in(BIO *bio, char *to, int len)
 {
     struct herd_tls_stream *stream = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
+    if (stream->flooded)
+        return -1; /* no more of it is read */
     if (stream->in.len == 0) {
         BIO_set_retry_read(bio);
         return -1;

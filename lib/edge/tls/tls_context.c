@@ -22,24 +22,40 @@ struct reader {
     const struct herd_tls_options *options;
     struct herd_tls_fault *fault;
     struct herd_buf file;
+    struct herd_tls_fault first;
     X509 *leaf; /* our certificate; the SSL_CTX owns it */
 };
 
 /* ---- ends ---- */
 
-static void note_end(struct herd_tls_context *context, const ASN1_TIME *time, const char *what)
+enum end { END_CERTIFICATE, END_CA, END_CRL };
+
+static void note_end(struct herd_tls_context *context, const ASN1_TIME *time, enum end what)
 {
     struct tm tm;
     if (!time || ASN1_TIME_to_tm(time, &tm) != 1)
         return;
     int64_t at_s = (int64_t)timegm(&tm);
-    if (at_s < context->end.at_s)
-        context->end = (struct herd_tls_end){at_s, what};
+    if (at_s < context->ends_s[what])
+        context->ends_s[what] = at_s;
+}
+
+void herd_tls_context_ends(const struct herd_tls_context *context, struct herd_tls_end ret_ends[HERD_TLS_ENDS])
+{
+    static const char *const names[HERD_TLS_ENDS] = {"certificate", "ca", "crl"};
+    for (size_t i = 0; i < HERD_TLS_ENDS; i++)
+        ret_ends[i] = (struct herd_tls_end){context->ends_s[i], names[i]};
 }
 
 struct herd_tls_end herd_tls_context_end(const struct herd_tls_context *context)
 {
-    return context->end;
+    struct herd_tls_end ends[HERD_TLS_ENDS];
+    size_t first = 0;
+    herd_tls_context_ends(context, ends);
+    for (size_t i = 1; i < HERD_TLS_ENDS; i++)
+        if (ends[i].at_s < ends[first].at_s)
+            first = i;
+    return ends[first];
 }
 
 /* ---- reading ---- */
@@ -47,6 +63,10 @@ struct herd_tls_end herd_tls_context_end(const struct herd_tls_context *context)
 static int fail_ssl(struct reader *reader, const char *event, const char *path)
 {
     char text[200];
+    if (herd_tls_error_is_memory()) {
+        ERR_clear_error();
+        return HERD_E_NOMEM;
+    }
     herd_tls_fail(reader->fault, event, "%s: %s", path, herd_tls_error_text(text, sizeof text));
     return HERD_E_SYNTAX;
 }
@@ -84,6 +104,7 @@ static int read_certificate(struct reader *reader)
         reader->leaf = one;
     X509_free(one); /* the SSL_CTX has a reference */
     while (good && (one = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
+        note_end(reader->context, X509_get0_notAfter(one), END_CERTIFICATE);
         good = SSL_CTX_add0_chain_cert(ssl_ctx, one) == 1;
         if (!good)
             X509_free(one);
@@ -123,11 +144,11 @@ static int read_roots(struct reader *reader)
     for (X509 *one; good && (one = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL)); count++) {
         good = X509_STORE_add_cert(SSL_CTX_get_cert_store(ssl_ctx), one) == 1 &&
                SSL_CTX_add_client_CA(ssl_ctx, one) == 1;
-        note_end(reader->context, X509_get0_notAfter(one), "ca");
+        note_end(reader->context, X509_get0_notAfter(one), END_CA);
         X509_free(one);
     }
     BIO_free(bio);
-    if (good && count == 0) {
+    if (good && count == 0 && ended_well()) {
         herd_tls_fail(reader->fault, "tls_ca_bad", "%s: no certificate in it", path);
         ERR_clear_error();
         return HERD_E_SYNTAX;
@@ -149,11 +170,11 @@ static int read_crl(struct reader *reader)
     for (X509_CRL *one; good && (one = PEM_read_bio_X509_CRL(bio, NULL, no_password, NULL)); count++) {
         good = X509_STORE_add_crl(store, one) == 1;
         ended |= X509_CRL_get0_nextUpdate(one) && X509_cmp_current_time(X509_CRL_get0_nextUpdate(one)) < 0;
-        note_end(reader->context, X509_CRL_get0_nextUpdate(one), "crl");
+        note_end(reader->context, X509_CRL_get0_nextUpdate(one), END_CRL);
         X509_CRL_free(one);
     }
     BIO_free(bio);
-    if (good && (count == 0 || ended)) {
+    if (good && (ended || count == 0) && ended_well()) {
         herd_tls_fail(reader->fault, "tls_crl_unusable",
                       ended ? "%s: its next update is overdue" : "%s: no list in it", path);
         ERR_clear_error();
@@ -185,7 +206,7 @@ static int judge_certificate(struct reader *reader)
     struct herd_tls_context *context = reader->context;
     char name[HERD_PSK_NAME_MAX], found[200];
     size_t len = 0;
-    note_end(context, X509_get0_notAfter(reader->leaf), "certificate");
+    note_end(context, X509_get0_notAfter(reader->leaf), END_CERTIFICATE);
     if (context->self.len > 0) {
         enum herd_tls_proof proof = herd_tls_certificate_name(reader->leaf, context->herd, name, &len);
         if (proof != HERD_TLS_PROOF_SERVER || !herd_span_equal((struct herd_span){name, len}, context->self)) {
@@ -193,6 +214,14 @@ static int judge_certificate(struct reader *reader)
             herd_tls_fail(reader->fault, "tls_name_differs", "%s: expected=herd://%.*s/server/%.*s found=%s",
                           reader->options->certificate, (int)context->herd.len, context->herd.at,
                           (int)context->self.len, context->self.at, found);
+            return HERD_E_SYNTAX;
+        }
+        if (X509_check_purpose(reader->leaf, X509_PURPOSE_SSL_SERVER, 0) != 1 ||
+            X509_check_purpose(reader->leaf, X509_PURPOSE_SSL_CLIENT, 0) != 1) {
+            herd_tls_fail(
+                reader->fault, "tls_certificate_bad",
+                "%s: its extended key usage must be both serverAuth and clientAuth: servers dial each other",
+                reader->options->certificate);
             return HERD_E_SYNTAX;
         }
     }
@@ -209,30 +238,54 @@ static int judge_certificate(struct reader *reader)
     int err = 0;
     if (X509_verify_cert(store_ctx) != 1) {
         herd_tls_verify_fault(store_ctx, reader->fault);
-        err = HERD_E_SYNTAX;
+        err = X509_STORE_CTX_get_error(store_ctx) == X509_V_ERR_OUT_OF_MEM ? HERD_E_NOMEM : HERD_E_SYNTAX;
     }
     X509_STORE_CTX_free(store_ctx);
     ERR_clear_error();
     return err;
 }
 
+/* Keeps the first fault, and tells each where all are wanted. True: the reading goes on. */
+static bool goes_on(struct reader *reader, enum herd_tls_file file, int err, int *io_first)
+{
+    if (err >= 0)
+        return true;
+    const struct herd_tls_options *o = reader->options;
+    if (o->report && err != HERD_E_NOMEM)
+        o->report(o->report_ctx, file, err, reader->fault);
+    if (*io_first >= 0) {
+        *io_first = err;
+        reader->first = *reader->fault;
+    }
+    return o->report && err != HERD_E_NOMEM;
+}
+
 static int read_files(struct reader *reader)
 {
+    static int (*const readers[])(struct reader *) = {
+        [HERD_TLS_FILE_CERTIFICATE] = read_certificate,
+        [HERD_TLS_FILE_KEY] = read_key,
+        [HERD_TLS_FILE_CA] = read_roots,
+        [HERD_TLS_FILE_CRL] = read_crl,
+        [HERD_TLS_FILE_PSK] = read_psks,
+    };
     const struct herd_tls_options *o = reader->options;
-    int err = 0;
-    if (o->ca)
-        err = read_roots(reader);
-    if (err >= 0 && o->crl)
-        err = read_crl(reader);
-    if (err >= 0 && o->certificate)
-        err = read_certificate(reader);
-    if (err >= 0 && o->certificate)
-        err = read_key(reader);
-    if (err >= 0 && o->psk_file)
-        err = read_psks(reader);
-    if (err >= 0 && o->certificate)
-        err = judge_certificate(reader);
-    return err;
+    const char *const paths[] = {o->certificate, o->certificate ? o->key : NULL, o->ca, o->crl, o->psk_file};
+    int first = 0;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (!paths[i])
+            continue;
+        ERR_clear_error();
+        if (!goes_on(reader, (enum herd_tls_file)i, readers[i](reader), &first))
+            return first;
+        if (i == HERD_TLS_FILE_CERTIFICATE && first < 0)
+            i = HERD_TLS_FILE_KEY; /* of an unreadable certificate no key is the right one */
+    }
+    if (first >= 0 && o->certificate)
+        (void)goes_on(reader, HERD_TLS_FILE_CERTIFICATE, judge_certificate(reader), &first);
+    if (first < 0)
+        *reader->fault = reader->first;
+    return first;
 }
 
 /* ---- life ---- */
@@ -276,7 +329,8 @@ static struct herd_tls_context *context_new(void)
     if (!context)
         return NULL;
     context->references = 1;
-    context->end = (struct herd_tls_end){INT64_MAX, ""};
+    for (size_t i = 0; i < HERD_TLS_ENDS; i++)
+        context->ends_s[i] = INT64_MAX;
     context->bio_method = herd_tls_bio_method();
     if (!context->bio_method) {
         free(context);
@@ -293,6 +347,7 @@ int herd_tls_context_new(struct herd_tls_context **ret_context, const struct her
     if (!context)
         return HERD_E_NOMEM;
     ERR_clear_error();
+    context->tls_1_2 = options->tls_1_2;
     context->ssl_ctx = SSL_CTX_new(TLS_method());
     int err = HERD_E_NOMEM;
     if (context->ssl_ctx && set_up(context->ssl_ctx, options->tls_1_2))

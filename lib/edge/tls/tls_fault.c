@@ -16,6 +16,12 @@ void herd_tls_fail(struct herd_tls_fault *fault, const char *event, const char *
     va_end(args);
 }
 
+bool herd_tls_error_is_memory(void)
+{
+    return ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ||
+           ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+}
+
 const char *herd_tls_error_text(char *text, size_t size)
 {
     unsigned long code = ERR_get_error();

@@ -6,6 +6,7 @@
 #include "tls.h"
 
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 /* Sessions of another context are refused by OpenSSL, those made from keys of pairs too. */
 #define HERD_TLS_ID_CONTEXT "herd"
@@ -32,7 +33,8 @@ struct herd_tls_context {
     struct herd_psks psks;
     struct herd_buf names; /* the herd's, then our own */
     struct herd_span herd, self;
-    struct herd_tls_end end;
+    bool tls_1_2;
+    int64_t ends_s[HERD_TLS_ENDS]; /* certificate, ca, crl */
 };
 
 struct herd_tls_stream {
@@ -45,16 +47,22 @@ struct herd_tls_stream {
     enum herd_tls_proof proof;
     bool no_memory;      /* `out` could not grow */
     bool expects_server; /* `peer` is whom a client expects */
-    uint64_t written;    /* bytes since the last change of keys */
+    bool flooded;        /* too many messages that are no data */
+    unsigned messages;   /* of those since the last data */
+    uint64_t records;    /* written and read since the last change of keys */
     char *dns_name;      /* whom a client expects otherwise */
     char peer[HERD_PSK_NAME_MAX];
     size_t peer_len;
     char psk_identity[2 * HERD_PSK_NAME_MAX + 2]; /* "from>to" */
+    unsigned char first[8];                       /* what the peer began with, for the log */
+    size_t first_len;
     struct herd_tls_fault fault;
 };
 
 /* ---- tls_fault.c ---- */
 void herd_tls_fail(struct herd_tls_fault *fault, const char *event, const char *form, ...) HERD_PRINTF(3, 4);
+/* Whether OpenSSL's queue says that memory ran out. */
+bool herd_tls_error_is_memory(void);
 /* The text of OpenSSL's oldest error, which empties its queue. */
 const char *herd_tls_error_text(char *text, size_t size);
 
@@ -76,10 +84,14 @@ void herd_psk_install(SSL_CTX *ssl_ctx);
 /* The one herd:// name of a certificate. HERD_TLS_PROOF_NONE: it has none for this herd, or more than one. */
 enum herd_tls_proof herd_tls_certificate_name(const X509 *certificate, struct herd_span herd,
                                               char ret_name[HERD_PSK_NAME_MAX], size_t *ret_len);
-/* All alternative names of a certificate as text, for the log; cut off where `size` ends. */
+/* All alternative names of a certificate as text, for the log; bytes that are not printable as \xNN; cut off where `size`
+ * ends. */
 void herd_tls_certificate_describe(const X509 *certificate, char *text, size_t size);
 /* Finds out who the peer is when the handshake is over. 0, or HERD_E_ACCESS with the stream's fault. */
 int herd_tls_peer_prove(struct herd_tls_stream *stream);
+/* What a certificate's names say. The one fuzz targets and tests call with names that no authority signs. */
+enum herd_tls_proof herd_tls_names_read(const GENERAL_NAMES *names, struct herd_span herd,
+                                        char ret_name[HERD_PSK_NAME_MAX], size_t *ret_len);
 /* Turns the result of a failed verification into a fault. */
 void herd_tls_verify_fault(X509_STORE_CTX *store_ctx, struct herd_tls_fault *fault);
 

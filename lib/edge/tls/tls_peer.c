@@ -43,10 +43,9 @@ static struct herd_span uri_of(const GENERAL_NAME *name)
     return (struct herd_span){(const char *)ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text)};
 }
 
-enum herd_tls_proof herd_tls_certificate_name(const X509 *certificate, struct herd_span herd,
-                                              char ret_name[HERD_PSK_NAME_MAX], size_t *ret_len)
+enum herd_tls_proof herd_tls_names_read(const GENERAL_NAMES *names, struct herd_span herd,
+                                        char ret_name[HERD_PSK_NAME_MAX], size_t *ret_len)
 {
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     enum herd_tls_proof proof = HERD_TLS_PROOF_NONE;
     unsigned found = 0;
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
@@ -63,8 +62,29 @@ enum herd_tls_proof herd_tls_certificate_name(const X509 *certificate, struct he
         memcpy(ret_name, name.at, name.len);
         *ret_len = name.len;
     }
-    GENERAL_NAMES_free(names);
     return found == 1 ? proof : HERD_TLS_PROOF_NONE;
+}
+
+enum herd_tls_proof herd_tls_certificate_name(const X509 *certificate, struct herd_span herd,
+                                              char ret_name[HERD_PSK_NAME_MAX], size_t *ret_len)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    enum herd_tls_proof proof = herd_tls_names_read(names, herd, ret_name, ret_len);
+    GENERAL_NAMES_free(names);
+    return proof;
+}
+
+/* Appends bytes of a stranger, escaped; false: no room for all of them. */
+static bool append(char *text, size_t size, size_t *io_used, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool printable = bytes[i] > 0x20 && bytes[i] < 0x7f && bytes[i] != '\\' && bytes[i] != ',';
+        if (*io_used + (printable ? 1 : 4) >= size)
+            return false;
+        *io_used += (size_t)snprintf(text + *io_used, size - *io_used, printable ? "%c" : "\\x%02x",
+                                     (unsigned char)bytes[i]);
+    }
+    return true;
 }
 
 void herd_tls_certificate_describe(const X509 *certificate, char *text, size_t size)
@@ -77,13 +97,13 @@ void herd_tls_certificate_describe(const X509 *certificate, char *text, size_t s
         if (one->type != GEN_URI && one->type != GEN_DNS)
             continue;
         const ASN1_STRING *value = one->type == GEN_URI ? one->d.uniformResourceIdentifier : one->d.dNSName;
-        int len = ASN1_STRING_length(value);
-        int put =
-            snprintf(text + used, size - used, "%s%s%.*s", used ? "," : "", one->type == GEN_DNS ? "DNS:" : "",
-                     len < 200 ? len : 200, (const char *)ASN1_STRING_get0_data(value));
+        int put = snprintf(text + used, size - used, "%s%s", used ? "," : "", one->type == GEN_DNS ? "DNS:" : "");
         if (put < 0 || (size_t)put >= size - used)
             break;
         used += (size_t)put;
+        if (!append(text, size, &used, (const char *)ASN1_STRING_get0_data(value),
+                    (size_t)ASN1_STRING_length(value)))
+            break;
     }
     GENERAL_NAMES_free(names);
     if (!used)

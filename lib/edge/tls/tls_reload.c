@@ -19,6 +19,21 @@ static bool key_still_there(const struct herd_tls_stream *stream, const struct h
     return false;
 }
 
+/* The herd may have another name now, and then its certificates say nothing. */
+static bool same_name(const struct herd_tls_stream *stream, const X509 *certificate,
+                      const struct herd_tls_context *context, struct herd_tls_fault *fault)
+{
+    char name[HERD_PSK_NAME_MAX];
+    size_t len = 0;
+    enum herd_tls_proof proof = herd_tls_certificate_name(certificate, context->herd, name, &len);
+    if (proof == stream->proof &&
+        (proof == HERD_TLS_PROOF_NONE || (len == stream->peer_len && memcmp(name, stream->peer, len) == 0)))
+        return true;
+    herd_tls_fail(fault, "peer_name_differs", "the certificate of %.*s says nothing in herd %.*s",
+                  (int)stream->peer_len, stream->peer, (int)context->herd.len, context->herd.at);
+    return false;
+}
+
 bool herd_tls_stream_accepted_by(const struct herd_tls_stream *stream, const struct herd_tls_context *context,
                                  struct herd_tls_fault *reterr_diagnostic)
 {
@@ -28,13 +43,18 @@ bool herd_tls_stream_accepted_by(const struct herd_tls_stream *stream, const str
     if (!certificate)
         return true; /* it never proved anything this way */
     X509_STORE_CTX *store_ctx = X509_STORE_CTX_new();
-    bool good = store_ctx && X509_STORE_CTX_init(store_ctx, SSL_CTX_get_cert_store(context->ssl_ctx), certificate,
-                                                 SSL_get_peer_cert_chain(stream->ssl)) == 1;
-    if (!good)
+    bool good =
+        store_ctx &&
+        X509_STORE_CTX_init(store_ctx, SSL_CTX_get_cert_store(context->ssl_ctx), certificate,
+                            SSL_get_peer_cert_chain(stream->ssl)) == 1 &&
+        X509_STORE_CTX_set_default(store_ctx, stream->role == HERD_TLS_SERVER ? "ssl_client" : "ssl_server") == 1;
+    if (!good) {
         herd_tls_fail(reterr_diagnostic, "out_of_memory", "out of memory");
-    else if (X509_verify_cert(store_ctx) != 1) {
+    } else if (X509_verify_cert(store_ctx) != 1) {
         herd_tls_verify_fault(store_ctx, reterr_diagnostic);
         good = false;
+    } else {
+        good = same_name(stream, certificate, context, reterr_diagnostic);
     }
     X509_STORE_CTX_free(store_ctx);
     ERR_clear_error();

@@ -16,8 +16,11 @@
 
 /* One read of plain text: the largest record. */
 #define RECORD_BYTES 16384
-/* Keys change at the latest after so many bytes, which are at most as many records as 2^20 of 64 bytes. */
-#define REKEY_BYTES (UINT64_C(1) << 26)
+/* Keys change after so many records, both directions together. */
+#define REKEY_RECORDS (UINT64_C(1) << 20)
+/* Messages that are no data, such as key updates, between two records of data: a peer that sends more costs us work that
+ * it does not pay for. */
+#define MESSAGES_MAX 32
 
 struct herd_tls_stream *herd_tls_stream_of(const SSL *ssl)
 {
@@ -28,7 +31,9 @@ static int expect(struct herd_tls_stream *stream, const struct herd_tls_expect *
 {
     if (!whom)
         return 0;
-    if (whom->server.len > 0 && whom->server.len <= sizeof stream->peer) {
+    if (whom->server.len > sizeof stream->peer)
+        return HERD_E_ARG; /* nobody is called that, and no check at all would be worse */
+    if (whom->server.len > 0) {
         memcpy(stream->peer, whom->server.at, whom->server.len);
         stream->peer_len = whom->server.len;
         stream->expects_server = true;
@@ -48,6 +53,15 @@ static int note_verify_fault(int good, X509_STORE_CTX *store_ctx)
     if (!good && !stream->fault.event)
         herd_tls_verify_fault(store_ctx, &stream->fault);
     return good;
+}
+
+/* Called for each message of a handshake, and for those behind it. */
+static void count_messages(const SSL *ssl, int where, int result)
+{
+    struct herd_tls_stream *stream = herd_tls_stream_of(ssl);
+    (void)result;
+    if ((where & SSL_CB_LOOP) && stream->state != HERD_TLS_HANDSHAKE && ++stream->messages > MESSAGES_MAX)
+        stream->flooded = true;
 }
 
 int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_context *context,
@@ -70,13 +84,16 @@ int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_con
     SSL_set_bio(stream->ssl, bio, bio);
     if (!SSL_get_verify_callback(stream->ssl)) /* a program's own context may have one */
         SSL_set_verify(stream->ssl, SSL_get_verify_mode(stream->ssl), note_verify_fault);
+    if (!SSL_CTX_get_info_callback(context->ssl_ctx))
+        SSL_set_info_callback(stream->ssl, count_messages);
     if (role == HERD_TLS_SERVER)
         SSL_set_accept_state(stream->ssl);
     else
         SSL_set_connect_state(stream->ssl);
-    if (expect(stream, expected) < 0) {
+    int err = expect(stream, expected);
+    if (err < 0) {
         herd_tls_stream_free(stream);
-        return HERD_E_NOMEM;
+        return err;
     }
     *ret_stream = stream;
     return 0;
@@ -108,10 +125,27 @@ static const char *event_of(unsigned long code)
     }
 }
 
+/* What the log says beside OpenSSL's own words. */
+static void describe_failure(struct herd_tls_stream *stream, const char *event, char *more, size_t size)
+{
+    size_t used = 0;
+    more[0] = '\0';
+    if (strcmp(event, "tls_version") == 0 && stream->role == HERD_TLS_SERVER)
+        snprintf(more, size, "; expected TLS %s", stream->context->tls_1_2 ? "1.2 or 1.3" : "1.3");
+    if (strcmp(event, "tls_expected") != 0)
+        return;
+    used = (size_t)snprintf(more, size, "; first_bytes=");
+    for (size_t i = 0; i < stream->first_len; i++) {
+        unsigned char c = stream->first[i];
+        used += (size_t)snprintf(more + used, size - used, c > 0x20 && c < 0x7f && c != '\\' ? "%c" : "\\x%02x", c);
+    }
+}
+
 static int failed(struct herd_tls_stream *stream)
 {
-    char text[200];
+    char text[200], more[64];
     unsigned long code = ERR_peek_error();
+    stream->no_memory |= herd_tls_error_is_memory();
     stream->state = HERD_TLS_FAILED;
     stream->out = NULL;
     if (stream->no_memory) {
@@ -119,8 +153,12 @@ static int failed(struct herd_tls_stream *stream)
         ERR_clear_error();
         return HERD_E_NOMEM;
     }
-    if (!stream->fault.event)
-        herd_tls_fail(&stream->fault, event_of(code), "%s", herd_tls_error_text(text, sizeof text));
+    if (stream->flooded) {
+        herd_tls_fail(&stream->fault, "tls_flood", "more than %d messages without data", MESSAGES_MAX);
+    } else if (!stream->fault.event) {
+        describe_failure(stream, event_of(code), more, sizeof more);
+        herd_tls_fail(&stream->fault, event_of(code), "%s%s", herd_tls_error_text(text, sizeof text), more);
+    }
     ERR_clear_error();
     return HERD_TLS_FAILED;
 }
@@ -155,6 +193,8 @@ static int read_records(struct herd_tls_stream *stream, struct herd_buf *plain)
         int result = SSL_read_ex(stream->ssl, plain->at + plain->len, plain->cap - plain->len, &got);
         if (result == 1) {
             plain->len += got;
+            stream->records++;
+            stream->messages = 0;
             continue;
         }
         switch (SSL_get_error(stream->ssl, result)) {
@@ -175,6 +215,8 @@ int herd_tls_input(struct herd_tls_stream *stream, struct herd_span bytes, struc
     stream->in = bytes;
     stream->out = out;
     ERR_clear_error();
+    for (size_t i = 0; i < bytes.len && stream->first_len < sizeof stream->first; i++)
+        stream->first[stream->first_len++] = (unsigned char)bytes.at[i];
     if (state == HERD_TLS_HANDSHAKE)
         state = shake(stream);
     if (state == HERD_TLS_OPEN)
@@ -195,10 +237,12 @@ int herd_tls_output(struct herd_tls_stream *stream, struct herd_span plain, stru
         return 0;
     ERR_clear_error();
     stream->out = out;
-    stream->written += plain.len;
-    if (stream->written >= REKEY_BYTES && SSL_version(stream->ssl) == TLS1_3_VERSION) {
-        stream->written = 0;
-        if (SSL_key_update(stream->ssl, SSL_KEY_UPDATE_REQUESTED) != 1)
+    stream->records += 1 + plain.len / RECORD_BYTES;
+    if (stream->records >= REKEY_RECORDS && SSL_version(stream->ssl) == TLS1_3_VERSION) {
+        stream->records = 0;
+        /* Who said close_notify answers nothing. */
+        if (SSL_key_update(stream->ssl, stream->state == HERD_TLS_OPEN ? SSL_KEY_UPDATE_REQUESTED
+                                                                       : SSL_KEY_UPDATE_NOT_REQUESTED) != 1)
             ERR_clear_error(); /* one is under way */
     }
     int result = SSL_write_ex(stream->ssl, plain.at, plain.len, &written);
@@ -217,9 +261,11 @@ int herd_tls_close(struct herd_tls_stream *stream, struct herd_buf *out)
     ERR_clear_error();
     stream->out = out;
     SSL_shutdown(stream->ssl);
+    if (stream->no_memory)
+        return failed(stream);
     ERR_clear_error();
     stream->out = NULL;
-    return stream->no_memory ? HERD_E_NOMEM : 0;
+    return 0;
 }
 
 /* ---- what it is ---- */
