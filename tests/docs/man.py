@@ -59,6 +59,19 @@ for short, long in options:
     name = re.escape(short + ", " + long if short else long)
     assert re.search(r"^\*%s\*" % name, page, re.M), (short, long)
 assert len(re.findall(r"^\*-", page, re.M)) == len(options)
+# Each event that the page explains is in the code, and it explains each that the code writes as a literal with a level
+# that is seen by default. (Lines of traffic are "received" and "sent"; they need no explanation.)
+code = "".join(read(os.path.join(at, name)) for top in ("lib", "bin") for at, _, names in os.walk(os.path.join(root, top))
+               for name in names if name.endswith((".c", ".h")))
+explained = set(re.findall(r"\*([a-z]+(?:_[a-z]+)*)\*(?!\()", "".join(re.findall(r"(?ms)^# (?:SIGNALS|LOG)$.*?^# ", page))))
+assert len(explained) > 40, explained
+for word in explained:
+    assert re.search(r"\b%s\b" % word, code), "herd-server(1) explains what is not there: " + word
+events = set(re.findall(r'herd_log_event\([^;"]*HERD_LOG_(?:INFO|WARN|ERROR), "([a-z_]+)"', code))
+events |= set(re.findall(r'herd_notice(?:_damped)?\([^;"]*"([a-z]+_[a-z_]+)"', code))
+events |= set(re.findall(r'herd_journal_[a-z_]+\([^;"]*"(journal_[a-z_]+)"', code))
+assert len(events) > 30, events
+assert events - {"sent_json"} <= explained, "herd-server(1) does not explain %s" % sorted(events - explained)
 bash = read("bin/completions/herd-server.bash")
 words = re.search(r"compgen -W '(.*?)'", bash).group(1).split()
 assert sorted(words) == sorted(word for pair in options for word in pair if word), words

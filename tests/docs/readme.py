@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """README.md against the code: C blocks stand in examples/, JSON blocks are good configurations, figures stand in
-RESULTS.md, events and options exist, folders are in the table and in the picture, and what is linked exists.
+RESULTS.md, events and options exist, folders are in the table, in the picture and in
+CONTRIBUTING's order, and what is linked exists.
 (Members and limits of the configuration are in herd.json(5): see man.py.)
 
 usage: readme.py SOURCE_ROOT HERD_SERVER
@@ -105,6 +106,9 @@ for layer in ("core", "edge"):
     row = re.search(r"^\| \[lib/%s\]\(lib/%s\) \| (.*?) \|" % (layer, layer), text, re.M)
     inside = set(re.findall(r"`(\w+)`", row.group(1))) if row else set()
     must(inside == folders, "README's row of lib/%s: %s" % (layer, sorted(inside ^ folders)))
+    order = re.search(r"^\* `lib/%s`: (.*)$" % layer, read("CONTRIBUTING.md"), re.M)
+    inside = set(re.findall(r"`(\w+)`", order.group(1))) if order else set()
+    must(inside == folders, "CONTRIBUTING's order of lib/%s: %s" % (layer, sorted(inside ^ folders)))
     must(folders <= set(drawn), "lib/architecture.svg lacks of lib/%s: %s" % (layer, sorted(folders - set(drawn))))
 for name in drawn:
     must(any(os.path.isdir(os.path.join(root, "lib", layer, name)) for layer in ("core", "edge")),
