@@ -387,7 +387,7 @@ static int run(const struct options *options, struct herd_config *config)
     if (event_base_dispatch(program.base) < 0)
         fprintf(stderr, "herd-server: %s\n", herd_strerror(HERD_E_IO));
     else
-        status = EXIT_SUCCESS;
+        status = herd_server_unsaved(program.server) > 0 ? EXIT_RUNNING : EXIT_SUCCESS; /* the log says how many */
 
 out:
     herd_server_free(program.server);

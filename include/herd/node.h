@@ -21,14 +21,13 @@
 #ifndef HERD_NODE_H
 #define HERD_NODE_H
 
+#include <herd/protocol.h>
 #include <herd/store.h>
 #include <herd/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define HERD_PROTOCOL_VERSION 2
 
 struct herd_node;
 struct herd_session;
@@ -93,7 +92,8 @@ HERD_API struct herd_store *herd_node_store(struct herd_node *node);
 /* What the caller does after giving bytes to a session. */
 struct herd_turn {
     size_t consumed; /* bytes used up; give the rest again, with more behind it */
-    bool paused;     /* commands wait for a look-up: give the rest again when an answer was given */
+    bool paused;     /* commands wait for a look-up: give the rest again when an answer was given; a link waits for
+                        its next turn: give the rest again at RESUME */
     bool close;      /* send what is owed, then close the connection */
 };
 
@@ -180,6 +180,8 @@ enum herd_effect_kind {
     HERD_EFFECT_COMMAND,      /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
                              then herd_node_reply, at once or later (CANCEL comes for it too); until then
                              this client's later commands wait */
+    HERD_EFFECT_RESUME,       /* `session`, a link that was paused because its lines took long, goes on: give it the
+                             rest of its bytes again */
 };
 
 /* Which members are set depends on the kind; spans and texts are borrowed until the next call. */
@@ -241,6 +243,7 @@ struct herd_node_counts {
     uint64_t invalid;             /* lines answered with "? " */
     uint64_t lookups;             /* WHATSAT for a known client */
     uint64_t at_received, at_new; /* AT lines from neighbours, and those that were news */
+    uint64_t at_refused;          /* AT lines of neighbours that a limit of this node did not let in */
     uint64_t at_sent;
     uint64_t at_future;     /* AT lines refused: accepted too far ahead of this node's clock; see expire_ns */
     uint64_t at_expired;    /* AT lines refused: expired so long ago that no node holds them */

@@ -21,6 +21,9 @@
 extern "C" {
 #endif
 
+/* The version of what two servers say to each other. */
+#define HERD_PROTOCOL_VERSION 2
+
 enum herd_scan {
     HERD_LINE,          /* *ret_line is the next line, LF not included; *io_bytes begins behind its LF */
     HERD_LINE_MORE,     /* no LF yet: give all of *io_bytes again with more behind it */
@@ -51,17 +54,18 @@ enum herd_verb {
 /* One parsed line. Spans point into the line; only the members named beside the verb are set. */
 struct herd_command {
     enum herd_verb verb;
-    struct herd_span id;     /* any bytes but white space, at least one */
-    struct herd_span place;  /* ISO 6709, checked */
-    struct herd_span time;   /* POSIX seconds, checked */
-    int64_t time_ns;         /* decimals beyond the ninth cut off */
-    struct herd_span radius; /* kilometres: digits [. digits], 0..50 exactly */
-    unsigned bound;          /* 0..20 */
-    struct herd_span server; /* the server that took the report */
-    struct herd_span diff;   /* its clock minus the client's: sign digits [. digits] */
-    struct herd_span from, to;
+    struct herd_span id;       /* any bytes but white space, at least one */
+    struct herd_span place;    /* ISO 6709, checked */
+    struct herd_span time;     /* POSIX seconds, checked */
+    int64_t time_ns;           /* decimals beyond the ninth cut off */
+    struct herd_span radius;   /* kilometres: digits [. digits], 0..50 exactly */
+    unsigned bound;            /* 0..20 */
+    struct herd_span server;   /* the server that took the report */
+    struct herd_span diff;     /* its clock minus the client's: sign digits [. digits] */
+    struct herd_span from, to; /* empty: missing, in a HELLO of another version */
     unsigned version;
     uint64_t incarnation;
+    uint64_t expire_ms;    /* of HELLO; 0: never, or not said */
     struct herd_span rest; /* what follows the verb */
 };
 
@@ -80,8 +84,9 @@ HERD_API int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct
                                struct herd_span time);
 HERD_API int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_span radius_km,
                                  unsigned bound);
+/* `expire_ms` is written unless it is 0. */
 HERD_API int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from, struct herd_span to,
-                               uint64_t incarnation);
+                               uint64_t incarnation, uint64_t expire_ms);
 
 #ifdef __cplusplus
 }

@@ -109,6 +109,10 @@ HERD_API void herd_server_stop(struct herd_server *server, int64_t patience_ms);
 HERD_API int herd_server_reload(struct herd_server *server, const struct herd_config *config,
                                 struct herd_config_fault *reterr_fault);
 
+/* How many records its journal lacks, because the disk does not take them: after hooks.stopped, what is lost if this
+ * process ends now. 0 without a journal. */
+HERD_API size_t herd_server_unsaved(const struct herd_server *server);
+
 /* The port it listens on; 0 with dont_listen. */
 HERD_API uint16_t herd_server_port(const struct herd_server *server);
 

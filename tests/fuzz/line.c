@@ -89,8 +89,10 @@ static void check_line(struct herd_span line)
         again(&c, &out);
         break;
     case HERD_HELLO:
+        if (c.version != HERD_PROTOCOL_VERSION) /* of which nothing else is known */
+            break;
         MUST(herd_name_valid(c.from) && herd_name_valid(c.to));
-        MUST(herd_format_hello(&out, c.version, c.from, c.to, c.incarnation) == 0);
+        MUST(herd_format_hello(&out, c.version, c.from, c.to, c.incarnation, c.expire_ms) == 0);
         again(&c, &out);
         break;
     default: break;

@@ -117,7 +117,7 @@ static void deliver(struct world *w, struct end *end)
     use_up(end, turn.consumed);
     if (turn.close)
         world_close(w, end);
-    else if (last)
+    else if (last && !turn.paused)
         end->eof = false; /* it was told; a CLOSE effect follows */
 }
 

@@ -60,7 +60,7 @@ static bool in_use(int file)
 static int name_of(const char *path)
 {
     size_t len = strlen(path);
-    return len > 4 && strcmp(path + len - 4, ".new") == 0;
+    return len > 8 && strcmp(path + len - 8, "~compact") == 0;
 }
 
 static struct sim_file *file_of(int fd)
@@ -85,6 +85,10 @@ int sim_open(const char *path, int flags)
     if (disk->names[name] >= 0 && (flags & O_EXCL)) {
         disk->fds[fd].used = false;
         return fails(EEXIST);
+    }
+    if (disk->names[name] < 0 && !(flags & O_CREAT)) {
+        disk->fds[fd].used = false;
+        return fails(ENOENT);
     }
     if (disk->names[name] < 0) {
         int file = 0;

@@ -55,6 +55,14 @@ static void dial(struct world *w, int from, size_t peer)
     world_send_out(w, &conn->end[0]);
 }
 
+void world_scans(struct world *w, int node)
+{
+    const struct herd_node *n = w->nodes[node].node;
+    for (size_t p = 0; p < n->peer_count; p++)
+        if (n->peers[p]->session && n->peers[p]->sync.scan)
+            ((struct end *)herd_session_user(n->peers[p]->session))->conn->epoch++;
+}
+
 void world_effects(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
@@ -68,6 +76,12 @@ void world_effects(struct world *w, int node)
             world_close(w, herd_session_user(e.session));
             break;
         case HERD_EFFECT_PEER_UP: w->figures->links++; break;
+        case HERD_EFFECT_RESUME: {
+            struct end *end = e.session ? herd_session_user(e.session) : NULL;
+            if (end)
+                world_wake(w, end);
+            break;
+        }
         case HERD_EFFECT_LINE_TIMEOUT: world_line_timeout(w, herd_session_user(e.session)); break;
         case HERD_EFFECT_LOOKUP:
             if (w->ticket_count == 16)

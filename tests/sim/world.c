@@ -97,6 +97,7 @@ void world_step(struct world *w, const struct event *e)
             break;
         }
         n->tick_at = 0;
+        world_scans(w, (int)e->a);
         world_enter(w, (int)e->a);
         herd_node_tick(n->node, world_clock(w, (int)e->a));
         world_leave(w);

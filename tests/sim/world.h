@@ -305,6 +305,8 @@ void world_dial_fails(struct world *w, int node, size_t peer, int64_t latest_ns)
 void world_watch(struct world *w, int node);
 /* A node's turn ends: effects, links filled, its next tick. */
 void world_turn(struct world *w, int node);
+/* A tick goes on with scans for a comparison: what they mark may have been said on this link before. */
+void world_scans(struct world *w, int node);
 /* Only what it wants done. */
 void world_effects(struct world *w, int node);
 bool world_start(struct world *w, int node);

@@ -161,6 +161,21 @@ class JournalTest(HerdTest):
         server.start()
         self.assertEqual(self.read_event(server)["records"], "20000")
 
+    def test_stopped_on_a_full_disk(self):
+        """What is lost for good is said, and is no success."""
+        herd = self.herd(["A"], [], log={"traffic": False}, more={"journal": "{name}.journal"})
+        server = herd["A"]
+        server.start()
+        hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (300000, hard))
+        with server.client() as client:
+            client.send(b"".join(b"IAMAT c%d +1+1 1\n" % i for i in range(20000)))
+            client.lines(20000)
+        server.wait_event("journal_behind")
+        self.assertEqual(server.stop(), 1)
+        self.assertEqual(server.wait_event("journal_incomplete").level, "error")
+        server.exit_code = 0  # looked at
+
     def test_refusals(self):
         herd = self.journalled(["A"], [])
         path = os.path.join(herd.dir, "A.journal")

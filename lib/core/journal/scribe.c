@@ -4,6 +4,8 @@
 
 #include "../node/node_impl.h"
 
+#define SLOTS_A_SLICE 16384
+
 int herd_scribe_open(struct herd_scribe *scribe, struct herd_node *node)
 {
     *scribe = (struct herd_scribe){.node = node};
@@ -65,7 +67,8 @@ int herd_scribe_copy(struct herd_scribe *scribe, uint32_t *io_slot, uint32_t end
 {
     size_t start = out->len;
     int lines = 0;
-    for (; *io_slot < end && out->len - start < room; ++*io_slot) {
+    /* Where many slots are empty their number bounds the slice. */
+    for (uint32_t seen = 0; *io_slot < end && out->len - start < room && seen < SLOTS_A_SLICE; ++*io_slot, seen++) {
         int err = put_line(scribe->node, *io_slot, out);
         if (err == HERD_E_NOTFOUND)
             continue;

@@ -45,7 +45,8 @@ int herd_scribe_take(struct herd_scribe *scribe, size_t room, struct herd_buf *o
 void herd_scribe_undo(struct herd_scribe *scribe);
 
 /* Appends the lines of all records in slots from *io_slot up to `end`, likewise until about `room` bytes;
- * *io_slot is where to go on. Returns how many lines. HERD_E_NOMEM: not even one. */
+ * *io_slot is where to go on. Returns how many lines, 0 perhaps where many slots are empty. HERD_E_NOMEM: not even
+ * one. */
 int herd_scribe_copy(struct herd_scribe *scribe, uint32_t *io_slot, uint32_t end, size_t room,
                      struct herd_buf *out);
 

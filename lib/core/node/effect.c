@@ -84,6 +84,7 @@ bool herd_node_effect(struct herd_node *node, struct herd_effect *ret_effect)
     case HERD_EFFECT_LINE_TIMEOUT: ret_effect->session = HERD_ITEM(wish, struct herd_session, line_due); break;
     case HERD_EFFECT_DIAL: show_peer(HERD_ITEM(wish, struct herd_peer, dial), ret_effect); break;
     case HERD_EFFECT_PEER_UP: show_peer(HERD_ITEM(wish, struct herd_peer, up), ret_effect); break;
+    case HERD_EFFECT_RESUME: show_peer(HERD_ITEM(wish, struct herd_peer, resume), ret_effect); break;
     case HERD_EFFECT_PEER_DOWN: {
         const struct herd_peer *peer = HERD_ITEM(wish, struct herd_peer, down);
         show_peer(peer, ret_effect);

@@ -56,7 +56,8 @@ int herd_session_fill(struct herd_session *session, size_t room, struct herd_now
 
     /* Records and frames take turns: neither a busy herd nor a long comparison holds the other up. */
     size_t start = out->len;
-    while (err >= 0 && out->len - start < room) {
+    uint64_t steps = herd_node_steps(node);
+    while (err >= 0 && out->len - start < room && herd_node_steps(node) - steps < HERD_TURN_STEPS) {
         int said = herd_sync_say(node, peer, out);
         err = said < 0 ? said : herd_flood_record(node, peer, out);
         if (err == 0 && said == 0)

@@ -201,8 +201,10 @@ static int pass_on(struct herd_session *session, struct herd_now now, struct her
     if (err < 0)
         return err;
     session->heard_ns = now.steady_ns;
-    herd_list_remove(&session->idle); /* the list is in order of heard_ns */
-    herd_list_append(&node->idle, &session->idle);
+    if (herd_list_linked(&session->idle)) { /* the list is in order of heard_ns; one that is held is in none */
+        herd_list_remove(&session->idle);
+        herd_list_append(session->plain_spoke ? &node->plains : &node->idle, &session->idle);
+    }
     if (session->finishing && session->ticket_count == 0)
         herd_session_kill(session, "done");
     return 0;

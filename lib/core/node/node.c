@@ -57,6 +57,8 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     if (err >= 0)
         err = herd_changes_init(&node->changes, RING_SIZE);
     if (err >= 0)
+        node->store->changes = &node->changes;
+    if (err >= 0)
         err = herd_recent_init(&node->recent, options->seed);
     for (size_t i = 0; err >= 0 && i < options->peer_count; i++)
         err = herd_peers_add(node, options->peers[i], options->peers_plain && options->peers_plain[i]);
@@ -67,6 +69,7 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
         return err;
     }
     node->own_name = (uint16_t)err;
+    herd_names_ref(&node->store->names, node->own_name); /* for as long as the node lives */
     *ret_node = node;
     return 0;
 }

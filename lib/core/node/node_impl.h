@@ -80,22 +80,42 @@ struct herd_session {
     bool plain;       /* comes from where a plain neighbour may be: its AT lines are taken */
     bool line_young;  /* its line is in `plain_lines`, not in `lines` */
     bool plain_spoke; /* one was: it waits in `plains`, not in `idle` */
+    bool leaving;     /* dead, and the other side is to close the connection */
+    bool skipping;    /* in the middle of a line of a link that is too long to be taken */
+    bool spent;       /* its frames took a turn's steps: it goes on at the next tick */
+};
+
+/* Why a neighbour's record is not taken in though it is well formed: a limit of this node's own. */
+enum herd_refusal {
+    HERD_REFUSAL_RECORDS, /* records_max, twice: may pass */
+    HERD_REFUSAL_LINE,    /* line_max_bytes */
+    HERD_REFUSAL_SERVERS, /* names of servers, all in use */
+    HERD_REFUSALS
 };
 
 struct herd_peer {
     struct herd_span name;
-    struct herd_wish up, down, dial;
+    struct herd_wish up, down, dial, resume;
     struct herd_session *session; /* the established link */
     struct herd_session *dialled; /* ours, not yet introduced */
     struct herd_reader reader;    /* joined while the link is up */
     struct herd_sync sync;
-    uint64_t at_lines;    /* AT lines both ways on this link */
-    uint64_t incarnation; /* of the other side of the link */
-    size_t number;        /* its index in node->peers, for the node's life */
-    bool removed;         /* no neighbour any more: the entry keeps the number and the name */
-    bool plain;           /* speaks the class protocol; its reader is joined always */
-    bool sender;          /* plain: its lines end with our name */
-    bool behind;          /* plain: could not be reached, and is sent everything when it can */
+    uint64_t at_lines;                   /* AT lines both ways on this link */
+    uint64_t refused[HERD_REFUSALS];     /* records of this neighbour, by reason */
+    uint64_t expire_ms;                  /* as its HELLO said; 0: never */
+    uint64_t expire_differed;            /* links on which it was not ours */
+    uint64_t incarnations[3];            /* those before this one, the latest first */
+    uint64_t alternations;               /* how often one of them came back */
+    uint64_t hellos_refused, refused_us; /* since a link was up */
+    struct herd_session *loser;          /* of two connections made at once: the other side is to close it */
+    int64_t loser_ns;                    /* when it was left to that */
+    uint64_t incarnation;                /* of the other side of the link */
+    size_t number;                       /* its index in node->peers, for the node's life */
+    bool removed;                        /* no neighbour any more: the entry keeps the number and the name */
+    bool was_up;                         /* `incarnation` is that of some process */
+    bool plain;                          /* speaks the class protocol; its reader is joined always */
+    bool sender;                         /* plain: its lines end with our name */
+    bool behind;                         /* plain: could not be reached, and is sent everything when it can */
     bool we_dialled;
     bool dial_asked; /* a DIAL effect is out, or `dialled` is set */
     bool ping_due, pong_due;
@@ -105,6 +125,10 @@ struct herd_peer {
     const char *down_why;
     char name_bytes[]; /* what `name` shows */
 };
+
+/* Work that is as long as the store (a comparison, a scan, a sweep) is done in turns of about so many steps: records
+ * looked at. What is left goes on when the node is ticked, which it asks for at once. */
+#define HERD_TURN_STEPS 4096
 
 #define HERD_NOTICES           16
 #define HERD_NOTICE_DETAIL_MAX 160
@@ -145,7 +169,8 @@ struct herd_node {
     struct herd_now now;
     struct herd_node_counts counts;
     struct herd_buf entries; /* scratch: the entries of a LIST */
-    uint64_t future_count, refused_count;
+    uint64_t future_count, refused_count, hellos_refused;
+    uint64_t plain_refused[HERD_REFUSALS]; /* records of plain neighbours that may be one of several */
     uint64_t http_count, tls_count, deadline_count, plain_invalid_count, at_count; /* of notices: damped */
     int64_t purge_before_ns; /* no record of an effective time before this is held or taken */
     int64_t sweep_until_ns;  /* no record that was taken since the sweep began is effectively later */
@@ -154,15 +179,27 @@ struct herd_node {
     uint16_t own_name;       /* number of `name` in the store */
 };
 
+static inline uint64_t herd_node_steps(const struct herd_node *node)
+{
+    return node->store->steps + node->changes.steps;
+}
+
 /* ---- effect.c ---- */
 void herd_wish_make(struct herd_node *node, struct herd_wish *wish, enum herd_effect_kind kind);
 void herd_notice(struct herd_node *node, const char *text, struct herd_span detail);
+/* Warnings that others can cause are given at 1, 2, 4, 8, ... occurrences. */
+static inline bool herd_worth_saying(uint64_t count)
+{
+    return (count & (count - 1)) == 0;
+}
 /* The same, at 1, 2, 4, 8, ... occurrences: for what a stranger can cause. */
 void herd_notice_damped(struct herd_node *node, uint64_t *io_count, const char *text, struct herd_span detail);
 
 /* ---- session.c ---- */
 /* Takes no more input; a CLOSE effect says why. */
 void herd_session_kill(struct herd_session *session, const char *why);
+/* Likewise, but the other side is to close: a CLOSE effect follows its end of input. */
+void herd_session_leave(struct herd_session *session, const char *why);
 /* Out of the lists that time clients. */
 void herd_session_untime(struct herd_session *session);
 /* Where the next reply of this session goes: `out`, or behind the newest ticket. */
@@ -182,6 +219,11 @@ struct herd_job {
 bool herd_report_seen(struct herd_session *session, uint64_t line_hash);
 int herd_report_take(struct herd_session *session, const struct herd_job *job, struct herd_buf *replies);
 void herd_report_learn(struct herd_session *session, const struct herd_job *job);
+/* Counts a neighbour's record that is refused, and tells the operator at 1, 2, 4, 8, ... of them; `what` is its id, or
+ * what there is of its line. The link stays up. */
+void herd_report_refuse(struct herd_session *session, enum herd_refusal why, struct herd_span what);
+/* Whether new clients are refused from neighbours too. */
+bool herd_report_full(const struct herd_node *node);
 
 /* ---- flood.c ---- */
 /* Appends the newest value of the next record that is due: 1, or 0 if none is. HERD_E_NOMEM. */
@@ -251,6 +293,16 @@ uint64_t herd_node_random(struct herd_node *node, uint64_t bound);
 int herd_peer_find(const struct herd_node *node, struct herd_span name);
 /* A HELLO on a session that is no link yet. */
 int herd_peer_hello(struct herd_session *session, const struct herd_command *command, struct herd_buf *out);
+/* Whether the neighbour forgets after another time than this node. */
+static inline bool herd_peer_expiry_differs(const struct herd_node *node, const struct herd_peer *peer)
+{
+    int64_t ns = node->options.expire_ns;
+    return peer->expire_ms != (ns > 0 ? ((uint64_t)ns - 1) / 1000000 + 1 : 0);
+}
+/* Appends this node's HELLO. HERD_E_NOMEM. */
+int herd_peer_say_hello(const struct herd_node *node, const struct herd_peer *peer, struct herd_buf *out);
+/* A session that was left to the other side is freed. */
+void herd_peer_left(const struct herd_session *session);
 void herd_peer_session_gone(struct herd_session *session, const char *why);
 void herd_peer_tick(struct herd_node *node, struct herd_peer *peer);
 int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *peer);

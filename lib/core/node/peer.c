@@ -18,6 +18,7 @@
 #include "node_impl.h"
 
 #define PINGS_MISSED_MAX 3
+#define NS_PER_MS        UINT64_C(1000000)
 
 int herd_peer_find(const struct herd_node *node, struct herd_span name)
 {
@@ -52,10 +53,15 @@ static void schedule_dial(struct herd_node *node, struct herd_peer *peer)
  * speed for ever. */
 static void link_down(struct herd_node *node, struct herd_peer *peer, const char *why)
 {
+    if (peer->loser) { /* the other side may still hold that for the link */
+        herd_wish_make(node, &peer->loser->close, HERD_EFFECT_CLOSE);
+        peer->loser = NULL;
+    }
     if (node->now.steady_ns - peer->up_ns >= node->options.redial_max_ns)
         peer->backoff_ns = node->options.redial_min_ns;
     herd_changes_leave(&node->changes, &peer->reader);
     herd_sync_end(peer);
+    herd_list_remove(&peer->resume.link);
     peer->session = NULL;
     peer->ping_due = peer->pong_due = false;
     peer->down_why = why;
@@ -78,25 +84,102 @@ void herd_peer_session_gone(struct herd_session *session, const char *why)
     }
 }
 
-/* Whether `session`, just introduced, is the link to keep; the one it replaces is closed. */
-static bool survives(struct herd_node *node, struct herd_peer *peer, uint64_t incarnation, bool we_dialled)
+/* The loser of two connections that were made at once, dialled by this node, is left to the other side, which closes
+ * it when it knows of the other one too. Closed here, it might be the other side's only link for a moment. */
+static void leave(struct herd_node *node, struct herd_peer *peer, struct herd_session *session, const char *why)
 {
-    if (!peer->session)
-        return true;
-    if (incarnation == peer->incarnation && we_dialled != peer->we_dialled) {
-        bool we_are_smaller = herd_span_compare(node->name, peer->name) < 0;
-        if (we_dialled != we_are_smaller) {
-            peer->ping_due = true; /* if the one we keep is dead, find out soon */
-            return false;
-        }
-    }
-    herd_session_kill(peer->session, "replaced");
-    return true;
+    if (peer->loser)
+        herd_wish_make(node, &peer->loser->close, HERD_EFFECT_CLOSE);
+    herd_session_leave(session, why);
+    peer->loser = session;
+    peer->loser_ns = node->now.steady_ns;
 }
 
+void herd_peer_left(const struct herd_session *session)
+{
+    struct herd_peer *peer = session->peer >= 0 ? session->node->peers[session->peer] : NULL;
+    if (peer && peer->loser == session)
+        peer->loser = NULL;
+}
+
+/* Whether the link and another connection, just introduced, were made at once, one by each side. */
+static bool crossed(const struct herd_peer *peer, uint64_t incarnation, bool we_dialled)
+{
+    return peer->session && incarnation == peer->incarnation && we_dialled != peer->we_dialled;
+}
+
+/* Whether a connection that was just introduced is the link to keep. */
+static bool survives(struct herd_node *node, struct herd_peer *peer, uint64_t incarnation, bool we_dialled)
+{
+    bool we_are_smaller = herd_span_compare(node->name, peer->name) < 0;
+    if (!crossed(peer, incarnation, we_dialled) || we_dialled == we_are_smaller)
+        return true;
+    peer->ping_due = true; /* if the one we keep is dead, find out soon */
+    return false;
+}
+
+/* Ends the link that a new connection replaces. Of two made at once nobody need know; else the link is down. */
+static void replace(struct herd_node *node, struct herd_peer *peer, uint64_t incarnation, bool we_dialled)
+{
+    struct herd_session *old = peer->session;
+    bool quiet = crossed(peer, incarnation, we_dialled);
+    if (quiet && peer->we_dialled)
+        leave(node, peer, old, "replaced");
+    else
+        herd_session_kill(old, "replaced");
+    if (quiet)
+        herd_list_remove(&peer->down.link);
+}
+
+/* A restart brings a number nobody has had. One that comes back after another is that of a second process. */
+static void note_incarnation(struct herd_node *node, struct herd_peer *peer, uint64_t incarnation)
+{
+    const size_t known = sizeof peer->incarnations / sizeof *peer->incarnations;
+    if (incarnation == peer->incarnation)
+        return;
+    for (size_t i = 0; peer->was_up && i < known; i++) {
+        if (peer->incarnations[i] != incarnation)
+            continue;
+        /* Once may be a connection of a process that died meanwhile. */
+        if (++peer->alternations > 1 && herd_worth_saying(peer->alternations))
+            herd_notice(node, "two_servers_one_name", peer->name);
+        break;
+    }
+    if (peer->was_up) {
+        memmove(peer->incarnations + 1, peer->incarnations, sizeof peer->incarnations - sizeof incarnation);
+        peer->incarnations[0] = peer->incarnation;
+    }
+    peer->incarnation = incarnation;
+    peer->was_up = true;
+}
+
+int herd_peer_say_hello(const struct herd_node *node, const struct herd_peer *peer, struct herd_buf *out)
+{
+    int64_t expire_ns = node->options.expire_ns;
+    return herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, peer->name, node->incarnation,
+                             expire_ns > 0 ? (uint64_t)(expire_ns - 1) / NS_PER_MS + 1 : 0);
+}
+
+/* What it keeps for shorter or longer than this node does makes the two differ for ever: the operator should know. */
+static void note_expiry(struct herd_node *node, struct herd_peer *peer, uint64_t expire_ms)
+{
+    int64_t ours_ns = node->options.expire_ns > 0 ? node->options.expire_ns : 0;
+    peer->expire_ms = expire_ms;
+    if (herd_peer_expiry_differs(node, peer) && herd_worth_saying(++peer->expire_differed))
+        herd_notice(node,
+                    ours_ns > 0 && (expire_ms == 0 || expire_ms > (uint64_t)ours_ns / NS_PER_MS)
+                        ? "peer_expires_later"
+                        : "peer_expires_sooner",
+                    peer->name);
+}
+
+/* Anybody can make us say no. */
 static int refuse(struct herd_session *session, const char *why, struct herd_span name, struct herd_buf *out)
 {
-    herd_notice(session->node, why, name);
+    struct herd_node *node = session->node;
+    int number = herd_peer_find(node, name);
+    if (herd_worth_saying(number < 0 ? ++node->hellos_refused : ++node->peers[number]->hellos_refused))
+        herd_notice(node, why, name);
     if (session->role == HERD_ROLE_DIALLED) {
         herd_session_kill(session, why);
         return 0;
@@ -116,21 +199,28 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     struct herd_node *node = session->node;
     bool we_dialled = session->role == HERD_ROLE_DIALLED;
     int number = herd_peer_find(node, command->from);
-    if (number >= 0 && node->peers[number]->plain)
-        return refuse(session, "peer_is_plain", command->from, out);
     if (command->version != HERD_PROTOCOL_VERSION)
         return refuse(session, "peer_version_unknown", command->from, out);
     if (!herd_span_equal(command->to, node->name))
         return refuse(session, "peer_wants_another", command->to, out);
     if (number < 0 || (we_dialled && number != session->peer))
         return refuse(session, "peer_name_unknown", command->from, out);
+    if (node->peers[number]->plain)
+        return refuse(session, "peer_is_plain", command->from, out);
 
     struct herd_peer *peer = node->peers[number];
-    if (!survives(node, peer, command->incarnation, we_dialled))
-        return refuse(session, "peer_linked_already", command->from, out);
+    if (!survives(node, peer, command->incarnation, we_dialled)) {
+        if (!we_dialled)
+            return refuse(session, "peer_linked_already", command->from, out);
+        leave(node, peer, session, "peer_linked_already");
+        return 0;
+    }
+    struct herd_session *old = peer->session;
+    if (old)
+        replace(node, peer, command->incarnation, we_dialled);
     int err = herd_changes_join(&node->changes, &peer->reader);
     if (err >= 0 && !we_dialled)
-        err = herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, peer->name, node->incarnation);
+        err = herd_peer_say_hello(node, peer, out);
     if (err < 0) {
         herd_changes_leave(&node->changes, &peer->reader);
         return err;
@@ -147,13 +237,17 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     session->role = HERD_ROLE_LINK;
     session->peer = number;
     peer->session = session;
-    peer->incarnation = command->incarnation;
+    note_incarnation(node, peer, command->incarnation);
+    note_expiry(node, peer, command->expire_ms);
+    peer->hellos_refused = peer->refused_us = 0;
     peer->we_dialled = we_dialled;
     peer->heard_ns = peer->said_ns = peer->pinged_ns = node->now.steady_ns;
     peer->pings_missed = 0;
     peer->up_ns = node->now.steady_ns;
     herd_sync_begin(node, peer);
     herd_wish_make(node, &peer->up, HERD_EFFECT_PEER_UP);
+    if (old && herd_list_linked(&old->close.link)) /* behind that: there is a link all the time */
+        herd_wish_make(node, &old->close, HERD_EFFECT_CLOSE);
     return 0;
 }
 
@@ -184,11 +278,15 @@ int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *
             next = check_ns;
         if (sign_ns < next)
             next = sign_ns;
+        if (peer->session->spent)
+            next = node->now.steady_ns;
     } else if (!peer->dial_asked) {
         next = peer->next_dial_ns;
     }
     if (peer->dialled && peer->dialled_ns + node->options.hello_ns < next)
         next = peer->dialled_ns + node->options.hello_ns;
+    if (peer->loser && peer->loser_ns + node->options.hello_ns < next)
+        next = peer->loser_ns + node->options.hello_ns;
     return next;
 }
 
@@ -203,6 +301,10 @@ void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
     }
     if (peer->dialled && now_ns >= peer->dialled_ns + node->options.hello_ns)
         herd_session_kill(peer->dialled, "no_introduction");
+    if (peer->loser && now_ns >= peer->loser_ns + node->options.hello_ns) {
+        herd_wish_make(node, &peer->loser->close, HERD_EFFECT_CLOSE);
+        peer->loser = NULL;
+    }
     if (peer->session && now_ns >= next_ping_ns(node, peer)) {
         if (peer->pings_missed == PINGS_MISSED_MAX) {
             herd_session_kill(peer->session, "silent");
@@ -216,6 +318,10 @@ void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
         peer->pong_due = true;
     if (peer->session)
         herd_sync_tick(node, peer);
+    if (peer->session && peer->session->spent) {
+        peer->session->spent = false;
+        herd_wish_make(node, &peer->resume, HERD_EFFECT_RESUME);
+    }
     if (!peer->session && !peer->dial_asked && now_ns >= peer->next_dial_ns) {
         peer->dial_asked = true;
         herd_wish_make(node, &peer->dial, HERD_EFFECT_DIAL);

@@ -146,6 +146,37 @@ int herd_report_take(struct herd_session *session, const struct herd_job *job, s
     return reply(node, &record, replies);
 }
 
+bool herd_report_full(const struct herd_node *node)
+{
+    return node->store->count / 2 >= node->options.records_max;
+}
+
+void herd_report_refuse(struct herd_session *session, enum herd_refusal why, struct herd_span what)
+{
+    static const char *const reasons[HERD_REFUSALS] = {"records_max", "line_max_bytes", "server_names"};
+    struct herd_node *node = session->node;
+    struct herd_peer *from = session->peer >= 0 ? node->peers[session->peer] : NULL;
+    uint64_t *count = from ? &from->refused[why] : &node->plain_refused[why];
+    node->counts.at_refused++;
+    if (from && from->session == session)
+        from->sync.refused++;
+    if (!herd_worth_saying(++*count))
+        return;
+    /* NAME REASON ID, as much of it as a notice takes */
+    char text[HERD_NOTICE_DETAIL_MAX];
+    struct herd_span name = from ? from->name : herd_span_of("a-plain-neighbour");
+    const struct herd_span parts[] = {name, herd_span_of(reasons[why]), what};
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        size_t room = sizeof text - 1 - len, some = parts[i].len < room ? parts[i].len : room;
+        herd_copy(text + len, parts[i].at, some);
+        len += some;
+        if (i < 2)
+            text[len++] = ' ';
+    }
+    herd_notice(node, "peer_record_refused", (struct herd_span){text, len});
+}
+
 bool herd_report_seen(struct herd_session *session, uint64_t line_hash)
 {
     struct herd_node *node = session->node;
@@ -194,10 +225,11 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
         return;
     }
 
-    /* What cannot be taken in ends the link: when it is up again, the neighbour tells it once more. */
+    /* What a limit does not let in is refused alone. What memory does not let in ends the link: when it is up again,
+     * the neighbour tells it once more. */
     uint32_t slot = herd_store_find(store, job->hash, job->guess, command->id);
-    if (slot == HERD_NO_SLOT && store->count / 2 >= node->options.records_max) {
-        herd_session_kill(session, "records_max");
+    if (slot == HERD_NO_SLOT && herd_report_full(node)) {
+        herd_report_refuse(session, HERD_REFUSAL_RECORDS, record.id);
         return;
     }
     int order = 1;
@@ -207,6 +239,10 @@ void herd_report_learn(struct herd_session *session, const struct herd_job *job)
     int err = slot == HERD_NO_SLOT ? 0 : herd_expiry_settle(node, slot);
     int server = herd_names_intern(&store->names, command->server);
     struct herd_draft draft;
+    if (server == HERD_E_LIMIT) {
+        herd_report_refuse(session, HERD_REFUSAL_SERVERS, record.id);
+        return;
+    }
     if (err < 0 || server < 0 || herd_draft_make(&draft, &store->draft, &record, (uint16_t)server) < 0) {
         herd_session_kill(session, "out_of_memory");
         return;

@@ -51,8 +51,7 @@ int herd_session_dialled(struct herd_node *node, struct herd_session **ret_sessi
         herd_node_dial_failed(node, peer, now);
         return HERD_E_NOMEM;
     }
-    int err = p->plain ? herd_plain_say(session, p, out)
-                       : herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, p->name, node->incarnation);
+    int err = p->plain ? herd_plain_say(session, p, out) : herd_peer_say_hello(node, p, out);
     if (err < 0) {
         herd_session_close(session);
         herd_node_dial_failed(node, peer, now);
@@ -84,6 +83,7 @@ void herd_session_hold(struct herd_session *session)
 void herd_session_close(struct herd_session *session)
 {
     herd_peer_session_gone(session, "connection_lost");
+    herd_peer_left(session);
     herd_plain_gone(session);
     herd_lookup_abandon(session);
     herd_session_untime(session);
@@ -92,17 +92,29 @@ void herd_session_close(struct herd_session *session)
     free(session);
 }
 
-void herd_session_kill(struct herd_session *session, const char *why)
+/* Takes no more input. */
+static void end_session(struct herd_session *session, const char *why)
 {
-    if (session->role == HERD_ROLE_DEAD)
-        return;
     herd_peer_session_gone(session, why);
     herd_plain_gone(session);
     herd_lookup_abandon(session);
     herd_session_untime(session);
     session->role = HERD_ROLE_DEAD;
     session->close_why = why;
+}
+
+void herd_session_kill(struct herd_session *session, const char *why)
+{
+    if (session->role == HERD_ROLE_DEAD)
+        return;
+    end_session(session, why);
     herd_wish_make(session->node, &session->close, HERD_EFFECT_CLOSE);
+}
+
+void herd_session_leave(struct herd_session *session, const char *why)
+{
+    end_session(session, why);
+    session->leaving = true;
 }
 
 void *herd_session_user(const struct herd_session *session)
@@ -192,7 +204,8 @@ static int dialled_line(struct herd_session *session, const struct herd_job *job
     case HERD_BLANK: return 0;
     case HERD_HELLO: return herd_peer_hello(session, &job->command, out);
     case HERD_REFUSE:
-        herd_notice(session->node, "peer_refuses_us", job->command.rest);
+        if (herd_worth_saying(++session->node->peers[session->peer]->refused_us))
+            herd_notice(session->node, "peer_refuses_us", job->command.rest);
         herd_session_kill(session, "refused");
         return 0;
     default:
@@ -252,7 +265,7 @@ static int take_line(struct herd_session *session, const struct herd_job *job, s
 static bool waits(const struct herd_session *session)
 {
     const struct herd_node_options *o = &session->node->options;
-    return session->offered || session->ticket_count >= o->lookups_per_client_max ||
+    return session->offered || session->spent || session->ticket_count >= o->lookups_per_client_max ||
            session->owed_bytes >= o->owed_max_bytes;
 }
 
@@ -324,8 +337,33 @@ static size_t read_batch(struct herd_session *session, const char *limit, struct
     return left;
 }
 
+/* A neighbour's limit may be greater: a record too long for this node is refused, and its line is skipped. */
+static bool skips_too_long(struct herd_session *session, struct herd_span bytes)
+{
+    static const char at[] = "AT ";
+    if (session->role != HERD_ROLE_LINK || memcmp(bytes.at, at, sizeof at - 1) != 0)
+        return false;
+    session->node->counts.at_received++;
+    session->node->peers[session->peer]->at_lines++;
+    bytes.len = bytes.len < TOO_LONG_SHOWN ? bytes.len : TOO_LONG_SHOWN;
+    herd_report_refuse(session, HERD_REFUSAL_LINE, bytes);
+    session->skipping = true;
+    session->seen = 0;
+    return true;
+}
+
+/* The bytes up to the end of a line that is skipped. */
+static size_t skip_line(struct herd_session *session, struct herd_span bytes)
+{
+    const char *lf = memchr(bytes.at, '\n', bytes.len);
+    session->skipping = !lf;
+    return lf ? (size_t)(lf - bytes.at) + 1 : bytes.len;
+}
+
 static int reply_too_long(struct herd_session *session, struct herd_span bytes, struct herd_buf *out)
 {
+    if (skips_too_long(session, bytes))
+        return 0;
     if (session->role != HERD_ROLE_CLIENT) {
         herd_session_kill(session, "line_too_long");
         return 0;
@@ -362,6 +400,7 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
     struct herd_job jobs[BATCH];
     struct herd_span rest = bytes;
     size_t consumed = 0;
+    uint64_t steps = herd_node_steps(session->node);
     enum herd_scan scan = is_tls(session, bytes) ? HERD_LINE_MORE : HERD_LINE;
     while (scan == HERD_LINE && !session->finishing && session->role != HERD_ROLE_DEAD && !waits(session)) {
         size_t n = cut_batch(session, &rest, bytes.at, jobs, &scan), done = 0;
@@ -374,6 +413,8 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
             if (session->node->options.close_after_reply && session->role == HERD_ROLE_CLIENT &&
                 replied(session, out, out_before))
                 session->finishing = true;
+            session->spent |=
+                session->role == HERD_ROLE_LINK && herd_node_steps(session->node) - steps >= HERD_TURN_STEPS;
             if (session->finishing || session->role == HERD_ROLE_DEAD || waits(session)) {
                 session->seen = 0; /* lines behind this one are found again later */
                 break;
@@ -436,10 +477,16 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
         node->peers[session->peer]->heard_ns = now.steady_ns;
         node->peers[session->peer]->pings_missed = 0;
     }
-    size_t consumed;
-    int err = take_lines(session, bytes, out, &consumed);
-    if (err < 0)
-        return err;
+    size_t consumed = 0;
+    do {
+        size_t some;
+        if (session->skipping)
+            consumed += skip_line(session, (struct herd_span){bytes.at + consumed, bytes.len - consumed});
+        int err = take_lines(session, (struct herd_span){bytes.at + consumed, bytes.len - consumed}, out, &some);
+        if (err < 0)
+            return err;
+        consumed += some;
+    } while (session->skipping && consumed < bytes.len);
     set_turn(session, consumed, ret_turn);
     time_line(session, consumed < bytes.len && !ret_turn->paused, consumed > 0);
     return 0;
@@ -449,6 +496,8 @@ int herd_session_end(struct herd_session *session, struct herd_span rest, struct
                      struct herd_turn *ret_turn)
 {
     int err = herd_session_input(session, rest, now, out, ret_turn);
+    if (err >= 0 && session->leaving) /* the other side has closed it, as it was to */
+        herd_wish_make(session->node, &session->close, HERD_EFFECT_CLOSE);
     if (err < 0 || session->role == HERD_ROLE_DEAD)
         return err;
     size_t left = rest.len - ret_turn->consumed;

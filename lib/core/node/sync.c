@@ -15,6 +15,10 @@
 #define PUSH_RATIO 8
 /* Every link takes lines of this length. */
 #define LIST_LINE_MAX 16000
+/* A list speaks of a leaf of the sender's digest, and none has fewer bits. */
+#define LIST_DEPTH_MIN HERD_DIGEST_BITS_FIRST
+/* Records that one frame looks at; where there are more, it is answered as if all of them differed. */
+#define WALK_MAX 4096
 /* Purge points that differ for so long do not because one clock is a little behind the other. */
 #define APART_NS INT64_C(150000000000)
 /* Comparisons left out at most while a difference has a reason. */
@@ -90,18 +94,27 @@ struct walk {
     unsigned count, at; /* in `slots` */
     uint32_t next;      /* the one behind those */
     size_t leaf, leaf_end;
+    size_t steps; /* records fetched */
     bool begun;
+    bool exhausted; /* there are more than WALK_MAX: it ended early */
 };
 
-static bool walk_fetch(const struct herd_store *store, struct walk *walk)
+static bool walk_fetch(struct herd_store *store, struct walk *walk)
 {
     walk->count = walk->at = 0;
+    if (walk->steps >= WALK_MAX) {
+        walk->exhausted = true;
+        return false;
+    }
     while (walk->count < AHEAD) {
         while (walk->next == HERD_NO_SLOT) {
             if (walk->leaf + 1 >= walk->leaf_end)
                 return walk->count > 0;
             walk->next = store->digest.heads[++walk->leaf];
+            store->steps += walk->leaf % 128 == 0;
         }
+        walk->steps++;
+        store->steps++;
         walk->slots[walk->count++] = walk->next;
         __builtin_prefetch(herd_store_cell(store, walk->next));
         walk->next = *herd_store_next(store, walk->next);
@@ -109,7 +122,7 @@ static bool walk_fetch(const struct herd_store *store, struct walk *walk)
     return true;
 }
 
-static bool walk_next(const struct herd_store *store, unsigned depth, uint32_t prefix, struct walk *walk,
+static bool walk_next(struct herd_store *store, unsigned depth, uint32_t prefix, struct walk *walk,
                       uint64_t *ret_id_hash)
 {
     unsigned bits = store->digest.bits;
@@ -131,12 +144,59 @@ static bool walk_next(const struct herd_store *store, unsigned depth, uint32_t p
     return false;
 }
 
-static void mark_prefix(struct herd_node *node, struct herd_peer *peer, unsigned depth, uint32_t prefix)
+/* Has all slots looked at, in slices, for records under this prefix too. HERD_E_NOMEM. */
+static int scan_prefix(struct herd_node *node, struct herd_peer *peer, unsigned depth, uint32_t prefix)
 {
+    struct herd_sync_scan *scan = peer->sync.scan;
+    if (!scan && !(scan = peer->sync.scan = calloc(1, sizeof *scan)))
+        return HERD_E_NOMEM;
+    size_t number = first_of_depth(depth) + prefix;
+    scan->bits[number / 64] |= UINT64_C(1) << (number % 64);
+    scan->end = scan->left = node->store->slots; /* from where it is, once round */
+    return 0;
+}
+
+static bool scan_wants(const struct herd_sync_scan *scan, uint64_t id_hash)
+{
+    for (unsigned depth = LIST_DEPTH_MIN; depth <= DEPTH_MAX; depth += HERD_SYNC_FAN_BITS) {
+        size_t number = first_of_depth(depth) + (size_t)(id_hash >> (64 - depth));
+        if (scan->bits[number / 64] >> (number % 64) & 1)
+            return true;
+    }
+    return false;
+}
+
+/* Looks at some slots of a scan. */
+static void scan_some(struct herd_node *node, struct herd_peer *peer, uint32_t slots)
+{
+    struct herd_store *store = node->store;
+    struct herd_sync_scan *scan = peer->sync.scan;
+    for (; slots > 0 && scan->left > 0; slots--, scan->left--) {
+        uint32_t slot = scan->at;
+        scan->at = slot + 1 < scan->end ? slot + 1 : 0;
+        store->steps++;
+        const struct herd_cell *cell = herd_store_cell(store, slot);
+        if (!herd_cell_empty(cell) && scan_wants(scan, herd_store_id_hash(store, herd_cell_id(cell))))
+            herd_reader_mark(&node->changes, &peer->reader, slot);
+    }
+    if (scan->left > 0)
+        return;
+    free(scan);
+    peer->sync.scan = NULL;
+}
+
+/* Owes the link all records under a prefix: at once, or by a scan if there are many. HERD_E_NOMEM. */
+static int mark_prefix(struct herd_node *node, struct herd_peer *peer, unsigned depth, uint32_t prefix)
+{
+    const struct herd_sync_scan *scan = peer->sync.scan;
+    size_t number = first_of_depth(depth) + prefix;
+    if (scan && scan->bits[number / 64] >> (number % 64) & 1)
+        return scan_prefix(node, peer, depth, prefix);
     struct walk walk = {0};
     uint64_t id_hash;
     while (walk_next(node->store, depth, prefix, &walk, &id_hash))
         herd_reader_mark(&node->changes, &peer->reader, walk.slot);
+    return walk.exhausted ? scan_prefix(node, peer, depth, prefix) : 0;
 }
 
 /* ---- saying ---- */
@@ -199,6 +259,7 @@ static int say_sums(struct herd_node *node, unsigned depth, uint32_t prefix, str
             16);
     }
     *p++ = '\n';
+    node->store->steps += (UINT64_C(1) << (node->store->digest.bits - depth)) / 64;
     return herd_buf_add(out, line, (size_t)(p - line));
 }
 
@@ -218,15 +279,20 @@ static int say_list(struct herd_node *node, struct herd_peer *peer, enum herd_sy
     p += 4;
     while (walk_next(node->store, depth, prefix, &walk, &id_hash)) {
         if (p - line > LIST_LINE_MAX) {
-            memcpy(head_end, " all", 4);
-            p = head_end + 4;
-            mark_prefix(node, peer, depth, prefix);
+            walk.exhausted = true;
             break;
         }
         *p++ = ' ';
         p = put_hex(p, id_hash, 16);
         *p++ = ':';
         p = put_hex(p, herd_store_record_hash(node->store, walk.slot), 16);
+    }
+    if (walk.exhausted) {
+        memcpy(head_end, " all", 4);
+        p = head_end + 4;
+        err = mark_prefix(node, peer, depth, prefix);
+        if (err < 0)
+            return err;
     }
     *p++ = '\n';
     out->len = start + (size_t)(p - line);
@@ -235,7 +301,8 @@ static int say_list(struct herd_node *node, struct herd_peer *peer, enum herd_sy
 
 bool herd_sync_wants(const struct herd_peer *peer)
 {
-    return peer->sync.root_due || peer->sync.push_due || (peer->sync.due && peer->sync.due->count > 0);
+    return peer->sync.root_due || peer->sync.push_due || peer->sync.scan ||
+           (peer->sync.due && peer->sync.due->count > 0);
 }
 
 int herd_sync_say(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
@@ -302,6 +369,7 @@ static bool get_prefix(struct herd_span *io_rest, unsigned *ret_depth, uint32_t 
 
 static void push_all(struct herd_node *node, struct herd_peer *peer)
 {
+    node->store->steps += node->store->slots / 4096;
     herd_reader_mark_all(&node->changes, &peer->reader, node->store->slots);
 }
 
@@ -415,6 +483,7 @@ static int take_sums(struct herd_node *node, struct herd_peer *peer, struct herd
     if (next_field(&rest).len)
         return HERD_E_SYNTAX;
 
+    node->store->steps += (UINT64_C(1) << digest->bits >> (depth < digest->bits ? depth : digest->bits)) / 64;
     depth += HERD_SYNC_FAN_BITS;
     if (depth > digest->bits) /* their leaves are finer than ours */
         return owe(peer, HERD_SYNC_ASK, depth - HERD_SYNC_FAN_BITS, prefix);
@@ -447,13 +516,12 @@ static int take_list(struct herd_node *node, struct herd_peer *peer, struct herd
 {
     unsigned depth;
     uint32_t prefix;
-    if (!get_prefix(&rest, &depth, &prefix))
+    if (!get_prefix(&rest, &depth, &prefix) || depth < LIST_DEPTH_MIN)
         return HERD_E_SYNTAX;
     struct herd_span kind = next_field(&rest);
     bool ask = herd_span_equal(kind, herd_span_of("ask"));
     if (herd_span_equal(kind, herd_span_of("all")) && next_field(&rest).len == 0) {
-        mark_prefix(node, peer, depth, prefix);
-        return 0;
+        return mark_prefix(node, peer, depth, prefix);
     }
     if (!ask && !herd_span_equal(kind, herd_span_of("end")))
         return HERD_E_SYNTAX;
@@ -481,12 +549,18 @@ static int take_list(struct herd_node *node, struct herd_peer *peer, struct herd
         else
             herd_reader_mark(&node->changes, &peer->reader, walk.slot);
     }
+    if (walk.exhausted) {
+        int err = scan_prefix(node, peer, depth, prefix);
+        if (err < 0)
+            return err;
+    }
     /* What matched is known to both; anything else they listed is news here or another version. */
     return ask && matched < count ? owe(peer, HERD_SYNC_END, depth, prefix) : 0;
 }
 
 int herd_sync_take(struct herd_node *node, struct herd_peer *peer, const struct herd_command *command)
 {
+    node->store->steps++;
     switch (command->verb) {
     case HERD_ROOT: return take_root(node, peer, command->rest);
     case HERD_SUMS: return take_sums(node, peer, command->rest);
@@ -525,17 +599,22 @@ void herd_sync_begin(struct herd_node *node, struct herd_peer *peer)
 void herd_sync_end(struct herd_peer *peer)
 {
     free(peer->sync.due);
+    free(peer->sync.scan);
     peer->sync = (struct herd_sync){0};
 }
 
 int64_t herd_sync_next_ns(const struct herd_node *node, const struct herd_peer *peer)
 {
+    if (peer->sync.scan)
+        return node->now.steady_ns;
     return leads(node, peer) ? peer->sync.next_check_ns : INT64_MAX;
 }
 
 void herd_sync_tick(struct herd_node *node, struct herd_peer *peer)
 {
     struct herd_sync *sync = &peer->sync;
+    if (sync->scan) /* links share the turn */
+        scan_some(node, peer, (uint32_t)(HERD_TURN_STEPS / node->peer_count) + 1);
     if (!leads(node, peer) || node->now.steady_ns < sync->next_check_ns)
         return;
     schedule_check(node, peer);

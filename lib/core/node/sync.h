@@ -44,8 +44,17 @@ struct herd_sync_due {
     uint64_t bits[HERD_SYNC_ANSWERS][HERD_SYNC_WORDS];
 };
 
+/* Prefixes with too many records to mark at once: all slots are looked at, some a tick, for records under any of
+ * them. A prefix that is asked for once more while its scan runs costs nothing but another round. */
+struct herd_sync_scan {
+    uint32_t at, end; /* the next slot; behind the last */
+    uint32_t left;    /* slots still to look at */
+    uint64_t bits[HERD_SYNC_WORDS];
+};
+
 struct herd_sync {
-    struct herd_sync_due *due; /* NULL: nothing was ever owed on this link, or all of it is paid */
+    struct herd_sync_due *due;   /* NULL: nothing was ever owed on this link, or all of it is paid */
+    struct herd_sync_scan *scan; /* NULL: none is under way */
     bool root_due, push_due;
     bool root_sent;         /* leader: the follower's ROOT is to come */
     bool at_link_up;        /* the ROOT under way is the first of this link */

@@ -11,6 +11,7 @@
 #define FIELDS_MAX    6
 #define RADIUS_MAX_KM 50
 #define BOUND_MAX     20
+#define VERSION_MAX   1000000
 
 enum herd_scan herd_line_next(struct herd_span *io_bytes, size_t *io_seen, size_t line_max_bytes,
                               struct herd_span *ret_line)
@@ -88,13 +89,26 @@ static enum herd_verb parse_whatsat(const struct herd_span *fields, struct herd_
     return HERD_WHATSAT;
 }
 
-static enum herd_verb parse_hello(const struct herd_span *fields, struct herd_command *ret)
+/* The version decides what the other fields mean: of one that is not known nothing but itself is required. */
+static enum herd_verb parse_hello(const struct herd_span *fields, size_t count, struct herd_command *ret)
 {
-    ret->from = fields[1];
-    ret->to = fields[2];
-    if (!parse_count(fields[0], 1000000, &ret->version) || !herd_name_valid(ret->from) ||
-        !herd_name_valid(ret->to) || !herd_hex_read(fields[3], &ret->incarnation))
+    const struct herd_span none = {"", 0};
+    struct herd_decimal number = {0};
+    ret->from = count > 1 && herd_name_valid(fields[1]) ? fields[1] : none;
+    ret->to = count > 2 && herd_name_valid(fields[2]) ? fields[2] : none;
+    ret->incarnation = ret->expire_ms = 0;
+    bool whole = count > 3 && herd_hex_read(fields[3], &ret->incarnation);
+    if (!parse_count(fields[0], VERSION_MAX, &ret->version))
         return HERD_INVALID;
+    if (ret->version != HERD_PROTOCOL_VERSION)
+        return HERD_HELLO;
+    if (!whole || ret->from.len == 0 || ret->to.len == 0)
+        return HERD_INVALID;
+    if (count > 4) { /* a later version's field may stand here, of any form */
+        const char *end = fields[4].at + fields[4].len;
+        if (herd_decimal_scan(fields[4].at, end, end, &number) == end && !number.frac)
+            ret->expire_ms = number.whole;
+    }
     return HERD_HELLO;
 }
 
@@ -111,8 +125,8 @@ static enum herd_verb parse(struct herd_span line, const char *limit, struct her
         return parse_at(fields + 1, limit, ret);
     if (count == 4 && IS(fields[0], "WHATSAT"))
         return parse_whatsat(fields + 1, ret);
-    if (count == 5 && IS(fields[0], "HELLO"))
-        return parse_hello(fields + 1, ret);
+    if (count >= 2 && IS(fields[0], "HELLO"))
+        return parse_hello(fields + 1, (count < FIELDS_MAX ? count : FIELDS_MAX) - 1, ret);
     if (count == 1 && IS(fields[0], "PING"))
         return HERD_PING;
     if (count == 1 && IS(fields[0], "PONG"))

@@ -94,6 +94,12 @@ void herd_reader_clear(struct herd_reader *reader, uint32_t slot)
     *word &= ~bit;
 }
 
+void herd_changes_forget(struct herd_changes *changes, uint32_t slot)
+{
+    for (struct herd_reader *reader = changes->readers; reader; reader = reader->next)
+        herd_reader_clear(reader, slot);
+}
+
 void herd_changes_note(struct herd_changes *changes, uint32_t slot, const struct herd_reader *except)
 {
     bool anyone = false;
@@ -133,6 +139,7 @@ static uint32_t take_from_ring(struct herd_changes *changes, struct herd_reader 
     }
     while (reader->cursor != changes->next) {
         uint32_t slot = changes->ring[reader->cursor++ & (changes->size - 1)];
+        changes->steps += reader->cursor % 16 == 0;
         if (herd_reader_has(reader, slot)) {
             herd_reader_clear(reader, slot);
             return slot;
@@ -141,7 +148,7 @@ static uint32_t take_from_ring(struct herd_changes *changes, struct herd_reader 
     return HERD_NO_SLOT;
 }
 
-static uint32_t take_from_sweep(const struct herd_changes *changes, struct herd_reader *reader)
+static uint32_t take_from_sweep(struct herd_changes *changes, struct herd_reader *reader)
 {
     while (reader->sweep_left > 0) {
         uint32_t offset = reader->sweep_at % 64;
@@ -153,6 +160,7 @@ static uint32_t take_from_sweep(const struct herd_changes *changes, struct herd_
         }
         uint32_t slot = reader->sweep_at + skip;
         uint32_t looked_at = skip + (word != 0);
+        changes->steps += reader->sweep_at % 4096 == 0;
         reader->sweep_left -= looked_at;
         reader->sweep_at = (reader->sweep_at + looked_at) % changes->cap;
         if (word) {

@@ -38,6 +38,7 @@ struct herd_changes {
     uint64_t next;
     uint32_t cap; /* slots that every reader has bits for, a multiple of 64 */
     struct herd_reader *readers;
+    uint64_t steps; /* work done by takes, in the measure of herd_store.steps */
 };
 
 /* `ring_size` must be a power of two. HERD_E_NOMEM. */
@@ -61,6 +62,8 @@ void herd_reader_mark(struct herd_changes *changes, struct herd_reader *reader, 
 void herd_reader_mark_all(struct herd_changes *changes, struct herd_reader *reader, uint32_t slots);
 /* The reader no longer has to see this slot. */
 void herd_reader_clear(struct herd_reader *reader, uint32_t slot);
+/* The slot was emptied: no reader has to see it any more. */
+void herd_changes_forget(struct herd_changes *changes, uint32_t slot);
 bool herd_reader_has(const struct herd_reader *reader, uint32_t slot);
 
 /* A slot that will be taken in a while, most likely, to be fetched ahead; or HERD_NO_SLOT. */

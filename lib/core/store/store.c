@@ -25,8 +25,8 @@ int herd_store_new(struct herd_store **ret_store, const struct herd_store_option
         memcpy(store->table_key, options->table_key, sizeof store->table_key);
         store->digest_key = options->digest_key;
     }
-    herd_names_init(&store->names, store->digest_key);
-    store->free_slot = HERD_NO_SLOT;
+    herd_names_init(&store->names, store->digest_key, store->table_key);
+    store->free_slot = store->sweep_behind = HERD_NO_SLOT;
     store->newest_ns = INT64_MIN;
     *ret_store = store;
     return 0;
@@ -145,9 +145,14 @@ int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash
     struct herd_cell *cell = herd_store_cell(store, slot);
     uint64_t change = draft_hash(store, draft) - cell_hash(store, cell);
     size_t apart_bytes = herd_cell_apart_bytes(cell);
+    unsigned server = cell->server;
     int err = herd_cell_write(cell, draft);
     if (err < 0)
         return err;
+    if (draft->server != server) {
+        herd_names_ref(&store->names, draft->server);
+        herd_names_unref(&store->names, server);
+    }
     store->apart_bytes += herd_cell_apart_bytes(cell) - apart_bytes;
     herd_digest_add(&store->digest, id_hash, change);
     note_newest(store, draft);
@@ -169,9 +174,13 @@ static void link_slot(struct herd_store *store, struct herd_digest *digest, uint
 static void unlink_slot(struct herd_store *store, uint64_t id_hash, uint32_t slot)
 {
     uint32_t *at = &store->digest.heads[herd_digest_leaf(&store->digest, id_hash)];
-    while (*at != slot)
+    while (*at != slot) {
+        store->steps++;
         at = herd_store_next(store, *at);
+    }
     *at = *herd_store_next(store, slot);
+    if (store->sweep_behind == slot)
+        store->sweep_behind = HERD_NO_SLOT;
 }
 
 /* More leaves when these hold many records each; what cannot be had now is tried again later. */
@@ -191,6 +200,8 @@ static void grow_digest(struct herd_store *store)
     }
     herd_digest_fini(&store->digest);
     store->digest = bigger;
+    store->sweep_behind = HERD_NO_SLOT; /* lists are in another order */
+    store->steps += store->slots / 8;
 }
 
 /* A slot to write to: a removed one, or the next. The slot is taken only by take_slot. */
@@ -248,6 +259,7 @@ int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash,
     if (err < 0)
         return err;
     store->apart_bytes += herd_cell_apart_bytes(cell);
+    herd_names_ref(&store->names, draft->server);
     take_slot(store, slot, next_free);
     herd_index_insert(&store->index, hash, slot);
     store->count++;
@@ -351,10 +363,13 @@ void herd_store_drop(struct herd_store *store, uint32_t slot, uint64_t id_hash)
     herd_digest_add(&store->digest, id_hash, 0 - cell_hash(store, cell));
     herd_index_remove(&store->index, herd_store_hash(store, herd_cell_id(cell)), slot);
     store->apart_bytes -= herd_cell_apart_bytes(cell);
+    herd_names_unref(&store->names, cell->server);
     herd_cell_clear(cell);
     cell->time_ns = store->free_slot;
     store->free_slot = slot;
     store->count--;
+    if (store->changes)
+        herd_changes_forget(store->changes, slot);
 }
 
 void herd_store_remove(struct herd_store *store, uint32_t slot)

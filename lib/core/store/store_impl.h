@@ -4,6 +4,7 @@
 #define HERD_CORE_STORE_IMPL_H
 
 #include "../base/hash.h"
+#include "changes.h"
 #include "digest.h"
 #include "index.h"
 #include "names.h"
@@ -32,10 +33,14 @@ struct herd_store {
     size_t apart_bytes; /* of bodies that do not fit their cells */
     uint64_t table_key[2];
     uint64_t digest_key;
-    int64_t expire_ns;     /* 0: records are in the order of PROTOCOL.md, 2.1; else in that of 3.7 */
-    int64_t newest_ns;     /* no record is effectively later; where records expire */
-    struct herd_buf draft; /* scratch of herd_draft_make */
-    struct herd_buf texts; /* scratch of herd_cell_texts; what herd_store_get lends */
+    int64_t expire_ns;            /* 0: records are in the order of PROTOCOL.md, 2.1; else in that of 3.7 */
+    int64_t newest_ns;            /* no record is effectively later; where records expire */
+    struct herd_buf draft;        /* scratch of herd_draft_make */
+    struct herd_buf texts;        /* scratch of herd_cell_texts; what herd_store_get lends */
+    struct herd_changes *changes; /* told of slots that are emptied; NULL: nobody is */
+    uint32_t sweep_behind;        /* where a sweep that stopped inside a leaf goes on; HERD_NO_SLOT: at its head */
+    uint64_t steps;               /* records looked at by what may be as long as the store; memory read in order
+                                     counts as one for each 512 bytes */
 };
 
 static inline struct herd_cell *herd_store_cell(const struct herd_store *store, uint32_t slot)
@@ -85,8 +90,9 @@ int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash,
 /* Forgets the record in a slot that no leaf's list holds any more. */
 void herd_store_drop(struct herd_store *store, uint32_t slot, uint64_t id_hash);
 
-/* Removes the records that go, leaf by leaf from *io_leaf on, until about `budget` were looked at. Each
- * list is walked once, whatever ids somebody chose to make it long. False: all leaves are done. */
+/* Removes the records that go, leaf by leaf from *io_leaf on, until `budget` leaves and records were looked at: also
+ * inside a leaf, whatever ids somebody chose to make its list long. Begin with 0, go on with what is in *io_leaf.
+ * False: all leaves are done. */
 typedef bool herd_store_goes(const void *ctx, const struct herd_record *record);
 bool herd_store_sweep(struct herd_store *store, uint32_t *io_leaf, size_t budget, herd_store_goes *goes,
                       const void *ctx);

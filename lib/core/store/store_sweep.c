@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Removing many records at once, in slices. */
+/* Removing many records at once, in slices that end anywhere. */
 #include "store_impl.h"
 
-/* Returns how many records were looked at. */
-static size_t sweep_leaf(struct herd_store *store, uint32_t leaf, herd_store_goes *goes, const void *ctx)
+/* In *io_leaf: the sweep stopped inside this leaf, at store->sweep_behind. A caller that begins anew drops it. */
+#define INSIDE (UINT32_C(1) << 20)
+
+/* Looks at the records of a leaf from sweep_behind on. False: the budget ended before the list. */
+static bool sweep_leaf(struct herd_store *store, uint32_t leaf, size_t *io_budget, herd_store_goes *goes,
+                       const void *ctx)
 {
-    uint32_t *at = &store->digest.heads[leaf];
-    size_t count = 0;
-    for (uint32_t slot; (slot = *at) != HERD_NO_SLOT; count++) {
+    uint32_t *behind = &store->sweep_behind;
+    uint32_t *at = *behind == HERD_NO_SLOT ? &store->digest.heads[leaf] : herd_store_next(store, *behind);
+    for (uint32_t slot; (slot = *at) != HERD_NO_SLOT;) {
         struct herd_record record;
+        if (*io_budget == 0)
+            return false;
+        --*io_budget;
+        store->steps++;
         if (!herd_store_at(store, slot, &record) || !goes(ctx, &record)) {
+            *behind = slot;
             at = herd_store_next(store, slot);
             continue;
         }
@@ -17,17 +26,24 @@ static size_t sweep_leaf(struct herd_store *store, uint32_t leaf, herd_store_goe
         *at = *herd_store_next(store, slot);
         herd_store_drop(store, slot, id_hash);
     }
-    return count;
+    *behind = HERD_NO_SLOT;
+    return true;
 }
 
 bool herd_store_sweep(struct herd_store *store, uint32_t *io_leaf, size_t budget, herd_store_goes *goes,
                       const void *ctx)
 {
-    size_t seen = 0;
-    while (*io_leaf >> store->digest.bits == 0) {
-        if (seen >= budget)
+    if (!(*io_leaf & INSIDE))
+        store->sweep_behind = HERD_NO_SLOT;
+    uint32_t leaf = *io_leaf & (INSIDE - 1);
+    for (; leaf >> store->digest.bits == 0; leaf++) {
+        if (budget == 0 || !sweep_leaf(store, leaf, &budget, goes, ctx)) {
+            *io_leaf = leaf | INSIDE;
             return true;
-        seen += sweep_leaf(store, (*io_leaf)++, goes, ctx) + 1;
+        }
+        if (budget > 0)
+            budget--;
     }
+    *io_leaf = leaf;
     return false;
 }

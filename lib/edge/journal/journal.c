@@ -2,6 +2,7 @@
 /* A journal's life, and its turn. */
 #include "journal_impl.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,16 +39,23 @@ static int make_paths(struct herd_journal *journal, const char *path)
 {
     /* Renaming over a symbolic link would replace the link. */
     char *real = realpath(path, NULL);
+    if (!real) { /* perhaps one whose file is not there yet: it is made first */
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+        if (fd >= 0) {
+            close(fd);
+            real = realpath(path, NULL);
+        }
+    }
     journal->path = real ? real : strdup(path);
     if (!journal->path)
         return HERD_E_NOMEM;
     size_t len = strlen(journal->path);
-    journal->path_new = malloc(len + sizeof ".new");
+    journal->path_new = malloc(len + sizeof HERD_JOURNAL_REPLACEMENT);
     journal->folder = strdup(journal->path);
     if (!journal->path_new || !journal->folder)
         return HERD_E_NOMEM;
     memcpy(journal->path_new, journal->path, len);
-    memcpy(journal->path_new + len, ".new", sizeof ".new");
+    memcpy(journal->path_new + len, HERD_JOURNAL_REPLACEMENT, sizeof HERD_JOURNAL_REPLACEMENT);
     char *slash = strrchr(journal->folder, '/');
     if (!slash)
         strcpy(journal->folder, *journal->folder ? "." : "");
@@ -144,6 +152,7 @@ int64_t herd_journal_next_ns(const struct herd_journal *journal)
 void herd_journal_flush(struct herd_journal *journal, struct herd_now now)
 {
     int error;
+    journal->retry_ns = 0; /* one more attempt, whatever came before */
     while (herd_journal_append_due(journal, now))
         continue;
     if (herd_syncer_wait(&journal->syncer, &error) == HERD_SYNCER_DONE && error)
@@ -157,11 +166,15 @@ void herd_journal_flush(struct herd_journal *journal, struct herd_now now)
     }
 }
 
+size_t herd_journal_unwritten(const struct herd_journal *journal)
+{
+    return journal->scribe.reader.pending;
+}
+
 void herd_journal_close(struct herd_journal *journal, struct herd_now now)
 {
     if (!journal)
         return;
-    journal->retry_ns = 0; /* one more attempt, whatever came before */
     herd_journal_flush(journal, now);
     if (herd_scribe_due(&journal->scribe)) {
         struct herd_log_field field = herd_log_int("records", (int64_t)journal->scribe.reader.pending);

@@ -10,7 +10,7 @@
  *
  * Against the end of the machine it is synced at the latest so long after it was written (sync_ns), by a
  * thread. When less than half of its lines are records of today it is written anew beside itself
- * (FILE.new) while both files take what changes; then the new one is synced and renamed over the old one.
+ * (FILE~compact) while both files take what changes; then the new one is synced and renamed over the old one.
  * Whenever that stops, FILE is whole.
  *
  * A disk that takes no more costs durability, not service: what cannot be written stays due and is tried
@@ -47,6 +47,8 @@ void herd_journal_write(struct herd_journal *journal, struct herd_now now);
 void herd_journal_turn(struct herd_journal *journal, struct herd_now now);
 /* Writes and syncs what is due, and waits for it. */
 void herd_journal_flush(struct herd_journal *journal, struct herd_now now);
+/* How many records are still to be written. */
+size_t herd_journal_unwritten(const struct herd_journal *journal);
 /* The steady time of the next turn it wants; INT64_MAX: when something changed. */
 int64_t herd_journal_next_ns(const struct herd_journal *journal);
 

@@ -2,19 +2,21 @@
 /*
  * Writing the journal anew, a slice a turn:
  *
- *     COPY         FILE.new: every slot, one after the other; FILE and FILE.new both take what changes
- *     SYNC         FILE.new is on its way to the disk; both still take what changes
- *     rename       FILE.new is FILE
+ *     COPY         FILE~compact: every slot, one after the other; FILE and FILE~compact both take what changes
+ *     SYNC         FILE~compact is on its way to the disk; both still take what changes
+ *     rename       FILE~compact is FILE
  *     SYNC_FOLDER  the name too is on its way to the disk
  *
- * Whatever happens before the rename, FILE is whole and FILE.new is removed at the next start.
+ * Whatever happens before the rename, FILE is whole and FILE~compact is removed at the next start.
  */
 #include "journal_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* So much is copied at once, and so often: a disk of ordinary speed keeps up, and the loop has its time. */
@@ -50,9 +52,26 @@ bool herd_journal_compact_due(const struct herd_journal *journal)
                                 journal->file.lines / 2 > herd_store_count(herd_node_store(journal->node)));
 }
 
+/* Ours is an ordinary file that nobody has locked and that begins as a journal does, or is empty. */
+void herd_journal_remove_leftover(const struct herd_journal *journal)
+{
+    static const char head[] = "JOURNAL ";
+    char got[sizeof head - 1];
+    struct stat about;
+    int fd = open(journal->path_new, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        ssize_t n = read(fd, got, sizeof got);
+        if (n >= 0 && memcmp(got, head, (size_t)n) == 0)
+            unlink(journal->path_new);
+    }
+    close(fd);
+}
+
 static int begin(struct herd_journal *journal, struct herd_now now)
 {
-    unlink(journal->path_new);
+    herd_journal_remove_leftover(journal);
     int fd = open(journal->path_new, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno;

@@ -25,6 +25,10 @@
 /* Whether the disk is done with a sync is looked at so often. */
 #define HERD_JOURNAL_LOOK_NS INT64_C(5000000)
 
+/* What the file that replaces FILE is called: FILE and this. No name of a server holds a "~", so no "{name}" makes a
+ * journal that is called so. */
+#define HERD_JOURNAL_REPLACEMENT "~compact"
+
 /* How far writing the file anew has come. */
 enum herd_compaction {
     HERD_COMPACTION_NONE,
@@ -49,7 +53,7 @@ struct herd_journal {
     uint64_t compact_lines;
     struct herd_scribe scribe;
     struct herd_buf buf;
-    struct herd_journal_file file, fresh; /* fresh: FILE.new, fd -1 where there is none */
+    struct herd_journal_file file, fresh; /* fresh: FILE~compact, fd -1 where there is none */
     struct herd_syncer syncer, fresh_syncer;
     int64_t syncing_ns; /* of `file`, what a sync under way covers; INT64_MAX: none */
     int64_t look_ns;    /* when to see whether that sync is done */
@@ -84,5 +88,7 @@ void herd_journal_compact(struct herd_journal *journal, struct herd_now now);
 bool herd_journal_compact_due(const struct herd_journal *journal);
 /* Gives the new file up. */
 void herd_journal_compact_abandon(struct herd_journal *journal);
+/* Removes what an earlier attempt left behind, and nothing else. Only while FILE is locked. */
+void herd_journal_remove_leftover(const struct herd_journal *journal);
 
 #endif

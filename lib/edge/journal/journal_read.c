@@ -167,7 +167,7 @@ int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct 
     journal->file.fd = open_locked(journal->path, fault);
     if (journal->file.fd < 0)
         return journal->file.fd;
-    unlink(journal->path_new); /* what writing anew left behind */
+    herd_journal_remove_leftover(journal);
 
     int err = read_lines(journal, &replay, now, &size);
     if (err >= 0 && replay.unknown)

@@ -45,8 +45,11 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
         herd_addresses_give(&server->addresses, conn->address);
         herd_listener_resume(server);
     }
+    bool moved =
+        server->links[effect->peer] != NULL; /* of two connections made at once this is the one that stays */
     server->links[effect->peer] = conn;
-    tell_peer(server, effect, true);
+    if (!moved)
+        tell_peer(server, effect, true);
 }
 
 static void peer_down(struct herd_server *server, const struct herd_effect *effect)
@@ -69,6 +72,10 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
         break;
     case HERD_EFFECT_CLOSE: herd_conn_finish(herd_session_user(effect->session), effect->text); break;
     case HERD_EFFECT_PEER_UP: peer_up(server, effect); break;
+    case HERD_EFFECT_RESUME:
+        if (effect->session)
+            herd_conn_resume(herd_session_user(effect->session));
+        break;
     case HERD_EFFECT_PEER_DOWN: peer_down(server, effect); break;
     case HERD_EFFECT_NOTICE: herd_notice_log(server, effect); break;
     }
@@ -361,6 +368,11 @@ void herd_server_free(struct herd_server *server)
     free(server->start_listen);
     free(server->start_journal);
     free(server);
+}
+
+size_t herd_server_unsaved(const struct herd_server *server)
+{
+    return server->journal ? herd_journal_unwritten(server->journal) : 0;
 }
 
 uint16_t herd_server_port(const struct herd_server *server)

@@ -11,6 +11,9 @@ static void test_introduced_to(void **state)
     } refused[] = {
         {"HELLO 3 Riley Juzang 1\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
         {"HELLO 0 Riley Juzang 1\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
+        {"HELLO 3 Riley Juzang 1 newfield\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
+        {"HELLO 3 {}\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
+        {"HELLO 3 Plain Jaquez 1\n", "REFUSE peer_version_unknown\n", "peer_version_unknown"},
         {"HELLO 2 Riley Jaquez 1\n", "REFUSE peer_wants_another\n", "peer_wants_another"},
         {"HELLO 2 Campbell Juzang 1\n", "REFUSE peer_name_unknown\n", "peer_name_unknown"},
         {"HELLO 2 Juzang Juzang 1\n", "REFUSE peer_name_unknown\n", "peer_name_unknown"},
@@ -119,6 +122,7 @@ static void test_simultaneous_dials(void **state)
         herd_node_tick(w->nodes[1].node, w->now);
         wire_run(w);
         assert_int_equal(w->dials, 2);
+        assert_int_equal(w->downs, 0); /* nobody sees a link go */
         assert_true(wire_linked(w, 0, 1));
         size_t open = 0;
         for (struct wire_conn *conn = w->conns; conn; conn = conn->next) {
@@ -187,17 +191,146 @@ static void test_which_survives(void **state)
     say(&o, theirs, "HELLO 2 Jaquez Juzang 1\n");
     heard(&o, "HELLO 2 Juzang Jaquez ");
     assert_ptr_equal(herd_node_link(o.node, 0), theirs);
+    /* ours is left to the other side to close, and nobody sees a link go */
+    assert_int_equal(o.closes, 0);
+    assert_int_equal(o.ups, 2);
+    assert_int_equal(o.downs, 0);
+    say(&o, ours, "AT Jaquez +1 kiwi +1+1 1\n"); /* nobody listens there any more */
+    assert_int_equal(herd_store_count(herd_node_store(o.node)), 0);
+    assert_int_equal(herd_session_end(ours, (struct herd_span){"", 0}, o.now, &o.out, &o.turn), 0);
+    effects(&o);
+    assert_int_equal(o.closes, 1);
     assert_ptr_equal(o.closed, ours);
+    herd_session_close(ours);
+    assert_ptr_equal(herd_node_link(o.node, 0), theirs);
+    assert_int_equal(o.downs, 0);
+    end(&o);
+}
+
+/* The loser of two connections that this node dialled waits for the other side, not for ever, and not for a link that
+ * is gone. */
+static void test_loser_is_left(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct one o;
+        begin(&o, "Juzang", &(struct herd_node_options){.ping_ns = 100 * SECOND});
+        tick(&o, 0);
+        struct herd_session *ours = dial_one(&o, 0), *theirs = accept_one(&o);
+        say(&o, theirs, "HELLO 2 Jaquez Juzang 1\n");
+        say(&o, ours, "HELLO 2 Jaquez Juzang 1\n"); /* it took ours before it saw that theirs was taken */
+        assert_ptr_equal(herd_node_link(o.node, 0), theirs);
+        assert_int_equal(o.closes, 0);
+        assert_int_equal(o.downs, 0);
+        if (how == 0) {
+            tick(&o, 5 * SECOND - 1);
+            assert_int_equal(o.closes, 0);
+            assert_true(herd_node_next_ns(o.node) <= o.now.steady_ns + 1);
+            tick(&o, 1);
+            assert_ptr_equal(herd_node_link(o.node, 0), theirs);
+        } else if (how == 1) {
+            herd_session_close(theirs);
+            effects(&o);
+            assert_int_equal(o.downs, 1);
+        } else {
+            herd_session_close(ours); /* it broke */
+            tick(&o, 10 * SECOND);
+            assert_int_equal(o.closes, 0);
+            end(&o);
+            continue;
+        }
+        assert_int_equal(o.closes, 1);
+        assert_ptr_equal(o.closed, ours);
+        herd_session_close(ours);
+        end(&o);
+    }
+}
+
+/* Two processes with one name take the link from each other: their numbers come back, those of restarts never do. */
+static void test_two_servers_one_name(void **state)
+{
+    (void)state;
+    struct one o;
+    begin(&o, "Juzang", NULL);
+    for (int i = 1; i < 50; i++) { /* restarts */
+        char hello[64];
+        snprintf(hello, sizeof hello, "HELLO 2 Riley Juzang %x\n", (unsigned)i);
+        say(&o, accept_one(&o), hello);
+    }
+    assert_int_equal(o.notices, 0);
+    for (int i = 0; i < 100; i++)
+        say(&o, accept_one(&o), i % 2 ? "HELLO 2 Riley Juzang aaa\n" : "HELLO 2 Riley Juzang bbb\n");
+    assert_string_equal(o.notice, "two_servers_one_name");
+    assert_int_equal(o.notices, 6); /* of 98: at 2, 4, 8, 16, 32, 64 */
+    end(&o);
+}
+
+/* What strangers can cause is not told each time. */
+static void test_refusals_damped(void **state)
+{
+    (void)state;
+    struct one o;
+    begin(&o, "Juzang", NULL);
+    for (int i = 0; i < 100; i++)
+        say(&o, accept_one(&o), "HELLO 2 Campbell Juzang 1\n");
+    assert_int_equal(o.notices, 7); /* 1, 2, 4 ... 64 */
+    for (int i = 0; i < 100; i++)
+        say(&o, accept_one(&o), "HELLO 3 Riley Juzang 1\n");
+    assert_int_equal(o.notices, 14);
+    say(&o, accept_one(&o), "HELLO 2 Riley Juzang 1\n"); /* it is well again */
+    assert_int_equal(o.ups, 1);
+    say(&o, accept_one(&o), "HELLO 3 Riley Juzang 1\n");
+    assert_int_equal(o.notices, 15);
+    for (int i = 0; i < 100; i++)
+        say(&o, dial_one(&o, 0), "REFUSE whatever\n");
+    assert_int_equal(o.notices, 22);
+    end(&o);
+}
+
+/* A neighbour that forgets after another time is told of, and no alarm rings for what that makes differ. */
+static void test_other_expiry(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t ours_ns;
+        const char *hello, *notice;
+    } rows[] = {
+        {0, "HELLO 2 Riley Juzang 1\n", ""},
+        {0, "HELLO 2 Riley Juzang 1 60000\n", "peer_expires_sooner"},
+        {60 * SECOND, "HELLO 2 Riley Juzang 1 60000\n", ""},
+        {60 * SECOND, "HELLO 2 Riley Juzang 1 60000 more\n", ""},
+        {60 * SECOND, "HELLO 2 Riley Juzang 1 60001\n", "peer_expires_later"},
+        {60 * SECOND, "HELLO 2 Riley Juzang 1 59999\n", "peer_expires_sooner"},
+        {60 * SECOND, "HELLO 2 Riley Juzang 1\n", "peer_expires_later"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct one o;
+        begin(&o, "Juzang", &(struct herd_node_options){.expire_ns = rows[i].ours_ns});
+        struct herd_session *session = accept_one(&o);
+        say(&o, session, rows[i].hello);
+        heard(&o, "HELLO 2 Juzang Riley ");
+        assert_int_equal(o.ups, 1);
+        assert_string_equal(o.notice, rows[i].notice);
+        end(&o);
+    }
+    struct one o;
+    begin(&o, "Juzang", &(struct herd_node_options){.expire_ns = 60 * SECOND + 1});
+    dial_one(&o, 1);
+    herd_session_close(accept_one(&o));
+    struct herd_session *session;
+    assert_int_equal(herd_session_dialled(o.node, &session, NULL, 1, o.now, &o.out), 0);
+    assert_int_equal(herd_buf_add(&o.out, "", 1), 0);
+    assert_string_equal(o.out.at + o.out.len - 8, " 60001\n");
     end(&o);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_introduced_to),
-        cmocka_unit_test(test_dialled),
-        cmocka_unit_test(test_simultaneous_dials),
-        cmocka_unit_test(test_which_survives),
+        cmocka_unit_test(test_introduced_to),      cmocka_unit_test(test_dialled),
+        cmocka_unit_test(test_simultaneous_dials), cmocka_unit_test(test_which_survives),
+        cmocka_unit_test(test_loser_is_left),      cmocka_unit_test(test_two_servers_one_name),
+        cmocka_unit_test(test_refusals_damped),    cmocka_unit_test(test_other_expiry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,36 @@ static void test_idle(void **state)
     end(&f);
 }
 
+/* One whose bytes are held back by the caller is not silent; the answer to what it asked before changes nothing in
+ * that. */
+static void test_held(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, &(struct herd_node_options){.client_idle_ns = 10 * SECOND});
+    say(&f, KIWI "WHATSAT kiwi 1 1\n");
+    herd_session_hold(f.session);
+    answer(&f, 0, "{}");
+    assert_true(herd_node_next_ns(f.node) == INT64_MAX);
+    tick(&f, 1000 * SECOND);
+    assert_string_equal(f.closed, "");
+    say(&f, "\n"); /* it goes on */
+    tick(&f, 9 * SECOND);
+    assert_string_equal(f.closed, "");
+    tick(&f, SECOND);
+    assert_string_equal(f.closed, "idle");
+    end(&f);
+
+    /* one that was taken for a plain neighbour's has a shorter time, whatever it asked for first */
+    begin(&f, NULL);
+    herd_session_allow_plain(f.session, -1);
+    say(&f, KIWI "WHATSAT kiwi 1 1\nAT Jaquez +1 plum +1+1 1\n");
+    answer(&f, 0, "{}");
+    tick(&f, 5 * SECOND);
+    assert_string_equal(f.closed, "idle");
+    end(&f);
+}
+
 /* An answer makes its client fresh, and must not shield those who were silent for longer than it. */
 static void test_idle_in_order(void **state)
 {
@@ -135,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_held),
         cmocka_unit_test(test_idle_in_order),
         cmocka_unit_test(test_line_deadline),
         cmocka_unit_test(test_wall_clock_jumps),

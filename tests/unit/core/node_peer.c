@@ -164,7 +164,8 @@ static void test_end_of_a_link(void **state)
     end(&o);
 }
 
-/* Twice what a node takes from its clients, and no more: a wild neighbour cannot fill its memory. */
+/* Twice what a node takes from its clients, and no more: a wild neighbour cannot fill its memory. What is beyond is
+ * refused alone: of what both know the link goes on to tell. */
 static void test_records_max_from_neighbours(void **state)
 {
     (void)state;
@@ -178,7 +179,94 @@ static void test_records_max_from_neighbours(void **state)
         say(&o, session, line);
     }
     assert_int_equal(herd_store_count(herd_node_store(o.node)), 10);
-    assert_string_equal(o.why, "records_max");
+    assert_int_equal(o.downs, 0);
+    assert_int_equal(herd_node_counts(o.node).at_refused, 10);
+    assert_string_equal(o.notice, "peer_record_refused");
+    assert_int_equal(o.notices, 4); /* 1, 2, 4, 8 */
+    say(&o, session, "AT Riley +1 c3 +5+5 6\n");
+    assert_int_equal(herd_node_counts(o.node).at_new, 11);
+    struct herd_session *client = accept_one(&o);
+    say(&o, client, "IAMAT c4 +7+7 8\n");
+    o.out.len = 0;
+    fill(&o, session);
+    assert_non_null(strstr((herd_buf_add(&o.out, "", 1), o.out.at), " c4 +7+7 8\n"));
+    end(&o);
+}
+
+/* A record longer than this node's limit is refused alone, in whatever pieces its line comes. */
+static void test_long_records(void **state)
+{
+    (void)state;
+    static char text[60000];
+    for (size_t piece = 1; piece < sizeof text; piece = piece * 7 + 1) {
+        struct one o;
+        begin(&o, "Juzang", &(struct herd_node_options){.line_max_bytes = 1000});
+        struct herd_session *session = accept_one(&o);
+        say(&o, session, "HELLO 2 Riley Juzang 1\n");
+        o.out.len = 0;
+        int len = 0;
+        for (int i = 0; i < 2; i++) {
+            len += snprintf(text + len, sizeof text - (size_t)len, "AT Riley +1 before%d +1+1 1\n", i);
+            len +=
+                snprintf(text + len, sizeof text - (size_t)len, "AT Riley +1 %0*d +1+1 1\n", 17384 + i * 5000, 7);
+            len += snprintf(text + len, sizeof text - (size_t)len, "AT Riley +1 behind%d +1+1 1\n", i);
+        }
+        struct herd_buf in = {0};
+        for (size_t at = 0; at < (size_t)len; at += piece) {
+            size_t some = (size_t)len - at < piece ? (size_t)len - at : piece;
+            assert_int_equal(herd_buf_add(&in, text + at, some), 0);
+            struct herd_span given = {in.at, in.len};
+            assert_int_equal(herd_session_input(session, given, o.now, &o.out, &o.turn), 0);
+            effects(&o);
+            memmove(in.at, in.at + o.turn.consumed, in.len - o.turn.consumed);
+            in.len -= o.turn.consumed;
+            assert_in_range(in.len, 0, 1000 + 16384 + piece); /* what is skipped is not kept */
+        }
+        assert_int_equal(in.len, 0);
+        herd_buf_fini(&in);
+        assert_int_equal(o.downs, 0);
+        assert_int_equal(herd_store_count(herd_node_store(o.node)), 4);
+        assert_int_equal(herd_node_counts(o.node).at_refused, 2);
+        end(&o);
+        if (piece == 1)
+            piece = 40;
+    }
+}
+
+/* More names of servers at once than there are numbers for: those beyond are refused, the link stays, and when names
+ * fall out of use there is room for others. */
+static void test_server_names(void **state)
+{
+    (void)state;
+    struct one o;
+    begin(&o, "Juzang", NULL);
+    struct herd_session *session = accept_one(&o);
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
+    char line[128];
+    for (int i = 0; i < 65600; i++) {
+        snprintf(line, sizeof line, "AT n%d +0.0 c%d +1+1 5\n", i, i);
+        say(&o, session, line);
+        if (o.turn.paused) /* the digest got more leaves: that was a turn's work */
+            tick(&o, 0);
+    }
+    assert_int_equal(o.downs, 0);
+    assert_int_equal(herd_store_count(herd_node_store(o.node)), 65534); /* its own name has a number too */
+    assert_int_equal(herd_node_counts(o.node).at_refused, 66);
+    say(&o, session, "AT n0 +0.0 c1 +1+1 6\nAT other +0.0 c2 +1+1 6\n"); /* n1 is free, then n2 */
+    assert_int_equal(herd_node_counts(o.node).at_refused, 66);
+    end(&o);
+
+    /* one client, reported by ever other servers */
+    begin(&o, "Juzang", NULL);
+    session = accept_one(&o);
+    say(&o, session, "HELLO 2 Riley Juzang 1\n");
+    for (int i = 0; i < 70000; i++) {
+        snprintf(line, sizeof line, "AT n%d +0.0 one +1+1 %d.0\n", i, i);
+        say(&o, session, line);
+    }
+    assert_int_equal(o.downs, 0);
+    assert_int_equal(herd_node_counts(o.node).at_new, 70000);
+    assert_int_equal(herd_node_counts(o.node).at_refused, 0);
     end(&o);
 }
 
@@ -225,6 +313,8 @@ int main(void)
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_end_of_a_link),
         cmocka_unit_test(test_records_max_from_neighbours),
+        cmocka_unit_test(test_long_records),
+        cmocka_unit_test(test_server_names),
         cmocka_unit_test(test_records_bytes_max_from_neighbours),
         cmocka_unit_test(test_names),
     };

@@ -19,7 +19,7 @@ struct one {
     struct herd_now now;
     struct herd_buf out;
     struct herd_turn turn;
-    size_t dials, ups, downs, closes;
+    size_t dials, ups, downs, closes, notices, resumes;
     struct herd_session *closed;
     char why[64], notice[64];
     size_t dial_peer;
@@ -64,7 +64,11 @@ static inline void effects(struct one *o)
             o->closed = e.session;
             snprintf(o->why, sizeof o->why, "%s", e.text);
             break;
-        case HERD_EFFECT_NOTICE: snprintf(o->notice, sizeof o->notice, "%s", e.text); break;
+        case HERD_EFFECT_RESUME: o->resumes++; break;
+        case HERD_EFFECT_NOTICE:
+            o->notices++;
+            snprintf(o->notice, sizeof o->notice, "%s", e.text);
+            break;
         default: fail_msg("effect %d", e.kind);
         }
     }

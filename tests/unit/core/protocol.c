@@ -92,7 +92,13 @@ static const struct row lines[] = {
     ROW(HERD_INVALID, "HELLO 2 a b 0x1"),
     ROW(HERD_INVALID, "HELLO 2 a b 00123456789abcdef"),
     ROW(HERD_INVALID, "HELLO 2 a b"),
-    ROW(HERD_INVALID, "HELLO 2 a b c d"),
+    ROW(HERD_HELLO, "HELLO 2 a b c d"), /* fields may be added */
+    ROW(HERD_HELLO, "HELLO 2 a b c 600000 x y z"),
+    ROW(HERD_INVALID, "HELLO 2 a b C d"),
+    ROW(HERD_HELLO, "HELLO 3"), /* what it says otherwise is for those who know */
+    ROW(HERD_HELLO, "HELLO 3 a/ b 1 newfield"),
+    ROW(HERD_INVALID, "HELLO"),
+    ROW(HERD_INVALID, "HELLO x"),
     ROW(HERD_INVALID, "HELLO 2 a/ b c"),
     ROW(HERD_INVALID, "HELLO 2 a b/ c"),
 };

@@ -215,6 +215,19 @@ static void test_values(void **state)
     assert_int_equal(herd_command_parse(herd_span_of("HELLO 017 Riley Juzang 00012abc"), &c), HERD_HELLO);
     assert_int_equal(c.version, 17);
     assert_true(c.incarnation == 0x12abc);
+    static const struct {
+        const char *line;
+        uint64_t expire_ms;
+    } hellos[] = {{"HELLO 2 a b 1", 0},
+                  {"HELLO 2 a b 1 0", 0},
+                  {"HELLO 2 a b 1 600000", 600000},
+                  {"HELLO 2 a b 1 600000 more", 600000},
+                  {"HELLO 2 a b 1 1.5", 0},
+                  {"HELLO 2 a b 1 later", 0}};
+    for (size_t i = 0; i < COUNT(hellos); i++) {
+        assert_int_equal(herd_command_parse(herd_span_of(hellos[i].line), &c), HERD_HELLO);
+        assert_true(c.expire_ms == hellos[i].expire_ms);
+    }
     struct herd_span nothing = {NULL, 0};
     assert_int_equal(herd_command_parse(nothing, &c), HERD_BLANK);
 }

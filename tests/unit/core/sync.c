@@ -194,7 +194,11 @@ static void test_list_too_long(void **state)
     struct one o;
     begin(&o, "Juzang", 40);
     told(&o);
-    tell(&o, "LIST 0 0 all\n");
+    for (unsigned prefix = 0; prefix < 256; prefix++) {
+        char line[32];
+        snprintf(line, sizeof line, "LIST 8 %x all\n", prefix);
+        tell(&o, line);
+    }
     assert_int_equal(lines(told(&o), "AT "), 40);
     end(&o);
 }

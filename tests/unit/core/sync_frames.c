@@ -75,21 +75,24 @@ static void test_frames_refused(void **state)
         "SUMS 0 0 x 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
         "SUMS 18446744073709551616 0 " S16 "\n",
         "SUMS 4294967296 0 " S16 "\n",
-        "LIST 0 0\n",
-        "LIST 0 0 any\n",
-        "LIST 0 0 all 1\n",
+        "LIST 8 0\n",
+        "LIST 8 0 any\n",
+        "LIST 8 0 all 1\n",
+        "LIST 0 0 all\n", /* depths that no node lists */
+        "LIST 0 0 end\n",
+        "LIST 4 f all\n",
         "LIST 17 0 end\n",
         "LIST 16 10000 end\n",
         "LIST 20 0 end\n",
-        "LIST 0 0 ask 1:1\n",
-        "LIST 0 0 end 0000000000000001:000000000000000g\n",
-        "LIST 0 0 end 0000000000000001-0000000000000001\n",
-        "LIST 0 0 end 0000000000000001:0000000000000001x\n",
+        "LIST 8 0 ask 1:1\n",
+        "LIST 8 0 end 0000000000000001:000000000000000g\n",
+        "LIST 8 0 end 0000000000000001-0000000000000001\n",
+        "LIST 8 0 end 0000000000000001:0000000000000001x\n",
     };
     static const char *const good[] = {
         "SUMS 0 0 " S16 "\n", "SUMS 12 fff " S16 "\n",
-        "LIST 0 0 end\n",     "LIST 16 ffff ask\n",
-        "LIST 4 f all\n",     "LIST 0 0 ask 0000000000000001:0000000000000001 0000000000000001:0000000000000001\n",
+        "LIST 8 0 end\n",     "LIST 16 ffff ask\n",
+        "LIST 8 f all\n",     "LIST 8 0 ask 0000000000000001:0000000000000001 0000000000000001:0000000000000001\n",
     };
     for (size_t follows = 0; follows < 2; follows++) {
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -249,6 +249,13 @@ static bool carry_out(struct wire *w, int i)
     case HERD_EFFECT_CLOSE: wire_close(herd_session_user(effect.session)); break;
     case HERD_EFFECT_PEER_UP: w->ups++; break;
     case HERD_EFFECT_PEER_DOWN: w->downs++; break;
+    case HERD_EFFECT_RESUME:
+        if (effect.session) {
+            struct wire_end *end = herd_session_user(effect.session);
+            end->paused = false;
+            end->given = 0; /* all of it once more */
+        }
+        break;
     case HERD_EFFECT_LINE_TIMEOUT: line_timeout(herd_session_user(effect.session)); break;
     case HERD_EFFECT_NOTICE:
         w->notices++;

@@ -46,7 +46,7 @@ static void test_compaction_step_by_step(void **state)
         usleep(100);
     }
     assert_int_equal(seen & 7, 7);
-    assert_int_equal(size_of(in_dir("j.new")), -1);
+    assert_int_equal(size_of(in_dir("j~compact")), -1);
     expect_on_disk(&p, in_dir("j"));
     stop(&p);
 }
@@ -73,7 +73,7 @@ static void test_compaction_fails(void **state)
             pass(&p, HERD_JOURNAL_LOOK_NS);
         }
         assert_true(logged(&p, "journal_compaction_failed"));
-        assert_int_equal(size_of(in_dir("j.new")), -1);
+        assert_int_equal(size_of(in_dir("j~compact")), -1);
         assert_int_equal(p.journal->fresh.fd, -1);
         disk_reset();
         expect_on_disk(&p, in_dir("j"));
@@ -112,7 +112,7 @@ static void test_full_while_compacting(void **state)
     for (int i = 0; i < 3; i++)
         pass(&p, 2000000);
     stop(&p); /* in the middle of the next attempt */
-    assert_int_equal(size_of(in_dir("j.new")), -1);
+    assert_int_equal(size_of(in_dir("j~compact")), -1);
 }
 
 static void test_leftover_and_links(void **state)
@@ -120,10 +120,10 @@ static void test_leftover_and_links(void **state)
     (void)state;
     struct pair p;
     make_journal(3);
-    put_file(in_dir("j.new"), "half", 4);
+    put_file(in_dir("j~compact"), "JOURNAL 1 3c", 12);
     assert_int_equal(symlink(in_dir("j"), in_dir("link")), 0);
     start(&p, in_dir("link"), 2);
-    assert_int_equal(size_of(in_dir("j.new")), -1);
+    assert_int_equal(size_of(in_dir("j~compact")), -1);
     for (int i = 0; i < 30; i++) {
         report(&p, i % 3, 1 + i);
         pass(&p, 2000000);
@@ -139,6 +139,50 @@ static void test_leftover_and_links(void **state)
     stop(&p);
 }
 
+/* A journal of another server, whatever its name, and a file that is no journal stay as they are. */
+static void test_files_of_others(void **state)
+{
+    (void)state;
+    struct pair p;
+    make_journal(3);
+    copy_file(in_dir("j"), in_dir("j.new")); /* of a server that is called so */
+    put_file(in_dir("j~compact"), "my dear diary", 13);
+    off_t size = size_of(in_dir("j.new"));
+    start(&p, in_dir("j"), 2);
+    for (int i = 0; i < 30; i++) {
+        report(&p, i % 3, 1 + i);
+        pass(&p, 2000000);
+    }
+    assert_true(logged(&p, "journal_compaction_failed why=\"File exists\""));
+    assert_int_equal(size_of(in_dir("j.new")), size);
+    assert_int_equal(size_of(in_dir("j~compact")), 13);
+    expect_on_disk(&p, in_dir("j"));
+    stop(&p);
+}
+
+/* A link whose file is not there yet is a link still when the journal is written anew. */
+static void test_dangling_link(void **state)
+{
+    (void)state;
+    struct pair p;
+    assert_int_equal(symlink(in_dir("j"), in_dir("link")), 0);
+    start(&p, in_dir("link"), 2);
+    for (int i = 0; i < 30; i++) {
+        report(&p, i % 3, 1 + i);
+        pass(&p, 2000000);
+    }
+    for (int i = 0; i < 5000 && !logged(&p, "journal_compacted"); i++) {
+        usleep(100);
+        pass(&p, HERD_JOURNAL_LOOK_NS);
+    }
+    assert_true(logged(&p, "journal_compacted"));
+    struct stat about;
+    assert_int_equal(lstat(in_dir("link"), &about), 0);
+    assert_true(S_ISLNK(about.st_mode));
+    expect_on_disk(&p, in_dir("j"));
+    stop(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +191,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_compaction_fails, begin, end),
         cmocka_unit_test_setup_teardown(test_full_while_compacting, begin, end),
         cmocka_unit_test_setup_teardown(test_leftover_and_links, begin, end),
+        cmocka_unit_test_setup_teardown(test_files_of_others, begin, end),
+        cmocka_unit_test_setup_teardown(test_dangling_link, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

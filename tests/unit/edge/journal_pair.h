@@ -193,7 +193,7 @@ static inline int begin(void **state)
 static inline int end(void **state)
 {
     (void)state;
-    static const char *const names[] = {"j", "j.new", "copy", "copy.new", "link", "k"};
+    static const char *const names[] = {"j", "j~compact", "copy", "copy~compact", "link", "k", "j.new"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unlink(in_dir(names[i]));
     return rmdir(dir);
