@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-void herd_journal_complain(struct herd_journal *journal, const char *event, int error, uint64_t *io_count)
+void herd_journal_log_failure(struct herd_journal *journal, const char *event, int error, uint64_t *io_count)
 {
     uint64_t count = ++*io_count;
     if ((count & (count - 1)) != 0)
@@ -67,12 +67,12 @@ static int make_paths(struct herd_journal *journal, const char *path)
 static void release(struct herd_journal *journal)
 {
     herd_syncer_fini(&journal->syncer);
-    herd_syncer_fini(&journal->fresh_syncer);
+    herd_syncer_fini(&journal->replacement_syncer);
     if (journal->file.fd >= 0)
         close(journal->file.fd);
     if (journal->folder_fd >= 0)
         close(journal->folder_fd);
-    herd_scribe_close(&journal->scribe);
+    herd_journal_encoder_close(&journal->encoder);
     herd_buf_fini(&journal->buf);
     free(journal->path);
     free(journal->path_new);
@@ -81,32 +81,32 @@ static void release(struct herd_journal *journal)
 }
 
 int herd_journal_open(struct herd_journal **ret_journal, const struct herd_journal_options *options,
-                      struct herd_now now, struct herd_config_fault *reterr_fault)
+                      struct herd_now now, struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_journal *journal = calloc(1, sizeof *journal);
     if (!journal)
-        return herd_journal_fault(reterr_fault, HERD_E_NOMEM, options->path, herd_strerror(HERD_E_NOMEM));
+        return herd_journal_fault(reterr_diagnostic, HERD_E_NOMEM, options->path, herd_strerror(HERD_E_NOMEM));
     journal->node = options->node;
     journal->log = options->log;
     journal->sync_ns = options->sync_ns;
     journal->compact_lines = options->compact_lines;
-    journal->file = journal->fresh = (struct herd_journal_file){.fd = -1, .unsynced_ns = INT64_MAX};
+    journal->file = journal->replacement = (struct herd_journal_file){.fd = -1, .unsynced_ns = INT64_MAX};
     journal->folder_fd = -1;
     journal->syncing_ns = INT64_MAX;
     journal->retry_ns = journal->compact_next_ns = 0;
     herd_syncer_init(&journal->syncer);
-    herd_syncer_init(&journal->fresh_syncer);
+    herd_syncer_init(&journal->replacement_syncer);
 
     int err = make_paths(journal, options->path);
     if (err >= 0) {
         /* What reading changes (records from a clock that was ahead) is written again. */
-        err = herd_scribe_open(&journal->scribe, journal->node);
+        err = herd_journal_encoder_open(&journal->encoder, journal->node);
     }
     if (err < 0) {
-        herd_journal_fault(reterr_fault, err, options->path, herd_strerror(err));
+        herd_journal_fault(reterr_diagnostic, err, options->path, herd_strerror(err));
         goto out;
     }
-    err = herd_journal_read(journal, now, reterr_fault);
+    err = herd_journal_read(journal, now, reterr_diagnostic);
 out:
     if (err < 0)
         release(journal);
@@ -117,11 +117,11 @@ out:
 
 void herd_journal_write(struct herd_journal *journal, struct herd_now now)
 {
-    if (herd_scribe_due(&journal->scribe))
+    if (herd_journal_encoder_pending(&journal->encoder))
         herd_journal_append_due(journal, now);
 }
 
-void herd_journal_turn(struct herd_journal *journal, struct herd_now now)
+void herd_journal_run(struct herd_journal *journal, struct herd_now now)
 {
     herd_journal_write(journal, now);
     herd_journal_sync(journal, now);
@@ -136,10 +136,10 @@ void herd_journal_set_sync(struct herd_journal *journal, int64_t sync_ns)
 int64_t herd_journal_next_ns(const struct herd_journal *journal)
 {
     int64_t next = INT64_MAX;
-    if (herd_scribe_due(&journal->scribe))
+    if (herd_journal_encoder_pending(&journal->encoder))
         next = journal->retry_ns;
     if (journal->syncing_ns != INT64_MAX) {
-        next = journal->look_ns < next ? journal->look_ns : next;
+        next = journal->sync_poll_ns < next ? journal->sync_poll_ns : next;
     } else if (journal->sync_ns > 0 && journal->file.unsynced_ns != INT64_MAX) {
         int64_t sync_ns = journal->file.unsynced_ns + journal->sync_ns;
         next = sync_ns < next ? sync_ns : next;
@@ -156,19 +156,19 @@ void herd_journal_flush(struct herd_journal *journal, struct herd_now now)
     while (herd_journal_append_due(journal, now))
         continue;
     if (herd_syncer_wait(&journal->syncer, &error) == HERD_SYNCER_DONE && error)
-        herd_journal_complain(journal, "journal_sync_failed", error, &journal->sync_failures);
+        herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);
     journal->syncing_ns = INT64_MAX;
     if (journal->sync_ns > 0 && journal->file.unsynced_ns != INT64_MAX) {
         journal->file.unsynced_ns = INT64_MAX;
         herd_syncer_begin(&journal->syncer, journal->file.fd);
         if (herd_syncer_wait(&journal->syncer, &error) == HERD_SYNCER_DONE && error)
-            herd_journal_complain(journal, "journal_sync_failed", error, &journal->sync_failures);
+            herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);
     }
 }
 
 size_t herd_journal_unwritten(const struct herd_journal *journal)
 {
-    return journal->scribe.reader.pending;
+    return journal->encoder.subscriber.pending;
 }
 
 void herd_journal_close(struct herd_journal *journal, struct herd_now now)
@@ -176,8 +176,8 @@ void herd_journal_close(struct herd_journal *journal, struct herd_now now)
     if (!journal)
         return;
     herd_journal_flush(journal, now);
-    if (herd_scribe_due(&journal->scribe)) {
-        struct herd_log_field field = herd_log_int("records", (int64_t)journal->scribe.reader.pending);
+    if (herd_journal_encoder_pending(&journal->encoder)) {
+        struct herd_log_field field = herd_log_int("records", (int64_t)journal->encoder.subscriber.pending);
         herd_log_event(journal->log, HERD_LOG_ERROR, "journal_incomplete", &field, 1);
     }
     herd_journal_compact_abandon(journal);

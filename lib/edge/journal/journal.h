@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The journal of a server: what its node knows, in a file, so that a herd whose servers all stop at once
- * knows it again. Its format is that of lib/core/journal/scribe.h.
+ * knows it again. Its format is that of lib/core/journal/journal_encoder.h.
  *
  *     herd_journal_open     reads FILE into the node
  *     herd_journal_write    appends what changed; before replies, so that an acknowledged report is in
  *                           the file whenever this process ends
- *     herd_journal_turn     once a turn of the loop: appends, syncs, compacts, a slice at a time
+ *     herd_journal_run     once a turn of the loop: appends, syncs, compacts, a slice at a time
  *
  * Against the end of the machine it is synced at the latest so long after it was written (sync_ns), by a
  * thread. When less than half of its lines are records of today it is written anew beside itself
@@ -35,16 +35,16 @@ struct herd_journal_options {
 
 /* Reads the file into the node, or makes it; nobody else may use it meanwhile. HERD_E_NOMEM, HERD_E_IO
  * (cannot be read or written, in use by another process), HERD_E_SYNTAX (no journal), each with a
- * sentence in *reterr_fault. */
+ * sentence in *reterr_diagnostic. */
 int herd_journal_open(struct herd_journal **ret_journal, const struct herd_journal_options *options,
-                      struct herd_now now, struct herd_config_fault *reterr_fault);
+                      struct herd_now now, struct herd_diagnostic *reterr_diagnostic);
 /* Writes and syncs what is due, then frees. Before the node is freed. NULL is fine. */
 void herd_journal_close(struct herd_journal *journal, struct herd_now now);
 
 /* Syncs at the latest so long after writing from now on; 0: never. */
 void herd_journal_set_sync(struct herd_journal *journal, int64_t sync_ns);
 void herd_journal_write(struct herd_journal *journal, struct herd_now now);
-void herd_journal_turn(struct herd_journal *journal, struct herd_now now);
+void herd_journal_run(struct herd_journal *journal, struct herd_now now);
 /* Writes and syncs what is due, and waits for it. */
 void herd_journal_flush(struct herd_journal *journal, struct herd_now now);
 /* How many records are still to be written. */

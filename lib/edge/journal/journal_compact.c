@@ -28,11 +28,11 @@
 void herd_journal_compact_abandon(struct herd_journal *journal)
 {
     int error;
-    if (journal->fresh.fd < 0)
+    if (journal->replacement.fd < 0)
         return;
-    herd_syncer_wait(&journal->fresh_syncer, &error);
-    close(journal->fresh.fd);
-    journal->fresh.fd = -1;
+    herd_syncer_wait(&journal->replacement_syncer, &error);
+    close(journal->replacement.fd);
+    journal->replacement.fd = -1;
     unlink(journal->path_new);
     journal->compaction = HERD_COMPACTION_NONE;
     journal->compact_next_ns = 0;
@@ -40,7 +40,7 @@ void herd_journal_compact_abandon(struct herd_journal *journal)
 
 static void fail(struct herd_journal *journal, int error, struct herd_now now)
 {
-    herd_journal_complain(journal, "journal_compaction_failed", error, &journal->compact_failures);
+    herd_journal_log_failure(journal, "journal_compaction_failed", error, &journal->compact_failures);
     herd_journal_compact_abandon(journal);
     journal->compact_next_ns = now.steady_ns + RETRY_NS;
 }
@@ -75,7 +75,7 @@ static int begin(struct herd_journal *journal, struct herd_now now)
     int fd = open(journal->path_new, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno;
-    journal->fresh = (struct herd_journal_file){.fd = fd, .lines = 1, .unsynced_ns = INT64_MAX};
+    journal->replacement = (struct herd_journal_file){.fd = fd, .lines = 1, .unsynced_ns = INT64_MAX};
     journal->compaction = HERD_COMPACTION_COPY;
     journal->copy_at = 0;
     journal->copy_end = herd_store_slots(herd_node_store(journal->node));
@@ -83,27 +83,27 @@ static int begin(struct herd_journal *journal, struct herd_now now)
     journal->buf.len = 0;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return errno;
-    if (herd_scribe_begin(&journal->buf) < 0)
+    if (herd_journal_encode_header(&journal->buf) < 0)
         return ENOMEM;
-    return herd_journal_append(&journal->fresh, (struct herd_span){journal->buf.at, journal->buf.len});
+    return herd_journal_append(&journal->replacement, (struct herd_span){journal->buf.at, journal->buf.len});
 }
 
 static int copy(struct herd_journal *journal, struct herd_now now)
 {
     journal->buf.len = 0;
-    int lines =
-        herd_scribe_copy(&journal->scribe, &journal->copy_at, journal->copy_end, SLICE_BYTES, &journal->buf);
-    int error = lines < 0
-                    ? ENOMEM
-                    : herd_journal_append(&journal->fresh, (struct herd_span){journal->buf.at, journal->buf.len});
+    int lines = herd_journal_encode_range(&journal->encoder, &journal->copy_at, journal->copy_end, SLICE_BYTES,
+                                          &journal->buf);
+    int error = lines < 0 ? ENOMEM
+                          : herd_journal_append(&journal->replacement,
+                                                (struct herd_span){journal->buf.at, journal->buf.len});
     if (error)
         return error;
-    journal->fresh.lines += (uint64_t)lines;
+    journal->replacement.lines += (uint64_t)lines;
     journal->compact_next_ns = now.steady_ns + SLICE_EVERY_NS;
     if (journal->copy_at == journal->copy_end) {
         journal->compaction = HERD_COMPACTION_SYNC;
-        journal->fresh.unsynced_ns = INT64_MAX; /* from here on it is what this sync may miss */
-        herd_syncer_begin(&journal->fresh_syncer, journal->fresh.fd);
+        journal->replacement.unsynced_ns = INT64_MAX; /* from here on it is what this sync may miss */
+        herd_syncer_begin(&journal->replacement_syncer, journal->replacement.fd);
     }
     return 0;
 }
@@ -118,19 +118,19 @@ static int replace(struct herd_journal *journal, struct herd_now now)
     close(journal->file.fd);
     struct herd_log_field fields[] = {
         herd_log_int("lines_before", (int64_t)journal->file.lines),
-        herd_log_int("lines", (int64_t)journal->fresh.lines),
-        herd_log_int("bytes", (int64_t)journal->fresh.size),
+        herd_log_int("lines", (int64_t)journal->replacement.lines),
+        herd_log_int("bytes", (int64_t)journal->replacement.size),
     };
     herd_log_event(journal->log, HERD_LOG_INFO, "journal_compacted", fields, 3);
-    journal->file = journal->fresh;
-    journal->fresh.fd = -1;
+    journal->file = journal->replacement;
+    journal->replacement.fd = -1;
     journal->syncing_ns = INT64_MAX;
     journal->rewrite = false;
     journal->compaction = HERD_COMPACTION_SYNC_FOLDER;
-    journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
+    journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
     journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (journal->folder_fd >= 0)
-        herd_syncer_begin(&journal->fresh_syncer, journal->folder_fd);
+        herd_syncer_begin(&journal->replacement_syncer, journal->folder_fd);
     return 0;
 }
 
@@ -141,13 +141,13 @@ static int step(struct herd_journal *journal, struct herd_now now)
     case HERD_COMPACTION_NONE: return herd_journal_compact_due(journal) ? begin(journal, now) : 0;
     case HERD_COMPACTION_COPY: return copy(journal, now);
     case HERD_COMPACTION_SYNC:
-        journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
-        if (herd_syncer_poll(&journal->fresh_syncer, &error) == HERD_SYNCER_BUSY)
+        journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
+        if (herd_syncer_poll(&journal->replacement_syncer, &error) == HERD_SYNCER_BUSY)
             return 0;
         return error ? error : replace(journal, now);
     default:
-        journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
-        if (herd_syncer_poll(&journal->fresh_syncer, &error) == HERD_SYNCER_BUSY)
+        journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
+        if (herd_syncer_poll(&journal->replacement_syncer, &error) == HERD_SYNCER_BUSY)
             return 0;
         if (journal->folder_fd >= 0)
             close(journal->folder_fd);
@@ -155,7 +155,7 @@ static int step(struct herd_journal *journal, struct herd_now now)
         journal->compaction = HERD_COMPACTION_NONE;
         journal->compact_next_ns = 0;
         if (error)
-            herd_journal_complain(journal, "journal_sync_failed", error, &journal->sync_failures);
+            herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);
         return 0;
     }
 }

@@ -11,8 +11,8 @@
 #ifndef HERD_EDGE_JOURNAL_IMPL_H
 #define HERD_EDGE_JOURNAL_IMPL_H
 
+#include "../../core/journal/journal_encoder.h"
 #include "../../core/journal/replay.h"
-#include "../../core/journal/scribe.h"
 #include "journal.h"
 #include "syncer.h"
 
@@ -23,7 +23,7 @@
 #define HERD_JOURNAL_BATCH_BYTES (256u << 10)
 #endif
 /* Whether the disk is done with a sync is looked at so often. */
-#define HERD_JOURNAL_LOOK_NS INT64_C(5000000)
+#define HERD_JOURNAL_SYNC_POLL_NS INT64_C(5000000)
 
 /* What the file that replaces FILE is called: FILE and this. No name of a server holds a "~", so no "{name}" makes a
  * journal that is called so. */
@@ -51,12 +51,12 @@ struct herd_journal {
     char *path, *path_new, *folder;
     int64_t sync_ns;
     uint64_t compact_lines;
-    struct herd_scribe scribe;
+    struct herd_journal_encoder encoder;
     struct herd_buf buf;
-    struct herd_journal_file file, fresh; /* fresh: FILE~compact, fd -1 where there is none */
-    struct herd_syncer syncer, fresh_syncer;
-    int64_t syncing_ns; /* of `file`, what a sync under way covers; INT64_MAX: none */
-    int64_t look_ns;    /* when to see whether that sync is done */
+    struct herd_journal_file file, replacement; /* fresh: FILE~compact, fd -1 where there is none */
+    struct herd_syncer syncer, replacement_syncer;
+    int64_t syncing_ns;   /* of `file`, what a sync under way covers; INT64_MAX: none */
+    int64_t sync_poll_ns; /* when to see whether that sync is done */
     enum herd_compaction compaction;
     uint32_t copy_at, copy_end;
     int folder_fd;
@@ -68,12 +68,12 @@ struct herd_journal {
     uint64_t sync_failures, compact_failures;
 };
 
-/* Every failure is told of at 1, 2, 4, 8, ... occurrences. */
-void herd_journal_complain(struct herd_journal *journal, const char *event, int error, uint64_t *io_count);
+/* Logs a failure at its first, 2nd, 4th, 8th, ... occurrence. */
+void herd_journal_log_failure(struct herd_journal *journal, const char *event, int error, uint64_t *io_count);
 
 /* ---- journal_read.c ---- */
-int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct herd_config_fault *fault);
-int herd_journal_fault(struct herd_config_fault *fault, int err, const char *path, const char *what);
+int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct herd_diagnostic *diagnostic);
+int herd_journal_fault(struct herd_diagnostic *diagnostic, int err, const char *path, const char *what);
 
 /* ---- journal_write.c ---- */
 /* Appends bytes whole, or as if nothing had been tried: 0 or an errno. */

@@ -64,7 +64,7 @@ static void fall_behind(struct herd_journal *journal, int error, struct herd_now
 {
     journal->failures++;
     journal->retry_ns = now.steady_ns + RETRY_NS;
-    herd_journal_complain(journal, "journal_behind", error, &journal->failures_seen);
+    herd_journal_log_failure(journal, "journal_behind", error, &journal->failures_seen);
 }
 
 static void catch_up(struct herd_journal *journal)
@@ -81,31 +81,31 @@ bool herd_journal_append_due(struct herd_journal *journal, struct herd_now now)
 {
     if (now.steady_ns < journal->retry_ns)
         return false;
-    for (int i = 0; i < BATCHES_A_TURN && herd_scribe_due(&journal->scribe); i++) {
+    for (int i = 0; i < BATCHES_A_TURN && herd_journal_encoder_pending(&journal->encoder); i++) {
         journal->buf.len = 0;
-        int lines = herd_scribe_take(&journal->scribe, HERD_JOURNAL_BATCH_BYTES, &journal->buf);
+        int lines = herd_journal_encode_changes(&journal->encoder, HERD_JOURNAL_BATCH_BYTES, &journal->buf);
         if (lines == 0)
             continue; /* what was due was removed */
         struct herd_span bytes = {journal->buf.at, journal->buf.len};
         int error = lines < 0 ? ENOMEM : herd_journal_append(&journal->file, bytes);
         if (error) {
             if (lines > 0)
-                herd_scribe_undo(&journal->scribe);
+                herd_journal_encoder_requeue(&journal->encoder);
             fall_behind(journal, error, now);
             return false;
         }
         wrote_at(&journal->file, lines, now.steady_ns);
-        if (journal->fresh.fd >= 0) {
-            error = herd_journal_append(&journal->fresh, bytes);
+        if (journal->replacement.fd >= 0) {
+            error = herd_journal_append(&journal->replacement, bytes);
             if (error) {
-                herd_journal_complain(journal, "journal_compaction_failed", error, &journal->compact_failures);
+                herd_journal_log_failure(journal, "journal_compaction_failed", error, &journal->compact_failures);
                 herd_journal_compact_abandon(journal);
             } else {
-                wrote_at(&journal->fresh, lines, now.steady_ns);
+                wrote_at(&journal->replacement, lines, now.steady_ns);
             }
         }
     }
-    if (herd_scribe_due(&journal->scribe))
+    if (herd_journal_encoder_pending(&journal->encoder))
         return true;
     catch_up(journal);
     return false;
@@ -114,12 +114,12 @@ bool herd_journal_append_due(struct herd_journal *journal, struct herd_now now)
 void herd_journal_sync(struct herd_journal *journal, struct herd_now now)
 {
     int error;
-    journal->look_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
+    journal->sync_poll_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
     if (herd_syncer_poll(&journal->syncer, &error) == HERD_SYNCER_DONE) {
         journal->syncing_ns = INT64_MAX;
         if (error) {
             journal->rewrite = true;
-            herd_journal_complain(journal, "journal_sync_failed", error, &journal->sync_failures);
+            herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);
         }
     }
     if (journal->sync_ns > 0 && journal->syncing_ns == INT64_MAX && journal->file.unsynced_ns != INT64_MAX &&

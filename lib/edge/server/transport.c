@@ -22,17 +22,17 @@ void herd_transport_close(struct herd_conn *conn)
         bufferevent_free(conn->bev);
         conn->bev = NULL;
     } else if (conn->fd >= 0) {
-        herd_held_drop(conn);
+        herd_batch_drop(conn);
         herd_socket_close(conn);
     }
 }
 
-void herd_transport_again(struct herd_conn *conn)
+void herd_transport_redeliver(struct herd_conn *conn)
 {
     if (!conn->bev)
-        herd_socket_again(conn);
+        herd_socket_redeliver(conn);
     else if (conn->eof || evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
-        herd_bev_again(conn);
+        herd_bev_redeliver(conn);
 }
 
 struct herd_span herd_transport_kept(struct herd_conn *conn)
@@ -71,19 +71,19 @@ int herd_transport_send(struct herd_conn *conn, struct herd_span bytes)
 {
     if (conn->bev)
         return bufferevent_write(conn->bev, bytes.at, bytes.len) < 0 ? HERD_E_NOMEM : 0;
-    return conn->held > 0 ? herd_held_add(conn, bytes) : herd_socket_send(conn, bytes);
+    return conn->batched_bytes > 0 ? herd_batch_add(conn, bytes) : herd_socket_send(conn, bytes);
 }
 
 size_t herd_transport_unsent(const struct herd_conn *conn)
 {
     if (!conn->bev)
-        return conn->held + herd_socket_unsent(conn);
+        return conn->batched_bytes + herd_socket_unsent(conn);
     return evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
 
-size_t herd_transport_untaken(const struct herd_conn *conn)
+size_t herd_transport_unacked(const struct herd_conn *conn)
 {
-    return herd_transport_unsent(conn) + (conn->bev ? 0 : herd_socket_untaken(conn));
+    return herd_transport_unsent(conn) + (conn->bev ? 0 : herd_socket_unacked(conn));
 }
 
 void herd_transport_shutdown(struct herd_conn *conn)
