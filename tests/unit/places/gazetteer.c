@@ -79,8 +79,8 @@ static void test_countries(void **state)
     assert_int_equal(herd_country_name(herd_span_of("FRA")).len, 0);
 }
 
-static int load(const char *text, size_t len, const struct herd_points_watch *watch, struct herd_points **ret_points,
-                struct herd_diagnostic *diagnostic)
+static int load(const char *text, size_t len, const struct herd_points_watch *watch,
+                struct herd_points **ret_points, struct herd_diagnostic *diagnostic)
 {
     char path[TEMP_LEN];
     int fd = temp_file(path);
