@@ -28,7 +28,7 @@ static const char usage_text[] =
     "usage: herd-server [options] NAME\n"
     "\n"
     "Runs the server NAME of a herd: it keeps the newest location of each client,\n"
-    "floods it to its neighbours, and answers what is near a client.\n"
+    "sends it to its neighbours, and answers which places are near a client.\n"
     "\n"
     "  -c, --config FILE    the herd (JSON); default: the built-in five-server herd\n"
     "  -l, --log FILE       default NAME.log in the working directory; - for standard error\n"
