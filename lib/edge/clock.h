@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Both clocks, read together. */
+/* The clocks. */
 #ifndef HERD_EDGE_CLOCK_H
 #define HERD_EDGE_CLOCK_H
 
@@ -14,6 +14,13 @@ static inline int64_t herd_clock_ns(clockid_t clock)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* Milliseconds of the clock that only goes forward. */
+static inline int64_t herd_clock_steady_ms(void)
+{
+    return herd_clock_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
+/* Both clocks, read together. */
 static inline struct herd_now herd_clock(void)
 {
     return (struct herd_now){herd_clock_ns(CLOCK_REALTIME), herd_clock_ns(CLOCK_MONOTONIC)};

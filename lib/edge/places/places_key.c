@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* API keys: read from a file that others cannot read, or from the environment; wiped when done. */
-#include "places_parts.h"
+#include "places_key.h"
+
+#include "../../core/base/wipe.h"
+#include "places_fault.h"
 
 #include <errno.h>
 #include <fcntl.h>

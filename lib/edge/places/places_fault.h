@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Sentences about what is wrong. */
+#ifndef HERD_EDGE_PLACES_FAULT_H
+#define HERD_EDGE_PLACES_FAULT_H
+
+#include <herd/places.h>
+
+/* Writes a sentence without a line into *reterr_diagnostic. Returns `err`. */
+HERD_PRINTF(3, 4)
+int places_fault(struct herd_diagnostic *reterr_diagnostic, int err, const char *message, ...);
+
+#endif
