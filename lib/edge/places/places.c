@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The chain of providers, made from a configuration, reloaded and freed. */
+#include "../clock.h"
 #include "places_broken.h"
 #include "places_cache.h"
 #include "places_chain.h"
@@ -12,6 +13,10 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* How long a start waits for all files of places together. Millions of points take seconds; a read from a mount whose
+ * server is gone may never return. */
+#define LOAD_TIMEOUT_MS 20000
 
 static void backend_free(struct places_backend *backend)
 {
@@ -96,14 +101,16 @@ bool herd_places_idle(const struct herd_places *places)
     return true;
 }
 
-int herd_places_new(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
-                    struct herd_log *log, struct herd_diagnostic *reterr_diagnostic)
+static int make(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
+                struct herd_log *log, bool serving, struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_places *places = calloc(1, sizeof *places);
     if (!places)
         return places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     places->base = base;
     places->log = log;
+    places->serving = serving;
+    places->load_until_ms = herd_clock_steady_ms() + LOAD_TIMEOUT_MS;
     set_limits(places, &config->limits);
     /* A provider that cannot be used is passed over if another one can. */
     struct herd_diagnostic diagnostic = {0};
@@ -123,6 +130,18 @@ int herd_places_new(struct herd_places **ret_places, struct event_base *base, co
     }
     *ret_places = places;
     return 0;
+}
+
+int herd_places_new(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
+                    struct herd_log *log, struct herd_diagnostic *reterr_diagnostic)
+{
+    return make(ret_places, base, config, log, false, reterr_diagnostic);
+}
+
+int herd_places_renew(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
+                      struct herd_log *log, struct herd_diagnostic *reterr_diagnostic)
+{
+    return make(ret_places, base, config, log, true, reterr_diagnostic);
 }
 
 int herd_places_prepend(struct herd_places *places, const struct herd_provider *provider)

@@ -4,6 +4,7 @@
 #include "places_broken.h"
 
 #include "places_call.h"
+#include "places_fault.h"
 #include "places_http.h"
 
 #include <stdio.h>
@@ -15,13 +16,6 @@ struct broken_provider {
     struct places_backend *backend;
     struct herd_config_provider config; /* its texts are owned */
 };
-
-void places_set_unusable(struct herd_places *places, struct places_backend *backend, const char *why)
-{
-    snprintf(backend->unusable, sizeof backend->unusable, "%.250s", why);
-    struct herd_log_field fields[] = {herd_log_text("provider", backend->name), herd_log_text("why", why)};
-    herd_log_event(places->log, HERD_LOG_ERROR, "places_provider_unusable", fields, 2);
-}
 
 static void broken_start(void *ctx, struct herd_provider_call *call, const struct herd_places_query *query)
 {

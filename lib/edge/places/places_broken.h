@@ -9,7 +9,5 @@
  * by then. `config` is copied. HERD_E_NOMEM. */
 int places_broken_new(struct places_backend *backend, struct herd_places *places,
                       const struct herd_config_provider *config);
-/* Notes why a provider is passed over, and logs it. */
-void places_set_unusable(struct herd_places *places, struct places_backend *backend, const char *why);
 
 #endif

@@ -24,8 +24,8 @@
 static bool has_room(const struct herd_places *places, const struct places_backend *backend)
 {
     /* A provider that answers at once occupies nothing, so it has room even when all the others are blocked. */
-    return backend->synchronous ||
-           (backend->in_flight < backend->in_flight_max && places->in_flight < places->in_flight_max);
+    return !backend->loading && (backend->synchronous || (backend->in_flight < backend->in_flight_max &&
+                                                          places->in_flight < places->in_flight_max));
 }
 
 static void leave_queue(struct herd_provider_call *flight)
@@ -52,8 +52,11 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
     char why[160];
     if (flight->state == PLACES_WAITING) {
         leave_queue(flight);
-        snprintf(why, sizeof why, "%s is busy: no place for this look-up within %lld ms", backend->name,
-                 (long long)backend->timeout_ms);
+        if (backend->loading)
+            snprintf(why, sizeof why, "%s is still reading its file", backend->name);
+        else
+            snprintf(why, sizeof why, "%s is busy: no place for this look-up within %lld ms", backend->name,
+                     (long long)backend->timeout_ms);
         places_set_failure(flight, "OVER_QUERY_LIMIT", why);
         flight->backend++;
         flight->state = PLACES_CHOOSING;
@@ -268,7 +271,7 @@ void places_pump(struct herd_places *places)
         }
         struct places_backend *backend = i < places->backend_count ? places->backends[i] : NULL;
         while (backend && backend->waiting) {
-            bool allowed = places_breaker_allows(backend);
+            bool allowed = !backend->unusable[0] && places_breaker_allows(backend);
             if (allowed && !has_room(places, backend))
                 break;
             struct herd_provider_call *flight = backend->waiting;
@@ -278,7 +281,7 @@ void places_pump(struct herd_places *places)
                 if (flight->state != PLACES_RUNNING)
                     places_drive(flight);
             } else {
-                flight->state = PLACES_CHOOSING; /* goes on to a provider whose circuit is closed */
+                flight->state = PLACES_CHOOSING; /* goes on to a provider that can take it */
                 places_drive(flight);
             }
         }

@@ -14,3 +14,10 @@ int places_fault(struct herd_diagnostic *reterr_diagnostic, int err, const char 
     va_end(args);
     return err;
 }
+
+void places_set_unusable(struct herd_places *places, struct places_backend *backend, const char *why)
+{
+    snprintf(backend->unusable, sizeof backend->unusable, "%.250s", why);
+    struct herd_log_field fields[] = {herd_log_text("provider", backend->name), herd_log_text("why", why)};
+    herd_log_event(places->log, HERD_LOG_ERROR, "places_provider_unusable", fields, 2);
+}

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Providers in memory: the compiled-in gazetteer, and files. A file is read at the start and again on reload, then by a
- * thread of its own: millions of points take seconds. The thread and the loop share a reference-counted load; the one
- * that releases it last frees it. So freeing a provider never waits for a read that hangs (a network file system whose
- * server is gone): the thread keeps the load. It signals its end by closing its end of a pipe.
+ * Providers in memory: the compiled-in gazetteer, and files. A file is read by a thread of its own: millions of points
+ * take seconds. A start waits for it up to a bound, because a read may never return; its result is taken even if it
+ * comes later. While the loop serves, only the first 64 KiB are waited for. The thread and the loop share a
+ * reference-counted load; the one that releases it last frees it. So freeing a provider never waits for a read that
+ * hangs (a network file system whose server is gone): the thread keeps the load. It signals through a pipe.
  */
 #include "places_local.h"
 
 #include "../../places/points.h"
+#include "../clock.h"
 #include "places_call.h"
+#include "places_chain.h"
 #include "places_fault.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -22,12 +26,14 @@
 #include <unistd.h>
 
 #define LEAVE_MAX_MS 100 /* a thread that reads checks `stop` more often than that */
+#define BEGIN_MAX_MS 100 /* 64 KiB take much less, where a read returns at all */
 
 struct load {
     atomic_int owners;
-    atomic_bool stop, done;
+    atomic_bool done;
+    struct herd_points_watch watch;
     char *path;
-    int done_fd; /* the thread's: closed when what is below is written */
+    int done_fd; /* the thread's end of the pipe: a byte after the first 64 KiB, closed when what is below is written */
     struct herd_points *points;
     struct herd_points_summary summary;
     int err;
@@ -41,7 +47,7 @@ struct local_provider {
     struct herd_points *points; /* NULL: the file could not be read yet */
     struct herd_buf answer;
     struct load *load; /* NULL: nothing is being read */
-    int done_read_fd;
+    int pipe_fd;       /* of the load; -1: none */
     struct event *loaded;
     bool again; /* load once more when this one is done */
 };
@@ -95,10 +101,17 @@ static void local_start(void *ctx, struct herd_provider_call *call, const struct
     places_call_answer_final(call, (struct herd_span){local->answer.at, local->answer.len});
 }
 
+/* Writes one byte into an empty pipe. */
+static void on_begun(void *ctx)
+{
+    const struct load *load = ctx;
+    (void)!write(load->done_fd, "", 1);
+}
+
 static void *load_thread(void *ctx)
 {
     struct load *load = ctx;
-    load->err = herd_points_load(&load->points, load->path, &load->stop, &load->summary, &load->fault);
+    load->err = herd_points_load(&load->points, load->path, &load->watch, &load->summary, &load->fault);
     atomic_store(&load->done, true);
     close(load->done_fd);
     load_release(load);
@@ -130,9 +143,9 @@ static void leave_load(struct local_provider *local)
     if (local->loaded)
         event_free(local->loaded);
     local->loaded = NULL;
-    if (local->done_read_fd >= 0)
-        close(local->done_read_fd);
-    local->done_read_fd = -1;
+    if (local->pipe_fd >= 0)
+        close(local->pipe_fd);
+    local->pipe_fd = -1;
     if (local->load)
         load_release(local->load);
     local->load = NULL;
@@ -147,11 +160,13 @@ static int begin_load(struct local_provider *local)
     for (int i = 0; i < 2; i++)
         fcntl(ends[i], F_SETFD, FD_CLOEXEC);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    local->done_read_fd = ends[0];
+    local->pipe_fd = ends[0];
     local->loaded = event_new(local->places->base, ends[0], EV_READ, on_loaded, local);
     struct load *load = calloc(1, sizeof *load);
     if (local->loaded && load && (load->path = strdup(local->path)) && event_add(local->loaded, NULL) == 0) {
         load->done_fd = ends[1];
+        load->watch.begun = on_begun;
+        load->watch.ctx = load;
         atomic_init(&load->owners, 2);
         local->load = load;
         if ((err = start_thread(load)) == 0)
@@ -173,13 +188,24 @@ static void log_kept(struct local_provider *local, const struct load *load, cons
     herd_log_event(local->places->log, HERD_LOG_ERROR, "places_file_kept", fields, 3);
 }
 
-static void on_loaded(evutil_socket_t fd, short what, void *ctx)
+/* Fills the diagnostic with the fault of a failed load. Returns its error. */
+static int load_fault(const struct load *load, struct herd_diagnostic *reterr_diagnostic)
 {
-    (void)fd;
-    (void)what;
-    struct local_provider *local = ctx;
+    if (load->fault.line)
+        return places_fault(reterr_diagnostic, load->err, "%s, line %u: %s", load->path, load->fault.line,
+                            load->fault.message);
+    return places_fault(reterr_diagnostic, load->err, "%s: %s", load->path, load->fault.message);
+}
+
+/* Takes the points of a load that is done, or logs why not. */
+static void end_load(struct local_provider *local)
+{
     struct load *load = local->load;
-    if (load->err < 0) {
+    struct herd_diagnostic diagnostic;
+    if (load->err < 0 && local->backend->loading) {
+        load_fault(load, &diagnostic);
+        places_set_unusable(local->places, local->backend, diagnostic.message);
+    } else if (load->err < 0) {
         log_kept(local, load, load->fault.message);
     } else if (load->summary.cut_short && local->points && herd_points_count(local->points)) {
         load->fault.line = load->summary.first.line; /* it may be being written right now */
@@ -189,8 +215,37 @@ static void on_loaded(evutil_socket_t fd, short what, void *ctx)
         load->points = NULL;
     }
     leave_load(local);
+    local->backend->loading = false;
+}
+
+static void on_loaded(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)what;
+    struct local_provider *local = ctx;
+    char begun;
+    (void)!read(fd, &begun, 1);
+    if (!atomic_load(&local->load->done) && event_add(local->loaded, NULL) == 0)
+        return;
+    end_load(local);
     if (local->again)
         (void)begin_load(local);
+    places_pump(local->places);
+}
+
+/* Waits until the load is done, or has read the first 64 KiB if `begun_is_enough`, or until_ms. True: it is done. */
+static bool wait_load(const struct local_provider *local, int64_t until_ms, bool begun_is_enough)
+{
+    struct pollfd wait = {.fd = local->pipe_fd, .events = POLLIN};
+    while (!atomic_load(&local->load->done)) {
+        char begun;
+        int64_t left_ms = until_ms - herd_clock_steady_ms();
+        int ready = poll(&wait, 1, left_ms > 0 ? (int)left_ms : 0);
+        if (ready == 0 || (ready < 0 && errno != EINTR))
+            break;
+        if (ready > 0 && read(local->pipe_fd, &begun, 1) == 1 && begun_is_enough)
+            break;
+    }
+    return atomic_load(&local->load->done);
 }
 
 static int local_reload(void *ctx)
@@ -212,9 +267,8 @@ static void local_free(void *ctx)
         return;
     if (local->load) {
         /* As a rule the thread ends at once. */
-        struct pollfd done = {.fd = local->done_read_fd, .events = POLLIN};
-        atomic_store(&local->load->stop, true);
-        (void)poll(&done, 1, LEAVE_MAX_MS);
+        atomic_store(&local->load->watch.stop, true);
+        (void)wait_load(local, herd_clock_steady_ms() + LEAVE_MAX_MS, false);
     }
     leave_load(local);
     herd_points_free(local->points);
@@ -223,19 +277,29 @@ static void local_free(void *ctx)
     free(local);
 }
 
+/* Reads the file for the first time. HERD_E_TIMEOUT: the reading goes on, and its result is taken later. */
 static int open_file(struct local_provider *local, struct herd_diagnostic *reterr_diagnostic)
 {
-    struct herd_points *points = NULL;
-    struct herd_points_summary summary;
-    struct herd_diagnostic diagnostic = {0};
-    int err = herd_points_load(&points, local->path, NULL, &summary, &diagnostic);
-    if (err < 0 && diagnostic.line)
-        return places_fault(reterr_diagnostic, err, "%s, line %u: %s", local->path, diagnostic.line,
-                            diagnostic.message);
+    bool serving = local->places->serving;
+    int64_t until_ms = serving ? herd_clock_steady_ms() + BEGIN_MAX_MS : local->places->load_until_ms;
+    int err = begin_load(local);
     if (err < 0)
-        return places_fault(reterr_diagnostic, err, "%s: %s", local->path, diagnostic.message);
-    use_points(local, points, &summary);
-    return 0;
+        return places_fault(reterr_diagnostic, err, "%s: %s", local->path, herd_strerror(err));
+    if (!wait_load(local, until_ms, serving)) {
+        local->backend->loading = serving;
+        return serving
+                   ? 0
+                   : places_fault(reterr_diagnostic, HERD_E_TIMEOUT, "%s: reading it takes too long", local->path);
+    }
+    struct load *load = local->load;
+    if (load->err < 0) {
+        err = load_fault(load, reterr_diagnostic);
+    } else {
+        use_points(local, load->points, &load->summary);
+        load->points = NULL;
+    }
+    leave_load(local);
+    return err;
 }
 
 int places_local_new(struct places_backend *backend, struct herd_places *places,
@@ -251,7 +315,7 @@ int places_local_new(struct places_backend *backend, struct herd_places *places,
     }
     local->places = places;
     local->backend = backend;
-    local->done_read_fd = -1;
+    local->pipe_fd = -1;
     backend->provider =
         (struct herd_provider){.ctx = local, .start = local_start, .reload = local_reload, .free = local_free};
     if (file)

@@ -47,7 +47,8 @@ struct places_backend {
     int64_t timeout_ms;
     size_t in_flight_max, in_flight;
     bool synchronous;   /* start always ends the look-up */
-    char unusable[256]; /* why it is passed over until a reload mends it; empty: it is not */
+    bool loading;       /* its file is being read for the first time: look-ups wait */
+    char unusable[256]; /* why it is passed over until a reload repairs it; empty: it is usable */
     struct places_breaker breaker;
     struct places_cache *cache; /* NULL: not allowed */
     struct herd_provider_call *waiting, **waiting_end;
@@ -113,6 +114,8 @@ struct herd_places {
     size_t in_flight, in_flight_max, waiting, waiting_max, reply_max_bytes;
     struct herd_buf spare;    /* memory of an answer that was delivered, for the next one */
     bool pumping, pump_again; /* inside places_pump; it has to start over */
+    bool serving;             /* made while the loop serves: files are not waited for */
+    int64_t load_until_ms;    /* else they are, until this moment */
 };
 
 #endif
