@@ -108,11 +108,6 @@ void herd_client_arm(struct herd_client *client)
         evtimer_del(client->timer);
         return;
     }
-    int64_t wait_ns = next_ns - herd_clock().steady_ns;
-    if (wait_ns < 0)
-        wait_ns = 0;
-    struct timeval wait = {(time_t)(wait_ns / NS_PER_S), (suseconds_t)(wait_ns % NS_PER_S / 1000 + 1)};
-    if (wait.tv_usec >= 1000000)
-        wait = (struct timeval){wait.tv_sec + 1, 0};
+    struct timeval wait = herd_timeval_ns(next_ns - herd_clock().steady_ns);
     evtimer_add(client->timer, &wait);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP calls: started, bounded, ended exactly once. */
 #include "../../core/base/wipe.h"
+#include "../clock.h"
 #include "fetch_easy.h"
 #include "fetch_multi.h"
 #include "fetch_origin.h"
@@ -69,8 +70,8 @@ static void end_call(struct herd_fetch_call *call, int err, const char *why)
         event_active(fetch->deliver, EV_TIMEOUT, 0);
 }
 
-/* Runs `done` of the call that ended first, one call in a loop iteration. After `done` nothing of the fetch is touched:
- * it may be freed. */
+/* Runs `done` of the call that ended first, one call in a loop iteration. After `done` nothing of the fetch is
+ * touched: it may be freed. */
 static void deliver(struct herd_fetch *fetch)
 {
     struct herd_fetch_call *first = fetch->ended;
@@ -112,8 +113,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- events of libcurl ---- */
 
-/* libcurl calls a line of a header that is longer than its own bound "out of memory". It is that, as a rule, when the
- * reply has begun and nothing behind its header has come. */
+/* libcurl calls a line of a header that is longer than its own bound "out of memory". It is that, as a rule, when
+ * the reply has begun and nothing behind its header has come. */
 static bool header_under_way(const struct herd_fetch_call *call)
 {
     curl_off_t begun_us = 0;
@@ -185,8 +186,8 @@ static void run(struct herd_fetch_call *call)
     call->state = HERD_FETCH_RUNNING;
 }
 
-/* Runs every call that waits for the origin's addresses, or ends it if `why` is not NULL. Neither calls `done`, so the
- * list of calls does not change. */
+/* Runs every call that waits for the origin's addresses, or ends it if `why` is not NULL. Neither calls `done`, so
+ * the list of calls does not change. */
 static void serve_waiting(struct herd_fetch_origin *origin, int err, const char *why)
 {
     for (struct herd_fetch_call *call = origin->fetch->calls; call; call = call->next) {
@@ -208,8 +209,9 @@ static void on_resolved(struct herd_fetch_origin *origin)
         serve_waiting(origin, HERD_E_ADDRESS, "the provider's host name cannot be resolved");
 }
 
-/* Copies the headers into one allocation, so that growing leaves no copy of a key behind in freed memory. Our own two
- * are in the list as well: libcurl's options for them would be formatted anew for every request. HERD_E_NOMEM. */
+/* Copies the headers into one allocation, so that growing leaves no copy of a key behind in freed memory. Our own
+ * two are in the list as well: libcurl's options for them would be formatted anew for every request.
+ * HERD_E_NOMEM. */
 static int copy_headers(struct herd_fetch_call *call, const struct herd_fetch_request *request)
 {
     static char agent[] = "User-Agent: libherd/" HERD_VERSION, encoding[] = "Accept-Encoding: gzip";
@@ -258,7 +260,7 @@ int herd_fetch_start(struct herd_fetch_origin *origin, const struct herd_fetch_r
         call->next->prev = call;
     fetch->calls = call;
     evtimer_assign(&call->deadline, fetch->base, on_deadline, call);
-    struct timeval wait = {(time_t)(request->timeout_ms / 1000), (suseconds_t)(request->timeout_ms % 1000 * 1000)};
+    struct timeval wait = herd_timeval_ms(request->timeout_ms);
     if (copy_request(call, request) < 0 || event_add(&call->deadline, &wait) < 0) {
         unlink_and_free(call);
         return HERD_E_NOMEM;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libcurl's multi-socket interface on libevent. The rules it is strict about: its timer callback must not call back
- * into it; transfers end through curl_multi_info_read only; and after an error of the multi handle nothing about its
- * transfers is certain.
+ * into it; transfers end through curl_multi_info_read only; and after an error of the multi handle nothing about
+ * its transfers is certain.
  */
 #include "fetch_multi.h"
 
+#include "../clock.h"
 #include "fetch_watch.h"
 
 #include <assert.h>
@@ -36,7 +37,7 @@ static int timer_cb(CURLM *curl, long timeout_ms, void *userp)
         event_active(multi->timer, EV_TIMEOUT, 0);
         return 0;
     }
-    struct timeval wait = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    struct timeval wait = herd_timeval_ms(timeout_ms);
     /* Without memory it fires at once, and libcurl sets it anew: after a failure here libcurl 7.88 leaves a handle
      * that points to a multi handle which does not hold it. */
     if (event_add(multi->timer, &wait) < 0)

@@ -77,8 +77,7 @@ static void arm(struct herd_provider_call *flight)
 {
     if (flight->deadline_set)
         return;
-    int64_t ms = flight->places->backends[flight->backend]->timeout_ms;
-    struct timeval wait = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+    struct timeval wait = herd_timeval_ms(flight->places->backends[flight->backend]->timeout_ms);
     event_assign(&flight->deadline, flight->places->base, -1, 0, on_deadline, flight);
     flight->deadline_set = event_add(&flight->deadline, &wait) == 0;
 }

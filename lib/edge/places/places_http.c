@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Providers behind HTTP: makes a request of a look-up and an answer of the reply. The formats are in lib/places; time,
- * retries and keys are here. */
+/* Providers behind HTTP: makes a request of a look-up and an answer of the reply. The formats are in lib/places;
+ * time, retries and keys are here. */
 #include "places_http.h"
 
 #include "../../places/google.h"
@@ -82,7 +82,7 @@ static bool try_again(struct http_exchange *exchange)
     wait_ms = wait_ms * (192 + jitter / 2) / 256; /* 0.75 to 1.25 of it */
     if (herd_clock_steady_ms() + wait_ms >= exchange->deadline_ms)
         return false;
-    struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
+    struct timeval wait = herd_timeval_ms(wait_ms);
     if (!exchange->retry)
         exchange->retry = evtimer_new(exchange->provider->places->base, on_retry, exchange);
     return exchange->retry && event_add(exchange->retry, &wait) == 0;
