@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes from the server into ends of requests. Replies come in the order of the requests, so the next one belongs to
- * the first of the list: `AT ...` LF for a report, that and JSON and two LF for a query, `? ` and the line for a
+ * Bytes from the server into ends of requests. Replies come in the order of the requests, so the next one belongs
+ * to the first of the list: `AT ...` LF for a report, that and JSON and two LF for a query, `? ` and the line for a
  * refusal.
  */
 #include "client_reply.h"
@@ -27,7 +27,8 @@ static size_t find_end(struct evbuffer *input, size_t from, size_t searched, con
     return start.pos < 0 ? 0 : (size_t)start.pos + end_len;
 }
 
-/* Returns the error that a "? " reply which shows `shown` means for the request; 1 if it is not about this request. */
+/* Returns the error that a "? " reply which shows `shown` means for the request; 1 if it is not about this
+ * request. */
 static int classify_refusal(const struct herd_request *request, struct herd_span shown)
 {
     struct herd_span line = {request->line.at, request->line.len - 1};
@@ -86,7 +87,8 @@ static const char *end_with_refusal(struct herd_client *client, struct herd_requ
     return NULL;
 }
 
-/* Ends a request whose reply cannot be taken. Returns `why`: the rest of the reply is skipped by leaving the server. */
+/* Ends a request whose reply cannot be taken. Returns `why`: the rest of the reply is skipped by leaving the
+ * server. */
 static const char *end_with_error(struct herd_client *client, struct herd_request *request, int err,
                                   const char *why)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP requests on the caller's event_base: libcurl's multi-socket interface, HTTP/1.1, TLS verified,
- * no redirects, no proxies, no signals, a User-Agent of our own. Nothing here ever blocks the loop: names are resolved by
- * ../net/resolver.h and handed to libcurl as addresses, and every request has a deadline of its own on a libevent timer,
- * which holds whatever libcurl is doing.
+ * HTTP requests on the caller's event_base: libcurl's multi-socket interface, HTTP/1.1, TLS verified, no redirects,
+ * no proxies, no signals, a User-Agent of our own. Nothing here ever blocks the loop: names are resolved by
+ * ../net/resolver.h and handed to libcurl as addresses, and every request has a deadline of its own on a libevent
+ * timer, which holds whatever libcurl is doing.
  */
 #ifndef HERD_EDGE_FETCH_H
 #define HERD_EDGE_FETCH_H

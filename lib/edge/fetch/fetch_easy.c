@@ -107,8 +107,8 @@ static bool parse_front(struct herd_fetch_easy *easy, const char *url, size_t le
 }
 
 /* Sets the URL of the next request. Parsing a URL and composing it again is a good part of what libcurl does for a
- * request on a kept connection. So scheme, host and path are set once, and the query, which changes, is set as part of
- * the request target. HERD_E_NOMEM. */
+ * request on a kept connection. So scheme, host and path are set once, and the query, which changes, is set as part
+ * of the request target. HERD_E_NOMEM. */
 static int set_url(struct herd_fetch_easy *easy, const char *url)
 {
     size_t front_len = strcspn(url, "?");

@@ -7,8 +7,8 @@
 
 /* True if the addresses are known and fresh, or none are needed. */
 bool herd_fetch_origin_ready(const struct herd_fetch_origin *origin);
-/* Looks the addresses up; `resolved` runs when that is done. If it is under way, `resolved` runs once for both calls.
- * HERD_E_NOMEM, after which it does not run. */
+/* Looks the addresses up; `resolved` runs when that is done. If it is under way, `resolved` runs once for both
+ * calls. HERD_E_NOMEM, after which it does not run. */
 int herd_fetch_origin_resolve(struct herd_fetch_origin *origin, herd_fetch_resolved *resolved);
 /* Frees an origin and its idle handles; no call may be left. NULL is fine. */
 void herd_fetch_origin_free(struct herd_fetch_origin *origin);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libcurl's sockets on libevent. libcurl stops waiting for a socket after every reply, and waits again with the next
- * request on the same connection. Passing each of these changes on to libevent and the kernel is a good part of a
- * request's cost. So a kept connection stays registered while libcurl does not wait for it.
+ * libcurl's sockets on libevent. libcurl stops waiting for a socket after every reply, and waits again with the
+ * next request on the same connection. Passing each of these changes on to libevent and the kernel is a good part
+ * of a request's cost. So a kept connection stays registered while libcurl does not wait for it.
  *
- * What is registered is a duplicate of libcurl's descriptor. libcurl may close its own at any time, and the number may
- * come back as another socket of the process, with an event of its own; the duplicate's number stays taken until the
- * event is gone. Where no descriptor is left for a duplicate, libcurl's own is registered, while libcurl waits only.
+ * What is registered is a duplicate of libcurl's descriptor. libcurl may close its own at any time, and the number
+ * may come back as another socket of the process, with an event of its own; the duplicate's number stays taken
+ * until the event is gone. Where no descriptor is left for a duplicate, libcurl's own is registered, while libcurl
+ * waits only.
  */
 #include "fetch_watch.h"
 

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long a start waits for all files of places together. Millions of points take seconds; a read from a mount whose
- * server is gone may never return. */
+/* How long a start waits for all files of places together. Millions of points take seconds; a read from a mount
+ * whose server is gone may never return. */
 #define LOAD_TIMEOUT_MS 20000
 
 static void backend_free(struct places_backend *backend)

@@ -5,8 +5,8 @@
 
 #include "places_types.h"
 
-/* True if a look-up may go to the provider: the circuit is closed, or was open for long enough and no other look-up is
- * trying it. */
+/* True if a look-up may go to the provider: the circuit is closed, or was open for long enough and no other look-up
+ * is trying it. */
 bool places_breaker_allows(const struct places_backend *backend);
 /* Closes the circuit. */
 void places_breaker_success(struct herd_places *places, struct places_backend *backend);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands in a chain for a provider behind HTTP that could not be made (its key is missing, can be read by others):
- * it is passed over, and a reload tries to make the real one. */
+/* What stands in a chain for a provider behind HTTP that could not be made (its key is missing, can be read by
+ * others): it is passed over, and a reload tries to make the real one. */
 #include "places_broken.h"
 
 #include "places_call.h"

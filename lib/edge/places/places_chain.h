@@ -7,8 +7,8 @@
 
 /* Takes a flight on from state CHOOSING or ENDED until it waits for something or is over; then it is freed. */
 void places_drive(struct herd_provider_call *flight);
-/* RUNNING -> ENDED: the provider has ended the look-up and its result is in the flight. Drives it on, unless that is
- * inside the provider's start, whose caller does. */
+/* RUNNING -> ENDED: the provider has ended the look-up and its result is in the flight. Drives it on, unless that
+ * is inside the provider's start, whose caller does. */
 void places_ended(struct herd_provider_call *flight);
 /* Starts waiting flights wherever a provider has room. From inside itself it only notes to start over. */
 void places_pump(struct herd_places *places);

@@ -64,8 +64,8 @@ static bool is_base64(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr("+/=\r\n\t ", c);
 }
 
-/* Looks for the certificates of a PEM file (RFC 7468); HERD_E_SYNTAX if there is none, or one that is not whole. Their
- * contents are verified by the TLS library when it connects. `text` ends with a NUL. */
+/* Looks for the certificates of a PEM file (RFC 7468); HERD_E_SYNTAX if there is none, or one that is not whole.
+ * Their contents are verified by the TLS library when it connects. `text` ends with a NUL. */
 static int check_pem(const char *path, const char *text, struct herd_diagnostic *reterr_diagnostic)
 {
     static const char begin[] = "-----BEGIN CERTIFICATE-----", finish[] = "-----END CERTIFICATE-----";

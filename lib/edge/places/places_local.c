@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Providers in memory: the compiled-in gazetteer, and files. A file is read by a thread of its own: millions of points
- * take seconds. A start waits for it up to a bound, because a read may never return; its result is taken even if it
- * comes later. While the loop serves, only the first 64 KiB are waited for. The thread and the loop share a
- * reference-counted load; the one that releases it last frees it. So freeing a provider never waits for a read that
- * hangs (a network file system whose server is gone): the thread keeps the load. It signals through a pipe.
+ * Providers in memory: the compiled-in gazetteer, and files. A file is read by a thread of its own: millions of
+ * points take seconds. A start waits for it up to a bound, because a read may never return; its result is taken
+ * even if it comes later. While the loop serves, only the first 64 KiB are waited for. The thread and the loop
+ * share a reference-counted load; the one that releases it last frees it. So freeing a provider never waits for a
+ * read that hangs (a network file system whose server is gone): the thread keeps the load. It signals through a
+ * pipe.
  */
 #include "places_local.h"
 
@@ -33,7 +34,7 @@ struct load {
     atomic_bool done;
     struct herd_points_watch watch;
     char *path;
-    int done_fd; /* the thread's end of the pipe: a byte after the first 64 KiB, closed when what is below is written */
+    int done_fd; /* the thread's end of the pipe: a byte after the first 64 KiB, closed when the rest is written */
     struct herd_points *points;
     struct herd_points_summary summary;
     int err;
@@ -232,7 +233,8 @@ static void on_loaded(evutil_socket_t fd, short what, void *ctx)
     places_pump(local->places);
 }
 
-/* Waits until the load is done, or has read the first 64 KiB if `begun_is_enough`, or until_ms. True: it is done. */
+/* Waits until the load is done, or has read the first 64 KiB if `begun_is_enough`, or until_ms. True: it is
+ * done. */
 static bool wait_load(const struct local_provider *local, int64_t until_ms, bool begun_is_enough)
 {
     struct pollfd wait = {.fd = local->pipe_fd, .events = POLLIN};

@@ -32,7 +32,8 @@
 struct places_cache;
 struct herd_answer_shape;
 
-/* A circuit breaker: after failures in a row the circuit is open for a while; then one look-up tries the provider. */
+/* A circuit breaker: after failures in a row the circuit is open for a while; then one look-up tries the
+ * provider. */
 struct places_breaker {
     unsigned failures;         /* in a row */
     int64_t open_until_ms;     /* no look-up before; 0: the circuit is closed */
@@ -82,8 +83,8 @@ struct herd_places_request {
                                            else NULL */
 };
 
-/* A flight: one query on its way along the chain, for one request or many. The public name of it is a look-up handed
- * to a provider. */
+/* A flight: one query on its way along the chain, for one request or many. The public name of it is a look-up
+ * handed to a provider. */
 struct herd_provider_call {
     struct herd_places *places;
     struct herd_provider_call *bucket_next;
