@@ -21,6 +21,7 @@
 #ifndef HERD_NODE_H
 #define HERD_NODE_H
 
+#include <herd/identity.h>
 #include <herd/protocol.h>
 #include <herd/store.h>
 #include <herd/types.h>
@@ -39,6 +40,10 @@ struct herd_node_options {
     const bool *peers_plain; /* which of them are plain: see below; NULL: none. Copied */
     uint64_t seed[2];        /* random: table key, jitter, and the incarnation that tells a restart */
     uint64_t digest_key;     /* the same on every node of the herd; zero is fine */
+    uint64_t key_check; /* follows from the herd's secret as digest_key does, and says nothing of it: neighbours
+                               with another one refuse each other. 0: none */
+    bool access;        /* clients may do what their identity may: herd_session_set_identity, AUTH. false: all */
+    bool peers_prove;   /* HELLO counts only on a connection that proved the name: herd_session_set_proof */
 
     /* Bounds; zero means the default. */
     size_t line_max_bytes;         /* 65536 */
@@ -91,12 +96,14 @@ HERD_API struct herd_store *herd_node_store(struct herd_node *node);
 
 /* What became of a record, whoever brought it: a client's line, a neighbour, a journal, herd_node_report. */
 enum herd_verdict {
-    HERD_VERDICT_NEW,     /* the client was not known: stored, and told to all neighbours */
-    HERD_VERDICT_NEWER,   /* likewise, over an older record */
-    HERD_VERDICT_SAME,    /* it is what is stored already */
-    HERD_VERDICT_OLDER,   /* ordered before what is stored, which stays */
-    HERD_VERDICT_FULL,    /* refused: records_max, records_bytes_max, or the names of servers */
-    HERD_VERDICT_FUTURE,  /* refused: further ahead of this node's clock than future_ns */
+    HERD_VERDICT_NEW,         /* the client was not known: stored, and told to all neighbours */
+    HERD_VERDICT_NEWER,       /* likewise, over an older record */
+    HERD_VERDICT_SAME,        /* it is what is stored already */
+    HERD_VERDICT_OLDER,       /* ordered before what is stored, which stays */
+    HERD_VERDICT_FULL,        /* refused: records_max, records_bytes_max, or the names of servers */
+    HERD_VERDICT_FUTURE,      /* refused: further ahead of this node's clock than future_ns */
+    HERD_VERDICT_NOT_ALLOWED, /* refused: not a client of this identity */
+    HERD_VERDICT_TOO_OFTEN,   /* refused: more reports a second than an identity or an address may make */
     HERD_VERDICT_EXPIRED, /* refused: so old that no node holds it any more; never of a report that is made now */
 };
 
@@ -141,6 +148,24 @@ HERD_API int herd_session_input(struct herd_session *session, struct herd_span b
  * is answered; if not, a CLOSE effect follows when it is. */
 HERD_API int herd_session_eof(struct herd_session *session, struct herd_span rest, struct herd_now now,
                               struct herd_buf *out, struct herd_input_result *ret_result);
+
+/* ---- who is at the other end ---- */
+
+/* The session is this identity's from now on, in place of the one it had; NULL: nobody's. With `access` it may report
+ * and ask what that may, without it everything. The identity is borrowed until the session has another one or is closed.
+ * HERD_E_LIMIT: the identity has as many sessions as it may; nothing has changed. */
+HERD_API int herd_session_set_identity(struct herd_session *session, struct herd_identity *identity);
+/* NULL: none. */
+HERD_API struct herd_identity *herd_session_identity(const struct herd_session *session);
+/* `server`: the server at the other end proved to have this name, by a certificate or a key; {"", 0}: it did not. It is
+ * borrowed for the session's life. `secure`: nobody else can read the bytes, so that a token may be sent. Before any
+ * input. */
+HERD_API void herd_session_set_proof(struct herd_session *session, struct herd_span server, bool secure);
+/* After an AUTH effect: the identity whose token it is, or NULL: none. Appends "OK identity", or "? AUTH" after which the
+ * session takes no more. Also "? AUTH": the identity has as many sessions as it may. As for herd_node_reply otherwise;
+ * the answer to a wrong token may be given late, so that guessing takes time. */
+HERD_API int herd_node_auth(struct herd_node *node, uint64_t ticket, struct herd_identity *identity,
+                            struct herd_now now, struct herd_buf *out, struct herd_session **ret_session);
 
 /* Nothing is read from this client until it takes its replies: its idle time and the deadline of its line
  * stand still until the next herd_session_input. */
@@ -204,7 +229,9 @@ enum herd_effect_kind {
     HERD_EFFECT_COMMAND,      /* a client said `detail`, which the protocol does not know: `ticket`, `session`;
                              then herd_node_reply, at once or later (CANCEL comes for it too); until then
                              this client's later commands wait */
-    HERD_EFFECT_RESUME,       /* `session`, a link that was paused because its lines took long, goes on: give it the
+    HERD_EFFECT_AUTH, /* a client sent the token `detail`: `ticket`, `session`; then herd_node_auth. Until then its
+                                 later commands wait */
+    HERD_EFFECT_RESUME, /* `session`, a link that was paused because its lines took long, goes on: give it the
                              rest of its bytes again */
 };
 
@@ -272,6 +299,9 @@ struct herd_node_stats {
     uint64_t at_future;     /* AT lines refused: accepted too far ahead of this node's clock; see expire_ns */
     uint64_t at_expired;    /* AT lines refused: expired so long ago that no node holds them */
     uint64_t accepted_anew; /* records held from a time when this node's clock was ahead, and corrected */
+    uint64_t not_allowed;   /* reports and questions refused: not of this identity */
+    uint64_t too_often;     /* reports refused: beyond the rate of an identity or an address */
+    uint64_t auth_failed;   /* lines AUTH refused */
     uint64_t syncs;         /* links that came up and found a difference */
     uint64_t repairs;       /* differences on idle links: an alarm, this must stay 0 */
 };

@@ -49,6 +49,7 @@ enum herd_verb {
     HERD_PUSH,    /* nothing */
     HERD_SUMS,    /* rest */
     HERD_LIST,    /* rest */
+    HERD_AUTH, /* args: the token, empty if the line is not of that form. Never shown, never answered with a copy */
 };
 
 /* One parsed line. Spans point into the line; only the members named beside the verb are set. */
@@ -66,6 +67,7 @@ struct herd_command {
     unsigned version;
     uint64_t incarnation;
     uint64_t expire_ms;    /* of HELLO; 0: never, or not said */
+    uint64_t key_check;    /* of HELLO: follows from the herd's secret; 0: none */
     struct herd_span args; /* what follows the verb */
 };
 
@@ -84,9 +86,9 @@ HERD_API int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct
                                struct herd_span time);
 HERD_API int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_span radius_km,
                                  unsigned bound);
-/* `expire_ms` is written unless it is 0. */
+/* `expire_ms` and `key_check` are written unless they are 0. */
 HERD_API int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from, struct herd_span to,
-                               uint64_t incarnation, uint64_t expire_ms);
+                               uint64_t incarnation, uint64_t expire_ms, uint64_t key_check);
 
 #ifdef __cplusplus
 }

@@ -92,7 +92,7 @@ static void check_line(struct herd_span line)
         if (c.version != HERD_PROTOCOL_VERSION) /* of which nothing else is known */
             break;
         MUST(herd_name_valid(c.from) && herd_name_valid(c.to));
-        MUST(herd_format_hello(&out, c.version, c.from, c.to, c.incarnation, c.expire_ms) == 0);
+        MUST(herd_format_hello(&out, c.version, c.from, c.to, c.incarnation, c.expire_ms, c.key_check) == 0);
         again(&c, &out);
         break;
     default: break;

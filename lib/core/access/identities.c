@@ -132,6 +132,19 @@ bool herd_identity_may_ask(const struct herd_identity *identity, struct herd_spa
     return herd_patterns_match(identity->ask, id);
 }
 
+int herd_identity_join(struct herd_identity *identity)
+{
+    if (identity->connections_max > 0 && identity->connections >= identity->connections_max)
+        return HERD_E_LIMIT;
+    identity->connections++;
+    return 0;
+}
+
+void herd_identity_leave(struct herd_identity *identity)
+{
+    identity->connections--;
+}
+
 size_t herd_identity_connections_max(const struct herd_identity *identity)
 {
     return identity->connections_max;

@@ -37,6 +37,10 @@ struct herd_identities {
     struct herd_identity_table by_name, by_token;
 };
 
+/* A connection is that identity's from now on; HERD_E_LIMIT: it has as many as it may. */
+int herd_identity_join(struct herd_identity *identity);
+void herd_identity_leave(struct herd_identity *identity);
+
 /* Makes both tables from `list` and `tokens`. HERD_E_NOMEM; HERD_E_EXISTS: *ret_twice is the index of the identity
  * that repeats a name or a token. */
 int herd_identities_index(struct herd_identities *identities, size_t *ret_twice);

@@ -65,6 +65,7 @@ bool herd_node_next_effect(struct herd_node *node, struct herd_effect *ret_effec
     case HERD_EFFECT_LOOKUP:
         show_lookup(HERD_CONTAINER_OF(pending, struct herd_ticket, pending), ret_effect);
         break;
+    case HERD_EFFECT_AUTH:
     case HERD_EFFECT_COMMAND: {
         const struct herd_ticket *ticket = HERD_CONTAINER_OF(pending, struct herd_ticket, pending);
         ret_effect->session = ticket->session;

@@ -76,7 +76,8 @@ static int say_hello(const struct herd_node *node, const struct herd_peer *peer,
 {
     int64_t expire_ns = node->options.expire_ns;
     return herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, peer->name, node->incarnation,
-                             expire_ns > 0 ? (uint64_t)(expire_ns - 1) / NS_PER_MS + 1 : 0);
+                             expire_ns > 0 ? (uint64_t)(expire_ns - 1) / NS_PER_MS + 1 : 0,
+                             node->options.key_check);
 }
 
 /* What it keeps for shorter or longer than this node does makes the two differ for ever: the operator should know. */
@@ -120,6 +121,10 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     int number = herd_peer_find(node, command->from);
     if (command->version != HERD_PROTOCOL_VERSION)
         return refuse(session, "peer_version_unknown", command->from, out);
+    if ((node->options.peers_prove || session->proved.len > 0) && !herd_span_equal(command->from, session->proved))
+        return refuse(session, "peer_not_proved", command->from, out);
+    if (command->key_check != node->options.key_check)
+        return refuse(session, "peer_key_differs", command->from, out);
     if (!herd_span_equal(command->to, node->name))
         return refuse(session, "peer_wants_another", command->to, out);
     if (number < 0 || (we_dialled && number != session->peer))

@@ -2,6 +2,7 @@
 /* Bytes into lines, and each line to who handles it. */
 #include "../protocol/parse_bounded.h"
 #include "../protocol/preface.h"
+#include "auth.h"
 #include "effect.h"
 #include "hello.h"
 #include "lookup.h"
@@ -59,6 +60,7 @@ static int client_command(struct herd_session *session, const struct herd_parsed
     case HERD_BLANK: return 0;
     case HERD_IAMAT: return herd_report_apply_client(session, parsed, herd_session_replies(session, out));
     case HERD_WHATSAT: return herd_whatsat_begin(session, parsed, out);
+    case HERD_AUTH: return herd_access_auth(session, parsed, first, out);
     case HERD_HELLO:
         if (first)
             return herd_peer_hello(session, &parsed->command, out);
@@ -74,8 +76,9 @@ static bool is_http(struct herd_session *session, const struct herd_parsed_line 
     if (session->began || parsed->command.verb == HERD_BLANK)
         return false;
     session->began = true;
-    if (parsed->command.verb == HERD_IAMAT || parsed->command.verb == HERD_WHATSAT ||
-        parsed->command.verb == HERD_HELLO || !herd_preface_http(parsed->line))
+    if (parsed->command.verb == HERD_IAMAT || parsed->command.verb == HERD_AUTH ||
+        parsed->command.verb == HERD_WHATSAT || parsed->command.verb == HERD_HELLO ||
+        !herd_preface_http(parsed->line))
         return false;
     herd_notice_damped(session->node, &session->node->http_count, "http_request", parsed->line);
     return true;
@@ -97,6 +100,12 @@ static int client_line(struct herd_session *session, const struct herd_parsed_li
     return err;
 }
 
+/* A line for the log. */
+static struct herd_span shown(const struct herd_parsed_line *parsed)
+{
+    return parsed->command.verb == HERD_AUTH ? herd_span_of("AUTH") : parsed->line;
+}
+
 static int handshake_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
 {
     switch (parsed->command.verb) {
@@ -108,7 +117,7 @@ static int handshake_line(struct herd_session *session, const struct herd_parsed
         herd_session_terminate(session, "refused");
         return 0;
     default:
-        herd_notice(session->node, "peer_not_a_herd_server", parsed->line);
+        herd_notice(session->node, "peer_not_a_herd_server", shown(parsed));
         herd_session_terminate(session, "no_introduction");
         return 0;
     }
@@ -117,7 +126,7 @@ static int handshake_line(struct herd_session *session, const struct herd_parsed
 /* No neighbour says that. */
 static void protocol_error(struct herd_session *session, const struct herd_parsed_line *parsed)
 {
-    herd_notice(session->node, "peer_line_invalid", parsed->line);
+    herd_notice(session->node, "peer_line_invalid", shown(parsed));
     herd_session_terminate(session, "protocol");
 }
 
@@ -219,7 +228,10 @@ static int reply_too_long(struct herd_session *session, struct herd_span bytes, 
         bytes = herd_preface_skip_bom(bytes);
     if (bytes.len > TOO_LONG_SHOWN)
         bytes.len = TOO_LONG_SHOWN;
-    struct herd_parsed_line parsed = {.line = bytes, .command = {.verb = HERD_INVALID}};
+    struct herd_parsed_line parsed = {.line = bytes};
+    if (herd_command_parse(bytes, &parsed.command) != HERD_AUTH) /* cut off, it says something else, or nothing */
+        parsed.command.verb = HERD_INVALID;
+    parsed.command.args = (struct herd_span){"", 0};
     return client_line(session, &parsed, out);
 }
 

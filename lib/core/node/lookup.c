@@ -9,6 +9,7 @@
  */
 #include "lookup.h"
 
+#include "access.h"
 #include "effect.h"
 #include "report.h"
 #include "session.h"
@@ -38,7 +39,8 @@ int herd_whatsat_begin(struct herd_session *session, const struct herd_parsed_li
     struct herd_node *node = session->node;
     const struct herd_command *command = &parsed->command;
     struct herd_record record;
-    int err = herd_report_find(node, command->id, &record);
+    int err =
+        herd_access_ask(session, command->id) ? herd_report_find(node, command->id, &record) : HERD_E_NOTFOUND;
     if (err == HERD_E_NOTFOUND) {
         node->stats.invalid++;
         return herd_format_invalid(herd_session_replies(session, out), parsed->line);
@@ -152,6 +154,25 @@ int herd_command_offer(struct herd_session *session, const struct herd_parsed_li
     if (err >= 0)
         session->awaiting_command = true; /* later commands may depend on what this one does */
     return err;
+}
+
+int herd_auth_offer(struct herd_session *session, struct herd_span token)
+{
+    struct herd_ticket *ticket = calloc(1, sizeof *ticket);
+    if (!ticket)
+        return HERD_E_NOMEM;
+    ticket->secret = true;
+    int err = herd_buf_add(&ticket->texts, token.at, token.len);
+    err = submit(session, ticket, HERD_EFFECT_AUTH, err);
+    if (err >= 0)
+        session->awaiting_command = true; /* what it may depends on the answer */
+    return err;
+}
+
+struct herd_session *herd_ticket_session(struct herd_node *node, uint64_t ticket_id)
+{
+    const struct herd_ticket *ticket = herd_ticket_find(node, ticket_id);
+    return ticket && !ticket->answered ? ticket->session : NULL;
 }
 
 int herd_node_reply(struct herd_node *node, uint64_t ticket_id, const struct herd_span *reply, struct herd_now now,

@@ -3,6 +3,7 @@
 #ifndef HERD_CORE_NODE_IMPL_H
 #define HERD_CORE_NODE_IMPL_H
 
+#include "../access/rate.h"
 #include "../base/list.h"
 #include "../store/changes.h"
 #include "../store/store_impl.h"
@@ -27,6 +28,7 @@ struct herd_ticket {
     struct herd_list of_session;
     void *user;
     bool answered;
+    bool secret;           /* `texts` is a token */
     struct herd_buf texts; /* id, place, radius: what LOOKUP shows; behind them the AT line of the answer */
     size_t id_len, position_len, radius_len;
     unsigned bound;
@@ -63,9 +65,12 @@ struct herd_session {
     struct herd_pending_effect line_due;
     struct herd_pending_effect close;
     const char *close_why;
-    struct herd_list tickets;  /* oldest first */
-    size_t seen;               /* bytes of an unfinished line already searched */
-    size_t queued_reply_bytes; /* in `behind` of all tickets */
+    struct herd_identity *identity; /* NULL: nobody's */
+    struct herd_rate *address_rate; /* NULL: not limited */
+    struct herd_span proved;        /* name of the server at the other end, as it proved it */
+    struct herd_list tickets;       /* oldest first */
+    size_t seen;                    /* bytes of an unfinished line already searched */
+    size_t queued_reply_bytes;      /* in `behind` of all tickets */
     uint32_t ticket_count;
     int32_t peer; /* -1: none; of a client: the plain neighbour it may be */
     uint8_t role;
@@ -77,6 +82,7 @@ struct herd_session {
     bool plain_spoke;      /* one was */
     bool leaving;          /* dead, and the other side is to close the connection */
     bool skipping;         /* in the middle of a line of a link that is too long to be taken */
+    bool secure;           /* nobody else can read what is said */
     bool spent;            /* its frames took a turn's steps: it goes on at the next tick */
 };
 

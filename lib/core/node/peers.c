@@ -59,6 +59,7 @@ void herd_node_configure(struct herd_node *node, const struct herd_node_options 
     o->seed[0] = old.seed[0];
     o->seed[1] = old.seed[1];
     o->digest_key = old.digest_key;
+    o->key_check = old.key_check;
     herd_options_fill(o);
     herd_expiry_configure(node);
     /* What was scheduled by longer periods must not wait for their end. */

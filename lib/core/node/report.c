@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include "../base/copy.h"
+#include "access.h"
 #include "expiry.h"
 #include "session.h"
 
@@ -57,7 +58,8 @@ int herd_report_apply_client(struct herd_session *session, const struct herd_par
     offer.id_hash = parsed->id_hash;
     offer.slot_hint = parsed->slot_hint;
     accept_now(node, &parsed->command, &offer);
-    if (herd_offer_taken(herd_offer(node, &offer)))
+    int refused = herd_access_report(session, parsed->command.id);
+    if (!refused && herd_offer_taken(herd_offer(node, &offer)))
         return reply(node, &offer.record, replies);
     node->stats.invalid++;
     return herd_format_invalid(replies, parsed->line);

@@ -2,6 +2,7 @@
 /* A session's life: opened, timed, marked to be closed, freed. What its bytes mean is in input.c. */
 #include "session.h"
 
+#include "../access/identities_impl.h"
 #include "effect.h"
 #include "ticket.h"
 #include "timeouts.h"
@@ -159,6 +160,8 @@ void herd_session_mark_closing(struct herd_session *session, const char *why)
 void herd_session_free(struct herd_session *session)
 {
     herd_session_stop_input(session, NULL);
+    if (session->identity)
+        herd_identity_leave(session->identity);
     herd_list_remove(&session->close.link);
     herd_list_remove(&session->all);
     free(session);

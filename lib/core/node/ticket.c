@@ -5,11 +5,21 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Through a volatile pointer: a compiler leaves out stores that nobody can read. */
+static void wipe(struct herd_buf *buf)
+{
+    volatile char *at = buf->at;
+    for (size_t i = 0; i < buf->cap; i++)
+        at[i] = 0;
+}
+
 void herd_ticket_free(struct herd_ticket *ticket)
 {
     if (!ticket)
         return;
     herd_list_remove(&ticket->pending.link);
+    if (ticket->secret)
+        wipe(&ticket->texts);
     herd_buf_fini(&ticket->texts);
     herd_buf_fini(&ticket->answer);
     herd_buf_fini(&ticket->queued_replies);

@@ -69,14 +69,15 @@ int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_s
 }
 
 int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from, struct herd_span to,
-                      uint64_t incarnation, uint64_t expire_ms)
+                      uint64_t incarnation, uint64_t expire_ms, uint64_t key_check)
 {
-    char decimal[20], hex[20], expire[20];
+    char decimal[20], hex[20], expire[20], check[20];
     const struct herd_span fields[] = {WORD("HELLO"),
                                        digits(decimal, version, 10, 1),
                                        from,
                                        to,
                                        digits(hex, incarnation, 16, 16),
-                                       digits(expire, expire_ms, 10, 1)};
-    return add_fields(out, fields, expire_ms > 0 ? 6 : 5);
+                                       digits(expire, expire_ms, 10, 1),
+                                       digits(check, key_check, 16, 16)};
+    return add_fields(out, fields, key_check ? 7 : expire_ms ? 6 : 5);
 }

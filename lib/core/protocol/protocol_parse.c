@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* The longest command, AT, has six fields; a seventh is enough to know that a line has too many. */
-#define FIELDS_MAX    6
+#define FIELDS_MAX    7
 #define RADIUS_MAX_KM 50
 #define BOUND_MAX     20
 #define VERSION_MAX   1000000
@@ -98,7 +98,7 @@ static enum herd_verb parse_hello(const struct herd_span *fields, size_t count, 
     struct herd_decimal number = {0};
     ret->from = count > 1 && herd_name_valid(fields[1]) ? fields[1] : none;
     ret->to = count > 2 && herd_name_valid(fields[2]) ? fields[2] : none;
-    ret->incarnation = ret->expire_ms = 0;
+    ret->incarnation = ret->expire_ms = ret->key_check = 0;
     bool whole = count > 3 && herd_hex_read(fields[3], &ret->incarnation);
     if (!parse_count(fields[0], VERSION_MAX, &ret->version))
         return HERD_INVALID;
@@ -111,7 +111,21 @@ static enum herd_verb parse_hello(const struct herd_span *fields, size_t count, 
         if (herd_decimal_scan(fields[4].at, end, end, &number) == end && !number.frac)
             ret->expire_ms = number.whole;
     }
+    if (count > 5 && !herd_hex_read(fields[5], &ret->key_check))
+        ret->key_check = 0;
     return HERD_HELLO;
+}
+
+/* In letters of any size: who types it wrong must not see the token come back either. */
+static bool is_auth(struct herd_span word)
+{
+    static const char auth[] = "auth";
+    if (word.len != sizeof auth - 1)
+        return false;
+    for (size_t i = 0; i < word.len; i++)
+        if ((word.at[i] | 0x20) != auth[i])
+            return false;
+    return true;
 }
 
 static enum herd_verb parse(struct herd_span line, const char *readable_end, struct herd_command *ret)
@@ -129,6 +143,10 @@ static enum herd_verb parse(struct herd_span line, const char *readable_end, str
         return parse_whatsat(fields + 1, ret);
     if (count >= 2 && IS(fields[0], "HELLO"))
         return parse_hello(fields + 1, (count < FIELDS_MAX ? count : FIELDS_MAX) - 1, ret);
+    if (is_auth(fields[0])) {
+        ret->args = count == 2 && IS(fields[0], "AUTH") ? fields[1] : (struct herd_span){"", 0};
+        return HERD_AUTH;
+    }
     if (count == 1 && IS(fields[0], "PING"))
         return HERD_PING;
     if (count == 1 && IS(fields[0], "PONG"))

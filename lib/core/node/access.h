@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What a session may do: its identity's rights, and how often. Who it is others find out. */
+#ifndef HERD_CORE_ACCESS_H
+#define HERD_CORE_ACCESS_H
+
+#include "node_impl.h"
+
+/* Whether a client's session may report `id` now; counts it for its limits. 0, or the verdict of a refusal:
+ * NOT_ALLOWED, TOO_OFTEN. */
+int herd_access_report_guarded(struct herd_session *session, struct herd_span id);
+static inline int herd_access_report(struct herd_session *session, struct herd_span id)
+{
+    bool guarded = session->node->options.access || session->address_rate;
+    return guarded ? herd_access_report_guarded(session, id) : 0;
+}
+/* What else bounds this session's reports, beside its identity: those of its address. Borrowed for the session's life;
+ * NULL: nothing. */
+void herd_session_set_rate(struct herd_session *session, struct herd_rate *rate);
+/* Whether it may ask for `id`. */
+bool herd_access_ask(struct herd_session *session, struct herd_span id);
+
+#endif
