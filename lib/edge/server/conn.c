@@ -18,16 +18,6 @@ struct herd_conn *herd_conn_new(struct herd_server *server)
     return conn;
 }
 
-size_t herd_conn_unsent(const struct herd_conn *conn)
-{
-    return conn->batched_bytes + (conn->transport ? herd_transport_unsent(conn->transport) : 0);
-}
-
-size_t herd_conn_unacked(const struct herd_conn *conn)
-{
-    return conn->batched_bytes + (conn->transport ? herd_transport_unacked(conn->transport) : 0);
-}
-
 void herd_conn_ready(struct herd_conn *conn)
 {
     if (conn->state != HERD_CONN_BLOCKED || herd_list_linked(&conn->ready_link))

@@ -319,8 +319,14 @@ void herd_conn_free_closed(struct herd_server *server);
 /* BLOCKED, and perhaps no longer: it is served in this iteration or the next. Does nothing in other states. */
 void herd_conn_ready(struct herd_conn *conn);
 /* Bytes given to send that have not left; these, and those that the peer's kernel has not acknowledged. */
-size_t herd_conn_unsent(const struct herd_conn *conn);
-size_t herd_conn_unacked(const struct herd_conn *conn);
+static inline size_t herd_conn_unsent(const struct herd_conn *conn)
+{
+    return conn->batched_bytes + (conn->transport ? herd_transport_unsent(conn->transport) : 0);
+}
+static inline size_t herd_conn_unacked(const struct herd_conn *conn)
+{
+    return conn->batched_bytes + (conn->transport ? herd_transport_unacked(conn->transport) : 0);
+}
 /* Switches reading; closes the connection if that fails. */
 void herd_conn_set_read(struct herd_conn *conn, bool enable);
 /* Whether the protocol still has it. */
