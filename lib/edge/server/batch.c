@@ -15,7 +15,8 @@
 bool herd_batch_wanted(const struct herd_conn *conn, size_t len)
 {
     bool client = conn->peer < 0 && !conn->link && !conn->over_limit;
-    return conn->fd >= 0 && client && len <= PIECE_MAX_BYTES && conn->server->batch.bytes.len < HELD_MAX_BYTES;
+    return conn->transport->ops->joins && client && len <= PIECE_MAX_BYTES &&
+           conn->server->batch.bytes.len < HELD_MAX_BYTES;
 }
 
 static struct herd_batch_part *part_of(struct herd_batch *batch, struct herd_conn *conn)
@@ -77,10 +78,12 @@ void herd_batch_flush(struct herd_server *server)
         batch->parts[i].conn = NULL;
         if (part.conn) {
             part.conn->batched_bytes -= part.len;
-            herd_conn_sent(part.conn,
-                           herd_socket_send(part.conn, (struct herd_span){batch->bytes.at + at, part.len}));
-            bool waits = part.conn->closing || part.conn->blocked || herd_list_linked(&part.conn->deadline_link);
-            if (!part.conn->closed && waits && !server->freeing)
+            herd_conn_sent(part.conn, herd_transport_send(part.conn->transport,
+                                                          (struct herd_span){batch->bytes.at + at, part.len}));
+            enum herd_conn_state state = part.conn->state;
+            bool waits = state == HERD_CONN_DRAINING || state == HERD_CONN_BLOCKED ||
+                         herd_list_linked(&part.conn->deadline_link);
+            if (state != HERD_CONN_CLOSED && waits && !server->freeing)
                 herd_conn_drained(part.conn);
         }
         at += part.len;

@@ -139,7 +139,7 @@ static void set_limits(struct herd_server *server)
         herd_places_configure(server->places, server->limits);
     if (server->journal)
         herd_journal_set_sync(server->journal, server->limits->journal_sync_ms * 1000000);
-    herd_listener_resume(server);
+    herd_accept_resume(server);
 }
 
 static size_t log_log(struct herd_server *server, const struct herd_config *was, const struct herd_config *is)
