@@ -96,6 +96,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
         herd_conn_close(conn, "out_of_memory");
         return;
     }
+    if (!herd_secure_accepted(conn))
+        return;
     herd_plain_admit(conn);
     /* Full of clients, there still is room for neighbours: whoever comes now has to introduce itself. */
     if (server->client_count > (size_t)server->limits->clients_max) {

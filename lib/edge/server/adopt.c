@@ -9,6 +9,7 @@ static int adopt(struct herd_server *server, struct bufferevent *bev, int peer)
     struct herd_conn *conn = herd_conn_new(server);
     if (!conn)
         return HERD_E_NOMEM;
+    conn->local = true;
     int err = herd_bev_new(&conn->transport, bev, server->transport_events, conn);
     if (err >= 0)
         err = peer < 0 ? herd_line_begin_client(conn) : herd_dial_begin(conn, (size_t)peer);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_LABEL_MAX])
 {
@@ -62,11 +63,40 @@ void herd_conn_log(struct herd_conn *conn, enum herd_log_level level, const char
 
 /* ---- traffic ---- */
 
+/* Where the first line that says AUTH begins, in letters of any size and behind blanks; bytes.len: nowhere. */
+static size_t auth_line_at(struct herd_span bytes)
+{
+    for (size_t at = 0; at < bytes.len;) {
+        size_t from = at;
+        while (from < bytes.len && (bytes.at[from] == ' ' || (bytes.at[from] >= '\t' && bytes.at[from] <= '\r' && bytes.at[from] != '\n')))
+            from++;
+        if (bytes.len - from >= 4 && strncasecmp(bytes.at + from, "auth", 4) == 0)
+            return at;
+        const char *lf = memchr(bytes.at + at, '\n', bytes.len - at);
+        if (!lf)
+            break;
+        at = (size_t)(lf - bytes.at) + 1;
+    }
+    return bytes.len;
+}
+
 void herd_conn_log_received(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_log *log = conn->server->log;
-    if (bytes.len > 0 && herd_log_traffic_enabled(log))
-        herd_log_lines(log, "received", herd_conn_label(conn), bytes);
+    if (bytes.len == 0 || !herd_log_traffic_enabled(log))
+        return;
+    /* A token is never written down, wherever it stands. */
+    while (bytes.len > 0) {
+        size_t before = auth_line_at(bytes);
+        herd_log_lines(log, "received", herd_conn_label(conn), (struct herd_span){bytes.at, before});
+        bytes = (struct herd_span){bytes.at + before, bytes.len - before};
+        if (bytes.len == 0)
+            break;
+        const char *lf = memchr(bytes.at, '\n', bytes.len);
+        size_t len = lf ? (size_t)(lf - bytes.at) + 1 : bytes.len;
+        herd_log_lines(log, "received", herd_conn_label(conn), herd_span_of("AUTH\n"));
+        bytes = (struct herd_span){bytes.at + len, bytes.len - len};
+    }
 }
 
 void herd_conn_log_sent(struct herd_conn *conn, struct herd_span bytes)

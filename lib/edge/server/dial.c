@@ -136,7 +136,7 @@ static void connected(struct herd_dial *dial, const struct herd_connect_result *
         failed_without_memory(dial);
         return;
     }
-    if (herd_dial_begin(conn, dial->peer) < 0) {
+    if (herd_secure_dialled(conn, dial->peer) < 0 || herd_dial_begin(conn, dial->peer) < 0) {
         herd_conn_close(conn, "out_of_memory");
         failed_without_memory(dial);
     }

@@ -46,6 +46,7 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
     case HERD_EFFECT_LOOKUP: herd_lookups_start(server, effect); break;
     case HERD_EFFECT_CANCEL: herd_lookups_cancel(effect); break;
     case HERD_EFFECT_COMMAND: herd_lookups_command(server, effect); break;
+    case HERD_EFFECT_AUTH: herd_secure_auth(server, effect); break;
     case HERD_EFFECT_LINE_TIMEOUT: herd_line_timeout(herd_session_user(effect->session)); break;
     case HERD_EFFECT_DIAL:
         if ((!server->stopping || herd_node_peer_plain(server->node, effect->peer)) && !server->options.dont_dial)

@@ -13,6 +13,12 @@ static int64_t ms_or_never(int64_t value)
     return value == 0 ? -1 : ms(value);
 }
 
+void herd_server_node_access(const struct herd_trust *trust, struct herd_node_options *o)
+{
+    o->access = trust->identities != NULL;
+    o->peers_prove = trust->mode == HERD_TLS_REQUIRE;
+}
+
 void herd_server_node_limits(const struct herd_limits *l, struct herd_node_options *o)
 {
     o->line_max_bytes = (size_t)l->line_max_bytes;

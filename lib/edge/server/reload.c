@@ -133,6 +133,7 @@ static void set_limits(struct herd_server *server)
 {
     struct herd_node_options options = {.commands = server->options.hooks.command != NULL};
     server->limits = &server->config->limits;
+    herd_server_node_access(server->trust, &options);
     herd_server_node_limits(server->limits, &options);
     herd_node_configure(server->node, &options, herd_clock());
     if (server->places_ours)
@@ -204,7 +205,10 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
         return fail(reterr_diagnostic, self, "no such server in the configuration: ", server->options.name);
     struct herd_places *places = NULL;
     struct herd_retired *retired = NULL;
-    int err = 0;
+    struct herd_trust *old_trust = NULL;
+    int err = herd_secure_reload(server, config, &old_trust, reterr_diagnostic);
+    if (err < 0)
+        return err;
     if (server->places_ours && !same_providers(server->config, config)) {
         retired = calloc(1, sizeof *retired);
         err = retired ? herd_places_renew(&places, server->base, config, server->log, reterr_diagnostic)
@@ -220,12 +224,15 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
     if (err < 0) {
         herd_places_free(places);
         free(retired);
+        herd_trust_free(server->trust);
+        server->trust = old_trust;
     } else {
         if (places)
             replace_places(server, places, retired);
         else
             herd_places_reload(server->places);
         take_over(server, config, (size_t)self);
+        herd_secure_reloaded(server, old_trust);
     }
     herd_server_effects(server);
     herd_server_schedule_flush(server);

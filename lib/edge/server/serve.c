@@ -70,7 +70,10 @@ static void on_input(void *ctx)
 {
     struct herd_conn *conn = ctx;
     switch (conn->state) {
-    case HERD_CONN_OPEN: serve(conn); break;
+    case HERD_CONN_OPEN:
+        if (!conn->undecided || !herd_secure_first(conn))
+            serve(conn);
+        break;
     case HERD_CONN_BLOCKED:
     case HERD_CONN_ENDING: break;
     case HERD_CONN_DRAINING:
@@ -83,6 +86,8 @@ static void on_eof(void *ctx)
 {
     struct herd_conn *conn = ctx;
     conn->eof = true;
+    if (herd_secure_truncated(conn))
+        herd_conn_log(conn, HERD_LOG_WARN, "tls_truncated", NULL);
     herd_conn_set_read(conn, false);
     switch (conn->state) {
     case HERD_CONN_OPEN: serve(conn); break;
@@ -107,6 +112,7 @@ static void on_drained(void *ctx)
 
 static void on_failed(void *ctx, const char *why)
 {
+    herd_secure_fault(ctx);
     herd_conn_close(ctx, why);
 }
 

@@ -27,7 +27,10 @@ static int make_node(struct herd_server *server)
         .name = herd_span_of(server->config->servers[server->self].name),
         .seed = {seed[0], seed[1]},
         .commands = server->options.hooks.command != NULL,
+        .digest_key = server->trust->digest_key,
+        .key_check = server->trust->key_check,
     };
+    herd_server_node_access(server->trust, &options);
     herd_server_node_limits(server->limits, &options);
     int err = herd_node_new(&server->node, &options);
     if (err >= 0)
@@ -100,6 +103,8 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     herd_list_init(&server->plain_lingering);
     herd_list_init(&server->closed_conns);
     herd_list_init(&server->ready);
+    herd_list_init(&server->handshakes);
+    herd_secure_init(server);
     herd_serve_iteration(server);
     server->transport_events = &herd_serve_events;
     herd_log_set_time(server->log, herd_clock().wall_ns);
@@ -107,6 +112,11 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     int err = keep_start(server);
     if (err >= 0)
         err = herd_resolver_new(&server->resolver, server->base);
+    bool told = false;
+    if (err >= 0) {
+        err = herd_secure_open(server, reterr_diagnostic);
+        told = err < 0;
+    }
     if (err >= 0)
         err = make_node(server);
     if (err >= 0)
@@ -114,7 +124,8 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     if (err >= 0)
         err = herd_timers_new(server);
     if (err < 0) {
-        fault(reterr_diagnostic, err, herd_strerror(err), NULL);
+        if (!told)
+            fault(reterr_diagnostic, err, herd_strerror(err), NULL);
     } else {
         if (!server->places) {
             err = herd_places_new(&server->places, base, server->config, server->log, reterr_diagnostic);
@@ -166,6 +177,8 @@ void herd_server_free(struct herd_server *server)
     herd_watch_close(server->watch);
     herd_journal_close(server->journal, herd_clock());
     herd_node_free(server->node);
+    herd_trust_free(server->trust);
+    herd_secure_fini(server);
     herd_resolver_release(server->resolver);
     struct event *events[] = {server->flush_event, server->next_turn_event,    server->tick_event,
                               server->stop_event,  server->housekeeping_event, server->plain_event};

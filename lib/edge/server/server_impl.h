@@ -23,6 +23,8 @@
 #include "../../core/base/list.h"
 #include "../clock.h"
 #include "../journal/journal.h"
+#include "../tls/tls_transport.h"
+#include "secure.h"
 #include "../net/resolver.h"
 #include "../net/transport.h"
 
@@ -107,6 +109,8 @@ struct herd_conn {
     const struct herd_conn_owner *owner;
     struct herd_list all;
     struct herd_list deadline_link; /* in the server's list while bytes wait to be sent */
+    struct herd_list handshake_link; /* in the server's list until its TLS handshake is over */
+    int64_t handshake_ns;            /* when that began */
     struct herd_list ready_link;    /* in the server's list: BLOCKED, and perhaps no longer */
     enum herd_conn_state state;
     size_t batched_bytes; /* how many bytes wait for the end of the loop iteration */
@@ -116,6 +120,8 @@ struct herd_conn {
                              neighbour, since when */
     int peer;             /* the neighbour this is dialled to, or -1 */
     int plain_from;       /* which plain neighbour it comes from, or -1: several are at its address */
+    bool undecided;       /* accepted, and its first byte has not come: TLS or not */
+    bool local;           /* handed to us by the program, which knows who it is */
     bool link;            /* established */
     bool plain;           /* takes a message to a plain neighbour */
     bool plain_home;      /* comes from an address of one */
@@ -179,6 +185,13 @@ struct herd_addresses {
     uint64_t key[2];
 };
 
+/* A wrong token, to be answered later. */
+struct herd_auth_late {
+    uint64_t ticket;
+    int64_t due_ns;
+};
+#define HERD_AUTH_LATE_MAX 256
+
 struct herd_server {
     struct event_base *base;
     struct herd_server_options options;
@@ -205,6 +218,12 @@ struct herd_server {
     size_t passes;                 /* how many of them this iteration may still serve */
     struct herd_socket_loop sockets;
     const struct herd_transport_events *transport_events; /* of every connection: see serve.c */
+    struct herd_trust *trust;      /* who is who, as files say */
+    struct herd_tls_loop tls_loop; /* what streams share */
+    struct herd_list handshakes;   /* connections in the middle of one, the oldest first */
+    struct herd_auth_late auth_late[HERD_AUTH_LATE_MAX];
+    size_t auth_late_count;
+    int64_t ends_due_s; /* when to look next for what ends soon */
     struct herd_batch batch;
     struct herd_watch *watch;
     struct herd_journal *journal; /* NULL: none */
@@ -251,6 +270,7 @@ void herd_timers_tick(struct herd_server *server);
 
 /* ---- limits.c ---- */
 /* The options that come from limits; the others are left alone. */
+void herd_server_node_access(const struct herd_trust *trust, struct herd_node_options *ret_options);
 void herd_server_node_limits(const struct herd_limits *limits, struct herd_node_options *ret_options);
 
 /* ---- neighbours.c ---- */

@@ -56,6 +56,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
     struct herd_server *server = arg;
     herd_log_set_time(server->log, herd_clock().wall_ns);
     close_stalled(server);
+    herd_secure_housekeeping(server);
     herd_server_effects(server);
     herd_log_flush(server->log);
     herd_plain_names_check(server);

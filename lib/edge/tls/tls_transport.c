@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLS between a transport below and a connection above.
+ *
+ * A connection that is idle keeps no buffer: what arrives is decrypted into the loop's, and only what was not consumed
+ * then is kept. The upper one's wish to read is passed down, so back-pressure works as without TLS.
+ */
+#include "tls_transport.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Handshake steps an iteration of the loop takes. */
+#define STEPS_AN_ITERATION 8
+
+struct tls_transport {
+    struct herd_transport base;
+    struct herd_list waiting; /* in the loop's list */
+    struct herd_transport *lower;
+    struct herd_tls_stream *stream;
+    struct herd_tls_loop *loop;
+    herd_tls_opened *opened;
+    struct herd_buf rest;    /* decrypted, not consumed */
+    struct herd_span fresh;  /* decrypted just now, in the loop's buffer; behind `rest` */
+    struct herd_buf pending; /* to be sent when the handshake is over */
+    bool open;               /* the handshake is over */
+    bool shutting;           /* close_notify was sent, or is to be: then the lower one is shut down */
+    bool shut;
+    bool truncated;
+    bool reads; /* as the upper one wants it */
+    bool ended; /* events.eof or events.failed was called */
+    bool closed;
+};
+
+void herd_tls_loop_init(struct herd_tls_loop *loop, void (*wake)(void *ctx), void *ctx)
+{
+    *loop = (struct herd_tls_loop){.steps = STEPS_AN_ITERATION, .wake = wake, .ctx = ctx};
+    herd_list_init(&loop->waiting);
+}
+
+void herd_tls_loop_fini(struct herd_tls_loop *loop)
+{
+    herd_buf_fini(&loop->plain);
+    herd_buf_fini(&loop->wire);
+}
+
+static struct tls_transport *of(struct herd_transport *transport)
+{
+    return (struct tls_transport *)transport;
+}
+
+static const struct tls_transport *of_const(const struct herd_transport *transport)
+{
+    return (const struct tls_transport *)transport;
+}
+
+static void fail(struct tls_transport *t, const char *why)
+{
+    if (t->ended || t->closed)
+        return;
+    t->ended = true;
+    t->base.events->failed(t->base.ctx, why);
+}
+
+/* ---- down ---- */
+
+/* Sends what was collected in loop->wire. */
+static int send_wire(struct tls_transport *t)
+{
+    struct herd_buf *wire = &t->loop->wire;
+    struct herd_span bytes = {wire->at, wire->len};
+    wire->len = 0;
+    return bytes.len > 0 ? herd_transport_send(t->lower, bytes) : 0;
+}
+
+static int send_plain(struct tls_transport *t, struct herd_span bytes)
+{
+    t->loop->wire.len = 0;
+    int err = herd_tls_output(t->stream, bytes, &t->loop->wire);
+    return err < 0 ? err : send_wire(t);
+}
+
+static int tls_send(struct herd_transport *transport, struct herd_span bytes)
+{
+    struct tls_transport *t = of(transport);
+    assert(!t->shutting);
+    return t->open ? send_plain(t, bytes) : herd_buf_add(&t->pending, bytes.at, bytes.len);
+}
+
+static int tls_set_read(struct herd_transport *transport, bool enable)
+{
+    struct tls_transport *t = of(transport);
+    t->reads = enable;
+    return herd_list_linked(&t->waiting) ? 0 : herd_transport_set_read(t->lower, enable);
+}
+
+static size_t tls_unsent(const struct herd_transport *transport)
+{
+    const struct tls_transport *t = of_const(transport);
+    return t->pending.len + herd_transport_unsent(t->lower);
+}
+
+static size_t tls_unacked(const struct herd_transport *transport)
+{
+    const struct tls_transport *t = of_const(transport);
+    return t->pending.len + herd_transport_unacked(t->lower);
+}
+
+/* close_notify, and when it has left the end of the lower one's stream. */
+static void finish(struct tls_transport *t)
+{
+    if (!t->shutting || t->shut || herd_transport_unsent(t->lower) > 0)
+        return;
+    t->shut = true;
+    herd_transport_shutdown(t->lower);
+}
+
+static void tls_shutdown(struct herd_transport *transport)
+{
+    struct tls_transport *t = of(transport);
+    if (t->shutting)
+        return;
+    t->shutting = true;
+    t->loop->wire.len = 0;
+    if (herd_tls_close(t->stream, &t->loop->wire) >= 0)
+        send_wire(t); /* who gets no close_notify takes the end for an accident */
+    finish(t);
+}
+
+static void tls_close(struct herd_transport *transport)
+{
+    struct tls_transport *t = of(transport);
+    t->closed = true;
+    herd_list_remove(&t->waiting);
+    herd_transport_close(t->lower);
+}
+
+static void tls_free(struct herd_transport *transport)
+{
+    struct tls_transport *t = of(transport);
+    herd_transport_free(t->lower);
+    herd_tls_stream_free(t->stream);
+    herd_buf_fini(&t->rest);
+    herd_buf_fini(&t->pending);
+    free(t);
+}
+
+static int tls_fd(const struct herd_transport *transport)
+{
+    return herd_transport_fd(of_const(transport)->lower);
+}
+
+/* ---- up ---- */
+
+/* Puts what is fresh behind what is kept, for the loop's buffer is another connection's next. */
+static int keep_fresh(struct tls_transport *t)
+{
+    struct herd_span fresh = t->fresh;
+    t->fresh = (struct herd_span){NULL, 0};
+    return fresh.len > 0 ? herd_buf_add(&t->rest, fresh.at, fresh.len) : 0;
+}
+
+static int tls_peek(struct herd_transport *transport, struct herd_span *ret_bytes)
+{
+    struct tls_transport *t = of(transport);
+    if (t->rest.len > 0 && keep_fresh(t) < 0)
+        return HERD_E_NOMEM;
+    *ret_bytes = t->rest.len > 0 ? (struct herd_span){t->rest.at, t->rest.len} : t->fresh;
+    if (!ret_bytes->at)
+        ret_bytes->at = "";
+    return 0;
+}
+
+static int tls_consume(struct herd_transport *transport, size_t len)
+{
+    struct tls_transport *t = of(transport);
+    if (t->rest.len == 0) {
+        assert(len <= t->fresh.len);
+        if (len > 0)
+            t->fresh = (struct herd_span){t->fresh.at + len, t->fresh.len - len};
+        return 0;
+    }
+    assert(len <= t->rest.len);
+    t->rest.len -= len;
+    if (t->rest.len > 0)
+        memmove(t->rest.at, t->rest.at + len, t->rest.len);
+    else
+        herd_buf_fini(&t->rest); /* an idle connection keeps none */
+    return 0;
+}
+
+static const struct herd_transport_ops tls_ops = {
+    .send = tls_send,
+    .set_read = tls_set_read,
+    .peek = tls_peek,
+    .consume = tls_consume,
+    .unsent = tls_unsent,
+    .unacked = tls_unacked,
+    .shutdown = tls_shutdown,
+    .close = tls_close,
+    .free = tls_free,
+    .fd = tls_fd,
+    .joins = true,
+};
+
+/* The handshake is over: what waited for it leaves. False: the connection is closed, or of no more use. */
+static bool open_now(struct tls_transport *t)
+{
+    t->open = true;
+    if (t->opened && !t->opened(t->base.ctx, t->stream))
+        return false;
+    if (t->closed)
+        return false;
+    struct herd_buf pending = t->pending;
+    t->pending = (struct herd_buf){0};
+    int err = pending.len > 0 ? send_plain(t, (struct herd_span){pending.at, pending.len}) : 0;
+    herd_buf_fini(&pending);
+    if (err < 0)
+        fail(t, herd_strerror(err));
+    return err >= 0;
+}
+
+/* Decrypts bytes of the wire. The state, or HERD_E_NOMEM, HERD_E_IO: sending failed. */
+static int decrypt(struct tls_transport *t, struct herd_span wire)
+{
+    struct herd_buf *plain = t->rest.len > 0 ? &t->rest : &t->loop->plain;
+    if (plain == &t->loop->plain)
+        plain->len = 0;
+    t->loop->wire.len = 0;
+    int state = herd_tls_input(t->stream, wire, plain, &t->loop->wire);
+    if (plain == &t->loop->plain)
+        t->fresh = (struct herd_span){plain->at, plain->len};
+    int err = send_wire(t); /* an alert too */
+    return err < 0 && state >= 0 ? err : state;
+}
+
+static void take(struct tls_transport *t, struct herd_span wire)
+{
+    size_t before = t->rest.len;
+    int state = decrypt(t, wire);
+    if (state < 0 || state == HERD_TLS_FAILED) {
+        fail(t, state == HERD_TLS_FAILED ? herd_tls_stream_fault(t->stream)->event : herd_strerror(state));
+        return;
+    }
+    if (!t->open && state != HERD_TLS_HANDSHAKE && !open_now(t))
+        return;
+    if (t->fresh.len > 0 || t->rest.len > before)
+        t->base.events->input(t->base.ctx);
+    if (t->closed)
+        return;
+    if (keep_fresh(t) < 0) {
+        fail(t, herd_strerror(HERD_E_NOMEM));
+        return;
+    }
+    if (state == HERD_TLS_EOF && !t->ended) {
+        t->ended = true;
+        t->base.events->eof(t->base.ctx);
+    }
+}
+
+/* Whether this iteration has taken its steps of handshakes: the connection waits, unread, for the next one. */
+static bool waits(struct tls_transport *t)
+{
+    if (t->open || t->ended)
+        return false;
+    if (t->loop->steps > 0) {
+        t->loop->steps--;
+        return false;
+    }
+    if (!herd_list_linked(&t->waiting)) {
+        herd_list_append(&t->loop->waiting, &t->waiting);
+        herd_transport_set_read(t->lower, false); /* if that fails it is read once more, and waits again */
+        t->loop->wake(t->loop->ctx);
+    }
+    return true;
+}
+
+static void lower_input(void *ctx)
+{
+    struct tls_transport *t = ctx;
+    if (waits(t))
+        return;
+    struct herd_span wire;
+    if (t->ended || herd_transport_peek(t->lower, &wire) < 0) {
+        if (!t->ended)
+            fail(t, herd_strerror(HERD_E_NOMEM));
+        return;
+    }
+    size_t len = wire.len;
+    if (len == 0)
+        return;
+    take(t, wire);
+    if (!t->closed && herd_transport_consume(t->lower, len) < 0)
+        fail(t, herd_strerror(HERD_E_NOMEM));
+}
+
+static void lower_eof(void *ctx)
+{
+    struct tls_transport *t = ctx;
+    t->loop->steps += !t->open; /* its last */
+    lower_input(t);
+    if (t->closed || t->ended)
+        return;
+    if (!t->open) {
+        fail(t, "tls_handshake_cut_off");
+        return;
+    }
+    t->truncated = t->ended = true;
+    while (t->rest.len > 0 && t->rest.at[t->rest.len - 1] != '\n')
+        t->rest.len--;
+    t->base.events->eof(t->base.ctx);
+}
+
+static void lower_drained(void *ctx)
+{
+    struct tls_transport *t = ctx;
+    finish(t);
+    if (t->open)
+        t->base.events->drained(t->base.ctx);
+}
+
+static void lower_failed(void *ctx, const char *why)
+{
+    fail(ctx, why);
+}
+
+static const struct herd_transport_events lower_events = {
+    .input = lower_input,
+    .eof = lower_eof,
+    .drained = lower_drained,
+    .failed = lower_failed,
+};
+
+int herd_tls_transport_new(struct herd_transport **ret_transport, struct herd_transport *lower,
+                           struct herd_tls_stream *stream, struct herd_tls_loop *loop, herd_tls_opened *opened,
+                           const struct herd_transport_events *events, void *ctx)
+{
+    struct tls_transport *t = calloc(1, sizeof *t);
+    if (!t)
+        return HERD_E_NOMEM;
+    t->base = (struct herd_transport){.ops = &tls_ops, .events = events, .ctx = ctx};
+    t->lower = lower;
+    t->stream = stream;
+    t->loop = loop;
+    t->reads = true;
+    t->opened = opened;
+    int state = decrypt(t, (struct herd_span){"", 0}); /* a client speaks first */
+    if (state < 0 || state == HERD_TLS_FAILED) {
+        free(t);
+        return HERD_E_NOMEM;
+    }
+    herd_transport_set_events(lower, &lower_events, t);
+    *ret_transport = &t->base;
+    return 0;
+}
+
+void herd_tls_loop_iteration(struct herd_tls_loop *loop)
+{
+    loop->steps = STEPS_AN_ITERATION;
+    while (loop->steps > 0 && !herd_list_empty(&loop->waiting)) {
+        struct tls_transport *t = HERD_CONTAINER_OF(loop->waiting.next, struct tls_transport, waiting);
+        herd_list_remove(&t->waiting);
+        if (herd_transport_set_read(t->lower, t->reads) < 0)
+            fail(t, herd_strerror(HERD_E_NOMEM));
+        else
+            lower_input(t);
+    }
+    if (!herd_list_empty(&loop->waiting))
+        loop->wake(loop->ctx);
+}
+
+bool herd_tls_transport_truncated(const struct herd_transport *transport)
+{
+    return transport && transport->ops == &tls_ops && of_const(transport)->truncated;
+}
+
+void herd_tls_transport_start(struct herd_transport *transport)
+{
+    lower_input(of(transport));
+}
+
+struct herd_tls_stream *herd_tls_transport_stream(struct herd_transport *transport)
+{
+    return transport && transport->ops == &tls_ops ? of(transport)->stream : NULL;
+}
