@@ -53,7 +53,7 @@ else:
 
 # ---- herd-server(1) and the completions: every option of --help, and no other ----
 options = re.findall(r"^  (?:(-\w), |    )(--[\w-]+)", run(server, "--help").stdout, re.M)
-assert len(options) == 6, options
+assert len(options) == 7, options
 page = source["bin/herd-server.1"]
 for short, long in options:
     name = re.escape(short + ", " + long if short else long)
@@ -88,9 +88,10 @@ page = source["bin/herd.json.5"]
 limits = re.findall(r'X\((\w+), (\d+), (\d+), (\d+), "([^"]*)"\)', read("include/herd/config.h"))
 found = re.findall(r"^\*(\w+)\* \((\d+); (\d+) to (\d+)\)\n\t(.*)\.$", page, re.M)
 assert found == [(n, d, l, g, w[0].upper() + w[1:]) for n, d, l, g, w in limits], [a for a in zip(found, limits) if a[0][:4] != a[1][:4]]
-members = set(re.findall(r"(?m)^\| `(?:places\.|log\.|servers\.NAME\.)?(\w+)` \|", read("README.md"))) - {n for n, *_ in limits}
+members = set(re.findall(r"(?m)^\| `(?:places\.|log\.|tls\.|servers\.NAME\.)?(\w+)` \|", read("README.md"))) - {n for n, *_ in limits}
 for member in members:
     assert re.search(r"^\t?(?:\*\w+\*, )?\*%s\*" % member, page, re.M), "herd.json(5) does not explain " + member
+examples["bin/herd.json.5"] = [text for text in examples["bin/herd.json.5"] if text.startswith("{")]  # not identities
 for example in examples["bin/herd.json.5"]:
     open(os.path.join(work, "check.json"), "w").write(example)
     done = run(server, "--print-config", "--config", os.path.join(work, "check.json"))  # what it names is nowhere here

@@ -69,6 +69,7 @@ must({name: int(value) for name, value, *_ in limits} == printed["limits"], "--p
 # Every member: the program itself says which it expects when it meets another.
 members = set(re.findall(r"^\| `([\w.]+)` \|", text, re.M))
 for prefix, config in [("", '{"?": 1}'), ("places.", '{"places": {"?": 1}}'), ("log.", '{"log": {"?": 1}}'),
+                       ("tls.", '{"tls": {"?": 1}}'),
                        ("servers.NAME.", '{"servers": {"A": {"?": 1}}}')]:
     status, words = check(config)
     found = re.search(r"expected ([\w ,]+)", words)
