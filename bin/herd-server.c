@@ -36,6 +36,7 @@ static const char usage_text[] =
     "                       the folders of log and journal, the host of NAME), print all that is\n"
     "                       wrong with its place in the file, exit\n"
     "      --print-config   the configuration in force, as JSON (no secrets)\n"
+    "      --token IDENTITY print a new token, and its line for the file of identities, exit\n"
     "  -h, --help           this text\n"
     "  -V, --version        the version of this program and of the libraries under it\n"
     "\n"
@@ -45,7 +46,7 @@ static const char usage_text[] =
     "file or folder that is missing); 2: usage or configuration, which somebody has to edit.\n";
 
 struct options {
-    const char *config, *log, *name;
+    const char *config, *log, *name, *token;
     bool check, print_config;
 };
 
@@ -73,15 +74,12 @@ static int printed(void)
 /* The options, or an exit status: -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
-    enum { OPT_CHECK = 256, OPT_PRINT };
+    enum { OPT_CHECK = 256, OPT_PRINT, OPT_TOKEN };
     static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"log", required_argument, NULL, 'l'},
-        {"check", no_argument, NULL, OPT_CHECK},
-        {"print-config", no_argument, NULL, OPT_PRINT},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},      {"log", required_argument, NULL, 'l'},
+        {"check", no_argument, NULL, OPT_CHECK},       {"print-config", no_argument, NULL, OPT_PRINT},
+        {"token", required_argument, NULL, OPT_TOKEN}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},           {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "c:l:hV", longs, NULL)) != -1;) {
         switch (c) {
@@ -89,6 +87,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
         case 'l': ret->log = optarg; break;
         case OPT_CHECK: ret->check = true; break;
         case OPT_PRINT: ret->print_config = true; break;
+        case OPT_TOKEN: ret->token = optarg; break;
         case 'h': fputs(usage_text, stdout); return printed();
         case 'V': {
             char libraries[HERD_DEPENDENCY_VERSIONS_MAX];
@@ -104,7 +103,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
         fprintf(stderr, "herd-server: one NAME is enough, found also: %s\ntry: herd-server --help\n", argv[optind]);
         return EXIT_USAGE;
     }
-    if (!ret->name && !ret->check && !ret->print_config) {
+    if (!ret->name && !ret->check && !ret->print_config && !ret->token) {
         fputs("herd-server: which server? NAME is missing\ntry: herd-server --help\n", stderr);
         return EXIT_USAGE;
     }
@@ -146,9 +145,12 @@ static int exit_status(int err)
  * HTTP and TLS libraries have copies that nobody can wipe. Called before the key is read. */
 static void protect_keys(const struct herd_config *config)
 {
+    bool keys = config->secret_file || config->psk_file || config->tls.key;
     for (size_t i = 0; i < config->provider_count; i++)
         if (config->providers[i].key_file || config->providers[i].key_env)
-            (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
+            keys = true;
+    if (keys)
+        (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
 }
 
 static bool name_known(const struct herd_config *config, const char *name)
@@ -186,7 +188,8 @@ static void on_finding(void *ctx, int err, const struct herd_diagnostic *diagnos
     struct checking *checking = ctx;
     struct herd_diagnostic warning = *diagnostic;
     if (err >= 0)
-        snprintf(warning.message, sizeof warning.message, "warning: %.240s", diagnostic->message);
+        snprintf(warning.message, sizeof warning.message, "%s: %.240s", err == HERD_CHECK_NOTE ? "note" : "warning",
+                 diagnostic->message);
     checking->faulty |= err < 0;
     complain(checking->path, &warning);
 }
@@ -215,6 +218,35 @@ static int check(const struct options *options)
     if (options->log)
         checking.faulty |= !log_usable(options->log);
     return err < 0 || checking.faulty ? EXIT_USAGE : EXIT_SUCCESS;
+}
+
+/* ---- tokens ---- */
+
+/* The token is shown this once: only what proves it is kept, in the file of identities. It may report and ask for the
+ * client of its own name until somebody edits the line. */
+static int print_token(const char *identity)
+{
+    char token[HERD_TOKEN_SIZE], proof[HERD_TOKEN_PROOF_SIZE];
+    if (!herd_name_valid(herd_span_of(identity)) || strcmp(identity, HERD_IDENTITY_ANONYMOUS) == 0) {
+        fputs("herd-server: an identity has 1 to 64 bytes of A-Z a-z 0-9 . _ -, and \"anonymous\" has no token\n",
+              stderr);
+        return EXIT_USAGE;
+    }
+    int err = herd_token_new(token, proof);
+    if (err < 0) {
+        fprintf(stderr, "herd-server: cannot make a token: %s\n", herd_strerror(err));
+        return exit_status(err);
+    }
+    /* An id that would be read as a proof, or as none, has its first byte escaped. */
+    char id[HERD_NAME_MAX + sizeof "%00"];
+    if (strcmp(identity, "cert") == 0 || strcmp(identity, "-") == 0)
+        snprintf(id, sizeof id, "%%%02x%s", (unsigned)identity[0], identity + 1);
+    else
+        snprintf(id, sizeof id, "%s", identity);
+    printf("%s\n%s  %s  %s  %s\n", token, identity, proof, id, id);
+    int status = printed();
+    memset(token, 0, sizeof token);
+    return status;
 }
 
 /* ---- running ---- */
@@ -442,6 +474,8 @@ int main(int argc, char **argv)
     int status = parse_options(argc, argv, &options);
     if (status >= 0)
         return status;
+    if (options.token)
+        return print_token(options.token);
     if (options.check)
         return check(&options);
     struct herd_config *config = NULL;

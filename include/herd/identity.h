@@ -54,6 +54,13 @@ HERD_API int herd_identities_parse(struct herd_identities **ret_identities, stru
 /* NULL is fine. */
 HERD_API void herd_identities_free(struct herd_identities *identities);
 HERD_API size_t herd_identities_count(const struct herd_identities *identities);
+/* How many tokens, and how many identities that a certificate proves, are in it. */
+HERD_API size_t herd_identities_token_count(const struct herd_identities *identities);
+HERD_API size_t herd_identities_certificate_count(const struct herd_identities *identities);
+/* What identities of the same name in `from` have used of their rates counts for those of `identities` too, at most as much
+ * as the limits of these allow: a set that was read anew is no fresh start. `now_ns` is the steady clock. */
+HERD_API void herd_identities_carry_over(struct herd_identities *identities, const struct herd_identities *from,
+                                         int64_t now_ns);
 
 /* The identity of this name; NULL: there is none. */
 HERD_API struct herd_identity *herd_identities_find(const struct herd_identities *identities,

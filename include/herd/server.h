@@ -77,8 +77,16 @@ struct herd_server_options {
 HERD_API int herd_server_new(struct herd_server **ret_server, struct event_base *base,
                              const struct herd_server_options *options, struct herd_diagnostic *reterr_diagnostic);
 
+/* A new token: "herd_" and 43 characters, 256 random bits; and what a file of identities says of it, "sha256:" and 64
+ * hexadecimal digits. Both NUL-terminated. Only the first is a secret. HERD_E_UNSUPPORTED: the library has no OpenSSL;
+ * HERD_E_IO: no random bytes; HERD_E_NOMEM. */
+#define HERD_TOKEN_SIZE       64
+#define HERD_TOKEN_PROOF_SIZE 80
+HERD_API int herd_token_new(char ret_token[HERD_TOKEN_SIZE], char ret_proof[HERD_TOKEN_PROOF_SIZE]);
+
 /* What herd_server_check found: `err` < 0, a server cannot start or not work as configured; 0, it can, and yet the
- * operator should know. `diagnostic` is borrowed for the call; line 0: it has no place in the file. */
+ * operator should know; HERD_CHECK_NOTE, nothing is wrong, it is good to know (when a certificate ends). `diagnostic` is borrowed for the call; line 0: it has no place in the file. */
+enum { HERD_CHECK_NOTE = 1 };
 typedef void herd_server_finding(void *ctx, int err, const struct herd_diagnostic *diagnostic);
 /* Reads the configuration file `path` (NULL: the built-in one), opens what it names, and tells everything that is wrong
  * with it, not the first fault alone; where the text is no JSON its first fault ends the check. With `name` (or NULL)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The program: options, configuration, exit codes, signals, the log."""
+import hashlib
 import json
 import os
 import re
@@ -11,6 +12,10 @@ import time
 
 from herd import AT, DEADLINE, PROGRAM, Client, Event, HerdTest, environment, free_port, main, run, wait_for
 from places_stub import PlacesStub
+
+
+# What --check says of each configuration without identities.
+OPEN_TO_ALL = b'warning: no "identities": who can connect may report and ask for every client\n'
 
 
 class Options(HerdTest):
@@ -36,7 +41,7 @@ class Options(HerdTest):
         for option in ("--help", "-h"):
             result = self.program(option)
             self.assertEqual((result.returncode, result.stderr), (0, b""))
-            for word in (b"--config", b"--log", b"--check", b"--print-config", b"--help", b"--version", b"NAME"):
+            for word in (b"--config", b"--log", b"--check", b"--print-config", b"--token", b"--help", b"--version", b"NAME"):
                 self.assertIn(word, result.stdout)
         for option in ("--version", "-V"):
             result = self.program(option)
@@ -63,10 +68,71 @@ class Options(HerdTest):
 
     def test_check(self):
         result = self.program("--check")
-        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b"herd-server: " + OPEN_TO_ALL))
         self.assertEqual(self.program("--check", "-c", self.config("{}")).returncode, 0)
         self.assertEqual(self.program("--check", "Riley").returncode, 0)
         self.assertEqual(os.listdir(self.dir), ["herd.json"])
+
+    def test_token(self):
+        lines = self.program("--token", "kiwi").stdout.decode().splitlines()
+        self.assertEqual(len(lines), 2)
+        self.assertRegex(lines[0], r"\Aherd_[A-Za-z0-9_-]{43}\Z")
+        proof = "sha256:" + hashlib.sha256(lines[0].encode()).hexdigest()
+        self.assertEqual(lines[1].split(), ["kiwi", proof, "kiwi", "kiwi"])
+        self.assertNotEqual(self.program("--token", "kiwi").stdout.decode().splitlines()[0], lines[0])
+        path = os.path.join(self.dir, "identities")
+        for name in ("kiwi", "cert", "-", "x" * 64):  # the line is one that a file may have
+            with open(path, "wb") as file:
+                file.write(self.program("--token=" + name).stdout.splitlines()[1] + b"\n")
+            result = self.program("--check", "-c", self.config(json.dumps({"identities": path})))
+            self.assertEqual((result.returncode, result.stderr), (0, b""))
+        for name in ("", "a b", "anonymous", "x" * 65, "a\nb"):
+            result = self.program("--token", name)
+            self.assertEqual((result.returncode, result.stdout), (2, b""))
+            self.assertIn(b"identity", result.stderr)
+        self.assertEqual(self.program("--token").returncode, 2)
+
+    def test_check_of_trust_prints_every_fault(self):
+        def write(name, text, mode=0o600):
+            path = os.path.join(self.dir, name)
+            with open(path, "w") as file:
+                file.write(text)
+            os.chmod(path, mode)
+            return path
+        files = {"secret_file": write("secret", "12\n"), "identities": write("identities", "# all\nkiwi sha256:1 - -\n"),
+                 "psk_file": write("psk", "A " + "0" * 64 + "\nB x\n"), "herd": "h",
+                 "tls": {"certificate": write("{name}.pem", "no certificate"), "key": "/no/key",
+                         "ca": write("ca", "x", 0o646)}}
+        config = {"servers": {"A": {"port": 1}, "B": {"port": 2}}, "links": [["A", "B"]], **files}
+        path = self.config(json.dumps(config, indent=1))
+        write("A.pem", "no certificate")
+        result = self.program("--check", "-c", path, "A")
+        self.assertEqual(result.returncode, 2)
+        lines = result.stderr.decode().splitlines()
+        for member, word in (("secret_file", "secret:1: expected 64 hexadecimal digits"),
+                             ("identities", "identities:2:6: expected 64 hexadecimal digits"),
+                             ("psk_file", "psk:2: expected the name of a server"), ("certificate", "A.pem: no start line"),
+                             ("ca", "mode 646 lets others write it")):
+            with open(path) as file:
+                number = [n for n, line in enumerate(file, 1) if '"%s"' % member in line][0]
+            self.assertTrue(any(line.startswith("%s:%d:" % (path, number)) and word in line for line in lines), (member, lines))
+        self.assertEqual(len(lines), 5, lines)
+        # Without a neighbour's key, and without a certificate, nobody is let in.
+        write("psk", "C " + "0" * 64 + "\n")
+        write("secret", "0f" * 32 + "\n")
+        config = {**config, "psk_file": files["psk_file"], "tls": {}}
+        del config["identities"]
+        result = self.program("--check", "-c", self.config(json.dumps(config)), "A")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(b"no key for the pair with neighbour B, and no certificate", result.stderr)
+        self.assertIn(OPEN_TO_ALL, result.stderr)
+        write("psk", "B " + "0" * 64 + "\n")
+        result = self.program("--check", "-c", self.config(json.dumps(config)), "A")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        config["tls"] = {"mode": "allow"}
+        result = self.program("--check", "-c", self.config(json.dumps(config)), "A")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn(b"neighbours that prove nothing are let in", result.stderr)
 
     def test_check_looks_at_the_name_too(self):
         result = self.program("--check", "Nobody")
@@ -85,6 +151,7 @@ class Options(HerdTest):
         result = self.program("--check", "-c", path, "-l", "/no/log", "B")
         self.assertEqual((result.returncode, result.stdout), (2, b""))
         lines = result.stderr.decode().splitlines()
+        lines.remove("herd-server: %s: %s" % (path, OPEN_TO_ALL.decode().strip()))
         self.assertIn("cannot write the log /no/log: No such file", lines.pop())
         found = {}
         for line in lines:
@@ -123,7 +190,8 @@ class Options(HerdTest):
                        ' "geometry": {"type": "Point", "coordinates": [1, 2]}}]}')
         # The server runs meanwhile: port, journal and log are in use, and nothing is wrong with that.
         result = check()
-        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        self.assertEqual((result.returncode, result.stderr),
+                         (0, b"herd-server: " + path.encode() + b": " + OPEN_TO_ALL))
         self.assertTrue(herd["A"].ask(b"IAMAT x +1-1 5\n").startswith(b"AT A "))
         with open(places, "w") as file:
             file.write('{"type": "FeatureCollection",\n "features": [}')
@@ -133,7 +201,7 @@ class Options(HerdTest):
         for word in (b"can be read by others", b"p.geojson", b"journal: not a regular file"):
             self.assertIn(word, result.stderr)
         self.assertNotIn(b"kkkk", result.stderr)
-        self.assertEqual(len(result.stderr.splitlines()), 3)
+        self.assertEqual(len(result.stderr.splitlines()), 4)
 
     def test_print_config_is_read_again(self):
         default = self.program("--print-config")

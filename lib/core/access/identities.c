@@ -94,6 +94,29 @@ size_t herd_identities_count(const struct herd_identities *identities)
     return identities->count;
 }
 
+size_t herd_identities_token_count(const struct herd_identities *identities)
+{
+    return identities->token_count;
+}
+
+size_t herd_identities_certificate_count(const struct herd_identities *identities)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < identities->count; i++)
+        count += identities->list[i].certificate;
+    return count;
+}
+
+void herd_identities_carry_over(struct herd_identities *identities, const struct herd_identities *from,
+                                int64_t now_ns)
+{
+    for (size_t i = 0; i < identities->count; i++) {
+        const struct herd_identity *before = herd_identities_find(from, identities->list[i].name);
+        if (before)
+            herd_rate_carry_over(&identities->list[i].reports, &before->reports, now_ns);
+    }
+}
+
 struct herd_identity *herd_identities_find(const struct herd_identities *identities, struct herd_span name)
 {
     uint32_t number = *name_bucket(identities, name);

@@ -34,4 +34,13 @@ static inline bool herd_rate_take(struct herd_rate *rate, int64_t now_ns)
     return true;
 }
 
+/* What `from` has used of its rate counts for `rate`, at most what that allows at once. */
+static inline void herd_rate_carry_over(struct herd_rate *rate, const struct herd_rate *from, int64_t now_ns)
+{
+    if (rate->interval_ns == 0 || from->interval_ns == 0 || from->next_ns <= now_ns)
+        return;
+    int64_t ahead_ns = from->next_ns - now_ns, most_ns = rate->ahead_ns + rate->interval_ns;
+    rate->next_ns = now_ns + (ahead_ns < most_ns ? ahead_ns : most_ns);
+}
+
 #endif

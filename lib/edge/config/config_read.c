@@ -116,6 +116,9 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
         }
         if (i == 4 && err >= 0 && reader->places)
             reader->places->journal = herd_config_place_of(reader, herd_config_at(sections[i]));
+        if (i >= 7 && err >= 0 && reader->places)
+            reader->places->trust[HERD_CONFIG_SECRET_FILE + (i - 7)] =
+                herd_config_place_of(reader, herd_config_at(sections[i]));
         if (!herd_config_goes_on(reader, 0, &first, err))
             return first;
     }

@@ -7,6 +7,8 @@
 #ifndef HERD_EDGE_CONFIG_READER_H
 #define HERD_EDGE_CONFIG_READER_H
 
+#include "config_trust.h"
+
 #include <herd/config.h>
 
 #include <json-c/json.h>
@@ -37,6 +39,7 @@ struct herd_config_place {
 struct herd_config_places {
     struct herd_config_place *servers, *providers; /* as many as the configuration has */
     struct herd_config_place journal;
+    struct herd_config_place trust[HERD_CONFIG_TRUST_COUNT];
 };
 
 struct herd_config_reader {

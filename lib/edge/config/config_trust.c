@@ -36,23 +36,25 @@ int herd_config_take_tls(struct herd_config_reader *reader, struct json_object *
     tls->mode = HERD_TLS_REQUIRE;
     json_object_object_foreach(value, name, member)
     {
+        char **texts[] = {&tls->certificate, &tls->key, &tls->ca, &tls->crl};
+        static const char *const names[] = {"certificate", "key", "ca", "crl"};
+        size_t i = 0;
         int err = 0;
         herd_config_enter(reader, herd_span_of(name));
-        if (strcmp(name, "mode") == 0)
+        while (i < 4 && strcmp(name, names[i]) != 0)
+            i++;
+        if (i < 4)
+            err = herd_config_take_text(reader, member, texts[i]);
+        else if (strcmp(name, "mode") == 0)
             err = take_mode(reader, member, &tls->mode);
-        else if (strcmp(name, "certificate") == 0)
-            err = herd_config_take_text(reader, member, &tls->certificate);
-        else if (strcmp(name, "key") == 0)
-            err = herd_config_take_text(reader, member, &tls->key);
-        else if (strcmp(name, "ca") == 0)
-            err = herd_config_take_text(reader, member, &tls->ca);
-        else if (strcmp(name, "crl") == 0)
-            err = herd_config_take_text(reader, member, &tls->crl);
         else if (strcmp(name, "min_version") == 0)
             err = take_version(reader, member, &tls->tls_1_2);
         else
             err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
                                    "unknown member, expected mode, certificate, key, ca, crl or min_version");
+        if (i < 4 && err >= 0 && reader->places)
+            reader->places->trust[HERD_CONFIG_TLS_CERTIFICATE + i] =
+                herd_config_place_of(reader, herd_config_at(member));
         if (!herd_config_goes_on(reader, depth, &first, err))
             return first;
     }

@@ -20,20 +20,6 @@ void herd_journal_log_failure(struct herd_journal *journal, const char *event, i
     herd_log_event(journal->log, HERD_LOG_ERROR, event, fields, 2);
 }
 
-int herd_journal_path(const char *text, const char *name, struct herd_buf *out)
-{
-    static const char mark[] = "{name}";
-    int err = 0;
-    for (const char *found; err >= 0 && (found = strstr(text, mark)); text = found + sizeof mark - 1) {
-        err = herd_buf_add(out, text, (size_t)(found - text));
-        if (err >= 0)
-            err = herd_buf_add_text(out, name);
-    }
-    if (err >= 0)
-        err = herd_buf_add_text(out, text);
-    return err < 0 ? err : herd_buf_add(out, "", 1);
-}
-
 /* The names of the file, of the one that will replace it, and of the folder of both. */
 static int make_paths(struct herd_journal *journal, const char *path)
 {

@@ -52,8 +52,4 @@ size_t herd_journal_unwritten(const struct herd_journal *journal);
 /* The steady time of the next turn it wants; INT64_MAX: when something changed. */
 int64_t herd_journal_next_ns(const struct herd_journal *journal);
 
-/* `text` with each "{name}" replaced, NUL-terminated in `out`: servers that share a configuration have
- * journals of their own. HERD_E_NOMEM. */
-int herd_journal_path(const char *text, const char *name, struct herd_buf *out);
-
 #endif

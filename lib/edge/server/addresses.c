@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How many connections each address has: open addressing, keyed, forgetting addresses with none. */
+#include "../../core/access/rate.h"
 #include "../../core/base/hash.h"
 #include "server_impl.h"
 
@@ -7,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIZE_FIRST 64
+#define SIZE_FIRST  64
+#define BURST_LEAST 10 /* reports at once, however few a second may come */
 
 void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port)
 {
@@ -62,6 +64,7 @@ int herd_addresses_acquire(struct herd_addresses *a, const uint64_t address[2], 
     if (max > 0 && found->count >= max)
         return HERD_E_LIMIT;
     if (found->count == 0) {
+        found->reports = NULL;
         found->address[0] = address[0];
         found->address[1] = address[1];
         a->used++;
@@ -75,6 +78,8 @@ void herd_addresses_release(struct herd_addresses *a, const uint64_t address[2])
     struct herd_address_count *found = find(a, address);
     if (found->count == 0 || --found->count > 0)
         return;
+    free(found->reports);
+    found->reports = NULL;
     a->used--;
     /* Close the gap: every later one of the run moves to where a search finds it. */
     size_t at = (size_t)(found - a->table);
@@ -85,8 +90,24 @@ void herd_addresses_release(struct herd_addresses *a, const uint64_t address[2])
     }
 }
 
+struct herd_rate *herd_addresses_rate(struct herd_addresses *a, const uint64_t address[2], int64_t per_second)
+{
+    struct herd_address_count *found = a->size ? find(a, address) : NULL;
+    if (per_second <= 0 || !found || found->count == 0)
+        return NULL;
+    if (!found->reports) {
+        found->reports = malloc(sizeof *found->reports);
+        if (found->reports)
+            herd_rate_init(found->reports, per_second, per_second > BURST_LEAST ? per_second : BURST_LEAST);
+    }
+    return found->reports;
+}
+
 void herd_addresses_fini(struct herd_addresses *a)
 {
+    for (size_t i = 0; i < a->size; i++)
+        if (a->table[i].count)
+            free(a->table[i].reports);
     free(a->table);
     *a = (struct herd_addresses){0};
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A configuration judged before a start: its form, and whether what it names can be used: keys, trust roots, files of
- * places, the folder of the journal, the address to listen on. Nothing is made, locked or left behind, so a server
+ * places, who is who, the folder of the journal, the address to listen on. Nothing is made, locked or left behind, so a server
  * with this configuration may be running meanwhile.
  */
+#include "../config/config_path.h"
 #include "../config/config_reader.h"
+#include "../log/escape.h"
+#include "../trust/expiry.h"
+#include "../trust/trust.h"
 #include "server_impl.h"
 
 #include <errno.h>
@@ -13,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 struct check {
@@ -63,7 +68,8 @@ static void check_host(struct check *check, const char *host, struct herd_config
         return;
     int fd =
         socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0); /* none: no such family here, for "*" no fault */
-    if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) < 0)
+    /* EPERM: a service manager lets us bind the configured port only, and says nothing of the host. */
+    if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) < 0 && errno != EPERM)
         notify_stopped(check, HERD_E_ADDRESS, at, "cannot listen on this host: ", strerror(errno));
     if (fd >= 0)
         close(fd);
@@ -84,7 +90,7 @@ static void check_journal(struct check *check, const char *text, const char *nam
     struct herd_buf path = {0};
     struct stat file;
     char shown[HERD_CONFIG_SHOWN_SIZE];
-    int err = herd_journal_path(text, name, &path);
+    int err = herd_config_path(text, name, &path);
     if (err < 0) {
         notify_stopped(check, err, at, "journal: ", herd_strerror(err));
     } else if (stat(path.at, &file) == 0) {
@@ -106,6 +112,51 @@ static void check_journal(struct check *check, const char *text, const char *nam
         }
     }
     herd_buf_fini(&path);
+}
+
+/* ---- who is who ---- */
+
+static void on_trust(void *ctx, enum herd_config_trust member, int err, const struct herd_tls_fault *fault)
+{
+    struct check *check = ctx;
+    struct herd_config_place at = {0};
+    char shown[sizeof fault->text];
+    size_t len = 0;
+    if (check->places)
+        at = check->places->trust[member];
+    /* Names in certificates are bytes of others: none of them reaches the terminal that is not text. */
+    for (const char *c = fault->text; *c && len + HERD_ESCAPE_GROWTH < sizeof shown; c++)
+        len += herd_escape_copy(shown + len, c, 1);
+    shown[len] = '\0';
+    notify_stopped(check, err, at, "", shown);
+}
+
+static void note_ends(struct check *check, const struct herd_trust *trust, int64_t now_s)
+{
+    static const enum herd_config_trust members[HERD_TLS_ENDS] = {HERD_CONFIG_TLS_CERTIFICATE, HERD_CONFIG_TLS_CA,
+                                                                  HERD_CONFIG_TLS_CRL};
+    for (size_t i = 0; i < HERD_TLS_ENDS; i++) {
+        struct herd_tls_fault text;
+        if (trust->ends[i].at_s == INT64_MAX || trust->ends[i].at_s - HERD_EXPIRY_WARN_S <= now_s)
+            continue; /* it has none, or was warned of */
+        herd_expiry_describe(&trust->ends[i], now_s, &text);
+        on_trust(check, members[i], HERD_CHECK_NOTE, &text);
+    }
+}
+
+static void check_trust(struct check *check, const struct herd_config *config, const char *name)
+{
+    struct herd_trust *trust = NULL;
+    int self = name ? herd_config_find(config, herd_span_of(name)) : -1;
+    int64_t now_s = (int64_t)time(NULL);
+    int err = herd_trust_new(&trust, config, self >= 0 ? name : NULL, on_trust, check);
+    if (err == HERD_E_NOMEM && check->err >= 0)
+        check->err = err;
+    if (err < 0)
+        return;
+    (void)herd_trust_check(trust, config, self, now_s, on_trust, check);
+    note_ends(check, trust, now_s);
+    herd_trust_free(trust);
 }
 
 static void check_server(struct check *check, const struct herd_config *config, const char *name)
@@ -134,6 +185,7 @@ int herd_server_check(const char *path, const char *name, herd_server_finding *o
     check.err = path ? herd_config_examine(&config, &places, path, on_fault, &check) : herd_config_default(&config);
     if (config) {
         (void)herd_places_check(config, on_provider, &check);
+        check_trust(&check, config, name);
         if (name)
             check_server(&check, config, name);
     }

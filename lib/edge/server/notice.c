@@ -45,6 +45,12 @@ static uint64_t count_damped(struct herd_server *server, const struct herd_conn 
     return (count & (count - 1)) == 0 ? count : 0;
 }
 
+bool herd_notice_worth_logging(struct herd_server *server, const char *text)
+{
+    uint64_t count = ++find(server->refusals, HERD_DAMPED_STRANGERS, text, 0)->count;
+    return (count & (count - 1)) == 0;
+}
+
 void herd_notice_log(struct herd_server *server, const struct herd_effect *effect)
 {
     struct herd_conn *conn = server->input_conn;

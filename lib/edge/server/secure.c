@@ -84,7 +84,7 @@ bool herd_secure_accepted(struct herd_conn *conn)
     conn->undecided = trust->mode != HERD_TLS_OFF;
     herd_session_set_proof(conn->session, nobody, is_local(conn));
     herd_session_set_rate(conn->session, herd_addresses_rate(&conn->server->addresses, conn->address,
-                                                             conn->server->limits->address_reports_per_s));
+                                                             conn->server->limits->reports_per_address_max));
     return set_identity(conn, herd_trust_anonymous(trust));
 }
 

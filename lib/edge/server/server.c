@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A server's life. */
+#include "../config/config_path.h"
 #include "server_impl.h"
 
 #include "../places/places_net.h"
@@ -57,7 +58,7 @@ static int open_journal(struct herd_server *server, struct herd_diagnostic *rete
     struct herd_buf path = {0};
     if (!server->config->journal)
         return 0;
-    int err = herd_journal_path(server->config->journal, server->options.name, &path);
+    int err = herd_config_path(server->config->journal, server->options.name, &path);
     const struct herd_journal_options options = {
         .node = server->node,
         .log = server->log,

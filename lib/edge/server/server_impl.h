@@ -176,6 +176,7 @@ struct herd_plain {
 
 struct herd_address_count {
     uint64_t address[2];
+    struct herd_rate *reports; /* shared by its connections; NULL: not limited */
     uint32_t count;
 };
 
@@ -460,9 +461,14 @@ void herd_dial_cancel(struct herd_dial *dial);
 /* ---- notice.c ---- */
 /* Logs a notice of the node. */
 void herd_notice_log(struct herd_server *server, const struct herd_effect *effect);
+/* Counts a warning about a stranger's connection; whether it is to be logged this time. */
+bool herd_notice_worth_logging(struct herd_server *server, const char *text);
 /* Logs that a neighbour is up or down, and forgets what it was warned of. */
 void herd_notice_peer(struct herd_server *server, const struct herd_effect *effect, bool up);
 
+/* What bounds the reports of an address that has a connection, made when first asked for; NULL: `per_second` is 0, or no
+ * memory. Borrowed until its last connection is released. */
+struct herd_rate *herd_addresses_rate(struct herd_addresses *addresses, const uint64_t address[2], int64_t per_second);
 /* HERD_E_LIMIT: it has `max` already (0: no bound). HERD_E_NOMEM. */
 int herd_addresses_acquire(struct herd_addresses *addresses, const uint64_t address[2], int64_t max);
 void herd_addresses_release(struct herd_addresses *addresses, const uint64_t address[2]);

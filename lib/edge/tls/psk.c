@@ -37,6 +37,11 @@ const struct herd_psk *herd_psks_find(const struct herd_psks *psks, struct herd_
     return NULL;
 }
 
+bool herd_tls_context_has_key(const struct herd_tls_context *context, struct herd_span name)
+{
+    return herd_psks_find(&context->psks, name) != NULL;
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

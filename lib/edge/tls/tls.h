@@ -78,6 +78,9 @@ void herd_tls_context_ends(const struct herd_tls_context *context, struct herd_t
 /* The first of all. */
 struct herd_tls_end herd_tls_context_end(const struct herd_tls_context *context);
 
+/* Whether it has a key for the pair of us and `name`. */
+bool herd_tls_context_has_key(const struct herd_tls_context *context, struct herd_span name);
+
 /* ---- stream ---- */
 
 enum herd_tls_role { HERD_TLS_SERVER, HERD_TLS_CLIENT };

@@ -4,17 +4,7 @@
 #include "tls_impl.h"
 
 #include <openssl/err.h>
-#include <stdarg.h>
 #include <stdio.h>
-
-void herd_tls_fail(struct herd_tls_fault *fault, const char *event, const char *form, ...)
-{
-    va_list args;
-    va_start(args, form);
-    fault->event = event;
-    vsnprintf(fault->text, sizeof fault->text, form, args);
-    va_end(args);
-}
 
 bool herd_tls_error_is_memory(void)
 {

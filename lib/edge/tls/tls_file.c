@@ -2,15 +2,24 @@
 /* Reading files of keys and certificates: regular ones only, opened so that a FIFO holds nobody up. */
 #include "tls_file.h"
 
-#include "tls_impl.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MAX ((off_t)16 << 20)
+
+void herd_tls_fail(struct herd_tls_fault *fault, const char *event, const char *form, ...)
+{
+    va_list args;
+    va_start(args, form);
+    fault->event = event;
+    vsnprintf(fault->text, sizeof fault->text, form, args);
+    va_end(args);
+}
 
 static int judge(const char *path, int fd, bool secret, struct stat *ret_status, struct herd_tls_fault *fault)
 {
@@ -25,6 +34,11 @@ static int judge(const char *path, int fd, bool secret, struct stat *ret_status,
     /* With an ACL the bits of the group are its mask, which says nothing of others (systemd's credentials). */
     if (secret && (ret_status->st_mode & (S_IROTH | S_IWOTH))) {
         herd_tls_fail(fault, "key_file_mode", "%s: mode %03o lets others read it; use 600 or 640", path,
+                      (unsigned)ret_status->st_mode & 0777);
+        return HERD_E_ACCESS;
+    }
+    if (ret_status->st_mode & S_IWOTH) {
+        herd_tls_fail(fault, "key_file_mode", "%s: mode %03o lets others write it; use 644 or less", path,
                       (unsigned)ret_status->st_mode & 0777);
         return HERD_E_ACCESS;
     }

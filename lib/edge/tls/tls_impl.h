@@ -4,6 +4,7 @@
 #define HERD_EDGE_TLS_IMPL_H
 
 #include "tls.h"
+#include "tls_file.h"
 
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -60,7 +61,6 @@ struct herd_tls_stream {
 };
 
 /* ---- tls_fault.c ---- */
-void herd_tls_fail(struct herd_tls_fault *fault, const char *event, const char *form, ...) HERD_PRINTF(3, 4);
 /* Whether OpenSSL's queue says that memory ran out. */
 bool herd_tls_error_is_memory(void);
 /* The text of OpenSSL's oldest error, which empties its queue. */

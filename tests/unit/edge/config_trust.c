@@ -2,6 +2,8 @@
 /* The members of a configuration that say who is who. */
 #include "cm.h"
 
+#include "config_path.h"
+
 #include <herd/config.h>
 
 #include <string.h>
@@ -90,11 +92,27 @@ static void test_bad(void **state)
     }
 }
 
+static void test_path(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {{"a.journal", "a.journal"},
+                                          {"{name}", "Riley"},
+                                          {"/x/{name}/{name}.j", "/x/Riley/Riley.j"},
+                                          {"{nam}", "{nam}"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct herd_buf path = {0};
+        assert_int_equal(herd_config_path(rows[i][0], "Riley", &path), 0);
+        assert_string_equal(path.at, rows[i][1]);
+        herd_buf_fini(&path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

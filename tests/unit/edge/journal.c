@@ -52,27 +52,11 @@ static void test_syncs(void **state)
     assert_int_equal(disk_syncs, before + 1);
 }
 
-static void test_path(void **state)
-{
-    (void)state;
-    static const char *const rows[][2] = {{"a.journal", "a.journal"},
-                                          {"{name}", "Riley"},
-                                          {"/x/{name}/{name}.j", "/x/Riley/Riley.j"},
-                                          {"{nam}", "{nam}"}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct herd_buf path = {0};
-        assert_int_equal(herd_journal_path(rows[i][0], "Riley", &path), 0);
-        assert_string_equal(path.at, rows[i][1]);
-        herd_buf_fini(&path);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_survives, begin, end),
         cmocka_unit_test_setup_teardown(test_syncs, begin, end),
-        cmocka_unit_test(test_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of trust that needs OpenSSL: SHA-256 and TLS. */
+#include "trust_impl.h"
+
+#include <herd/server.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <stdio.h>
+#include <string.h>
+
+/* 64 bits of HKDF-SHA256 (RFC 5869); `info` says what for, so that no result says anything of another. */
+static bool derive(const unsigned char *secret, const char *info, uint64_t *ret_bits)
+{
+    static const char salt[] = "herd secret 1";
+    unsigned char bytes[8];
+    size_t len = sizeof bytes;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
+    bool good = ctx && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
+                EVP_PKEY_CTX_set1_hkdf_salt(ctx, (const unsigned char *)salt, sizeof salt - 1) == 1 &&
+                EVP_PKEY_CTX_set1_hkdf_key(ctx, secret, HERD_SECRET_BYTES) == 1 &&
+                EVP_PKEY_CTX_add1_hkdf_info(ctx, (const unsigned char *)info, (int)strlen(info)) == 1 &&
+                EVP_PKEY_derive(ctx, bytes, &len) == 1 && len == sizeof bytes;
+    EVP_PKEY_CTX_free(ctx);
+    *ret_bits = 0;
+    for (size_t i = 0; good && i < sizeof bytes; i++)
+        *ret_bits = *ret_bits << 8 | bytes[i];
+    OPENSSL_cleanse(bytes, sizeof bytes);
+    return good;
+}
+
+int herd_trust_derive(const unsigned char secret[HERD_SECRET_BYTES], uint64_t *ret_digest_key,
+                      uint64_t *ret_key_check)
+{
+    return derive(secret, "digest key", ret_digest_key) && derive(secret, "key check", ret_key_check)
+               ? 0
+               : HERD_E_NOMEM;
+}
+
+void herd_trust_wipe(void *memory, size_t size)
+{
+    OPENSSL_cleanse(memory, size);
+}
+
+bool herd_trust_has_tokens(void)
+{
+    return true;
+}
+
+int herd_trust_hash_token(struct herd_span token, unsigned char ret_hash[HERD_TOKEN_HASH_BYTES])
+{
+    return herd_token_hash(token, ret_hash);
+}
+
+int herd_token_new(char ret_token[HERD_TOKEN_SIZE], char ret_proof[HERD_TOKEN_PROOF_SIZE])
+{
+    _Static_assert(HERD_TOKEN_SIZE >= HERD_TOKEN_TEXT_MAX, "a token fits");
+    unsigned char hash[HERD_TOKEN_HASH_BYTES];
+    int err = herd_token_make(ret_token, hash);
+    if (err < 0)
+        return err;
+    int at = snprintf(ret_proof, HERD_TOKEN_PROOF_SIZE, "sha256:");
+    for (size_t i = 0; i < sizeof hash; i++)
+        at += snprintf(ret_proof + at, HERD_TOKEN_PROOF_SIZE - (size_t)at, "%02x", hash[i]);
+    return 0;
+}
+
+int herd_trust_open_tls(struct herd_trust *trust, const struct herd_tls_options *options,
+                        struct herd_tls_fault *reterr_diagnostic)
+{
+    int err = herd_tls_context_new(&trust->tls, options, reterr_diagnostic);
+    if (err >= 0)
+        herd_tls_context_ends(trust->tls, trust->ends);
+    return err;
+}
+
+void herd_trust_close_tls(struct herd_trust *trust)
+{
+    herd_tls_context_unref(trust->tls);
+}
+
+bool herd_trust_has_key(const struct herd_trust *trust, const char *name)
+{
+    return trust->tls && herd_tls_context_has_key(trust->tls, herd_span_of(name));
+}
+
+bool herd_trust_stream_accepted(const struct herd_trust *trust, const struct herd_tls_stream *stream,
+                                struct herd_tls_fault *reterr_diagnostic)
+{
+    return herd_tls_stream_accepted_by(stream, trust->tls, reterr_diagnostic);
+}
+
+enum herd_tls_proof herd_trust_stream_peer(const struct herd_tls_stream *stream, struct herd_span *ret_name)
+{
+    return herd_tls_stream_peer(stream, ret_name);
+}
