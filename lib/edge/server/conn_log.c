@@ -68,7 +68,8 @@ static size_t auth_line_at(struct herd_span bytes)
 {
     for (size_t at = 0; at < bytes.len;) {
         size_t from = at;
-        while (from < bytes.len && (bytes.at[from] == ' ' || (bytes.at[from] >= '\t' && bytes.at[from] <= '\r' && bytes.at[from] != '\n')))
+        while (from < bytes.len && (bytes.at[from] == ' ' ||
+                                    (bytes.at[from] >= '\t' && bytes.at[from] <= '\r' && bytes.at[from] != '\n')))
             from++;
         if (bytes.len - from >= 4 && strncasecmp(bytes.at + from, "auth", 4) == 0)
             return at;

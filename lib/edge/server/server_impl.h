@@ -23,10 +23,10 @@
 #include "../../core/base/list.h"
 #include "../clock.h"
 #include "../journal/journal.h"
-#include "../tls/tls_transport.h"
-#include "secure.h"
 #include "../net/resolver.h"
 #include "../net/transport.h"
+#include "../tls/tls_transport.h"
+#include "secure.h"
 
 #include <herd/server.h>
 
@@ -108,10 +108,10 @@ struct herd_conn {
     void *session; /* of the protocol; NULL before it began and once it is done */
     const struct herd_conn_owner *owner;
     struct herd_list all;
-    struct herd_list deadline_link; /* in the server's list while bytes wait to be sent */
+    struct herd_list deadline_link;  /* in the server's list while bytes wait to be sent */
     struct herd_list handshake_link; /* in the server's list until its TLS handshake is over */
     int64_t handshake_ns;            /* when that began */
-    struct herd_list ready_link;    /* in the server's list: BLOCKED, and perhaps no longer */
+    struct herd_list ready_link;     /* in the server's list: BLOCKED, and perhaps no longer */
     enum herd_conn_state state;
     size_t batched_bytes; /* how many bytes wait for the end of the loop iteration */
     uint64_t address[2];  /* key in the table of addresses; zero for none */
@@ -219,9 +219,9 @@ struct herd_server {
     size_t passes;                 /* how many of them this iteration may still serve */
     struct herd_socket_loop sockets;
     const struct herd_transport_events *transport_events; /* of every connection: see serve.c */
-    struct herd_trust *trust;      /* who is who, as files say */
-    struct herd_tls_loop tls_loop; /* what streams share */
-    struct herd_list handshakes;   /* connections in the middle of one, the oldest first */
+    struct herd_trust *trust;                             /* who is who, as files say */
+    struct herd_tls_loop tls_loop;                        /* what streams share */
+    struct herd_list handshakes;                          /* connections in the middle of one, the oldest first */
     struct herd_auth_late auth_late[HERD_AUTH_LATE_MAX];
     size_t auth_late_count;
     int64_t ends_due_s; /* when to look next for what ends soon */
@@ -468,7 +468,8 @@ void herd_notice_peer(struct herd_server *server, const struct herd_effect *effe
 
 /* What bounds the reports of an address that has a connection, made when first asked for; NULL: `per_second` is 0, or no
  * memory. Borrowed until its last connection is released. */
-struct herd_rate *herd_addresses_rate(struct herd_addresses *addresses, const uint64_t address[2], int64_t per_second);
+struct herd_rate *herd_addresses_rate(struct herd_addresses *addresses, const uint64_t address[2],
+                                      int64_t per_second);
 /* HERD_E_LIMIT: it has `max` already (0: no bound). HERD_E_NOMEM. */
 int herd_addresses_acquire(struct herd_addresses *addresses, const uint64_t address[2], int64_t max);
 void herd_addresses_release(struct herd_addresses *addresses, const uint64_t address[2]);
