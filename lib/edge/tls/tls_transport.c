@@ -132,6 +132,11 @@ static void tls_close(struct herd_transport *transport)
     struct tls_transport *t = of(transport);
     t->closed = true;
     herd_list_remove(&t->waiting);
+    if (t->open && !t->shutting) { /* the peer is to know that this end is one, if the kernel takes it */
+        t->loop->wire.len = 0;
+        if (herd_tls_close(t->stream, &t->loop->wire) >= 0)
+            send_wire(t);
+    }
     herd_transport_close(t->lower);
 }
 
