@@ -4,8 +4,8 @@
  *
  * A *provider* answers one look-up at a time, now or later. A *places* object holds a chain of
  * providers, the first healthy one answering, and everything around them: equal look-ups share one
- * request, limits and queue, deadlines, circuit breakers, the cache where a provider allows one. Whoever
- * asks always gets an answer: JSON in the shape of Google's (legacy) Nearby Search, cut to the bound,
+ * request, limits and queue, deadlines, circuit breakers, the cache where a provider allows one. Every
+ * request gets an answer: JSON in the shape of Google's (legacy) Nearby Search, cut to the bound,
  * runs of LF made one, no LF at the end; a failure is an object of that shape with empty `results`, a
  * `status` and an `error_message`.
  *
@@ -86,7 +86,7 @@ HERD_API int herd_places_check(const struct herd_config *config, herd_places_fin
 HERD_API int herd_places_prepend(struct herd_places *places, const struct herd_provider *provider);
 /* Takes the limits of look-ups (lookups_max, lookup_queue_max, lookup_reply_max_bytes) from now on. */
 HERD_API void herd_places_configure(struct herd_places *places, const struct herd_limits *limits);
-/* Whether no look-up is under way: then freeing leaves nobody without an answer. */
+/* True if no look-up is under way: then freeing leaves no request without an answer. */
 HERD_API bool herd_places_idle(const struct herd_places *places);
 /* Cancels every look-up without answering, then frees. Not from inside an answer. If a host name was being
  * resolved, a little is freed by the loop's next turn. */
@@ -106,7 +106,7 @@ struct herd_places_request;
 /* Asks. `query` is copied. HERD_E_NOMEM: no answer will come. */
 HERD_API int herd_places_lookup(struct herd_places *places, const struct herd_places_query *query,
                                 herd_places_answer *answer, void *ctx, struct herd_places_request **ret_request);
-/* The asker no longer wants the answer; NULL is fine. */
+/* Cancels a request: its answer function is not called. NULL is fine. */
 HERD_API void herd_places_cancel(struct herd_places_request *request);
 
 #ifdef __cplusplus
