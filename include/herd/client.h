@@ -62,12 +62,12 @@ struct herd_client_options {
     void *ctx;              /* handed to the two below, which may be NULL */
     /* Connected to the server at this place of the list. */
     void (*on_connect)(void *ctx, size_t server);
-    /* The connection, or the attempt to make one, is over. `why` is a static sentence. */
+    /* The connection, or the attempt to make one, has ended. `why` is a static sentence. */
     void (*on_disconnect)(void *ctx, size_t server, const char *why);
 };
 
-/* `options` is copied, `base` borrowed for the client's life. Nothing is connected yet.
- * HERD_E_NOMEM; HERD_E_ARG: no server, a server without host or port, a negative bound, or a pointer that is NULL. */
+/* `options` is copied, `base` borrowed for the client's life. Nothing is connected yet. HERD_E_NOMEM; HERD_E_ARG:
+ * no server, a server without host or port, a negative bound, or a pointer that is NULL. */
 HERD_API int herd_client_new(struct herd_client **ret_client, struct event_base *base,
                              const struct herd_client_options *options);
 

@@ -52,7 +52,7 @@ HERD_API int herd_log_new(struct herd_log **ret_log, const struct herd_log_optio
 /* Flushes, then frees. */
 HERD_API void herd_log_free(struct herd_log *log);
 
-/* The time that following lines carry, POSIX nanoseconds; a server sets it once per turn of its loop. */
+/* The time that following lines carry, POSIX nanoseconds; a server sets it once per iteration of its loop. */
 HERD_API void herd_log_set_time(struct herd_log *log, int64_t now_ns);
 HERD_API bool herd_log_enabled(const struct herd_log *log, enum herd_log_level level);
 HERD_API bool herd_log_traffic_enabled(const struct herd_log *log);
