@@ -2,7 +2,14 @@
 /*
  * Replies held until the end of the turn. Sent each as soon as it is there, with work between them, each of them wakes
  * up whoever reads it, and to the kernel that is more work than all of ours. Sent one right after the other, they wake
- * up a program that has many connections once. It also makes one write to the journal of all that a turn acknowledges.
+ * up a program that has many connections once.
+ *
+ *     collecting --end of the turn--> sent                                    the journal lacks nothing, or there is none
+ *     collecting --end of the turn--> waiting --the journal has it--> sent
+ *
+ * With a journal replies also wait until it has all that changed before them, whoever reported it: what anybody was
+ * told survives this process. While some wait, the others are collected; what is held counts as unsent of its
+ * connection, so the limits of output bound it.
  */
 #include "server_impl.h"
 
@@ -12,87 +19,146 @@
 #define PIECE_MAX_BYTES 16384
 #define HELD_MAX_BYTES  262144
 
-bool herd_held_wants(const struct herd_conn *conn, size_t len)
+static bool is_client(const struct herd_conn *conn)
 {
-    bool client = conn->peer < 0 && !conn->link && !conn->over;
-    return conn->fd >= 0 && client && len <= PIECE_MAX_BYTES && conn->server->held.bytes.len < HELD_MAX_BYTES;
+    return conn->peer < 0 && !conn->link && !conn->over;
 }
 
-static struct herd_held_part *part_of(struct herd_held *held, struct herd_conn *conn)
+bool herd_held_must(const struct herd_conn *conn)
 {
-    if (held->count > 0 && held->parts[held->count - 1].conn == conn)
-        return &held->parts[held->count - 1];
-    if (held->count == held->cap) {
-        size_t cap = held->cap ? held->cap * 2 : 64;
-        struct herd_held_part *parts = realloc(held->parts, cap * sizeof *parts);
+    struct herd_journal *journal = conn->server->journal;
+    return journal && is_client(conn) && !conn->server->freeing &&
+           !herd_journal_has(journal, herd_journal_ticket(journal));
+}
+
+bool herd_held_wants(const struct herd_conn *conn, size_t len)
+{
+    if (conn->fd >= 0 && is_client(conn) && len <= PIECE_MAX_BYTES &&
+        conn->server->held.collecting.bytes.len < HELD_MAX_BYTES)
+        return true;
+    return herd_held_must(conn);
+}
+
+static struct herd_held_part *part_of(struct herd_held_list *list, struct herd_conn *conn)
+{
+    if (list->count > 0 && list->parts[list->count - 1].conn == conn)
+        return &list->parts[list->count - 1];
+    if (list->count == list->cap) {
+        size_t cap = list->cap ? list->cap * 2 : 64;
+        struct herd_held_part *parts = realloc(list->parts, cap * sizeof *parts);
         if (!parts)
             return NULL;
-        held->parts = parts;
-        held->cap = cap;
+        list->parts = parts;
+        list->cap = cap;
     }
-    held->parts[held->count] = (struct herd_held_part){.conn = conn};
-    return &held->parts[held->count++];
+    list->parts[list->count] = (struct herd_held_part){.conn = conn};
+    return &list->parts[list->count++];
 }
 
 int herd_held_add(struct herd_conn *conn, struct herd_span bytes)
 {
-    struct herd_held *held = &conn->server->held;
-    if (herd_buf_reserve(&held->bytes, bytes.len) < 0)
+    struct herd_held_list *list = &conn->server->held.collecting;
+    if (herd_buf_reserve(&list->bytes, bytes.len) < 0)
         return HERD_E_NOMEM;
-    struct herd_held_part *part = part_of(held, conn);
+    struct herd_held_part *part = part_of(list, conn);
     if (!part)
         return HERD_E_NOMEM;
-    (void)herd_buf_add(&held->bytes, bytes.at, bytes.len); /* there is room */
+    (void)herd_buf_add(&list->bytes, bytes.at, bytes.len); /* there is room */
     part->len += bytes.len;
     conn->held += bytes.len;
     herd_server_turn(conn->server);
     return 0;
 }
 
+static void drop(struct herd_held_list *list, struct herd_conn *conn)
+{
+    for (size_t i = 0; conn->held > 0 && i < list->count; i++)
+        if (list->parts[i].conn == conn) {
+            conn->held -= list->parts[i].len;
+            list->parts[i].conn = NULL;
+        }
+}
+
 void herd_held_drop(struct herd_conn *conn)
 {
-    struct herd_held *held = &conn->server->held;
-    for (size_t i = 0; conn->held > 0 && i < held->count; i++)
-        if (held->parts[i].conn == conn) {
-            conn->held -= held->parts[i].len;
-            held->parts[i].conn = NULL;
-        }
+    drop(&conn->server->held.waiting, conn);
+    drop(&conn->server->held.collecting, conn);
 }
 
 void herd_held_check(struct herd_server *server)
 {
-    if (server->held.bytes.len >= HELD_MAX_BYTES)
+    if (server->held.collecting.bytes.len >= HELD_MAX_BYTES)
         herd_held_release(server);
 }
 
-void herd_held_release(struct herd_server *server)
+/* What was sent makes room, commands go on, and their answers may add parts to `collecting`, also while that is sent. */
+static void send_list(struct herd_server *server, struct herd_held_list *list)
 {
-    struct herd_held *held = &server->held;
     size_t at = 0;
-    if (server->journal && held->count > 0)
-        herd_journal_write(server->journal, herd_clock()); /* what is acknowledged is in the file */
-    /* What was sent makes room, commands go on, and their answers may add parts. */
-    for (size_t i = 0; i < held->count; i++) {
-        struct herd_held_part part = held->parts[i];
-        held->parts[i].conn = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        struct herd_held_part part = list->parts[i];
+        list->parts[i].conn = NULL;
         if (part.conn) {
             part.conn->held -= part.len;
             herd_conn_sent(part.conn,
-                           herd_socket_send(part.conn, (struct herd_span){held->bytes.at + at, part.len}));
+                           herd_transport_send_now(part.conn, (struct herd_span){list->bytes.at + at, part.len}));
             bool waits = part.conn->closing || part.conn->paused || herd_list_linked(&part.conn->unsent);
             if (!part.conn->closed && waits && !server->freeing)
                 herd_conn_drained(part.conn);
         }
         at += part.len;
     }
-    held->count = 0;
-    held->bytes.len = 0;
-    if (held->bytes.cap > 2 * HELD_MAX_BYTES)
-        herd_buf_fini(&held->bytes);
+    list->count = 0;
+    list->bytes.len = 0;
+    if (list->bytes.cap > 2 * HELD_MAX_BYTES)
+        herd_buf_fini(&list->bytes);
+}
+
+static void swap(struct herd_held *held)
+{
+    struct herd_held_list list = held->waiting;
+    held->waiting = held->collecting;
+    held->collecting = list;
+}
+
+static bool has(const struct herd_server *server, uint64_t ticket)
+{
+    return server->freeing || herd_journal_has(server->journal, ticket);
+}
+
+void herd_held_release(struct herd_server *server)
+{
+    struct herd_held *held = &server->held;
+    if (!server->journal) {
+        send_list(server, &held->collecting);
+        return;
+    }
+    if (held->waiting.count == 0 && held->collecting.count == 0)
+        return;
+    herd_journal_write(server->journal, herd_clock());
+    /* What one list adds is sent, or waits, with the next one. */
+    for (int i = 0; i < 2; i++) {
+        if (held->waiting.count > 0) {
+            if (!has(server, held->ticket))
+                return;
+            send_list(server, &held->waiting);
+        }
+        if (held->collecting.count == 0)
+            return;
+        held->ticket = herd_journal_ticket(server->journal);
+        swap(held);
+    }
+    herd_server_turn(server);
+}
+
+static void fini(struct herd_held_list *list)
+{
+    free(list->parts);
+    herd_buf_fini(&list->bytes);
 }
 
 void herd_held_fini(struct herd_held *held)
 {
-    free(held->parts);
-    herd_buf_fini(&held->bytes);
+    fini(&held->collecting);
+    fini(&held->waiting);
 }

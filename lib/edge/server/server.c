@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 /* Log lines and stalled writers are looked after this often. */
 #define HOUSEKEEPING_US 500000
@@ -231,17 +233,39 @@ static int keep_start(struct herd_server *server)
     return server->start_listen && (server->start_journal || !server->config->journal) ? 0 : HERD_E_NOMEM;
 }
 
+/* The journal's thread is done with something. */
+static void on_journal(evutil_socket_t fd, short what, void *arg)
+{
+    eventfd_t count;
+    (void)what;
+    (void)eventfd_read(fd, &count);
+    herd_server_turn(arg);
+}
+
+static int make_journal_event(struct herd_server *server)
+{
+    server->journal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->journal_fd < 0)
+        return HERD_E_IO;
+    server->journal_event = event_new(server->base, server->journal_fd, EV_READ | EV_PERSIST, on_journal, server);
+    return server->journal_event && event_add(server->journal_event, NULL) == 0 ? 0 : HERD_E_NOMEM;
+}
+
 static int open_journal(struct herd_server *server, struct herd_config_fault *reterr_fault)
 {
     struct herd_buf path = {0};
     if (!server->config->journal)
         return 0;
-    int err = herd_journal_path(server->config->journal, server->options.name, &path);
+    int err = make_journal_event(server);
+    if (err >= 0)
+        err = herd_journal_path(server->config->journal, server->options.name, &path);
     const struct herd_journal_options options = {
         .node = server->node,
         .log = server->log,
         .path = path.at,
         .sync_ns = ms(server->limits->journal_sync_ms),
+        .wait_ns = ms(server->limits->journal_wait_ms),
+        .notify_fd = &server->journal_fd,
     };
     err = err < 0 ? fault(reterr_fault, err, herd_strerror(err), NULL)
                   : herd_journal_open(&server->journal, &options, herd_clock(), reterr_fault);
@@ -285,7 +309,7 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     server->log = options->log;
     server->places = options->places;
     server->self = (size_t)self;
-    server->reserve_fd = -1;
+    server->reserve_fd = server->journal_fd = -1;
     server->tick_ns = INT64_MAX;
     herd_list_init(&server->conns);
     herd_list_init(&server->unsent);
@@ -336,6 +360,8 @@ void herd_server_free(struct herd_server *server)
     if (!server)
         return;
     server->freeing = true;
+    if (server->journal && server->held.waiting.count + server->held.collecting.count > 0)
+        herd_journal_flush(server->journal, herd_clock(), server->limits->journal_wait_ms);
     herd_held_release(server);
     herd_listener_close(server);
     for (size_t i = 0; i < server->dial_count; i++) {
@@ -354,11 +380,13 @@ void herd_server_free(struct herd_server *server)
     herd_journal_close(server->journal, herd_clock());
     herd_node_free(server->node);
     herd_resolver_release(server->resolver);
-    struct event *events[] = {server->flush_event, server->again_event,  server->tick_event,
-                              server->stop_event,  server->second_event, server->plain_event};
+    struct event *events[] = {server->flush_event,  server->again_event, server->tick_event,   server->stop_event,
+                              server->second_event, server->plain_event, server->journal_event};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);
+    if (server->journal_fd >= 0)
+        close(server->journal_fd);
     herd_log_flush(server->log);
     herd_addresses_fini(&server->addresses);
     herd_held_fini(&server->held);

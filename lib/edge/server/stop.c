@@ -3,6 +3,8 @@
 #include "server_impl.h"
 
 #define TAKEN_POLL_US 10000
+/* Patience may have ended over a client: a journal that is even has this moment all the same. */
+#define JOURNAL_MS 500
 
 void herd_server_stop(struct herd_server *server, int64_t patience_ms)
 {
@@ -10,6 +12,7 @@ void herd_server_stop(struct herd_server *server, int64_t patience_ms)
         return;
     server->stopping = true;
     struct herd_now now = herd_clock();
+    server->stop_until_ns = now.steady_ns + patience_ms * 1000000;
     herd_log_time(server->log, now.wall_ns);
     herd_log_event(server->log, HERD_LOG_INFO, "stopping", NULL, 0);
     herd_listener_close(server);
@@ -31,6 +34,15 @@ void herd_server_stop(struct herd_server *server, int64_t patience_ms)
     herd_server_turn(server);
 }
 
+static void flush_journal(struct herd_server *server)
+{
+    struct herd_now now = herd_clock();
+    int64_t left_ms = (server->stop_until_ns - now.steady_ns) / 1000000;
+    if (left_ms < JOURNAL_MS)
+        left_ms = herd_journal_is_behind(server->journal) ? 0 : JOURNAL_MS;
+    herd_journal_flush(server->journal, now, left_ms);
+}
+
 static void tell(struct herd_server *server)
 {
     if (server->stopped_told)
@@ -38,7 +50,7 @@ static void tell(struct herd_server *server)
     server->stopped_told = true;
     evtimer_del(server->stop_event);
     if (server->journal)
-        herd_journal_flush(server->journal, herd_clock());
+        flush_journal(server);
     herd_log_event(server->log, HERD_LOG_INFO, "stopped", NULL, 0);
     herd_log_flush(server->log);
     if (server->options.hooks.stopped)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A disk that fails as told. A program that includes this is linked with
- * -Wl,--wrap=write,--wrap=fdatasync,--wrap=rename,--wrap=ftruncate,--wrap=open,--wrap=read,--wrap=flock.
+ * -Wl,--wrap=write,--wrap=fdatasync,--wrap=rename,--wrap=ftruncate,--wrap=open,--wrap=read,--wrap=flock,--wrap=pthread_create.
  */
 #ifndef TEST_JOURNAL_DISK_H
 #define TEST_JOURNAL_DISK_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -44,6 +45,17 @@ ssize_t __real_read(int fd, void *at, size_t len);
 ssize_t __wrap_read(int fd, void *at, size_t len);
 int __real_flock(int fd, int how);
 int __wrap_flock(int fd, int how);
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
+
+/* Without threads each call does its part on the spot. */
+static bool disk_threads;
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    return disk_threads ? __real_pthread_create(thread, attr, run, arg) : EAGAIN;
+}
 
 static void disk_reset(void)
 {
