@@ -278,8 +278,7 @@ void herd_syncer_init(struct herd_syncer *syncer)
     *syncer = (struct herd_syncer){.fd = -1};
 }
 
-bool herd_syncer_fini(struct herd_syncer *syncer, int64_t timeout_ms, void (*release)(void *arg),
-                      void *release_arg)
+bool herd_syncer_fini(struct herd_syncer *syncer, int64_t timeout_ms, void (*release)(void *arg), void *release_arg)
 {
     (void)syncer;
     (void)timeout_ms;
@@ -321,8 +320,7 @@ void herd_worker_init(struct herd_worker *worker, int notify_fd)
     *worker = (struct herd_worker){.notify_fd = notify_fd};
 }
 
-bool herd_worker_fini(struct herd_worker *worker, int64_t timeout_ms, void (*release)(void *arg),
-                      void *release_arg)
+bool herd_worker_fini(struct herd_worker *worker, int64_t timeout_ms, void (*release)(void *arg), void *release_arg)
 {
     (void)timeout_ms;
     if (worker->state == HERD_WORKER_BUSY)

@@ -30,7 +30,8 @@ bool herd_journal_collect(struct herd_journal *journal, struct herd_now now)
     int error = 0;
     if (!journal->done)
         return true;
-    return finish(journal, herd_worker_poll(&journal->worker, &error), error, now);
+    enum herd_worker_state state = herd_worker_poll(&journal->worker, &error);
+    return finish(journal, state, error, now);
 }
 
 int64_t herd_journal_left_ms(int64_t until_ns)
@@ -44,7 +45,8 @@ bool herd_journal_await(struct herd_journal *journal, int64_t until_ns, struct h
     int error = 0;
     if (!journal->done)
         return true;
-    return finish(journal, herd_worker_wait(&journal->worker, herd_journal_left_ms(until_ns), &error), error, now);
+    enum herd_worker_state state = herd_worker_wait(&journal->worker, herd_journal_left_ms(until_ns), &error);
+    return finish(journal, state, error, now);
 }
 
 void herd_journal_complain_text(struct herd_journal *journal, const char *event, const char *why,
