@@ -90,8 +90,8 @@ static int parse_options(int argc, char **argv, struct options *ret)
         case OPT_PRINT: ret->print_config = true; break;
         case 'h': fputs(usage_text, stdout); return printed();
         case 'V': {
-            char libraries[HERD_LIBRARIES_MAX];
-            printf("herd-server %s (%s)\n", herd_version(), herd_libraries(libraries));
+            char libraries[HERD_DEPENDENCY_VERSIONS_MAX];
+            printf("herd-server %s (%s)\n", herd_version(), herd_dependency_versions(libraries));
             return printed();
         }
         default: fputs("try: herd-server --help\n", stderr); return EXIT_USAGE;
@@ -110,20 +110,20 @@ static int parse_options(int argc, char **argv, struct options *ret)
     return -1;
 }
 
-static void complain(const char *path, const struct herd_config_fault *fault)
+static void complain(const char *path, const struct herd_diagnostic *diagnostic)
 {
-    if (path && fault->line)
-        fprintf(stderr, "%s:%u:%u: %s\n", path, fault->line, fault->column, fault->what);
+    if (path && diagnostic->line)
+        fprintf(stderr, "%s:%u:%u: %s\n", path, diagnostic->line, diagnostic->column, diagnostic->message);
     else
-        fprintf(stderr, "herd-server: %s%s%s\n", path ? path : "", path ? ": " : "", fault->what);
+        fprintf(stderr, "herd-server: %s%s%s\n", path ? path : "", path ? ": " : "", diagnostic->message);
 }
 
-static int read_config(const char *path, struct herd_config **ret_config, struct herd_config_fault *reterr_fault)
+static int read_config(const char *path, struct herd_config **ret_config, struct herd_diagnostic *reterr_diagnostic)
 {
-    *reterr_fault = (struct herd_config_fault){0};
-    int err = path ? herd_config_read(ret_config, path, reterr_fault) : herd_config_default(ret_config);
-    if (err < 0 && !reterr_fault->what[0])
-        snprintf(reterr_fault->what, sizeof reterr_fault->what, "%s", herd_strerror(err));
+    *reterr_diagnostic = (struct herd_diagnostic){0};
+    int err = path ? herd_config_read(ret_config, path, reterr_diagnostic) : herd_config_default(ret_config);
+    if (err < 0 && !reterr_diagnostic->message[0])
+        snprintf(reterr_diagnostic->message, sizeof reterr_diagnostic->message, "%s", herd_strerror(err));
     return err;
 }
 
@@ -171,12 +171,12 @@ struct checking {
     bool faulty;
 };
 
-static void on_finding(void *ctx, int err, const struct herd_config_fault *fault)
+static void on_finding(void *ctx, int err, const struct herd_diagnostic *diagnostic)
 {
     struct checking *checking = ctx;
-    struct herd_config_fault warning = *fault;
+    struct herd_diagnostic warning = *diagnostic;
     if (err >= 0)
-        snprintf(warning.what, sizeof warning.what, "warning: %.240s", fault->what);
+        snprintf(warning.message, sizeof warning.message, "warning: %.240s", diagnostic->message);
     checking->faulty |= err < 0;
     complain(checking->path, &warning);
 }
@@ -220,7 +220,7 @@ static void set_log_time(struct program *program)
 {
     struct timespec now;
     if (clock_gettime(CLOCK_REALTIME, &now) == 0)
-        herd_log_time(program->log, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+        herd_log_set_time(program->log, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
 }
 
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *ctx)
@@ -242,20 +242,20 @@ static void reopen_log(struct program *program)
     herd_log_flush(program->log);
     int err = herd_logfile_reopen(program->logfile);
     struct herd_log_field field = herd_log_text("why", strerror(errno));
-    herd_log_blocks(program->log, herd_logfile_offset(program->logfile));
+    herd_log_set_aligned(program->log, herd_logfile_offset(program->logfile));
     if (err < 0) /* how the attempt ends the file says itself */
         herd_log_event(program->log, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
 }
 
-static void reload_failed(struct program *program, const char *path, const struct herd_config_fault *fault)
+static void reload_failed(struct program *program, const char *path, const struct herd_diagnostic *diagnostic)
 {
     char place[48] = "";
-    if (fault->line)
-        snprintf(place, sizeof place, "%u:%u", fault->line, fault->column);
+    if (diagnostic->line)
+        snprintf(place, sizeof place, "%u:%u", diagnostic->line, diagnostic->column);
     struct herd_log_field fields[] = {
         herd_log_text("file", path ? path : "built-in"),
         herd_log_text("at", place),
-        herd_log_text("why", fault->what),
+        herd_log_text("why", diagnostic->message),
     };
     herd_log_event(program->log, HERD_LOG_ERROR, "configuration_kept", fields, 3);
 }
@@ -267,18 +267,18 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ct
     struct program *program = ctx;
     const char *path = program->options->config;
     struct herd_config *config = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     if (program->stopping)
         return;
     set_log_time(program);
     struct herd_log_field field = herd_log_int("signal", signal_number);
     herd_log_event(program->log, HERD_LOG_INFO, "signal", &field, 1);
     reopen_log(program);
-    int err = path ? read_config(path, &config, &fault) : 0;
+    int err = path ? read_config(path, &config, &diagnostic) : 0;
     if (err >= 0)
-        err = herd_server_reload(program->server, config, &fault);
+        err = herd_server_reload(program->server, config, &diagnostic);
     if (err < 0) {
-        reload_failed(program, path, &fault);
+        reload_failed(program, path, &diagnostic);
         herd_config_free(config);
     } else if (config) {
         herd_config_free(program->config);
@@ -344,7 +344,7 @@ static int open_log(struct program *program, const struct options *options, cons
     if (err < 0)
         fprintf(stderr, "herd-server: %s\n", herd_strerror(err));
     else
-        herd_log_blocks(program->log, herd_logfile_offset(program->logfile));
+        herd_log_set_aligned(program->log, herd_logfile_offset(program->logfile));
     return err;
 }
 
@@ -352,7 +352,7 @@ static int open_log(struct program *program, const struct options *options, cons
 static int run(const struct options *options, struct herd_config *config)
 {
     struct program program = {.options = options, .config = config};
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     int status = EXIT_RUNNING, unused_sockets;
 
     signal(SIGPIPE, SIG_IGN);
@@ -377,9 +377,9 @@ static int run(const struct options *options, struct herd_config *config)
         status = EXIT_USAGE;
         goto out;
     }
-    int err = herd_server_new(&program.server, program.base, &server_options, &fault);
+    int err = herd_server_new(&program.server, program.base, &server_options, &diagnostic);
     if (err < 0) {
-        complain(NULL, &fault);
+        complain(NULL, &diagnostic);
         status = exit_status(err);
         goto out;
     }
@@ -432,10 +432,10 @@ int main(int argc, char **argv)
     if (options.check)
         return check(&options);
     struct herd_config *config = NULL;
-    struct herd_config_fault fault;
-    int err = read_config(options.config, &config, &fault);
+    struct herd_diagnostic diagnostic;
+    int err = read_config(options.config, &config, &diagnostic);
     if (err < 0) {
-        complain(options.config, &fault);
+        complain(options.config, &diagnostic);
         return err == HERD_E_NOMEM ? EXIT_RUNNING : EXIT_USAGE;
     }
     if (options.name && !name_known(config, options.name))

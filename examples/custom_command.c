@@ -37,7 +37,7 @@ static void on_interrupt(evutil_socket_t fd, short what, void *arg)
 
 static int run(struct program *program, const struct herd_config *config, const char *name)
 {
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     const struct herd_server_options options = {
         .name = name,
         .config = config,
@@ -45,8 +45,8 @@ static int run(struct program *program, const struct herd_config *config, const 
     };
     struct event *interrupt = evsignal_new(program->base, SIGINT, on_interrupt, program);
     int status = 1;
-    if (herd_server_new(&program->server, program->base, &options, &fault) < 0)
-        fprintf(stderr, "%s\n", fault.what);
+    if (herd_server_new(&program->server, program->base, &options, &diagnostic) < 0)
+        fprintf(stderr, "%s\n", diagnostic.message);
     else if (interrupt && event_add(interrupt, NULL) == 0)
         status = event_base_dispatch(program->base) < 0;
     herd_server_free(program->server);
@@ -59,11 +59,11 @@ int main(int argc, char **argv)
 {
     struct program program = {.base = event_base_new()};
     struct herd_config *config = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     int status = 1;
     signal(SIGPIPE, SIG_IGN);
-    if (argc == 3 && herd_config_read(&config, argv[1], &fault) < 0)
-        fprintf(stderr, "%s:%u:%u: %s\n", argv[1], fault.line, fault.column, fault.what);
+    if (argc == 3 && herd_config_read(&config, argv[1], &diagnostic) < 0)
+        fprintf(stderr, "%s:%u:%u: %s\n", argv[1], diagnostic.line, diagnostic.column, diagnostic.message);
     else if (argc != 3 && herd_config_default(&config) < 0)
         fputs("out of memory\n", stderr);
     if (program.base && config)

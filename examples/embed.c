@@ -15,21 +15,21 @@
 static void on_update(void *ctx, const struct herd_record *record)
 {
     (void)ctx;
-    printf("%.*s is at %.*s\n", (int)record->id.len, record->id.at, (int)record->place.len, record->place.at);
+    printf("%.*s is at %.*s\n", (int)record->id.len, record->id.at, (int)record->position.len, record->position.at);
     fflush(stdout);
 }
 
 static struct herd_server *start_node(struct event_base *base, const struct herd_config *config, const char *name)
 {
     struct herd_server *server = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     const struct herd_server_options options = {
         .name = name,
         .config = config,
         .hooks = {.update = on_update},
     };
-    if (herd_server_new(&server, base, &options, &fault) < 0)
-        fprintf(stderr, "%s\n", fault.what);
+    if (herd_server_new(&server, base, &options, &diagnostic) < 0)
+        fprintf(stderr, "%s\n", diagnostic.message);
     return server;
 }
 
@@ -68,13 +68,13 @@ static int run(struct event_base *base, struct herd_server *server)
 int main(int argc, char **argv)
 {
     struct herd_config *config = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     struct herd_server *server = NULL;
     struct event_base *base = event_base_new();
     int status = 1;
     signal(SIGPIPE, SIG_IGN); /* a program's decision, so the library leaves it to the program */
-    if (argc == 3 && herd_config_read(&config, argv[1], &fault) < 0)
-        fprintf(stderr, "%s:%u:%u: %s\n", argv[1], fault.line, fault.column, fault.what);
+    if (argc == 3 && herd_config_read(&config, argv[1], &diagnostic) < 0)
+        fprintf(stderr, "%s:%u:%u: %s\n", argv[1], diagnostic.line, diagnostic.column, diagnostic.message);
     else if (argc != 3 && herd_config_default(&config) < 0)
         fputs("out of memory\n", stderr);
     if (base && config)

@@ -19,14 +19,14 @@ static const char corner_json[] = "{\n   \"html_attributions\" : [],\n   \"resul
                                   "      { \"name\" : \"Book stall\", \"vicinity\" : \"south gate\" }\n"
                                   "   ],\n   \"status\" : \"OK\"\n}\n";
 
-/* Ends the look-up at once; a slow provider would keep `lookup` and end it later. */
-static void start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query)
+/* Ends the look-up at once; a slow provider would keep `call` and end it later. */
+static void start(void *ctx, struct herd_provider_call *call, const struct herd_places_query *query)
 {
     (void)ctx;
     if (query->lat_deg > 34 && query->lat_deg < 35 && query->lon_deg < -118 && query->lon_deg > -119)
-        herd_lookup_answer(lookup, herd_span_of(corner_json));
+        herd_provider_call_answer(call, herd_span_of(corner_json));
     else
-        herd_lookup_fail(lookup, "INVALID_REQUEST", "only one street corner is known here");
+        herd_provider_call_fail(call, "INVALID_REQUEST", "only one street corner is known here");
 }
 
 struct talk {
@@ -76,20 +76,20 @@ int main(void)
     const struct herd_provider provider = {.name = "corner", .start = start};
     struct event_base *base = event_base_new();
     struct herd_config *config = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     struct herd_places *places = NULL;
     struct herd_server *server = NULL;
     int status = 1;
-    if (!base || herd_config_default(&config) < 0 || herd_places_new(&places, base, config, NULL, &fault) < 0 ||
-        herd_places_prepend(places, &provider) < 0)
+    if (!base || herd_config_default(&config) < 0 ||
+        herd_places_new(&places, base, config, NULL, &diagnostic) < 0 || herd_places_prepend(places, &provider) < 0)
         goto out;
     const struct herd_server_options options = {
         .name = "Riley", .config = config, .places = places, .dont_listen = true, .dont_dial = true};
-    if (herd_server_new(&server, base, &options, &fault) == 0)
+    if (herd_server_new(&server, base, &options, &diagnostic) == 0)
         status = converse(base, server);
 out:
     if (status)
-        fprintf(stderr, "own_places: %s\n", fault.what[0] ? fault.what : "failed");
+        fprintf(stderr, "own_places: %s\n", diagnostic.message[0] ? diagnostic.message : "failed");
     herd_server_free(server);
     herd_places_free(places);
     herd_config_free(config);

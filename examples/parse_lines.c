@@ -19,9 +19,10 @@ static void show(const char *what, struct herd_span text)
 
 static void show_position(struct herd_span text)
 {
-    struct herd_place place;
-    if (herd_place_parse(text, &place) == 0)
-        printf(" lat_deg=%.6f lon_deg=%.6f", herd_place_degrees(place.lat), herd_place_degrees(place.lon));
+    struct herd_position position;
+    if (herd_position_parse(text, &position) == 0)
+        printf(" lat_deg=%.6f lon_deg=%.6f", herd_coordinate_degrees(position.lat),
+               herd_coordinate_degrees(position.lon));
 }
 
 static void explain(struct herd_span line)
@@ -33,7 +34,7 @@ static void explain(struct herd_span line)
         printf("report");
         show("id", command.id);
         show("time", command.time);
-        show_position(command.place);
+        show_position(command.position);
         break;
     case HERD_WHATSAT:
         printf("question");
@@ -46,7 +47,7 @@ static void explain(struct herd_span line)
         show("server", command.server);
         show("diff", command.diff);
         show("id", command.id);
-        show_position(command.place);
+        show_position(command.position);
         break;
     case HERD_INVALID: printf("invalid"); break;
     default: printf("between servers"); break;

@@ -27,7 +27,7 @@ static const char *const names[NODES] = {"East", "Middle", "West"};
 static void on_west_update(void *ctx, const struct herd_record *record)
 {
     printf("West knows: %.*s is at %.*s, as %.*s heard\n", (int)record->id.len, record->id.at,
-           (int)record->place.len, record->place.at, (int)record->server.len, record->server.at);
+           (int)record->position.len, record->position.at, (int)record->server.len, record->server.at);
     event_base_loopbreak(ctx);
 }
 
@@ -81,18 +81,18 @@ int main(void)
 {
     struct event_base *base = event_base_new();
     struct herd_config *config = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     struct herd_server *servers[NODES] = {NULL};
     struct bufferevent *client = NULL;
     int status = 1;
-    if (!base || herd_config_parse(&config, herd_span_of(herd_json), &fault) < 0)
+    if (!base || herd_config_parse(&config, herd_span_of(herd_json), &diagnostic) < 0)
         goto out;
     for (int i = 0; i < NODES; i++) {
         struct herd_server_options options = {
             .name = names[i], .config = config, .dont_listen = true, .dont_dial = true};
         if (i == WEST)
             options.hooks = (struct herd_server_hooks){.ctx = base, .update = on_west_update};
-        if (herd_server_new(&servers[i], base, &options, &fault) < 0)
+        if (herd_server_new(&servers[i], base, &options, &diagnostic) < 0)
             goto out;
     }
     if (join(base, servers[EAST], servers[MIDDLE], "Middle") < 0 ||
@@ -103,7 +103,7 @@ int main(void)
     status = herd_store_count(herd_node_store(herd_server_node(servers[WEST]))) == 1 ? 0 : 1;
 out:
     if (status)
-        fprintf(stderr, "three_nodes: %s\n", fault.what[0] ? fault.what : "failed");
+        fprintf(stderr, "three_nodes: %s\n", diagnostic.message[0] ? diagnostic.message : "failed");
     if (client)
         bufferevent_free(client);
     for (int i = 0; i < NODES; i++)

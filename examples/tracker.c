@@ -32,10 +32,11 @@ struct tracker {
 };
 
 /* The next point of the track, as a place. False: there is none. */
-static bool next_point(struct tracker *tracker, char place[HERD_CLIENT_PLACE_MAX])
+static bool next_point(struct tracker *tracker, char place[HERD_CLIENT_POSITION_MAX])
 {
     struct gpx_point point;
-    return gpx_next(tracker->track, &point) && herd_client_place(place, point.lat_deg, point.lon_deg) == 0;
+    return gpx_next(tracker->track, &point) &&
+           herd_client_format_position(place, point.lat_deg, point.lon_deg) == 0;
 }
 
 static void on_reported(void *ctx, int err, const struct herd_client_reply *reply)
@@ -45,7 +46,7 @@ static void on_reported(void *ctx, int err, const struct herd_client_reply *repl
         printf("not reported: %s\n", herd_strerror(err));
     else
         printf("%.*s took %.*s\n", (int)reply->record.server.len, reply->record.server.at,
-               (int)reply->record.place.len, reply->record.place.at);
+               (int)reply->record.position.len, reply->record.position.at);
     fflush(stdout);
 }
 
@@ -67,7 +68,7 @@ static void on_interval(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct tracker *tracker = arg;
-    char place[HERD_CLIENT_PLACE_MAX];
+    char place[HERD_CLIENT_POSITION_MAX];
     int err = 0;
     if (tracker->asked)
         return;
@@ -109,8 +110,11 @@ static bool parse_address(char *text, struct herd_client_address *ret)
 int main(int argc, char **argv)
 {
     struct tracker tracker = {.status = EXIT_FAILURE};
-    struct herd_client_options options = {
-        .servers = tracker.servers, .connect_ms = 1000, .retry_max_ms = 1000, .ctx = &tracker, .down = on_down};
+    struct herd_client_options options = {.servers = tracker.servers,
+                                          .connect_ms = 1000,
+                                          .retry_max_ms = 1000,
+                                          .ctx = &tracker,
+                                          .on_disconnect = on_down};
     for (int i = 4; i < argc && options.server_count < SERVERS_MAX; i++)
         if (parse_address(argv[i], &tracker.servers[options.server_count]))
             options.server_count++;

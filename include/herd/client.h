@@ -61,9 +61,9 @@ struct herd_client_options {
     size_t reply_max_bytes; /* 2097152: the longest reply */
     void *ctx;              /* handed to the two below, which may be NULL */
     /* Connected to the server at this place of the list. */
-    void (*up)(void *ctx, size_t server);
+    void (*on_connect)(void *ctx, size_t server);
     /* The connection, or the attempt to make one, is over. `why` is a static sentence. */
-    void (*down)(void *ctx, size_t server, const char *why);
+    void (*on_disconnect)(void *ctx, size_t server, const char *why);
 };
 
 /* `options` is copied, `base` borrowed for the client's life. Nothing is connected yet.
@@ -97,7 +97,7 @@ typedef void herd_client_done(void *ctx, int err, const struct herd_client_reply
  * `time` is the time of the call, by this machine's clock). Spans are copied. `done` may be NULL. The errors of the call itself, after which `done` is not called:
  * HERD_E_SYNTAX: the id is empty or holds white space, or place or time are not in form.
  * HERD_E_RANGE: place or time are out of range. HERD_E_LIMIT: requests_max are open. HERD_E_NOMEM. */
-HERD_API int herd_client_report(struct herd_client *client, struct herd_span id, struct herd_span place,
+HERD_API int herd_client_report(struct herd_client *client, struct herd_span id, struct herd_span position,
                                 struct herd_span time, herd_client_done *done, void *ctx);
 
 /* Asks what is within `radius_km` ("10", "0.5": 0 to 50) of `id`, at most `bound` (0 to 20) places. Errors as
@@ -108,12 +108,12 @@ HERD_API int herd_client_whatsat(struct herd_client *client, struct herd_span id
 /* How many requests have not ended. */
 HERD_API size_t herd_client_pending(const struct herd_client *client);
 
-/* Bytes that herd_client_place writes at most, NUL included. */
-#define HERD_CLIENT_PLACE_MAX 48
+/* Bytes that herd_client_format_position writes at most, NUL included. */
+#define HERD_CLIENT_POSITION_MAX 48
 
 /* Writes degrees as a place with nine decimals, NUL-terminated, for programs that have numbers.
  * HERD_E_RANGE: |lat_deg| > 90, |lon_deg| > 180, or not a number; nothing is written. */
-HERD_API int herd_client_place(char out[HERD_CLIENT_PLACE_MAX], double lat_deg, double lon_deg);
+HERD_API int herd_client_format_position(char out[HERD_CLIENT_POSITION_MAX], double lat_deg, double lon_deg);
 
 #ifdef __cplusplus
 }

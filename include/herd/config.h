@@ -5,9 +5,9 @@
  * file; herd_config_read() takes a file and says exactly where and why it is wrong.
  *
  *     struct herd_config *config;
- *     struct herd_config_fault fault;
- *     if (herd_config_read(&config, "herd.json", &fault) < 0)
- *         fprintf(stderr, "%s:%u:%u: %s\n", "herd.json", fault.line, fault.column, fault.what);
+ *     struct herd_diagnostic diagnostic;
+ *     if (herd_config_read(&config, "herd.json", &diagnostic) < 0)
+ *         fprintf(stderr, "%s:%u:%u: %s\n", "herd.json", diagnostic.line, diagnostic.column, diagnostic.message);
  *
  * What a file leaves out has its default. Without `servers` the five built-in ones are meant, with their
  * links unless the file gives others; servers without `links` have none. A provider without its kind is
@@ -114,21 +114,21 @@ struct herd_config {
 };
 
 /* Where a configuration is wrong. Line and column (in characters) count from 1; 0 where no place is known (a file that
- * cannot be read). `what` names the member, what was expected and what was found. */
-struct herd_config_fault {
+ * cannot be read). `message` names the member, what was expected and what was found. */
+struct herd_diagnostic {
     unsigned line, column;
-    char what[256];
+    char message[256];
 };
 
 /* The built-in herd: Riley 12000, Jaquez 12001, Juzang 12002, Campbell 12003, Bernard 12004 on
  * 127.0.0.1, six links, embedded places. HERD_E_NOMEM. */
 HERD_API int herd_config_default(struct herd_config **ret_config);
-/* Reads and checks a file. HERD_E_NOMEM; HERD_E_IO, HERD_E_SYNTAX, HERD_E_RANGE with *reterr_fault. */
+/* Reads and checks a file. HERD_E_NOMEM; HERD_E_IO, HERD_E_SYNTAX, HERD_E_RANGE with *reterr_diagnostic. */
 HERD_API int herd_config_read(struct herd_config **ret_config, const char *path,
-                              struct herd_config_fault *reterr_fault);
+                              struct herd_diagnostic *reterr_diagnostic);
 /* The same from memory; `json` borrowed for the call. */
 HERD_API int herd_config_parse(struct herd_config **ret_config, struct herd_span json,
-                               struct herd_config_fault *reterr_fault);
+                               struct herd_diagnostic *reterr_diagnostic);
 /* Appends the configuration in force as JSON that herd_config_parse takes again; key files and
  * variables are named, keys never shown. HERD_E_NOMEM. */
 HERD_API int herd_config_print(const struct herd_config *config, struct herd_buf *out);

@@ -14,18 +14,18 @@ extern "C" {
 #endif
 
 /* The two halves of a place, each with its sign, as spans of the text that was parsed. */
-struct herd_place {
+struct herd_position {
     struct herd_span lat, lon;
 };
 
-/* Splits and checks `text` (borrowed as long as *ret_place is used).
+/* Splits and checks `text` (borrowed as long as *ret_position is used).
  * HERD_E_SYNTAX: not sign digits [. digits] twice. HERD_E_RANGE: |lat| > 90 or |lon| > 180. */
-HERD_API int herd_place_parse(struct herd_span text, struct herd_place *ret_place);
+HERD_API int herd_position_parse(struct herd_span text, struct herd_position *ret_position);
 
 /* One half of a place as a double, in degrees: the nearest one where 15 significant digits and 18 decimals say
- * all, otherwise within two units in the last place of it, or 2e-18 degrees. `half` must have come from
- * herd_place_parse. */
-HERD_API double herd_place_degrees(struct herd_span half);
+ * all, otherwise within two units in the last place of it, or 2e-18 degrees. `coordinate` must have come from
+ * herd_position_parse. */
+HERD_API double herd_coordinate_degrees(struct herd_span coordinate);
 
 #ifdef __cplusplus
 }

@@ -4,10 +4,10 @@
  *
  *     types.h      spans, buffers, errors, and the contract that holds everywhere
  *     geo.h        places as ISO 6709 text
- *     stamp.h      time stamps and clock differences as text
+ *     timestamp.h      time stamps and clock differences as text
  *     protocol.h   lines into commands and back
  *     store.h      the newest record of each client, in one total order
- *     node.h       a node without sockets: bytes and time in, bytes and wishes out
+ *     node.h       a node without sockets: bytes and time in, bytes and effects out
  *     log.h        what a server says about itself
  *     config.h     a herd described in JSON
  *     places.h     what is near a point: providers
@@ -25,8 +25,8 @@
 #include <herd/places.h>
 #include <herd/protocol.h>
 #include <herd/server.h>
-#include <herd/stamp.h>
 #include <herd/store.h>
+#include <herd/timestamp.h>
 #include <herd/types.h>
 
 #endif

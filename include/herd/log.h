@@ -10,7 +10,7 @@
  *
  * A log collects lines in memory and hands whole lines to its sink: when 64 KiB are full, when
  * herd_log_flush is called (a server does so at least once a second), and when it is freed. A file is
- * written for half the price in aligned blocks: see herd_log_blocks.
+ * written for half the price in aligned blocks: see herd_log_set_aligned.
  * The sink is called by whoever logs, on its thread: a sink that waits holds up that thread's loop. The file below has
  * a thread of its own for that (herd_logfile_start).
  * A NULL log is silent everywhere a log is taken.
@@ -31,7 +31,7 @@ HERD_API const char *herd_log_level_name(enum herd_log_level level);
 /* 0, or HERD_E_SYNTAX. */
 HERD_API int herd_log_level_parse(const char *text, enum herd_log_level *ret_level);
 
-/* Takes whole lines, each ended by LF (blocks too, after herd_log_blocks); `bytes` borrowed for the call. 0, or negative: the lines are
+/* Takes whole lines, each ended by LF (blocks too, after herd_log_set_aligned); `bytes` borrowed for the call. 0, or negative: the lines are
  * dropped, counted, and the count is logged (`warn log_dropped lines=N`) when the sink works again.
  * It must not call the log. */
 typedef int herd_log_sink(void *ctx, const char *bytes, size_t len);
@@ -53,9 +53,9 @@ HERD_API int herd_log_new(struct herd_log **ret_log, const struct herd_log_optio
 HERD_API void herd_log_free(struct herd_log *log);
 
 /* The time that following lines carry, POSIX nanoseconds; a server sets it once per turn of its loop. */
-HERD_API void herd_log_time(struct herd_log *log, int64_t now_ns);
+HERD_API void herd_log_set_time(struct herd_log *log, int64_t now_ns);
 HERD_API bool herd_log_enabled(const struct herd_log *log, enum herd_log_level level);
-HERD_API bool herd_log_traffic(const struct herd_log *log);
+HERD_API bool herd_log_traffic_enabled(const struct herd_log *log);
 /* From now on lines up to `level` are logged, and traffic or not. HERD_E_ARG: no such level. NULL is fine. */
 HERD_API int herd_log_configure(struct herd_log *log, enum herd_log_level level, bool traffic);
 
@@ -77,10 +77,11 @@ HERD_API void herd_log_event(struct herd_log *log, enum herd_log_level level, co
                              const struct herd_log_field *fields, size_t count);
 
 /* Logs each line of `lines` (LF-ended; a last one without LF counts too) as
- * `<time> info <event> <who> line="..."`: the fast way for traffic. `who` is copied as it is and must
+ * `<time> info <event> <label> line="..."`: the fast way for traffic. `label` is copied as it is and must
  * be made of key=value pairs already escaped, at most 900 bytes. Nothing is logged unless
- * herd_log_traffic(). */
-HERD_API void herd_log_lines(struct herd_log *log, const char *event, struct herd_span who, struct herd_span lines);
+ * herd_log_traffic_enabled(). */
+HERD_API void herd_log_lines(struct herd_log *log, const char *event, struct herd_span label,
+                             struct herd_span lines);
 
 /* Hands what is collected to the sink. 0, or what the sink returned. */
 HERD_API int herd_log_flush(struct herd_log *log);
@@ -89,7 +90,7 @@ HERD_API int herd_log_flush(struct herd_log *log);
  * (the next hand-over goes on with it), so that each ends at a multiple of 64 KiB of all that the sink ever
  * took. `offset` is how much that is now: herd_logfile_offset; negative: whole lines again. herd_log_flush
  * hands over whole lines as before. After a failure the rest of a line that was begun counts as lost too. */
-HERD_API void herd_log_blocks(struct herd_log *log, int64_t offset);
+HERD_API void herd_log_set_aligned(struct herd_log *log, int64_t offset);
 
 /* A file as a sink: opened for appending (created 0640), reopened on request for log rotation,
  * "-" is standard error. A full disk or a pipe that nobody empties costs lines: no write waits longer than
@@ -107,7 +108,7 @@ HERD_API int herd_logfile_start(struct herd_logfile *file, size_t buffer_bytes);
  * `error log_reopen_failed why=...`. */
 HERD_API int herd_logfile_reopen(struct herd_logfile *file);
 HERD_API int herd_logfile_sink(void *file, const char *bytes, size_t len);
-/* For herd_log_blocks, after opening and reopening: how long the file is, as far as this program wrote it; or -1
+/* For herd_log_set_aligned, after opening and reopening: how long the file is, as far as this program wrote it; or -1
  * for a pipe or terminal, which is read as it is written and shall get whole lines. */
 HERD_API int64_t herd_logfile_offset(const struct herd_logfile *file);
 /* With a thread: waits up to a second until all is written, then gives up what is not. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A node of a herd, without sockets: bytes and time go in, bytes and wishes come out.
+ * A node of a herd, without sockets: bytes and time go in, bytes and effects come out.
  *
  * A *session* is one connection, seen from the protocol: bytes that arrived are given to it, bytes to be
  * sent are appended to a buffer of the caller's. It begins as a client; one that introduces itself with
@@ -10,9 +10,9 @@
  *
  *     herd_node_new(&node, &options);
  *     herd_session_open(node, &session, my_connection, now);
- *     herd_session_input(session, bytes, now, &out, &turn);     reply is in out, turn.consumed used up
- *     while (herd_node_effect(node, &effect)) carry_out(&effect);
- *     for each link: while (room) herd_session_fill(link, room, now, &out);
+ *     herd_session_input(session, bytes, now, &out, &result);     reply is in out, result.consumed used up
+ *     while (herd_node_next_effect(node, &effect)) carry_out(&effect);
+ *     for each link: herd_session_write(link, max_bytes, now, &out);
  *     at herd_node_next_ns(node): herd_node_tick(node, now);
  *
  * Programs that use libevent want herd/server.h, which does all of this; herd/node.h is for those that
@@ -46,7 +46,7 @@ struct herd_node_options {
     uint64_t records_bytes_max;    /* 4 GiB of herd_store_bytes; reports that need more are refused, what neighbours
                                      know never. UINT64_MAX: no bound */
     size_t lookups_per_client_max; /* 4; later commands of that client wait */
-    size_t owed_max_bytes;         /* 65536 of replies waiting behind a look-up; then commands wait */
+    size_t queued_reply_max_bytes; /* 65536 of replies waiting behind a look-up; then commands wait */
     size_t plain_lines_max;        /* 1; AT lines on one connection to a plain neighbour */
     int64_t client_idle_ns;        /* 300 s; negative: never */
     int64_t line_deadline_ns;      /* 10 s for a line to become whole; negative: no bound */
@@ -78,7 +78,7 @@ HERD_API int herd_node_peer_add(struct herd_node *node, struct herd_span name, b
                                 size_t *ret_peer);
 /* Neighbour `peer` is none any more: its link is closed (CLOSE and PEER_DOWN effects follow, "peer_removed"), what it
  * was still to be sent is forgotten, it is not dialled, and its introduction is refused. Other numbers stay. A dial
- * under way is the caller's to give up; herd_session_dialled refuses it. HERD_E_NOTFOUND: no such neighbour. */
+ * under way is the caller's to give up; herd_session_connected refuses it. HERD_E_NOTFOUND: no such neighbour. */
 HERD_API int herd_node_peer_remove(struct herd_node *node, size_t peer, struct herd_now now);
 /* Frees the node and all its sessions. */
 HERD_API void herd_node_free(struct herd_node *node);
@@ -90,9 +90,9 @@ HERD_API struct herd_store *herd_node_store(struct herd_node *node);
 /* ---- sessions ---- */
 
 /* What the caller does after giving bytes to a session. */
-struct herd_turn {
+struct herd_input_result {
     size_t consumed; /* bytes used up; give the rest again, with more behind it */
-    bool paused;     /* commands wait for a look-up: give the rest again when an answer was given; a link waits for
+    bool blocked;    /* commands wait for a look-up: give the rest again when an answer was given; a link waits for
                         its next turn: give the rest again at RESUME */
     bool close;      /* send what is owed, then close the connection */
 };
@@ -102,26 +102,26 @@ HERD_API int herd_session_open(struct herd_node *node, struct herd_session **ret
                                struct herd_now now);
 /* A connection to neighbour `peer` was made: appends this side's introduction to `out`. HERD_E_NOMEM,
  * HERD_E_ARG (no such neighbour, or it was removed). */
-HERD_API int herd_session_dialled(struct herd_node *node, struct herd_session **ret_session, void *user,
-                                  size_t peer, struct herd_now now, struct herd_buf *out);
+HERD_API int herd_session_connected(struct herd_node *node, struct herd_session **ret_session, void *user,
+                                    size_t peer, struct herd_now now, struct herd_buf *out);
 /* The connection is gone or about to be: frees the session. What it owed is forgotten. */
 HERD_API void herd_session_close(struct herd_session *session);
 
 /* Bytes arrived at `now`. Replies are appended to `out`. HERD_E_NOMEM: a reply could not be made, the
  * session must be closed; the node is sound. */
 HERD_API int herd_session_input(struct herd_session *session, struct herd_span bytes, struct herd_now now,
-                                struct herd_buf *out, struct herd_turn *ret_turn);
-/* The other side will send no more; an unterminated rest is a command too. turn.close says whether all
+                                struct herd_buf *out, struct herd_input_result *ret_result);
+/* The other side will send no more; an unterminated rest is a command too. result.close says whether all
  * is answered; if not, a CLOSE effect follows when it is. */
-HERD_API int herd_session_end(struct herd_session *session, struct herd_span rest, struct herd_now now,
-                              struct herd_buf *out, struct herd_turn *ret_turn);
+HERD_API int herd_session_eof(struct herd_session *session, struct herd_span rest, struct herd_now now,
+                              struct herd_buf *out, struct herd_input_result *ret_result);
 
 /* Nothing is read from this client until it takes its replies: its idle time and the deadline of its line
  * stand still until the next herd_session_input. */
-HERD_API void herd_session_hold(struct herd_session *session);
+HERD_API void herd_session_suspend_timeouts(struct herd_session *session);
 
 /* A plain neighbour is a foreign server that speaks the class protocol: six-field AT lines, a connection
- * for each message, no introduction. DIAL asks for such a connection too; herd_session_dialled appends the
+ * for each message, no introduction. DIAL asks for such a connection too; herd_session_connected appends the
  * lines, and a CLOSE effect follows at once: send them, say that no more comes, ignore what is answered.
  * PEER_UP and PEER_DOWN say, without a session, that it could be reached or not.
  *
@@ -130,9 +130,9 @@ HERD_API void herd_session_hold(struct herd_session *session);
  * there can do the same. */
 HERD_API void herd_session_allow_plain(struct herd_session *session, int peer);
 /* After LINE_TIMEOUT: `rest` is what is not used up of this session's bytes. An AT line without its LF is taken, for not
- * every foreign server ends its lines; turn.consumed says so. Anything else is left as it is. Always 0. */
+ * every foreign server ends its lines; result.consumed says so. Anything else is left as it is. Always 0. */
 HERD_API int herd_session_line_timeout(struct herd_session *session, struct herd_span rest, struct herd_now now,
-                                       struct herd_turn *ret_turn);
+                                       struct herd_input_result *ret_result);
 /* Whether the session has brought an AT line of a plain neighbour. */
 HERD_API bool herd_session_plain(const struct herd_session *session);
 HERD_API bool herd_node_peer_plain(const struct herd_node *node, size_t peer);
@@ -140,7 +140,7 @@ HERD_API bool herd_node_peer_plain(const struct herd_node *node, size_t peer);
  * HERD_E_NOTFOUND: no such neighbour. */
 HERD_API int herd_node_peer_sender(struct herd_node *node, size_t peer, bool sender);
 /* Whether a plain neighbour that can be reached has not been told everything yet. */
-HERD_API bool herd_node_owes(const struct herd_node *node);
+HERD_API bool herd_node_plain_pending(const struct herd_node *node);
 
 HERD_API void *herd_session_user(const struct herd_session *session);
 /* The neighbour at the other end of an established link, or -1. */
@@ -154,23 +154,21 @@ HERD_API struct herd_session *herd_node_link(struct herd_node *node, size_t peer
 HERD_API size_t herd_node_peer_count(const struct herd_node *node);
 /* Borrowed for the node's life; "" for a neighbour that was removed. */
 HERD_API struct herd_span herd_node_peer_name(const struct herd_node *node, size_t peer);
-/* Whether herd_session_fill would append anything. */
-HERD_API bool herd_session_wants(const struct herd_session *session);
-/* Whether a link lives the node finds out by itself, from bytes that arrive and from the clock. Its signs of
- * life to the other side are part of what is filled in here: give them to the transport behind what waits
- * there, however long that takes. Only a transport that takes no byte at all is for the caller to give up.
- *
- * Appends what the link has to say, newest values first come first served, until about `room` bytes are
- * there or nothing is left. HERD_E_NOMEM: as many lines as fitted; the rest stays due. */
-HERD_API int herd_session_fill(struct herd_session *session, size_t room, struct herd_now now,
-                               struct herd_buf *out);
+/* Whether herd_session_write would append anything. */
+HERD_API bool herd_session_want_write(const struct herd_session *session);
+/* Appends pending output for this link, in the order of change and each record with its newest value, until about
+ * `max_bytes` are there or nothing is left. HERD_E_NOMEM: what was appended is whole lines, the rest stays queued.
+ * Keep-alives are part of it: always send them behind queued data, however long that takes; the node itself decides
+ * when a link is dead. A transport that takes no byte at all is for the caller to close. */
+HERD_API int herd_session_write(struct herd_session *session, size_t max_bytes, struct herd_now now,
+                                struct herd_buf *out);
 
 /* ---- effects ---- */
 
 enum herd_effect_kind {
-    HERD_EFFECT_LOOKUP,       /* ask for places: ticket, place, radius, bound; later herd_node_answer */
+    HERD_EFFECT_LOOKUP,       /* ask for places: ticket, position, radius, bound; later herd_node_answer */
     HERD_EFFECT_CANCEL,       /* the look-up of `ticket` is no longer wanted; its `lookup_user` is given */
-    HERD_EFFECT_DIAL,         /* connect to `peer`, then herd_session_dialled or herd_node_dial_failed */
+    HERD_EFFECT_DIAL,         /* connect to `peer`, then herd_session_connected or herd_node_dial_failed */
     HERD_EFFECT_CLOSE,        /* send what is in hand for `session`, then close it; `text` says why */
     HERD_EFFECT_PEER_UP,      /* a link is established */
     HERD_EFFECT_PEER_DOWN,    /* a link is gone */
@@ -191,14 +189,14 @@ struct herd_effect {
     size_t peer;
     uint64_t ticket;
     void *lookup_user;
-    struct herd_span id, place, radius;
+    struct herd_span id, position, radius;
     unsigned bound;
     const char *text; /* static: one_word_like_this */
     struct herd_span detail;
 };
 
 /* Takes the next effect. False: nothing to do. Take all of them after each call on the node. */
-HERD_API bool herd_node_effect(struct herd_node *node, struct herd_effect *ret_effect);
+HERD_API bool herd_node_next_effect(struct herd_node *node, struct herd_effect *ret_effect);
 
 /* Remembers what belongs to a ticket, to be given back by CANCEL. */
 HERD_API void herd_ticket_user(struct herd_node *node, uint64_t ticket, void *user);
@@ -221,7 +219,7 @@ HERD_API void herd_node_tick(struct herd_node *node, struct herd_now now);
 HERD_API void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now now);
 /* A DIAL could not even be begun (no descriptor, no port, no memory), which says nothing about the
  * neighbour: likewise, but a plain one is not told everything again. */
-HERD_API void herd_node_dial_later(struct herd_node *node, size_t peer, struct herd_now now);
+HERD_API void herd_node_dial_local_failure(struct herd_node *node, size_t peer, struct herd_now now);
 
 /* ---- the stream of accepted updates ---- */
 
@@ -237,9 +235,9 @@ HERD_API bool herd_watch_next(struct herd_watch *watch, struct herd_record *ret_
 
 /* ---- figures ---- */
 
-struct herd_node_counts {
+struct herd_node_stats {
     uint64_t reports;             /* IAMAT accepted and new */
-    uint64_t reports_old;         /* IAMAT answered, neither stored nor flooded */
+    uint64_t reports_stale;       /* IAMAT answered, neither stored nor flooded */
     uint64_t invalid;             /* lines answered with "? " */
     uint64_t lookups;             /* WHATSAT for a known client */
     uint64_t at_received, at_new; /* AT lines from neighbours, and those that were news */
@@ -251,7 +249,7 @@ struct herd_node_counts {
     uint64_t syncs;         /* links that came up and found a difference */
     uint64_t repairs;       /* differences on idle links: an alarm, this must stay 0 */
 };
-HERD_API struct herd_node_counts herd_node_counts(const struct herd_node *node);
+HERD_API struct herd_node_stats herd_node_stats(const struct herd_node *node);
 
 #ifdef __cplusplus
 }

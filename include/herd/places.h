@@ -38,14 +38,14 @@ struct herd_places_query {
 };
 
 /* A look-up handed to a provider; valid until answered or cancelled. */
-struct herd_lookup;
+struct herd_provider_call;
 
 /* Ends a look-up with the provider's JSON (legacy shape; copied), not yet cut to the bound. */
-HERD_API void herd_lookup_answer(struct herd_lookup *lookup, struct herd_span json);
+HERD_API void herd_provider_call_answer(struct herd_provider_call *call, struct herd_span json);
 /* Ends a look-up without an answer: the chain tries the next provider. `status` is the legacy status
  * (UNKNOWN_ERROR, OVER_QUERY_LIMIT, REQUEST_DENIED, INVALID_REQUEST), `why` a sentence for the client
  * and the log; both copied. */
-HERD_API void herd_lookup_fail(struct herd_lookup *lookup, const char *status, const char *why);
+HERD_API void herd_provider_call_fail(struct herd_provider_call *call, const char *status, const char *why);
 
 /* A provider brought by the embedding program. All functions run on the server's loop. */
 struct herd_provider {
@@ -53,9 +53,9 @@ struct herd_provider {
     void *ctx;
     /* Begins a look-up. `query` is borrowed until the look-up ends. It must end with exactly one of the
      * two functions above, at once or later, unless cancelled first. */
-    void (*start)(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query);
-    /* The look-up is no longer wanted: forget `lookup`, never end it. NULL if start always ends it. */
-    void (*cancel)(void *ctx, struct herd_lookup *lookup);
+    void (*start)(void *ctx, struct herd_provider_call *call, const struct herd_places_query *query);
+    /* The look-up is no longer wanted: forget `call`, never end it. NULL if start always ends it. */
+    void (*cancel)(void *ctx, struct herd_provider_call *call);
     /* Reads data files again; on failure keep the old ones. NULL if there is nothing to read. */
     int (*reload)(void *ctx);
     /* NULL if there is nothing to free. */
@@ -70,7 +70,7 @@ struct herd_places;
  * that is wrong, with its line). */
 HERD_API int herd_places_new(struct herd_places **ret_places, struct event_base *base,
                              const struct herd_config *config, struct herd_log *log,
-                             struct herd_config_fault *reterr_fault);
+                             struct herd_diagnostic *reterr_diagnostic);
 /* What herd_places_check found at `provider`, an index into the configuration's providers: err < 0, it cannot be
  * used; err == 0, it can, and yet the operator should know. `message` is one sentence that names the file or the
  * variable and never a key; borrowed for the call. */
@@ -95,18 +95,18 @@ HERD_API void herd_places_free(struct herd_places *places);
 HERD_API void herd_places_reload(struct herd_places *places);
 
 /* The answer: `json` borrowed for the call, final, never empty. `origin` names the provider, "none" where no
- * provider gave it. Runs from inside herd_places_ask when the answer is there at once (then *ret_ask is
+ * provider gave it. Runs from inside herd_places_lookup when the answer is there at once (then *ret_request is
  * NULL). May ask and cancel, not free. */
 typedef void herd_places_answer(void *ctx, struct herd_span json, const char *origin);
 
 /* One question under way, for cancelling. */
-struct herd_places_ask;
+struct herd_places_request;
 
 /* Asks. `query` is copied. HERD_E_NOMEM: no answer will come. */
-HERD_API int herd_places_ask(struct herd_places *places, const struct herd_places_query *query,
-                             herd_places_answer *answer, void *ctx, struct herd_places_ask **ret_ask);
+HERD_API int herd_places_lookup(struct herd_places *places, const struct herd_places_query *query,
+                                herd_places_answer *answer, void *ctx, struct herd_places_request **ret_request);
 /* The asker no longer wants the answer; NULL is fine. */
-HERD_API void herd_places_cancel(struct herd_places_ask *ask);
+HERD_API void herd_places_cancel(struct herd_places_request *request);
 
 #ifdef __cplusplus
 }

@@ -7,7 +7,7 @@
  *     size_t seen = 0;
  *     while (herd_line_next(&input, &seen, 65536, &line) == HERD_LINE)
  *         if (herd_command_parse(line, &command) == HERD_IAMAT)
- *             remember(command.id, command.place, command.time);
+ *             remember(command.id, command.position, command.time);
  *
  * Everything is bytes: no locale, no character set. White space is space, TAB, CR, FF and VT; LF ends a
  * line. The rules are those of PROTOCOL.md.
@@ -38,9 +38,9 @@ HERD_API enum herd_scan herd_line_next(struct herd_span *io_bytes, size_t *io_se
 enum herd_verb {
     HERD_INVALID, /* answered with "? " and a copy of the line */
     HERD_BLANK,   /* answered with nothing */
-    HERD_IAMAT,   /* id, place, time, time_ns */
+    HERD_IAMAT,   /* id, position, time, time_ns */
     HERD_WHATSAT, /* id, radius, bound */
-    HERD_AT,      /* server, diff, id, place, time, time_ns: neighbours only */
+    HERD_AT,      /* server, diff, id, position, time, time_ns: neighbours only */
     HERD_HELLO,   /* from, to, version, incarnation: neighbours only */
     HERD_REFUSE,  /* rest: neighbours only */
     HERD_PING,    /* neighbours only */
@@ -55,7 +55,7 @@ enum herd_verb {
 struct herd_command {
     enum herd_verb verb;
     struct herd_span id;       /* any bytes but white space, at least one */
-    struct herd_span place;    /* ISO 6709, checked */
+    struct herd_span position; /* ISO 6709, checked */
     struct herd_span time;     /* POSIX seconds, checked */
     int64_t time_ns;           /* decimals beyond the ninth cut off */
     struct herd_span radius;   /* kilometres: digits [. digits], 0..50 exactly */
@@ -66,7 +66,7 @@ struct herd_command {
     unsigned version;
     uint64_t incarnation;
     uint64_t expire_ms;    /* of HELLO; 0: never, or not said */
-    struct herd_span rest; /* what follows the verb */
+    struct herd_span args; /* what follows the verb */
 };
 
 /* Parses one line (no LF). Never fails: what is not a command is HERD_INVALID. */
@@ -78,9 +78,9 @@ HERD_API bool herd_name_valid(struct herd_span name);
 
 /* Each appends one line, LF included. HERD_E_NOMEM leaves `out` as it was. */
 HERD_API int herd_format_at(struct herd_buf *out, struct herd_span server, struct herd_span diff,
-                            struct herd_span id, struct herd_span place, struct herd_span time);
+                            struct herd_span id, struct herd_span position, struct herd_span time);
 HERD_API int herd_format_invalid(struct herd_buf *out, struct herd_span line);
-HERD_API int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct herd_span place,
+HERD_API int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct herd_span position,
                                struct herd_span time);
 HERD_API int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_span radius_km,
                                  unsigned bound);

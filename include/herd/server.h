@@ -6,10 +6,10 @@
  *     struct event_base *base = event_base_new();
  *     struct herd_config *config;
  *     struct herd_server *server;
- *     struct herd_config_fault fault;
+ *     struct herd_diagnostic diagnostic;
  *     herd_config_default(&config);
  *     struct herd_server_options options = {.name = "Riley", .config = config};
- *     if (herd_server_new(&server, base, &options, &fault) == 0)
+ *     if (herd_server_new(&server, base, &options, &diagnostic) == 0)
  *         event_base_dispatch(base);
  *     herd_server_free(server);
  *     herd_config_free(config);
@@ -34,8 +34,8 @@ extern "C" {
 
 /* Writes the versions of the libraries in use ("libevent 2.1.12-stable, libcurl ...") to `text`, and
  * returns it. */
-#define HERD_LIBRARIES_MAX 160
-HERD_API const char *herd_libraries(char text[HERD_LIBRARIES_MAX]);
+#define HERD_DEPENDENCY_VERSIONS_MAX 160
+HERD_API const char *herd_dependency_versions(char text[HERD_DEPENDENCY_VERSIONS_MAX]);
 
 struct bufferevent;
 struct event_base;
@@ -54,7 +54,7 @@ struct herd_server_hooks {
      * included. True: appended to `io_reply` are whole lines, each with its LF, that are sent as they are, in
      * the order of the commands; none is fine. False: it is answered with "? " as ever. */
     bool (*command)(void *ctx, struct herd_span line, struct herd_buf *io_reply);
-    /* herd_server_stop has finished: nothing is owed to anybody. */
+    /* herd_server_stop has finished: every reply and update was delivered, or the time is over. */
     void (*stopped)(void *ctx);
 };
 
@@ -73,13 +73,13 @@ struct herd_server_options {
 
 /* Makes a server; it serves as soon as the loop runs. `options` is copied, `base` borrowed for the
  * server's life. HERD_E_NOMEM; HERD_E_ARG (a pointer, the name or the configuration is NULL), HERD_E_NOTFOUND (no server of this name), HERD_E_ADDRESS (cannot listen, listen_fd is no listening socket),
- * and what herd_places_new says, each with a sentence in *reterr_fault. */
+ * and what herd_places_new says, each with a sentence in *reterr_diagnostic. */
 HERD_API int herd_server_new(struct herd_server **ret_server, struct event_base *base,
-                             const struct herd_server_options *options, struct herd_config_fault *reterr_fault);
+                             const struct herd_server_options *options, struct herd_diagnostic *reterr_diagnostic);
 
 /* What herd_server_check found: `err` < 0, a server cannot start or not work as configured; 0, it can, and yet the
- * operator should know. `fault` is borrowed for the call; line 0: it has no place in the file. */
-typedef void herd_server_finding(void *ctx, int err, const struct herd_config_fault *fault);
+ * operator should know. `diagnostic` is borrowed for the call; line 0: it has no place in the file. */
+typedef void herd_server_finding(void *ctx, int err, const struct herd_diagnostic *diagnostic);
 /* Reads the configuration file `path` (NULL: the built-in one), opens what it names, and tells everything that is wrong
  * with it, not the first fault alone; where the text is no JSON its first fault ends the check. With `name` (or NULL)
  * also whether that server is there, can listen on its host, and can write its journal. Nothing is changed: a server
@@ -91,8 +91,8 @@ HERD_API int herd_server_check(const char *path, const char *name, herd_server_f
 HERD_API void herd_server_free(struct herd_server *server);
 
 /* Stops accepting and dialling, answers what was asked, sends what is unsent (to neighbours too), closes,
- * then calls hooks.stopped; after `patience_ms` it closes what is left. */
-HERD_API void herd_server_stop(struct herd_server *server, int64_t patience_ms);
+ * then calls hooks.stopped; after `timeout_ms` it closes what is left. */
+HERD_API void herd_server_stop(struct herd_server *server, int64_t timeout_ms);
 
 /* Takes another configuration while the server runs, or keeps the one it has: all of it is in force, or nothing is.
  * Limits, the level and traffic of the log given in the options, neighbours (added, removed, at another address,
@@ -105,9 +105,9 @@ HERD_API void herd_server_stop(struct herd_server *server, int64_t patience_ms);
  * NULL: only data files and keys are read again. In any case addresses of names that were kept are forgotten.
  *
  * HERD_E_STATE (stopping); HERD_E_NOTFOUND (it has no server of this name); HERD_E_NOMEM; what herd_places_new says;
- * each with a sentence in *reterr_fault. */
+ * each with a sentence in *reterr_diagnostic. */
 HERD_API int herd_server_reload(struct herd_server *server, const struct herd_config *config,
-                                struct herd_config_fault *reterr_fault);
+                                struct herd_diagnostic *reterr_diagnostic);
 
 /* How many records its journal lacks, because the disk does not take them: after hooks.stopped, what is lost if this
  * process ends now. 0 without a journal. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The only place that asks what time it is. */
+/* Both clocks, read together. */
 #ifndef HERD_EDGE_CLOCK_H
 #define HERD_EDGE_CLOCK_H
 

@@ -7,10 +7,10 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
-const char *herd_libraries(char text[HERD_LIBRARIES_MAX])
+const char *herd_dependency_versions(char text[HERD_DEPENDENCY_VERSIONS_MAX])
 {
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
-    snprintf(text, HERD_LIBRARIES_MAX, "libevent %s, libcurl %s, %s, json-c %s", event_get_version(), curl->version,
-             curl->ssl_version ? curl->ssl_version : "no TLS", json_c_version());
+    snprintf(text, HERD_DEPENDENCY_VERSIONS_MAX, "libevent %s, libcurl %s, %s, json-c %s", event_get_version(),
+             curl->version, curl->ssl_version ? curl->ssl_version : "no TLS", json_c_version());
     return text;
 }

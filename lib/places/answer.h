@@ -24,8 +24,8 @@ int herd_answer_read(struct herd_span json, struct herd_answer_shape *ret_shape,
 
 /* Appends the answer with results beyond `bound` cut out, runs of LF made one and trailing LF left out;
  * every other byte as it was. `shape` is what herd_answer_read found. HERD_E_NOMEM. */
-int herd_answer_cut(struct herd_buf *out, struct herd_span json, const struct herd_answer_shape *shape,
-                    unsigned bound);
+int herd_answer_truncate(struct herd_buf *out, struct herd_span json, const struct herd_answer_shape *shape,
+                         unsigned bound);
 
 /* Appends an answer without results that says why. `status` is one of Google's; `why` any bytes, escaped here.
  * HERD_E_NOMEM. */

@@ -68,7 +68,7 @@ static bool read_position(struct herd_points_reader *reader, struct herd_span te
 }
 
 int herd_feature_add(struct herd_points_reader *reader, struct herd_span text,
-                     struct herd_config_fault *reterr_fault)
+                     struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_feature_texts texts;
     struct herd_point point = {0};
@@ -80,16 +80,16 @@ int herd_feature_add(struct herd_points_reader *reader, struct herd_span text,
     }
     scratch->len = 0;
     if ((err = herd_feature_write_types(scratch, &texts)) < 0)
-        return herd_reader_fault(reader, reterr_fault, err, "out of memory");
+        return herd_reader_fault(reader, reterr_diagnostic, err, "out of memory");
     size_t types_len = scratch->len;
     if ((err = herd_feature_write_vicinity(scratch, &texts)) < 0)
-        return herd_reader_fault(reader, reterr_fault, err, "out of memory");
+        return herd_reader_fault(reader, reterr_diagnostic, err, "out of memory");
     point.id = texts.id;
     point.name = texts.name;
     point.types = (struct herd_span){scratch->at, types_len};
     point.vicinity = (struct herd_span){scratch->at + types_len, scratch->len - types_len};
     if ((err = herd_points_add(reader->points, &point)) < 0)
-        return herd_reader_fault(reader, reterr_fault, err, "%s", herd_strerror(err));
+        return herd_reader_fault(reader, reterr_diagnostic, err, "%s", herd_strerror(err));
     reader->summary.taken++;
     return 0;
 }

@@ -79,7 +79,7 @@ int herd_points_gazetteer(struct herd_points **ret_points)
         err = add_city(points, &at, &id, &scratch);
     herd_buf_fini(&scratch);
     if (err == 0)
-        err = herd_points_seal(points);
+        err = herd_points_build_index(points);
     if (err < 0) {
         herd_points_free(points);
         return err;

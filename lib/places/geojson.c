@@ -24,7 +24,7 @@
 struct input {
     const char *at, *end;
     const char *from; /* of the item: not in the carry yet */
-    struct herd_config_fault *fault;
+    struct herd_diagnostic *fault;
 };
 
 static const char *expected(enum herd_geojson_state state)
@@ -64,7 +64,7 @@ static void restart(struct herd_points_reader *r)
 {
     r->state = HERD_GEOJSON_OUTSIDE;
     r->depth = 0;
-    r->carry.len = r->key_at = r->item_at = 0;
+    r->partial.len = r->key_at = r->item_at = 0;
     r->in_string = r->escaped = r->had_features = false;
 }
 
@@ -72,7 +72,8 @@ static void restart(struct herd_points_reader *r)
 static int keep(struct herd_points_reader *r, struct input *in, const char *to)
 {
     size_t len = (size_t)(to - in->from);
-    if (r->carry.len - r->item_at + len > HERD_READER_ITEM_MAX || r->carry.len + len > 2 * HERD_READER_ITEM_MAX) {
+    if (r->partial.len - r->item_at + len > HERD_READER_ITEM_MAX ||
+        r->partial.len + len > 2 * HERD_READER_ITEM_MAX) {
         count_broken_item(r);
         herd_reader_note(r, HERD_E_LIMIT, r->line, "a feature this large is no place");
         r->summary.cut_short = true;
@@ -80,7 +81,7 @@ static int keep(struct herd_points_reader *r, struct input *in, const char *to)
         r->state = HERD_GEOJSON_LOST;
         return 0;
     }
-    if (herd_buf_add(&r->carry, in->from, len) < 0)
+    if (herd_buf_add(&r->partial, in->from, len) < 0)
         return herd_reader_fault(r, in->fault, HERD_E_NOMEM, "out of memory");
     in->from = to;
     return 0;
@@ -90,13 +91,13 @@ static int keep(struct herd_points_reader *r, struct input *in, const char *to)
 static int item_until(struct herd_points_reader *r, struct input *in, const char *to, struct herd_span *ret_item)
 {
     *ret_item = (struct herd_span){in->from, (size_t)(to - in->from)};
-    if (r->carry.len == r->item_at) {
+    if (r->partial.len == r->item_at) {
         in->from = to;
         return 0;
     }
     int err = keep(r, in, to);
     if (err == 0 && r->state != HERD_GEOJSON_LOST)
-        *ret_item = (struct herd_span){r->carry.at + r->item_at, r->carry.len - r->item_at};
+        *ret_item = (struct herd_span){r->partial.at + r->item_at, r->partial.len - r->item_at};
     else
         *ret_item = (struct herd_span){NULL, 0};
     return err;
@@ -109,7 +110,7 @@ static int end_feature(struct herd_points_reader *r, struct input *in, const cha
     if (err < 0 || !item.at)
         return err;
     err = herd_feature_add(r, item, in->fault);
-    r->carry.len = r->item_at;
+    r->partial.len = r->item_at;
     r->state = HERD_GEOJSON_AFTER_FEATURE;
     return err;
 }
@@ -146,7 +147,7 @@ static void skip_string(struct herd_points_reader *r, struct input *in)
             count_broken_item(r);
             herd_reader_note(r, HERD_E_SYNTAX, r->line, "control character in a string");
             r->in_string = r->escaped = false;
-            r->carry.len = r->item_at;
+            r->partial.len = r->item_at;
             if (r->state == HERD_GEOJSON_IN_FEATURE && c == '\n') {
                 r->state = HERD_GEOJSON_AFTER_FEATURE;
                 r->depth = 2;
@@ -178,7 +179,7 @@ static int begins_features(struct herd_points_reader *r, struct input *in, bool 
     int err = keep(r, in, in->at);
     if (err < 0 || r->state == HERD_GEOJSON_LOST)
         return err;
-    struct herd_span key = {r->carry.at + r->key_at, r->carry.len - r->key_at};
+    struct herd_span key = {r->partial.at + r->key_at, r->partial.len - r->key_at};
     const char *end = key.len > 1 ? memchr(key.at + 1, '"', key.len - 1) : NULL;
     bool is_features = end && herd_raw_is((struct herd_span){key.at, (size_t)(end - key.at) + 1}, "features");
     if (is_features && r->had_features)
@@ -225,7 +226,7 @@ static int in_text(struct herd_points_reader *r, struct input *in)
     case '"':
         r->in_string = true;
         if (r->depth == 1)
-            r->key_at = r->carry.len + (size_t)(in->at - in->from);
+            r->key_at = r->partial.len + (size_t)(in->at - in->from);
         break;
     case '[':
         if (r->depth == 1 && ((err = begins_features(r, in, &features)) < 0 || r->state == HERD_GEOJSON_LOST))
@@ -248,7 +249,7 @@ static int in_text(struct herd_points_reader *r, struct input *in)
             return err;
         r->had_features = true;
         r->state = HERD_GEOJSON_FIRST_FEATURE;
-        r->item_at = r->carry.len;
+        r->item_at = r->partial.len;
     }
     return 0;
 }
@@ -329,9 +330,10 @@ static int in_feature(struct herd_points_reader *r, struct input *in)
     return 0;
 }
 
-int herd_geojson_read(struct herd_points_reader *r, struct herd_span bytes, struct herd_config_fault *reterr_fault)
+int herd_geojson_read(struct herd_points_reader *r, struct herd_span bytes,
+                      struct herd_diagnostic *reterr_diagnostic)
 {
-    struct input in = {bytes.at, bytes.at + bytes.len, bytes.at, reterr_fault};
+    struct input in = {bytes.at, bytes.at + bytes.len, bytes.at, reterr_diagnostic};
     int err = 0;
     while (in.at < in.end && err == 0) {
         if (r->in_string) {

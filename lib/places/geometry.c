@@ -133,9 +133,9 @@ static int add_geometry(struct box *box, struct herd_span geometry)
 }
 
 int herd_geometry_centre(struct herd_span geometry, bool *ret_found, struct herd_point *io_point,
-                         size_t *ret_left_out, struct herd_raw_fault *reterr_fault)
+                         size_t *ret_left_out, struct herd_raw_fault *reterr_diagnostic)
 {
-    struct box box = {.geometry = geometry, .fault = reterr_fault};
+    struct box box = {.geometry = geometry, .fault = reterr_diagnostic};
     int err = herd_raw_kind(geometry) == '{' ? add_geometry(&box, geometry) : 0;
     if (err < 0)
         return err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The providers on the network, as texts: what to send, and what came back. One function makes a
- * request, one judges a reply; who carries them is not known here.
+ * request, one classifies a reply; the transport is not known here.
  */
 #ifndef HERD_PLACES_GOOGLE_H
 #define HERD_PLACES_GOOGLE_H
@@ -25,43 +25,43 @@ enum herd_verdict {
     HERD_REPLY_FAILED, /* see status and why */
 };
 
-struct herd_judgement {
+struct herd_reply_class {
     enum herd_verdict verdict;
-    const char *status; /* legacy status; static */
-    char why[200];      /* a sentence, never holding the key */
-    bool retry;         /* the provider's documentation says that asking again may help */
-    bool blame;         /* the provider is unwell (not: the question was wrong) */
-    bool verbatim;      /* FAILED, but the body is itself an answer in the legacy shape that says so */
+    const char *status;     /* legacy status; static */
+    char why[200];          /* a sentence, never holding the key */
+    bool retry;             /* the provider's documentation says that asking again may help */
+    bool counts_as_failure; /* the provider is unwell (not: the question was wrong) */
+    bool verbatim;          /* FAILED, but the body is itself an answer in the legacy shape that says so */
 };
 
-/* Fills a judgement that failed. `why` formatted. */
+/* Fills the class of a failed reply. `why` formatted. */
 HERD_PRINTF(4, 5)
-void herd_judgement_fail(struct herd_judgement *ret_judgement, const char *status, bool blame, const char *why,
-                         ...);
-/* The judgement of an HTTP status other than 200, the same for all providers; `name` for the sentence. */
-void herd_judgement_http(struct herd_judgement *ret_judgement, const char *name, long http_status);
+void herd_reply_class_fail(struct herd_reply_class *ret_class, const char *status, bool counts_as_failure,
+                           const char *why, ...);
+/* The class of an HTTP status other than 200, the same for all providers; `name` for the sentence. */
+void herd_reply_class_http(struct herd_reply_class *ret_class, const char *name, long http_status);
 
 /* The URL with the key: HERD_E_NOMEM. Whoever holds it wipes it. */
 int herd_google_legacy_url(struct herd_buf *out, const char *url, const struct herd_places_query *query,
                            struct herd_span key);
 /* An answer is the body itself; *ret_shape says where its parts are, for cutting (also of a `verbatim` one). */
-void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement,
-                              struct herd_answer_shape *ret_shape);
+void herd_google_legacy_classify(const struct herd_reply *reply, struct herd_reply_class *ret_class,
+                                 struct herd_answer_shape *ret_shape);
 
 /* The field mask for "pro" (or NULL), "enterprise", or a mask of the user's own. */
 const char *herd_google_new_fields(const char *fields);
 /* The POST body. HERD_E_NOMEM. */
 int herd_google_new_body(struct herd_buf *out, const struct herd_places_query *query);
 /* Appends the translation to `out`. HERD_E_NOMEM. */
-int herd_google_new_judge(const struct herd_reply *reply, const struct herd_places_query *query,
-                          struct herd_buf *out, struct herd_judgement *ret_judgement);
+int herd_google_new_classify(const struct herd_reply *reply, const struct herd_places_query *query,
+                             struct herd_buf *out, struct herd_reply_class *ret_class);
 
 /* The tag filter when none is configured. */
 #define HERD_OVERPASS_FILTER "[\"name\"][~\"^(amenity|shop|tourism|leisure|office)$\"~\".\"]"
 /* The POST body (application/x-www-form-urlencoded). `timeout_s` is what the server may spend. HERD_E_NOMEM. */
 int herd_overpass_body(struct herd_buf *out, const struct herd_places_query *query, const char *filter,
                        unsigned timeout_s);
-int herd_overpass_judge(const struct herd_reply *reply, const struct herd_places_query *query, struct herd_buf *out,
-                        struct herd_judgement *ret_judgement);
+int herd_overpass_classify(const struct herd_reply *reply, const struct herd_places_query *query,
+                           struct herd_buf *out, struct herd_reply_class *ret_class);
 
 #endif

@@ -56,18 +56,18 @@ static const char *error_status(struct herd_span status)
     return NULL;
 }
 
-void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgement *ret_judgement,
-                              struct herd_answer_shape *ret_shape)
+void herd_google_legacy_classify(const struct herd_reply *reply, struct herd_reply_class *ret_class,
+                                 struct herd_answer_shape *ret_shape)
 {
     static const char name[] = "Google Nearby Search";
     if (reply->http_status != 200) {
-        herd_judgement_http(ret_judgement, name, reply->http_status);
+        herd_reply_class_http(ret_class, name, reply->http_status);
         return;
     }
     struct herd_answer_shape shape;
     char why[120];
     if (herd_answer_read(reply->body, &shape, why, sizeof why) < 0) {
-        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, "%s sent no valid answer: %s", name, why);
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, "%s sent no valid answer: %s", name, why);
         return;
     }
     *ret_shape = shape;
@@ -75,19 +75,19 @@ void herd_google_legacy_judge(const struct herd_reply *reply, struct herd_judgem
     bool good = herd_span_equal(shape.status, herd_span_of("OK")) ||
                 herd_span_equal(shape.status, herd_span_of("ZERO_RESULTS"));
     if (good && shape.results.at) {
-        *ret_judgement = (struct herd_judgement){.verdict = HERD_REPLY_ANSWER};
+        *ret_class = (struct herd_reply_class){.verdict = HERD_REPLY_ANSWER};
         return;
     }
     if (good) {
-        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, "%s sent an answer without results", name);
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, "%s sent an answer without results", name);
         return;
     }
     char message[120];
     int message_len = (int)herd_raw_decode(shape.message, message, sizeof message);
-    herd_judgement_fail(ret_judgement, error ? error : "UNKNOWN_ERROR",
-                        !error || strcmp(error, "INVALID_REQUEST") != 0, "%s answered %s%s%.*s", name,
-                        error ? error : "an unknown status", message_len ? ": " : "", message_len, message);
+    herd_reply_class_fail(ret_class, error ? error : "UNKNOWN_ERROR",
+                          !error || strcmp(error, "INVALID_REQUEST") != 0, "%s answered %s%s%.*s", name,
+                          error ? error : "an unknown status", message_len ? ": " : "", message_len, message);
     /* Documented: "UNKNOWN_ERROR indicates a server-side error; trying again may be successful". */
-    ret_judgement->retry = error && strcmp(error, "UNKNOWN_ERROR") == 0;
-    ret_judgement->verbatim = shape.results.at != NULL;
+    ret_class->retry = error && strcmp(error, "UNKNOWN_ERROR") == 0;
+    ret_class->verbatim = shape.results.at != NULL;
 }

@@ -44,7 +44,7 @@ int herd_google_new_body(struct herd_buf *out, const struct herd_places_query *q
 }
 
 /* google.rpc.Status tells more than the HTTP status does. */
-static void judge_error(const struct herd_reply *reply, struct herd_judgement *ret_judgement)
+static void classify_error(const struct herd_reply *reply, struct herd_reply_class *ret_class)
 {
     static const struct {
         const char *code, *status;
@@ -54,7 +54,7 @@ static void judge_error(const struct herd_reply *reply, struct herd_judgement *r
                  {"UNAUTHENTICATED", "REQUEST_DENIED"},
                  {"FAILED_PRECONDITION", "REQUEST_DENIED"}};
     struct herd_raw_fault fault;
-    herd_judgement_http(ret_judgement, NAME, reply->http_status);
+    herd_reply_class_http(ret_class, NAME, reply->http_status);
     if (herd_raw_check(reply->body, &fault) < 0)
         return;
     struct herd_span body = herd_raw_trim(reply->body), error, code;
@@ -66,14 +66,14 @@ static void judge_error(const struct herd_reply *reply, struct herd_judgement *r
     struct herd_span message = herd_raw_text(error, "message");
     char words[120];
     int words_len = (int)herd_raw_decode(message, words, sizeof words);
-    bool retry = ret_judgement->retry;
+    bool retry = ret_class->retry;
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         if (code.len && herd_raw_is(code, codes[i].code)) {
             /* A bad key is reported as a bad argument. */
             bool key = i == 0 && message.len >= 7 && memcmp(message.at, "API key", 7) == 0;
-            herd_judgement_fail(ret_judgement, key ? "REQUEST_DENIED" : codes[i].status, i != 0 || key,
-                                NAME " answered %s: %.*s", codes[i].code, words_len, words);
-            ret_judgement->retry = retry;
+            herd_reply_class_fail(ret_class, key ? "REQUEST_DENIED" : codes[i].status, i != 0 || key,
+                                  NAME " answered %s: %.*s", codes[i].code, words_len, words);
+            ret_class->retry = retry;
             return;
         }
 }
@@ -210,30 +210,30 @@ static int translate(struct herd_span places, const struct herd_places_query *qu
     return err;
 }
 
-int herd_google_new_judge(const struct herd_reply *reply, const struct herd_places_query *query,
-                          struct herd_buf *out, struct herd_judgement *ret_judgement)
+int herd_google_new_classify(const struct herd_reply *reply, const struct herd_places_query *query,
+                             struct herd_buf *out, struct herd_reply_class *ret_class)
 {
     struct herd_raw_fault fault;
     struct herd_span places;
     if (reply->http_status != 200) {
-        judge_error(reply, ret_judgement);
+        classify_error(reply, ret_class);
         return 0;
     }
     if (herd_raw_check(reply->body, &fault) < 0) {
-        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent no valid answer: %s at byte %zu",
-                            fault.what, fault.offset);
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, NAME " sent no valid answer: %s at byte %zu",
+                              fault.what, fault.offset);
         return 0;
     }
     struct herd_span body = herd_raw_trim(reply->body);
     size_t lists = herd_raw_count(body, "places", &places);
     if (herd_raw_kind(body) != '{' || (lists && herd_raw_kind(places) != '[')) {
-        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent no list of places");
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, NAME " sent no list of places");
         return 0;
     }
     if (lists > 1) {
-        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent \"places\" a second time");
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, NAME " sent \"places\" a second time");
         return 0;
     }
-    *ret_judgement = (struct herd_judgement){.verdict = HERD_REPLY_ANSWER};
+    *ret_class = (struct herd_reply_class){.verdict = HERD_REPLY_ANSWER};
     return translate(places, query, out); /* no member at all is how an empty list is written */
 }

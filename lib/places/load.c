@@ -16,18 +16,18 @@ struct load {
     const atomic_bool *stop;
     struct herd_points *points;
     struct herd_points_reader *reader;
-    struct herd_config_fault *fault;
+    struct herd_diagnostic *fault;
 };
 
 /* A FIFO, a terminal or a socket would wait for whoever writes to it: regular files only. O_NONBLOCK is for the time
  * until that is known. */
-static int open_regular(const char *path, int *ret_fd, struct herd_config_fault *reterr_fault)
+static int open_regular(const char *path, int *ret_fd, struct herd_diagnostic *reterr_diagnostic)
 {
     struct stat about;
     const char *kind;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return herd_reader_fault(NULL, reterr_fault, HERD_E_IO, "%s",
+        return herd_reader_fault(NULL, reterr_diagnostic, HERD_E_IO, "%s",
                                  errno == ENXIO ? "not a regular file" : strerror(errno));
     if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode)) {
         *ret_fd = fd;
@@ -37,7 +37,7 @@ static int open_regular(const char *path, int *ret_fd, struct herd_config_fault 
            : S_ISFIFO(about.st_mode) ? "a FIFO, not a regular file"
                                      : "not a regular file";
     close(fd);
-    return herd_reader_fault(NULL, reterr_fault, HERD_E_IO, "%s", kind);
+    return herd_reader_fault(NULL, reterr_diagnostic, HERD_E_IO, "%s", kind);
 }
 
 /* GeoJSON begins with a brace or a record separator; all else is a table. */
@@ -104,17 +104,18 @@ static int read_all(struct load *load, char *chunk)
 }
 
 int herd_points_load(struct herd_points **ret_points, const char *path, const atomic_bool *stop,
-                     struct herd_points_summary *ret_summary, struct herd_config_fault *reterr_fault)
+                     struct herd_points_summary *ret_summary, struct herd_diagnostic *reterr_diagnostic)
 {
-    struct load load = {.fd = -1, .stop = stop, .fault = reterr_fault};
+    struct load load = {.fd = -1, .stop = stop, .fault = reterr_diagnostic};
     *ret_summary = (struct herd_points_summary){0};
-    int err = open_regular(path, &load.fd, reterr_fault);
+    int err = open_regular(path, &load.fd, reterr_diagnostic);
     if (err < 0)
         return err;
     char *chunk = malloc(CHUNK_BYTES);
-    err = chunk ? read_all(&load, chunk) : herd_reader_fault(NULL, reterr_fault, HERD_E_NOMEM, "out of memory");
-    if (err == 0 && (err = herd_points_seal(load.points)) < 0)
-        err = herd_reader_fault(load.reader, reterr_fault, err, "out of memory");
+    err =
+        chunk ? read_all(&load, chunk) : herd_reader_fault(NULL, reterr_diagnostic, HERD_E_NOMEM, "out of memory");
+    if (err == 0 && (err = herd_points_build_index(load.points)) < 0)
+        err = herd_reader_fault(load.reader, reterr_diagnostic, err, "out of memory");
     if (load.reader)
         *ret_summary = *herd_points_reader_summary(load.reader);
     if (err == 0) {

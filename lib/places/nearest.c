@@ -106,7 +106,7 @@ static int64_t strip_gap_e7(int64_t into_e7, int steps)
 size_t herd_points_nearest(const struct herd_points *points, double lat_deg, double lon_deg, double radius_m,
                            struct herd_points_hit *ret_hits, size_t cap)
 {
-    if (!points->sealed || !cap || !(radius_m >= 0) || !(fabs(lat_deg) <= 90) || !(fabs(lon_deg) <= 180))
+    if (!points->indexed || !cap || !(radius_m >= 0) || !(fabs(lat_deg) <= 90) || !(fabs(lon_deg) <= 180))
         return 0;
     struct search s = {.at = points->at,
                        .lat_deg = lat_deg,

@@ -165,37 +165,37 @@ static bool is_failure(struct herd_span remark)
     return false;
 }
 
-int herd_overpass_judge(const struct herd_reply *reply, const struct herd_places_query *query, struct herd_buf *out,
-                        struct herd_judgement *ret_judgement)
+int herd_overpass_classify(const struct herd_reply *reply, const struct herd_places_query *query,
+                           struct herd_buf *out, struct herd_reply_class *ret_class)
 {
     struct herd_raw_fault fault;
     struct herd_span body, elements;
     if (reply->http_status != 200) {
-        herd_judgement_http(ret_judgement, NAME, reply->http_status);
-        ret_judgement->retry = false; /* a loaded public server is left alone */
+        herd_reply_class_http(ret_class, NAME, reply->http_status);
+        ret_class->retry = false; /* a loaded public server is left alone */
         return 0;
     }
     if (herd_raw_check(reply->body, &fault) < 0) {
-        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent no valid answer: %s at byte %zu",
-                            fault.what, fault.offset);
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, NAME " sent no valid answer: %s at byte %zu",
+                              fault.what, fault.offset);
         return 0;
     }
     body = herd_raw_trim(reply->body);
     struct herd_span remark = herd_raw_text(body, "remark");
     if (is_failure(remark)) { /* HTTP 200, and yet it failed: out of time or memory */
-        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " answered: %.*s",
-                            remark.len < 150 ? (int)remark.len : 150, remark.at);
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, NAME " answered: %.*s",
+                              remark.len < 150 ? (int)remark.len : 150, remark.at);
         return 0;
     }
     size_t lists = herd_raw_count(body, "elements", &elements);
     if (!lists || herd_raw_kind(elements) != '[') {
-        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent no elements");
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, NAME " sent no elements");
         return 0;
     }
     if (lists > 1) {
-        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", true, NAME " sent \"elements\" a second time");
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, NAME " sent \"elements\" a second time");
         return 0;
     }
-    *ret_judgement = (struct herd_judgement){.verdict = HERD_REPLY_ANSWER};
+    *ret_class = (struct herd_reply_class){.verdict = HERD_REPLY_ANSWER};
     return translate(elements, query, out);
 }

@@ -71,7 +71,7 @@ static int add_text(struct herd_points *p, struct herd_span text)
 
 int herd_points_add(struct herd_points *p, const struct herd_point *point)
 {
-    if (p->sealed)
+    if (p->indexed)
         return HERD_E_STATE;
     uint64_t text_bytes = p->text.len; /* a size_t may be smaller than the bound */
     if (p->count == UINT32_MAX || text_bytes > HERD_POINTS_TEXT_MAX)
@@ -106,9 +106,9 @@ static int by_latitude(const void *a, const void *b)
     return (x->text_type > y->text_type) - (x->text_type < y->text_type);
 }
 
-int herd_points_seal(struct herd_points *p)
+int herd_points_build_index(struct herd_points *p)
 {
-    if (p->sealed)
+    if (p->indexed)
         return 0;
     struct herd_points_entry *sorted = malloc((p->count ? p->count : 1) * sizeof *sorted);
     if (!sorted)
@@ -138,7 +138,7 @@ int herd_points_seal(struct herd_points *p)
             p->text.cap = p->text.len;
         }
     }
-    p->sealed = true;
+    p->indexed = true;
     return 0;
 }
 

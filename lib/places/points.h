@@ -2,7 +2,7 @@
 /*
  * Points on the earth and the nearest of them: what the offline providers look up in.
  *
- * Points are collected in any order and then sealed: dealt into 360 strips, one degree of longitude
+ * Points are collected in any order and then indexed: dealt into 360 strips, one degree of longitude
  * wide, each sorted by latitude. A look-up walks the strips near the centre, from the centre's latitude
  * outwards, and stops where latitude alone is farther than the farthest place it would still take. So
  * a crowded city costs little: the more points there are, the sooner the walk is over. Strips wrap at the
@@ -33,10 +33,10 @@ struct herd_point {
  * empty) are copied. */
 int herd_points_new(struct herd_points **ret_points, const char *attributions, const char *id_prefix);
 void herd_points_free(struct herd_points *points);
-/* HERD_E_NOMEM, HERD_E_LIMIT (2^32 points), HERD_E_STATE (sealed). */
+/* HERD_E_NOMEM, HERD_E_LIMIT (2^32 points), HERD_E_STATE (indexed). */
 int herd_points_add(struct herd_points *points, const struct herd_point *point);
-/* Sorts; from now on look-ups are possible and additions are not. HERD_E_NOMEM: as before. */
-int herd_points_seal(struct herd_points *points);
+/* Builds the index: from now on look-ups are possible and additions are not. HERD_E_NOMEM: as before. */
+int herd_points_build_index(struct herd_points *points);
 
 size_t herd_points_count(const struct herd_points *points);
 /* Bytes held: the index alone, and the texts. */
@@ -75,10 +75,10 @@ struct herd_points_summary {
     size_t taken;
     size_t skipped; /* features and rows that were not taken, also those without a name or a position */
     size_t faulty;  /* faults found: in features, rows, vertices left out, and between them */
-    struct herd_config_fault first; /* the first of these, with its line; valid if there is any */
-    size_t first_item;              /* the number of its feature from 1; 0: not in a feature */
-    int first_err;                  /* HERD_E_SYNTAX, HERD_E_RANGE, HERD_E_LIMIT */
-    bool cut_short;                 /* the file ends, or was given up, within a feature */
+    struct herd_diagnostic first; /* the first of these, with its line; valid if there is any */
+    size_t first_item;            /* the number of its feature from 1; 0: not in a feature */
+    int first_err;                /* HERD_E_SYNTAX, HERD_E_RANGE, HERD_E_LIMIT */
+    bool cut_short;               /* the file ends, or was given up, within a feature */
 };
 
 /* `points` borrowed for the reader's life. */
@@ -86,27 +86,27 @@ int herd_points_reader_new(struct herd_points_reader **ret_reader, enum herd_poi
                            struct herd_points *points);
 /* HERD_E_NOMEM, HERD_E_LIMIT (2^32 points). After an error only _free and the summary are possible. */
 int herd_points_read(struct herd_points_reader *reader, struct herd_span bytes,
-                     struct herd_config_fault *reterr_fault);
+                     struct herd_diagnostic *reterr_diagnostic);
 /* No more bytes will come. HERD_E_NOMEM; HERD_E_SYNTAX, HERD_E_RANGE, HERD_E_LIMIT with the first fault if there was no
  * point and there were faults. */
-int herd_points_read_end(struct herd_points_reader *reader, struct herd_config_fault *reterr_fault);
+int herd_points_read_end(struct herd_points_reader *reader, struct herd_diagnostic *reterr_diagnostic);
 /* So far; borrowed for the reader's life. */
 const struct herd_points_summary *herd_points_reader_summary(const struct herd_points_reader *reader);
 size_t herd_points_skipped(const struct herd_points_reader *reader);
 void herd_points_reader_free(struct herd_points_reader *reader);
 
-/* Reads a whole regular file, telling GeoJSON from TSV by its first byte, and seals. `stop` may become true from
+/* Reads a whole regular file, telling GeoJSON from TSV by its first byte, and indexes. `stop` may become true from
  * another thread (NULL: never); then HERD_E_STATE. HERD_E_IO; HERD_E_SYNTAX too for a file that is something else, with
  * a sentence that says what. *ret_summary is filled in any case. */
 int herd_points_load(struct herd_points **ret_points, const char *path, const atomic_bool *stop,
-                     struct herd_points_summary *ret_summary, struct herd_config_fault *reterr_fault);
+                     struct herd_points_summary *ret_summary, struct herd_diagnostic *reterr_diagnostic);
 
 /* What the licence of GeoNames' data asks for, as an element of `html_attributions`. */
 #define HERD_GEONAMES_ATTRIBUTION                                        \
     "\"Places: <a href=\\\"https://www.geonames.org/\\\">GeoNames</a>, " \
     "<a href=\\\"https://creativecommons.org/licenses/by/4.0/\\\">CC BY 4.0</a>\""
 
-/* The places compiled in, sealed. HERD_E_NOMEM. */
+/* The places compiled in, indexed. HERD_E_NOMEM. */
 int herd_points_gazetteer(struct herd_points **ret_points);
 /* A country's English name by its two letters; empty where unknown. */
 struct herd_span herd_country_name(struct herd_span code);

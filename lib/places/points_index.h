@@ -18,7 +18,7 @@ struct herd_points_entry {
 struct herd_points {
     struct herd_points_entry *at;
     size_t count, cap;
-    bool sealed;
+    bool indexed;
     size_t strips[HERD_POINTS_STRIPS + 1]; /* where each strip begins */
     struct herd_buf text;                  /* name NUL id NUL vicinity NUL, for each point */
     char *types[HERD_POINTS_TYPES_MAX];

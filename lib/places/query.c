@@ -36,16 +36,16 @@ int herd_places_query_make(struct herd_places_question *io_question, struct herd
     return 0;
 }
 
-int herd_places_query_make_iso(struct herd_places_question *io_question, struct herd_span place,
+int herd_places_query_make_iso(struct herd_places_question *io_question, struct herd_span position,
                                struct herd_span radius_km, unsigned bound)
 {
     size_t cut = 1;
-    while (cut < place.len && place.at[cut] != '+' && place.at[cut] != '-')
+    while (cut < position.len && position.at[cut] != '+' && position.at[cut] != '-')
         cut++;
-    if (cut >= place.len)
+    if (cut >= position.len)
         return HERD_E_SYNTAX;
-    return herd_places_query_make(io_question, (struct herd_span){place.at, cut},
-                                  (struct herd_span){place.at + cut, place.len - cut}, radius_km, bound);
+    return herd_places_query_make(io_question, (struct herd_span){position.at, cut},
+                                  (struct herd_span){position.at + cut, position.len - cut}, radius_km, bound);
 }
 
 void herd_places_query_fini(struct herd_places_question *question)

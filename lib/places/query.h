@@ -20,7 +20,7 @@ struct herd_places_question {
 int herd_places_query_make(struct herd_places_question *io_question, struct herd_span lat, struct herd_span lon,
                            struct herd_span radius_km, unsigned bound);
 /* The same for a place as ISO 6709 has it, both in one text: "+34.068930-118.445127". */
-int herd_places_query_make_iso(struct herd_places_question *io_question, struct herd_span place,
+int herd_places_query_make_iso(struct herd_places_question *io_question, struct herd_span position,
                                struct herd_span radius_km, unsigned bound);
 void herd_places_query_fini(struct herd_places_question *question);
 

@@ -19,7 +19,7 @@ struct herd_raw_fault {
 };
 
 /* One RFC 8259 text, all of it: UTF-8, no lone surrogate, no NUL, depth capped. HERD_E_SYNTAX. */
-int herd_raw_check(struct herd_span text, struct herd_raw_fault *reterr_fault);
+int herd_raw_check(struct herd_span text, struct herd_raw_fault *reterr_diagnostic);
 
 /*
  * The same check piece by piece, for those who want to know where things are without reading a text twice:
@@ -49,7 +49,7 @@ bool herd_raw_scan_key(struct herd_raw_scan *s, struct herd_span *ret_key);
 /* Any value with all that is in it. */
 bool herd_raw_scan_value(struct herd_raw_scan *s, struct herd_span *ret_value);
 /* Nothing but white space may follow. HERD_E_SYNTAX with the first fault. */
-int herd_raw_scan_end(struct herd_raw_scan *s, struct herd_raw_fault *reterr_fault);
+int herd_raw_scan_end(struct herd_raw_scan *s, struct herd_raw_fault *reterr_diagnostic);
 
 /* Everything below takes text that passed herd_raw_check, or a value inside such a text. */
 

@@ -253,25 +253,25 @@ bool herd_raw_scan_value(struct herd_raw_scan *s, struct herd_span *ret_value)
     return true;
 }
 
-int herd_raw_scan_end(struct herd_raw_scan *s, struct herd_raw_fault *reterr_fault)
+int herd_raw_scan_end(struct herd_raw_scan *s, struct herd_raw_fault *reterr_diagnostic)
 {
     if (!s->what) {
         if (herd_raw_scan_peek(s), s->at == s->end)
             return 0;
         s->what = "something behind the end";
     }
-    *reterr_fault = (struct herd_raw_fault){(size_t)(s->at - s->begin), s->what};
+    *reterr_diagnostic = (struct herd_raw_fault){(size_t)(s->at - s->begin), s->what};
     return HERD_E_SYNTAX;
 }
 
-int herd_raw_check(struct herd_span text, struct herd_raw_fault *reterr_fault)
+int herd_raw_check(struct herd_span text, struct herd_raw_fault *reterr_diagnostic)
 {
     if (!text.len) {
-        *reterr_fault = (struct herd_raw_fault){0, "empty"};
+        *reterr_diagnostic = (struct herd_raw_fault){0, "empty"};
         return HERD_E_SYNTAX;
     }
     struct herd_raw_scan s = herd_raw_scan(text);
     struct herd_span value;
     (void)herd_raw_scan_value(&s, &value);
-    return herd_raw_scan_end(&s, reterr_fault);
+    return herd_raw_scan_end(&s, reterr_diagnostic);
 }

@@ -21,27 +21,27 @@ void herd_points_reader_free(struct herd_points_reader *reader)
 {
     if (!reader)
         return;
-    herd_buf_fini(&reader->carry);
+    herd_buf_fini(&reader->partial);
     herd_buf_fini(&reader->scratch);
     free(reader);
 }
 
 int herd_points_read(struct herd_points_reader *reader, struct herd_span bytes,
-                     struct herd_config_fault *reterr_fault)
+                     struct herd_diagnostic *reterr_diagnostic)
 {
-    return reader->format == HERD_POINTS_TSV ? herd_tsv_read(reader, bytes, reterr_fault)
-                                             : herd_geojson_read(reader, bytes, reterr_fault);
+    return reader->format == HERD_POINTS_TSV ? herd_tsv_read(reader, bytes, reterr_diagnostic)
+                                             : herd_geojson_read(reader, bytes, reterr_diagnostic);
 }
 
-int herd_points_read_end(struct herd_points_reader *reader, struct herd_config_fault *reterr_fault)
+int herd_points_read_end(struct herd_points_reader *reader, struct herd_diagnostic *reterr_diagnostic)
 {
     int err = 0;
     if (reader->format == HERD_POINTS_TSV)
-        err = herd_tsv_end(reader, reterr_fault);
+        err = herd_tsv_end(reader, reterr_diagnostic);
     else
         herd_geojson_end(reader);
     if (err == 0 && reader->summary.faulty && !reader->summary.taken) {
-        *reterr_fault = reader->summary.first;
+        *reterr_diagnostic = reader->summary.first;
         err = reader->summary.first_err;
     }
     return err;

@@ -34,9 +34,9 @@ struct herd_points_reader {
     enum herd_points_format format;
     struct herd_points *points;
     struct herd_points_summary summary;
-    unsigned line;         /* of the byte that comes next, from 1 */
-    size_t items;          /* features begun so far */
-    struct herd_buf carry; /* of the item that is not whole yet */
+    unsigned line;           /* of the byte that comes next, from 1 */
+    size_t items;            /* features begun so far */
+    struct herd_buf partial; /* of the item that is not whole yet */
     struct herd_buf scratch;
     bool skip_line; /* tables only: the line is too long */
     /* GeoJSON only, see geojson.c */
@@ -53,7 +53,7 @@ struct herd_points_reader {
 
 /* reader_fault.c. Fills the fault with the reader's line (NULL: none). Returns `err`. */
 HERD_PRINTF(4, 5)
-int herd_reader_fault(const struct herd_points_reader *reader, struct herd_config_fault *reterr_fault, int err,
+int herd_reader_fault(const struct herd_points_reader *reader, struct herd_diagnostic *reterr_diagnostic, int err,
                       const char *what, ...);
 /* Counts a fault that the reader goes on behind; the first one is kept, with `line`. `err` is what the file would be
  * refused with if nothing in it could be taken. */
@@ -62,25 +62,25 @@ void herd_reader_note(struct herd_points_reader *reader, int err, unsigned line,
 
 /* Both read functions, and herd_feature_add: 0, HERD_E_NOMEM, HERD_E_LIMIT. */
 int herd_tsv_read(struct herd_points_reader *reader, struct herd_span bytes,
-                  struct herd_config_fault *reterr_fault);
-int herd_tsv_end(struct herd_points_reader *reader, struct herd_config_fault *reterr_fault);
+                  struct herd_diagnostic *reterr_diagnostic);
+int herd_tsv_end(struct herd_points_reader *reader, struct herd_diagnostic *reterr_diagnostic);
 int herd_geojson_read(struct herd_points_reader *reader, struct herd_span bytes,
-                      struct herd_config_fault *reterr_fault);
+                      struct herd_diagnostic *reterr_diagnostic);
 /* Notes what the end of the file cuts short, and a file without any GeoJSON. */
 void herd_geojson_end(struct herd_points_reader *reader);
 
 /* feature.c: adds a Feature (text not yet checked), or counts it as skipped. */
 int herd_feature_add(struct herd_points_reader *reader, struct herd_span text,
-                     struct herd_config_fault *reterr_fault);
+                     struct herd_diagnostic *reterr_diagnostic);
 
 /*
  * geometry.c: the point, or the centre of the box around anything else; false in *ret_found where there is nothing
  * (null, empty, an unknown type). A vertex that lies hardly beyond 180 or 90 degrees, as projecting leaves them, is
- * left out: *ret_left_out counts them, and *reterr_fault has the first. `geometry` was checked; offsets of a fault
+ * left out: *ret_left_out counts them, and *reterr_diagnostic has the first. `geometry` was checked; offsets of a fault
  * count from its start. HERD_E_SYNTAX, HERD_E_RANGE.
  */
 int herd_geometry_centre(struct herd_span geometry, bool *ret_found, struct herd_point *io_point,
-                         size_t *ret_left_out, struct herd_raw_fault *reterr_fault);
+                         size_t *ret_left_out, struct herd_raw_fault *reterr_diagnostic);
 
 /* file_kind.c: what the file is by its first bytes, as a sentence with the remedy, if it can be neither GeoJSON nor a
  * table; else NULL. */

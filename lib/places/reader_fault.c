@@ -5,15 +5,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int herd_reader_fault(const struct herd_points_reader *reader, struct herd_config_fault *reterr_fault, int err,
+int herd_reader_fault(const struct herd_points_reader *reader, struct herd_diagnostic *reterr_diagnostic, int err,
                       const char *what, ...)
 {
     va_list args;
     va_start(args, what);
-    vsnprintf(reterr_fault->what, sizeof reterr_fault->what, what, args);
+    vsnprintf(reterr_diagnostic->message, sizeof reterr_diagnostic->message, what, args);
     va_end(args);
-    reterr_fault->line = reader ? reader->line : 0;
-    reterr_fault->column = 0;
+    reterr_diagnostic->line = reader ? reader->line : 0;
+    reterr_diagnostic->column = 0;
     return err;
 }
 
@@ -27,6 +27,6 @@ void herd_reader_note(struct herd_points_reader *reader, int err, unsigned line,
     summary->first_item = reader->items;
     summary->first.line = line;
     va_start(args, what);
-    vsnprintf(summary->first.what, sizeof summary->first.what, what, args);
+    vsnprintf(summary->first.message, sizeof summary->first.message, what, args);
     va_end(args);
 }

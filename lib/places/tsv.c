@@ -81,7 +81,7 @@ static bool read_columns(struct herd_points_reader *reader, struct herd_span lin
 }
 
 static int add_line(struct herd_points_reader *reader, struct herd_span line,
-                    struct herd_config_fault *reterr_fault)
+                    struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_span column[TSV_COLUMNS] = {{NULL, 0}};
     struct herd_point point = {0};
@@ -97,68 +97,70 @@ static int add_line(struct herd_points_reader *reader, struct herd_span line,
     struct herd_buf *scratch = &reader->scratch;
     scratch->len = 0;
     if (herd_raw_escape(scratch, column[TSV_NAME]) < 0)
-        return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
+        return herd_reader_fault(reader, reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     size_t name_len = scratch->len;
     if (herd_raw_escape(scratch, column[TSV_ID]) < 0)
-        return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
+        return herd_reader_fault(reader, reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     size_t id_len = scratch->len - name_len;
     struct herd_span country = herd_country_name(column[TSV_COUNTRY]);
     point.vicinity = country;
     if (!country.len) {
         if (herd_raw_escape(scratch, column[TSV_COUNTRY]) < 0)
-            return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
+            return herd_reader_fault(reader, reterr_diagnostic, HERD_E_NOMEM, "out of memory");
         point.vicinity = (struct herd_span){scratch->at + name_len + id_len, scratch->len - name_len - id_len};
     }
     point.name = (struct herd_span){scratch->at, name_len};
     point.id = (struct herd_span){scratch->at + name_len, id_len};
     point.types = herd_span_of(types_of(column[TSV_CLASS]));
     if ((err = herd_points_add(reader->points, &point)) < 0)
-        return herd_reader_fault(reader, reterr_fault, err, "%s", herd_strerror(err));
+        return herd_reader_fault(reader, reterr_diagnostic, err, "%s", herd_strerror(err));
     reader->summary.taken++;
     return 0;
 }
 
 /* Keeps a part of a line. One without end is no line of a table: it is left out up to its end. */
-static int keep(struct herd_points_reader *reader, struct herd_span piece, struct herd_config_fault *reterr_fault)
+static int keep(struct herd_points_reader *reader, struct herd_span piece,
+                struct herd_diagnostic *reterr_diagnostic)
 {
-    if (reader->carry.len + piece.len > HERD_READER_ITEM_MAX) {
+    if (reader->partial.len + piece.len > HERD_READER_ITEM_MAX) {
         herd_reader_note(reader, HERD_E_LIMIT, reader->line, "a line this long is no table");
         reader->summary.skipped++;
         reader->skip_line = true;
-        reader->carry.len = 0;
-    } else if (herd_buf_add(&reader->carry, piece.at, piece.len) < 0) {
-        return herd_reader_fault(reader, reterr_fault, HERD_E_NOMEM, "out of memory");
+        reader->partial.len = 0;
+    } else if (herd_buf_add(&reader->partial, piece.at, piece.len) < 0) {
+        return herd_reader_fault(reader, reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     }
     return 0;
 }
 
-int herd_tsv_read(struct herd_points_reader *reader, struct herd_span bytes, struct herd_config_fault *reterr_fault)
+int herd_tsv_read(struct herd_points_reader *reader, struct herd_span bytes,
+                  struct herd_diagnostic *reterr_diagnostic)
 {
     const char *at = bytes.at, *end = bytes.at + bytes.len;
     int err = 0;
     while (at < end) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
         struct herd_span piece = {at, (size_t)((lf ? lf : end) - at)};
-        bool in_parts = !lf || reader->carry.len;
-        if (in_parts && !reader->skip_line && (err = keep(reader, piece, reterr_fault)) < 0)
+        bool in_parts = !lf || reader->partial.len;
+        if (in_parts && !reader->skip_line && (err = keep(reader, piece, reterr_diagnostic)) < 0)
             return err;
         if (!lf)
             return 0;
         if (in_parts)
-            piece = (struct herd_span){reader->carry.at, reader->carry.len};
-        if (!reader->skip_line && (err = add_line(reader, piece, reterr_fault)) < 0)
+            piece = (struct herd_span){reader->partial.at, reader->partial.len};
+        if (!reader->skip_line && (err = add_line(reader, piece, reterr_diagnostic)) < 0)
             return err;
         reader->skip_line = false;
-        reader->carry.len = 0;
+        reader->partial.len = 0;
         reader->line++;
         at = lf + 1;
     }
     return 0;
 }
 
-int herd_tsv_end(struct herd_points_reader *reader, struct herd_config_fault *reterr_fault)
+int herd_tsv_end(struct herd_points_reader *reader, struct herd_diagnostic *reterr_diagnostic)
 {
-    return reader->carry.len
-               ? add_line(reader, (struct herd_span){reader->carry.at, reader->carry.len}, reterr_fault)
+    return reader->partial.len
+               ? add_line(reader, (struct herd_span){reader->partial.at, reader->partial.len}, reterr_diagnostic)
                : 0;
 }

@@ -43,12 +43,12 @@ static void drain(struct world *world)
     struct herd_effect effect;
     int i;
 
-    while (herd_node_effect(world->node, &effect))
+    while (herd_node_next_effect(world->node, &effect))
         continue;
     for (i = 0; i < 2; i++) {
-        while (world->links[i] != NULL && herd_session_wants(world->links[i])) {
+        while (world->links[i] != NULL && herd_session_want_write(world->links[i])) {
             world->out.len = 0;
-            if (herd_session_fill(world->links[i], READ_BYTES, world->now, &world->out) < 0)
+            if (herd_session_write(world->links[i], READ_BYTES, world->now, &world->out) < 0)
                 die("out of memory");
             world->sent += world->out.len;
         }
@@ -57,20 +57,20 @@ static void drain(struct world *world)
 
 static void say(struct world *world, struct herd_session *session, const char *bytes, size_t len)
 {
-    struct herd_turn turn;
+    struct herd_input_result result;
 
     while (len > 0) {
         size_t now = len < READ_BYTES ? len : READ_BYTES;
 
         world->out.len = 0;
         world->now.steady_ns++;
-        if (herd_session_input(session, (struct herd_span){bytes, now}, world->now, &world->out, &turn) < 0 ||
-            turn.consumed == 0)
+        if (herd_session_input(session, (struct herd_span){bytes, now}, world->now, &world->out, &result) < 0 ||
+            result.consumed == 0)
             die("a line is not taken");
         world->sent += world->out.len;
         drain(world);
-        bytes += turn.consumed;
-        len -= turn.consumed;
+        bytes += result.consumed;
+        len -= result.consumed;
     }
 }
 
@@ -176,7 +176,7 @@ int main(int argc, char **argv)
         if (i >= 0)
             iamat[i] = reports[0], fresh[i] = news[0], duplicate[i] = news[1], late[i] = again[0];
     }
-    if (herd_node_counts(world.node).at_new != (uint64_t)(passes + 1) * ids)
+    if (herd_node_stats(world.node).at_new != (uint64_t)(passes + 1) * ids)
         die("not all was news, or some twice");
     putchar('{');
     report("IAMAT", iamat, passes);

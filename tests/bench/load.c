@@ -88,7 +88,7 @@ static struct {
     struct connection *connections;
     int ep;
     uint64_t busy; /* connections with something still to do in this phase */
-    int64_t heard_ns, deadline_ns;
+    int64_t last_rx_ns, deadline_ns;
     struct histogram *histogram;
     char *buffer;
 } load;
@@ -362,7 +362,7 @@ static void closed_loop(struct connection *c, uint64_t depth)
 
     if (replies == 0)
         return;
-    load.heard_ns = now;
+    load.last_rx_ns = now;
     if (load.histogram != NULL)
         histogram_add(load.histogram, now - c->sent_ns, replies);
     if (c->done < c->sent)
@@ -377,7 +377,7 @@ static void closed_loop(struct connection *c, uint64_t depth)
 
 static void stall_check(void)
 {
-    if (clock_ns() - load.heard_ns > STALL_NS)
+    if (clock_ns() - load.last_rx_ns > STALL_NS)
         die("no reply for %d s", (int)(STALL_NS / 1000000000));
 }
 
@@ -389,7 +389,7 @@ static void run_closed(int phase, uint64_t depth)
     int i, n;
 
     load.busy = 0;
-    load.heard_ns = clock_ns();
+    load.last_rx_ns = clock_ns();
     for (at = 0; at < load.connection_count; at++) {
         struct connection *c = &load.connections[at];
 
@@ -430,7 +430,7 @@ static void scheduled_replies(struct connection *c, uint64_t first, int64_t star
         load.busy--;
     }
     if (replies > 0)
-        load.heard_ns = now;
+        load.last_rx_ns = now;
 }
 
 /* The measured phase on a schedule: request k goes to connection k mod connections. */
@@ -450,7 +450,7 @@ static void run_scheduled(void)
     /* The default of 50 us would be most of what is measured. */
     if (prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0) < 0)
         die("prctl: %s", strerror(errno));
-    load.heard_ns = start;
+    load.last_rx_ns = start;
     load.busy = 0;
     for (at = 0; at < load.connection_count; at++)
         load.connections[at].limit = limit_after(2, at);
@@ -484,7 +484,7 @@ static void run_scheduled(void)
         if (load.busy > 0)
             stall_check();
         else
-            load.heard_ns = clock_ns();
+            load.last_rx_ns = clock_ns();
     }
 }
 
@@ -552,7 +552,7 @@ int main(int argc, char **argv)
         run_scheduled();
     else
         run_closed(2, load.depth);
-    end = load.heard_ns > start ? load.heard_ns : clock_ns();
+    end = load.last_rx_ns > start ? load.last_rx_ns : clock_ns();
     own = own_cpu_ns() - own;
     settle();
     settled = clock_ns();

@@ -111,16 +111,16 @@ static struct herd_points *table(const char *path)
     static char chunk[65536];
     struct herd_points *points = NULL;
     struct herd_points_reader *reader = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     FILE *file = fopen(path, "rb");
     int err = file ? 0 : HERD_E_IO;
     size_t got;
     if (err == 0 && (err = herd_points_new(&points, HERD_GEONAMES_ATTRIBUTION, "geonames:")) == 0)
         err = herd_points_reader_new(&reader, HERD_POINTS_TSV, points);
     while (err == 0 && (got = fread(chunk, 1, sizeof chunk, file)) > 0)
-        err = herd_points_read(reader, (struct herd_span){chunk, got}, &fault);
-    if (err < 0 || (err = herd_points_read_end(reader, &fault)) < 0) {
-        fprintf(stderr, "%s:%u: %s %s\n", path, fault.line, herd_strerror(err), fault.what);
+        err = herd_points_read(reader, (struct herd_span){chunk, got}, &diagnostic);
+    if (err < 0 || (err = herd_points_read_end(reader, &diagnostic)) < 0) {
+        fprintf(stderr, "%s:%u: %s %s\n", path, diagnostic.line, herd_strerror(err), diagnostic.message);
         exit(1);
     }
     fclose(file);
@@ -134,7 +134,7 @@ int main(int argc, char **argv)
     double begin = now_s();
     struct herd_points *points = argc > 1 ? table(argv[argc - 1]) : made_up();
     double read = now_s();
-    if (herd_points_seal(points) < 0)
+    if (herd_points_build_index(points) < 0)
         return 1;
     double indexed = now_s();
     size_t count = herd_points_count(points);

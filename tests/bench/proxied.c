@@ -74,10 +74,10 @@ static void ask(void)
 {
     char place[64];
     struct herd_places_question q = {0};
-    struct herd_places_ask *handle;
+    struct herd_places_request *handle;
     snprintf(place, sizeof place, "+34.%09zu-118.445127", asked++);
     if (herd_places_query_make_iso(&q, herd_span_of(place), herd_span_of("10"), 20) < 0 ||
-        herd_places_ask(places, &q.query, answer, NULL, &handle) < 0)
+        herd_places_lookup(places, &q.query, answer, NULL, &handle) < 0)
         exit(1);
     herd_places_query_fini(&q);
 }
@@ -110,11 +110,11 @@ int main(int argc, char **argv)
     struct herd_config_provider provider = {
         .kind = kind, .url = url, .key_env = key_env, .timeout_ms = 5000, .in_flight_max = IN_FLIGHT};
     struct herd_config config = {.providers = &provider, .provider_count = 1};
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     struct event_base *base = event_base_new();
     herd_limits_default(&config.limits);
-    if (herd_places_new(&places, base, &config, NULL, &fault) < 0) {
-        fprintf(stderr, "%s\n", fault.what);
+    if (herd_places_new(&places, base, &config, NULL, &diagnostic) < 0) {
+        fprintf(stderr, "%s\n", diagnostic.message);
         return 1;
     }
     double begin_s = seconds(CLOCK_MONOTONIC), cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID);

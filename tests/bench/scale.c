@@ -52,17 +52,17 @@ static void no_wishes(struct herd_node *node)
 {
     struct herd_effect effect;
 
-    while (herd_node_effect(node, &effect))
+    while (herd_node_next_effect(node, &effect))
         if (effect.kind == HERD_EFFECT_CLOSE)
             die("a link is closed: %s", effect.text);
 }
 
 static void give(struct herd *herd, struct herd_node *node, struct herd_session *session, struct herd_span bytes)
 {
-    struct herd_turn turn;
+    struct herd_input_result result;
 
     herd->replies.len = 0;
-    if (herd_session_input(session, bytes, herd->now, &herd->replies, &turn) < 0 || turn.consumed != bytes.len)
+    if (herd_session_input(session, bytes, herd->now, &herd->replies, &result) < 0 || result.consumed != bytes.len)
         die("a line is not taken");
     no_wishes(node);
 }
@@ -118,7 +118,7 @@ static void link_up(struct herd *herd, uint32_t a, uint32_t b)
     uint32_t ab = place_of(from, b), ba = place_of(to, a);
     struct herd_buf hello = {0}, *out = &herd->replies;
 
-    if (herd_session_dialled(from->node, &from->links[ab], NULL, ab, herd->now, &hello) < 0 ||
+    if (herd_session_connected(from->node, &from->links[ab], NULL, ab, herd->now, &hello) < 0 ||
         herd_session_open(to->node, &to->links[ba], NULL, herd->now) < 0)
         die("out of memory");
     give(herd, to->node, to->links[ba], (struct herd_span){hello.at, hello.len});
@@ -175,9 +175,9 @@ static bool round_once(struct herd *herd)
             struct packet *packet = &herd->packets[packet_count];
             size_t before = herd->out.len;
 
-            if (!herd_session_wants(one->links[k]))
+            if (!herd_session_want_write(one->links[k]))
                 continue;
-            if (herd_session_fill(one->links[k], FILL_BYTES, herd->now, &herd->out) < 0)
+            if (herd_session_write(one->links[k], FILL_BYTES, herd->now, &herd->out) < 0)
                 die("out of memory");
             *packet =
                 (struct packet){one->others[k], place_of(&herd->nodes[one->others[k]], i), herd->out.len - before};
@@ -209,7 +209,7 @@ static uint64_t lines_told(const struct herd *herd)
     uint32_t i;
 
     for (i = 0; i < herd->count; i++)
-        lines += herd_node_counts(herd->nodes[i].node).at_sent;
+        lines += herd_node_stats(herd->nodes[i].node).at_sent;
     return lines;
 }
 

@@ -10,10 +10,10 @@ int main(void)
 {
     struct herd_command command;
     struct herd_config *config = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     struct herd_server *server = NULL;
     struct event_base *base = event_base_new();
-    char libraries[HERD_LIBRARIES_MAX];
+    char libraries[HERD_DEPENDENCY_VERSIONS_MAX];
     int status = 1;
     if (!base || strcmp(herd_version(), HERD_VERSION) != 0)
         return 1;
@@ -23,10 +23,10 @@ int main(void)
         goto out;
     const struct herd_server_options options = {
         .name = "Riley", .config = config, .dont_listen = true, .dont_dial = true};
-    if (herd_server_new(&server, base, &options, &fault) < 0)
+    if (herd_server_new(&server, base, &options, &diagnostic) < 0)
         goto out;
     event_base_loop(base, EVLOOP_NONBLOCK);
-    printf("libherd %s over %s\n", herd_version(), herd_libraries(libraries));
+    printf("libherd %s over %s\n", herd_version(), herd_dependency_versions(libraries));
     status = 0;
 out:
     herd_server_free(server);

@@ -11,7 +11,7 @@
 
 static int put(struct herd_store *store, const struct herd_command *at)
 {
-    const struct herd_record record = {at->server, at->diff, at->id, at->place, at->time, at->time_ns};
+    const struct herd_record record = {at->server, at->diff, at->id, at->position, at->time, at->time_ns};
     enum herd_put verdict;
     uint32_t slot;
     return herd_store_put(store, &record, &verdict, &slot);

@@ -48,20 +48,20 @@ static int begin(void **state)
                                "\"limits\":{\"output_pause_bytes\":4096,\"output_max_bytes\":65536,\"line_max_"
                                "bytes\":256,\"peer_ping_ms\":100,"
                                "\"peer_buffer_bytes\":4096}}";
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     struct duo *d = calloc(1, sizeof *d);
     assert_non_null(d);
     d->base = event_base_new();
-    if (herd_config_parse(&d->config, herd_span_of(json), &fault) < 0)
-        fail_msg("%s", fault.what);
+    if (herd_config_parse(&d->config, herd_span_of(json), &diagnostic) < 0)
+        fail_msg("%s", diagnostic.message);
     for (int i = 0; i < 2; i++) {
         struct herd_server_options options = {.name = i ? "b" : "a",
                                               .config = d->config,
                                               .dont_listen = true,
                                               .dont_dial = true,
                                               .hooks = {.ctx = d, .stopped = on_stopped}};
-        if (herd_server_new(&d->server[i], d->base, &options, &fault) < 0)
-            fail_msg("%s", fault.what);
+        if (herd_server_new(&d->server[i], d->base, &options, &diagnostic) < 0)
+            fail_msg("%s", diagnostic.message);
         assert_int_equal(herd_server_port(d->server[i]), 0);
     }
     *state = d;
@@ -361,15 +361,16 @@ static void test_no_such_server(void **state)
 {
     struct duo *d = *state;
     struct herd_server *server = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     struct herd_server_options options = {.name = "nobody", .config = d->config, .dont_listen = true};
-    assert_int_equal(herd_server_new(&server, d->base, &options, &fault), HERD_E_NOTFOUND);
-    assert_non_null(strstr(fault.what, "nobody"));
+    assert_int_equal(herd_server_new(&server, d->base, &options, &diagnostic), HERD_E_NOTFOUND);
+    assert_non_null(strstr(diagnostic.message, "nobody"));
     options = (struct herd_server_options){.name = "a", .config = d->config, .listen_fd = 1, .dont_dial = true};
-    assert_int_equal(herd_server_new(&server, d->base, &options, &fault), HERD_E_ADDRESS); /* no socket at all */
-    assert_non_null(strstr(fault.what, "inherited socket 1"));
+    assert_int_equal(herd_server_new(&server, d->base, &options, &diagnostic),
+                     HERD_E_ADDRESS); /* no socket at all */
+    assert_non_null(strstr(diagnostic.message, "inherited socket 1"));
     options.listen_fd = socket(AF_INET, SOCK_STREAM, 0); /* one that does not listen */
-    assert_int_equal(herd_server_new(&server, d->base, &options, &fault), HERD_E_ADDRESS);
+    assert_int_equal(herd_server_new(&server, d->base, &options, &diagnostic), HERD_E_ADDRESS);
     close(options.listen_fd);
     assert_null(server);
 }

@@ -83,14 +83,14 @@ static void test_arguments(void **state)
 static void test_place(void **state)
 {
     (void)state;
-    char text[HERD_CLIENT_PLACE_MAX];
-    assert_int_equal(herd_client_place(text, 34.06893, -118.445127), 0);
+    char text[HERD_CLIENT_POSITION_MAX];
+    assert_int_equal(herd_client_format_position(text, 34.06893, -118.445127), 0);
     assert_string_equal(text, "+34.068930000-118.445127000");
-    assert_int_equal(herd_client_place(text, -90, 180), 0);
+    assert_int_equal(herd_client_format_position(text, -90, 180), 0);
     assert_string_equal(text, "-90.000000000+180.000000000");
-    assert_int_equal(herd_client_place(text, 0, 0), 0);
-    assert_int_equal(herd_client_place(text, 90.1, 0), HERD_E_RANGE);
-    assert_int_equal(herd_client_place(text, 0, strtod("nan", NULL)), HERD_E_RANGE);
+    assert_int_equal(herd_client_format_position(text, 0, 0), 0);
+    assert_int_equal(herd_client_format_position(text, 90.1, 0), HERD_E_RANGE);
+    assert_int_equal(herd_client_format_position(text, 0, strtod("nan", NULL)), HERD_E_RANGE);
 }
 
 static void test_fail_over(void **state)

@@ -102,10 +102,10 @@ static inline struct herd_client_address nobody(struct world *w)
 
 static inline struct herd_client_address serve(struct world *w)
 {
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     const struct herd_server_options options = {.name = "Riley", .config = w->config, .dont_dial = true};
-    if (herd_server_new(&w->server, w->base, &options, &fault) < 0)
-        fail_msg("%s", fault.what);
+    if (herd_server_new(&w->server, w->base, &options, &diagnostic) < 0)
+        fail_msg("%s", diagnostic.message);
     return (struct herd_client_address){"127.0.0.1", herd_server_port(w->server)};
 }
 
@@ -154,8 +154,8 @@ static inline void connect_client(struct world *w, size_t count, struct herd_cli
     options.servers = w->addresses;
     options.server_count = count;
     options.ctx = w;
-    options.up = on_up;
-    options.down = on_down;
+    options.on_connect = on_up;
+    options.on_disconnect = on_down;
     assert_int_equal(herd_client_new(&w->client, w->base, &options), 0);
 }
 

@@ -180,7 +180,7 @@ static void turn(struct duo *d, bool armed)
 
 static void begin(struct duo *d)
 {
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     *d = (struct duo){0};
     plan = (__typeof__(plan)){0};
     snprintf(d->path, sizeof d->path, "/tmp/herd-exhaustion-%ld.log", (long)getpid());
@@ -197,12 +197,12 @@ static void begin(struct duo *d)
                  "{\"servers\":{\"a\":{\"port\":%u},\"b\":{\"port\":%u}},\"links\":[[\"a\",\"b\"]],"
                  "\"limits\":{\"redial_min_ms\":1,\"redial_max_ms\":20,\"peer_ping_ms\":50,\"peer_hello_ms\":200}}",
                  d->port[0], d->port[1]);
-        assert_int_equal(herd_config_parse(&d->config, herd_span_of(json), &fault), 0);
+        assert_int_equal(herd_config_parse(&d->config, herd_span_of(json), &diagnostic), 0);
         close(a);
         close(b);
         for (int i = 0; i < 2; i++) {
             struct herd_server_options options = {.name = i ? "b" : "a", .config = d->config, .log = d->log};
-            if (herd_server_new(&d->server[i], d->base, &options, &fault) < 0) {
+            if (herd_server_new(&d->server[i], d->base, &options, &diagnostic) < 0) {
                 assert_true(tries < 20); /* somebody took the port */
                 herd_server_free(d->server[0]);
                 d->server[0] = NULL;

@@ -28,24 +28,25 @@ static void on_done(void *ctx, const struct herd_fetch_result *result)
 
 static char url[64]; /* of the stub */
 
-static struct herd_fetch_site *open_site(struct world *w, struct herd_fetch **ret_fetch)
+static struct herd_fetch_origin *open_site(struct world *w, struct herd_fetch **ret_fetch)
 {
-    struct herd_fetch_site *site;
+    struct herd_fetch_origin *origin;
     const char *why;
     snprintf(url, sizeof url, "%s", stub_url(w->stub, "/x"));
     assert_int_equal(herd_fetch_new(ret_fetch, w->base), 0);
-    assert_int_equal(herd_fetch_site_new(*ret_fetch, &site, url, NULL, &why), 0);
-    return site;
+    assert_int_equal(herd_fetch_origin_new(*ret_fetch, &origin, url, NULL, &why), 0);
+    return origin;
 }
 
-static int start(struct herd_fetch_site *site, struct call *call, const char *const *headers, size_t header_count)
+static int start(struct herd_fetch_origin *origin, struct call *call, const char *const *headers,
+                 size_t header_count)
 {
     struct herd_fetch_request request = {.url = url,
                                          .headers = headers,
                                          .header_count = header_count,
                                          .timeout_ms = 5000,
                                          .body_max_bytes = 1000000};
-    return herd_fetch_start(site, &request, on_done, call, &call->handle);
+    return herd_fetch_start(origin, &request, on_done, call, &call->handle);
 }
 
 static size_t count(struct herd_span in, const char *text)
@@ -65,10 +66,10 @@ static void test_headers(void **state)
     struct herd_fetch *fetch;
     size_t done = 0;
     struct call call = {.done = &done};
-    struct herd_fetch_site *site = open_site(w, &fetch);
-    assert_int_equal(start(site, &call, headers, 7), HERD_E_ARG);
+    struct herd_fetch_origin *origin = open_site(w, &fetch);
+    assert_int_equal(start(origin, &call, headers, 7), HERD_E_ARG);
     for (size_t n = 0; n <= 6; n += 6) { /* a handle that had some, and one that has none */
-        assert_int_equal(start(site, &call, headers, 6 - n), 0);
+        assert_int_equal(start(origin, &call, headers, 6 - n), 0);
         run_until(w->base, &done, done + 1);
         struct herd_span request = stub_request(w->stub, n / 6);
         assert_int_equal(count(request, "\r\nUser-Agent: libherd/" HERD_VERSION "\r\n"), 1);
@@ -98,10 +99,10 @@ static void test_bodies(void **state)
     struct herd_fetch *fetch;
     struct call calls[CALLS] = {{0}};
     size_t done = 0;
-    struct herd_fetch_site *site = open_site(w, &fetch);
+    struct herd_fetch_origin *origin = open_site(w, &fetch);
     for (size_t i = 0; i < CALLS; i++) {
         calls[i].done = &done;
-        assert_int_equal(start(site, &calls[i], NULL, 0), 0);
+        assert_int_equal(start(origin, &calls[i], NULL, 0), 0);
         if (i >= CALLS / 2) /* these one after the other */
             run_until(w->base, &done, i + 1);
     }
@@ -128,11 +129,11 @@ static void test_freed_by_a_reply(void **state)
     struct herd_fetch *fetch;
     struct call calls[CALLS] = {{0}};
     size_t done = 0;
-    struct herd_fetch_site *site = open_site(w, &fetch);
+    struct herd_fetch_origin *origin = open_site(w, &fetch);
     for (size_t i = 0; i < CALLS; i++) {
         calls[i].done = &done;
         calls[i].ends = &fetch;
-        assert_int_equal(start(site, &calls[i], NULL, 0), 0);
+        assert_int_equal(start(origin, &calls[i], NULL, 0), 0);
     }
     run_until(w->base, &done, 1);
     assert_null(fetch);

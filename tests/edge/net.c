@@ -343,7 +343,7 @@ static void test_a_client_with_slow_name_servers(void **state)
     struct event_base *base = event_base_new();
     struct name_server names = {.a = true, .a_too = 2, .aaaa = true, .deaf = 2};
     struct herd_config *config;
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     struct herd_server *server;
     struct herd_client *client;
     struct answer answer = {0};
@@ -351,7 +351,7 @@ static void test_a_client_with_slow_name_servers(void **state)
     assert_int_equal(herd_config_default(&config), 0);
     config->servers[0].port = 0; /* any, on 127.0.0.1 */
     const struct herd_server_options options = {.name = "Riley", .config = config, .dont_dial = true};
-    assert_int_equal(herd_server_new(&server, base, &options, &fault), 0);
+    assert_int_equal(herd_server_new(&server, base, &options, &diagnostic), 0);
     const struct herd_client_address address = {"riley.example", herd_server_port(server)};
     const struct herd_client_options client_options = {
         .servers = &address, .server_count = 1, .connect_ms = 200, .retry_min_ms = 50};

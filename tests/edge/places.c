@@ -140,7 +140,7 @@ static void test_equal_questions_share(void **state)
     struct stub_plan plan = reply_with(TWO);
     world_provider(w, "google-legacy", stub_url(w->stub, "/"));
     world_open(w);
-    struct herd_places_ask *asks[10];
+    struct herd_places_request *asks[10];
     for (size_t i = 0; i < 10; i++)
         asks[i] = world_ask(w, UCLA, 5);
     world_ask(w, UCLA, 6); /* another question */
@@ -159,7 +159,7 @@ static void test_last_asker_cancels(void **state)
     struct world *w = held_world();
     world_provider(w, "google-legacy", stub_url(w->stub, "/"));
     world_open(w);
-    struct herd_places_ask *a = world_ask(w, UCLA, 5), *b = world_ask(w, UCLA, 5);
+    struct herd_places_request *a = world_ask(w, UCLA, 5), *b = world_ask(w, UCLA, 5);
     run_until(w->base, &held, 1);
     herd_places_cancel(b);
     herd_places_cancel(a);
@@ -202,7 +202,7 @@ static void test_limit_in_all_and_full_queue(void **state)
     world_provider(w, "google-legacy", stub_url(w->stub, "/"));
     world_open(w);
     world_ask(w, UCLA, 1);
-    struct herd_places_ask *second = world_ask(w, UCLA, 2);
+    struct herd_places_request *second = world_ask(w, UCLA, 2);
     world_ask(w, UCLA, 3);
     assert_int_equal(w->answered, 0);
     assert_null(world_ask(w, UCLA, 4));

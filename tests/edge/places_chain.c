@@ -232,27 +232,27 @@ static void test_overpass_one_at_a_time(void **state)
 
 /* A provider of the program's own: at once, later, failing, cancelled. */
 struct own {
-    struct herd_lookup *pending;
+    struct herd_provider_call *pending;
     size_t started, cancelled, freed;
     int mode;
 };
 
-static void own_start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query)
+static void own_start(void *ctx, struct herd_provider_call *lookup, const struct herd_places_query *query)
 {
     struct own *own = ctx;
     own->started++;
     assert_true(query->bound <= 20 && query->lat.len);
     if (own->mode == 0)
-        herd_lookup_answer(lookup, herd_span_of(TWO));
+        herd_provider_call_answer(lookup, herd_span_of(TWO));
     else if (own->mode == 1)
         own->pending = lookup;
     else if (own->mode == 2)
-        herd_lookup_fail(lookup, "UNKNOWN_ERROR", "not today");
+        herd_provider_call_fail(lookup, "UNKNOWN_ERROR", "not today");
     else
-        herd_lookup_answer(lookup, herd_span_of("{\"results\":[NaN]}"));
+        herd_provider_call_answer(lookup, herd_span_of("{\"results\":[NaN]}"));
 }
 
-static void own_cancel(void *ctx, struct herd_lookup *lookup)
+static void own_cancel(void *ctx, struct herd_provider_call *lookup)
 {
     struct own *own = ctx;
     assert_ptr_equal(own->pending, lookup);
@@ -279,12 +279,12 @@ static void test_own_provider(void **state)
     assert_string_equal(w->origins[0], "own");
     assert_non_null(strstr(w->answers[0].at, "[ {\"name\":\"a\"} ]"));
     own.mode = 1;
-    struct herd_places_ask *ask = world_ask(w, UCLA, 2);
-    assert_non_null(ask);
-    herd_lookup_answer(own.pending, herd_span_of(TWO)); /* later */
+    struct herd_places_request *request = world_ask(w, UCLA, 2);
+    assert_non_null(request);
+    herd_provider_call_answer(own.pending, herd_span_of(TWO)); /* later */
     assert_int_equal(w->answered, 2);
-    ask = world_ask(w, UCLA, 3);
-    herd_places_cancel(ask);
+    request = world_ask(w, UCLA, 3);
+    herd_places_cancel(request);
     assert_int_equal(own.cancelled, 1);
     own.mode = 2;
     assert_null(world_ask(w, UCLA, 4));
@@ -304,7 +304,7 @@ static void test_own_provider(void **state)
 struct again {
     struct world *w;
     size_t answers;
-    struct herd_places_ask *other;
+    struct herd_places_request *other;
 };
 
 static void answer_again(void *ctx, struct herd_span json, const char *origin)
@@ -318,9 +318,9 @@ static void answer_again(void *ctx, struct herd_span json, const char *origin)
     again->other = NULL;
     if (again->answers < 50) {
         struct herd_places_question q = {0};
-        struct herd_places_ask *ask;
+        struct herd_places_request *request;
         assert_int_equal(herd_places_query_make_iso(&q, herd_span_of(UCLA), herd_span_of("10"), 3), 0);
-        assert_int_equal(herd_places_ask(again->w->places, &q.query, answer_again, again, &ask), 0);
+        assert_int_equal(herd_places_lookup(again->w->places, &q.query, answer_again, again, &request), 0);
         herd_places_query_fini(&q);
     }
 }
@@ -334,9 +334,9 @@ static void test_from_inside_an_answer(void **state)
     world_provider(w, "google-legacy", stub_url(w->stub, "/"));
     world_open(w);
     struct herd_places_question q = {0};
-    struct herd_places_ask *ask;
+    struct herd_places_request *request;
     assert_int_equal(herd_places_query_make_iso(&q, herd_span_of(UCLA), herd_span_of("10"), 3), 0);
-    assert_int_equal(herd_places_ask(w->places, &q.query, answer_again, &again, &ask), 0);
+    assert_int_equal(herd_places_lookup(w->places, &q.query, answer_again, &again, &request), 0);
     again.other = world_ask(w, UCLA, 3);
     herd_places_query_fini(&q);
     run_until(w->base, &again.answers, 50);

@@ -74,7 +74,7 @@ static int open_with(struct world *w)
 {
     int err = herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault);
     if (err < 0)
-        no_canary("a fault", w->fault.what, strlen(w->fault.what));
+        no_canary("a fault", w->fault.message, strlen(w->fault.message));
     return err;
 }
 
@@ -106,8 +106,8 @@ static void test_files(void **state)
         struct herd_config_provider *p = world_provider(w, "google-new", stub_url(w->stub, "/"));
         p->key_file = path;
         int err = open_with(w);
-        if (err != rows[i].err || !strstr(w->fault.what, rows[i].part))
-            fail_msg("row %zu: %d %s", i, err, w->fault.what);
+        if (err != rows[i].err || !strstr(w->fault.message, rows[i].part))
+            fail_msg("row %zu: %d %s", i, err, w->fault.message);
         if (err == 0) {
             world_ask(w, UCLA, 5);
             run_until(w->base, &w->answered, 1);
@@ -128,7 +128,7 @@ static void test_foreign_group(void **state)
     write_key(CANARY, 0440);
     if (chown(path, (uid_t)-1, 54321) == 0) {
         assert_int_equal(open_with(w), HERD_E_ACCESS);
-        assert_non_null(strstr(w->fault.what, "can be read by others (mode 440, group 54321)"));
+        assert_non_null(strstr(w->fault.message, "can be read by others (mode 440, group 54321)"));
         assert_int_equal(chmod(path, 0400), 0);
     }
     assert_int_equal(open_with(w), 0);
@@ -148,7 +148,7 @@ static void test_missing_and_reloaded(void **state)
     p->key_file = NULL;
     p->key_env = NULL;
     assert_int_equal(open_with(w), HERD_E_ACCESS);
-    assert_non_null(strstr(w->fault.what, "needs a key"));
+    assert_non_null(strstr(w->fault.message, "needs a key"));
     p->key_env = (char *)(uintptr_t) "HERD_NO_SUCH_VARIABLE";
     assert_int_equal(open_with(w), HERD_E_ACCESS);
     /* A new key takes effect on reload; a broken one leaves the old one in force. */
@@ -201,7 +201,7 @@ static void test_urls(void **state)
         world_provider(w, "google-new", rows[i].url);
         int err = open_with(w);
         if ((err == 0) != rows[i].good || (err < 0 && err != HERD_E_SYNTAX))
-            fail_msg("%s: %d %s", rows[i].url, err, w->fault.what);
+            fail_msg("%s: %d %s", rows[i].url, err, w->fault.message);
         world_free(w);
     }
 }

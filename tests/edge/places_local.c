@@ -183,7 +183,7 @@ static void test_broken_in_a_chain(void **state)
     google->key_file = key;
     world_provider(w, "file", NULL)->file = path;
     assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_IO);
-    assert_non_null(strstr(w->fault.what, "key file"));
+    assert_non_null(strstr(w->fault.message, "key file"));
     world_free(w);
 }
 
@@ -205,13 +205,13 @@ static void test_no_regular_file(void **state)
     w = world_new();
     world_provider(w, "file", NULL)->file = path;
     assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_IO);
-    assert_non_null(strstr(w->fault.what, "a FIFO"));
+    assert_non_null(strstr(w->fault.message, "a FIFO"));
     world_free(w);
     unlink(path);
     w = world_new();
     world_provider(w, "file", NULL)->file = (char *)(uintptr_t) "/tmp";
     assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_IO);
-    assert_non_null(strstr(w->fault.what, "a directory"));
+    assert_non_null(strstr(w->fault.message, "a directory"));
     world_free(w);
 }
 
@@ -283,7 +283,7 @@ static void test_broken_at_the_start(void **state)
     write_file("{\"type\":\"FeatureCollection\",\n\"features\":[\n{\"type\":\"Feature\",\"geometry\":{\"type\":"
                "\"Point\",\"coordinates\":[34,-118]}}]}");
     assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_RANGE);
-    assert_non_null(strstr(w->fault.what, ", line 3: latitude beyond 90"));
+    assert_non_null(strstr(w->fault.message, ", line 3: latitude beyond 90"));
     w->providers[0].file = NULL;
     assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_SYNTAX);
     w->providers[0].file = (char *)(uintptr_t) "/nonexistent/file";

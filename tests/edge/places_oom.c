@@ -118,7 +118,7 @@ static bool look_up(const char *kind, const char *url_path, const char *reply, l
 {
     struct world *w = world_new();
     struct herd_places_question q = {0};
-    struct herd_places_ask *ask;
+    struct herd_places_request *request;
     size_t answers = 0;
     w->plans[0] = reply_with(reply);
     world_provider(w, kind, url_path ? stub_url(w->stub, url_path) : NULL)->cache_ms = 1000;
@@ -126,7 +126,7 @@ static bool look_up(const char *kind, const char *url_path, const char *reply, l
     alloc_fail_at = n;
     int err = herd_places_new(&w->places, w->base, &w->config, NULL, &w->fault);
     if (err == 0)
-        err = herd_places_ask(w->places, &q.query, count_answer, &answers, &ask);
+        err = herd_places_lookup(w->places, &q.query, count_answer, &answers, &request);
     assert_true(err == 0 || err == HERD_E_NOMEM);
     if (err == 0) {
         for (int i = 0; i < 100000 && !answers; i++)

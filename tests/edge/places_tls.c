@@ -165,11 +165,11 @@ static void on_done(void *ctx, const struct herd_fetch_result *result)
     outcome->done++;
 }
 
-static void fetch_once(struct herd_fetch_site *site, const char *url, int64_t timeout_ms, struct outcome *outcome,
-                       struct herd_fetch_call **ret_call)
+static void fetch_once(struct herd_fetch_origin *origin, const char *url, int64_t timeout_ms,
+                       struct outcome *outcome, struct herd_fetch_call **ret_call)
 {
     struct herd_fetch_request request = {.url = url, .timeout_ms = timeout_ms, .body_max_bytes = 10000};
-    assert_int_equal(herd_fetch_start(site, &request, on_done, outcome, ret_call), 0);
+    assert_int_equal(herd_fetch_start(origin, &request, on_done, outcome, ret_call), 0);
 }
 
 static void test_names(void **state)
@@ -179,7 +179,7 @@ static void test_names(void **state)
     struct world *w = tls_world(tls);
     struct names names = {0};
     struct herd_fetch *fetch;
-    struct herd_fetch_site *site;
+    struct herd_fetch_origin *origin;
     struct herd_fetch_call *call;
     struct outcome outcome = {0};
     const char *why;
@@ -188,16 +188,16 @@ static void test_names(void **state)
     assert_int_equal(herd_fetch_new(&fetch, w->base), 0);
     assert_int_equal(herd_fetch_resolver(fetch, names.address), 0);
     snprintf(url, sizeof url, "https://places.test:%u/x", stub_port(w->stub));
-    assert_int_equal(herd_fetch_site_new(fetch, &site, url, ca_path, &why), 0);
+    assert_int_equal(herd_fetch_origin_new(fetch, &origin, url, ca_path, &why), 0);
 
     names.none = true; /* no such name */
-    fetch_once(site, url, 5000, &outcome, &call);
+    fetch_once(origin, url, 5000, &outcome, &call);
     run_until(w->base, &outcome.done, 1);
     assert_int_equal(outcome.err, HERD_E_ADDRESS);
 
     names.none = false;
     for (size_t i = 2; i <= 4; i++) {
-        fetch_once(site, url, 5000, &outcome, &call);
+        fetch_once(origin, url, 5000, &outcome, &call);
         run_until(w->base, &outcome.done, i);
         assert_int_equal(outcome.err, 0);
         assert_int_equal(outcome.http_status, 200);
@@ -230,7 +230,7 @@ static void test_silent_name_server(void **state)
     struct event_base *base = event_base_new();
     struct names names = {.silent = true};
     struct herd_fetch *fetch;
-    struct herd_fetch_site *site;
+    struct herd_fetch_origin *origin;
     struct herd_fetch_call *call, *calls[20];
     struct outcome outcome = {0};
     struct timeval tick = {0, 5000};
@@ -240,20 +240,20 @@ static void test_silent_name_server(void **state)
     event_add(ticker, &tick);
     assert_int_equal(herd_fetch_new(&fetch, base), 0);
     assert_int_equal(herd_fetch_resolver(fetch, names.address), 0);
-    assert_int_equal(herd_fetch_site_new(fetch, &site, "https://places.test/", NULL, &why), 0);
+    assert_int_equal(herd_fetch_origin_new(fetch, &origin, "https://places.test/", NULL, &why), 0);
     int64_t begin_ms = herd_fetch_now_ms();
-    fetch_once(site, "https://places.test/", 300, &outcome, &call);
+    fetch_once(origin, "https://places.test/", 300, &outcome, &call);
     run_until(base, &names.asked, 1);
     run_until(base, &outcome.done, 1);
     int64_t took_ms = herd_fetch_now_ms() - begin_ms;
     assert_int_equal(outcome.err, HERD_E_TIMEOUT);
     assert_in_range(took_ms, 290, 3000);
     for (size_t i = 0; i < 20; i++)
-        fetch_once(site, "https://places.test/", 60000, &outcome, &calls[i]);
+        fetch_once(origin, "https://places.test/", 60000, &outcome, &calls[i]);
     begin_ms = herd_fetch_now_ms();
     for (size_t i = 0; i < 20; i++)
         herd_fetch_cancel(calls[i]);
-    fetch_once(site, "https://places.test/", 60000, &outcome, &call);
+    fetch_once(origin, "https://places.test/", 60000, &outcome, &call);
     herd_fetch_free(fetch); /* with one still under way */
     assert_in_range(herd_fetch_now_ms() - begin_ms, 0, 1000);
     assert_int_equal(outcome.done, 1);

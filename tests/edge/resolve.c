@@ -23,17 +23,17 @@ static void test_free_while_resolving(void **state)
 static void test_free_server_while_resolving(void **state)
 {
     struct world *w = *state;
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     herd_config_free(w->config);
     assert_int_equal(
         herd_config_parse(&w->config,
                           herd_span_of("{\"servers\": {\"A\": {\"port\": 1}, \"B\": {\"host\": "
                                        "\"no-such-host.invalid\", \"port\": 2}}, \"links\": [[\"A\", \"B\"]]}"),
-                          &fault),
+                          &diagnostic),
         0);
     const struct herd_server_options options = {.name = "A", .config = w->config, .dont_listen = true};
     for (int turns = 0; turns < 3; turns++) {
-        assert_int_equal(herd_server_new(&w->server, w->base, &options, &fault), 0);
+        assert_int_equal(herd_server_new(&w->server, w->base, &options, &diagnostic), 0);
         for (int i = 0; i < turns; i++)
             event_base_loop(w->base, EVLOOP_NONBLOCK);
         herd_server_free(w->server);

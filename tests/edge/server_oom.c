@@ -206,20 +206,20 @@ static void make_server(struct duo *d, int i, int listen_fd)
         .log = d->log,
         .listen_fd = listen_fd,
         .hooks = {.ctx = d, .update = on_update, .peer = on_peer, .command = on_command, .stopped = on_stopped}};
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     plan.armed = true;
-    int err = herd_server_new(&d->server[i], d->base, &options, &fault);
+    int err = herd_server_new(&d->server[i], d->base, &options, &diagnostic);
     plan.armed = false;
     if (err == 0)
         return;
-    assert_true(fault.what[0] != '\0' && d->server[i] == NULL);
-    if (herd_server_new(&d->server[i], d->base, &options, &fault) < 0) /* the descriptor remained ours */
-        fail_msg("%s", fault.what);
+    assert_true(diagnostic.message[0] != '\0' && d->server[i] == NULL);
+    if (herd_server_new(&d->server[i], d->base, &options, &diagnostic) < 0) /* the descriptor remained ours */
+        fail_msg("%s", diagnostic.message);
 }
 
 static void begin(struct duo *d)
 {
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     char json[1000];
     uint16_t plain_port;
     int fds[2];
@@ -239,8 +239,8 @@ static void begin(struct duo *d)
              "\"places\":{\"provider\":\"overpass\",\"url\":\"http://127.0.0.1:%u/\",\"timeout_ms\":100},"
              "\"limits\":{\"redial_min_ms\":1,\"redial_max_ms\":20,\"peer_ping_ms\":50,\"peer_hello_ms\":200}}",
              d->port[0], d->port[1], plain_port, (long)getpid(), plain_port);
-    if (herd_config_parse(&d->config, herd_span_of(json), &fault) < 0)
-        fail_msg("%s", fault.what);
+    if (herd_config_parse(&d->config, herd_span_of(json), &diagnostic) < 0)
+        fail_msg("%s", diagnostic.message);
     make_server(d, 0, fds[0]);
     make_server(d, 1, fds[1]);
 }

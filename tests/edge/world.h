@@ -26,7 +26,7 @@ struct world {
     struct herd_log *log;
     struct herd_config config;
     struct herd_config_provider providers[4];
-    struct herd_config_fault fault;
+    struct herd_diagnostic fault;
     struct herd_places *places;
     struct herd_buf answers[ANSWERS_MAX];
     char origins[ANSWERS_MAX][32];
@@ -78,7 +78,7 @@ static inline struct herd_config_provider *world_provider(struct world *w, const
 static inline void world_open(struct world *w)
 {
     if (herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault) < 0)
-        fail_msg("%s", w->fault.what);
+        fail_msg("%s", w->fault.message);
 }
 
 static inline void world_free(struct world *w)
@@ -106,14 +106,14 @@ static inline void world_answer(void *ctx, struct herd_span json, const char *or
     w->answered++;
 }
 
-static inline struct herd_places_ask *world_ask(struct world *w, const char *place, unsigned bound)
+static inline struct herd_places_request *world_ask(struct world *w, const char *place, unsigned bound)
 {
     struct herd_places_question q = {0};
-    struct herd_places_ask *ask;
+    struct herd_places_request *request;
     assert_int_equal(herd_places_query_make_iso(&q, herd_span_of(place), herd_span_of("10"), bound), 0);
-    assert_int_equal(herd_places_ask(w->places, &q.query, world_answer, w, &ask), 0);
+    assert_int_equal(herd_places_lookup(w->places, &q.query, world_answer, w, &request), 0);
     herd_places_query_fini(&q);
-    return ask;
+    return request;
 }
 
 static inline struct stub_plan reply_with(const char *body)

@@ -26,29 +26,30 @@ static void check_places(const char *path, FILE *want)
 {
     struct herd_points *points = NULL;
     struct herd_points_summary summary;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     char line[512], text[512];
     unsigned at, item;
     size_t taken, skipped, faulty, lines = 0;
-    int err = herd_points_load(&points, path, NULL, &summary, &fault), part = 0;
+    int err = herd_points_load(&points, path, NULL, &summary, &diagnostic), part = 0;
     for (; next_line(want, line); lines++) {
         if (sscanf(line, "error line %u: %n", &at, &part) == 1) {
-            if (err == 0 || fault.line != at || !strstr(fault.what, line + part))
-                fail_msg("%s: %d, line %u: %s; not %s", path, err, fault.line, fault.what, line);
+            if (err == 0 || diagnostic.line != at || !strstr(diagnostic.message, line + part))
+                fail_msg("%s: %d, line %u: %s; not %s", path, err, diagnostic.line, diagnostic.message, line);
             continue;
         }
         if (err < 0)
-            fail_msg("%s: line %u: %s", path, fault.line, fault.what);
+            fail_msg("%s: line %u: %s", path, diagnostic.line, diagnostic.message);
         if (sscanf(line, "points %zu skipped %zu faulty %zu", &taken, &skipped, &faulty) == 3) {
             if (herd_points_count(points) != taken || summary.taken != taken || summary.skipped != skipped ||
                 summary.faulty != faulty)
                 fail_msg("%s: points %zu skipped %zu faulty %zu (line %u: %s); not %s", path, summary.taken,
-                         summary.skipped, summary.faulty, summary.first.line, summary.first.what, line);
+                         summary.skipped, summary.faulty, summary.first.line, summary.first.message, line);
         } else if (sscanf(line, "first line %u feature %u: %n", &at, &item, &part) == 2 ||
                    (item = 0, sscanf(line, "first line %u: %n", &at, &part) == 1)) {
-            if (summary.first.line != at || summary.first_item != item || !strstr(summary.first.what, line + part))
+            if (summary.first.line != at || summary.first_item != item ||
+                !strstr(summary.first.message, line + part))
                 fail_msg("%s: line %u, feature %zu: %s; not %s", path, summary.first.line, summary.first_item,
-                         summary.first.what, line);
+                         summary.first.message, line);
         } else {
             char word[16];
             if (sscanf(line, "%15s %511[^\n]", word, text) != 2 || !has_point(points, word, text))
@@ -69,7 +70,7 @@ static void check_overpass(const char *path, FILE *want)
 {
     static char body[65536];
     struct herd_places_question q = {0};
-    struct herd_judgement judgement;
+    struct herd_reply_class reply_class;
     struct herd_buf out = {0};
     char line[512], name[600];
     const char *at;
@@ -78,15 +79,16 @@ static void check_overpass(const char *path, FILE *want)
     size_t len = fread(body, 1, sizeof body, file), lines = 0;
     fclose(file);
     assert_int_equal(herd_places_query_make_iso(&q, herd_span_of("+48.85+002.35"), herd_span_of("1"), 20), 0);
-    assert_int_equal(herd_overpass_judge(&(struct herd_reply){200, {body, len}}, &q.query, &out, &judgement), 0);
+    assert_int_equal(herd_overpass_classify(&(struct herd_reply){200, {body, len}}, &q.query, &out, &reply_class),
+                     0);
     assert_int_equal(herd_buf_add(&out, "", 1), 0);
     at = out.at;
     for (; next_line(want, line); lines++) {
         if (strncmp(line, "failed ", 7) == 0) {
-            if (judgement.verdict != HERD_REPLY_FAILED || !strstr(judgement.why, line + 7))
-                fail_msg("%s: %s", path, judgement.why);
-        } else if (judgement.verdict == HERD_REPLY_FAILED) {
-            fail_msg("%s: %s", path, judgement.why);
+            if (reply_class.verdict != HERD_REPLY_FAILED || !strstr(reply_class.why, line + 7))
+                fail_msg("%s: %s", path, reply_class.why);
+        } else if (reply_class.verdict == HERD_REPLY_FAILED) {
+            fail_msg("%s: %s", path, reply_class.why);
         } else if (strncmp(line, "not ", 4) == 0) {
             if (strstr(out.at, line + 4))
                 fail_msg("%s: %s is in %s", path, line + 4, out.at);

@@ -21,13 +21,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct herd_record record_of(const struct herd_command *c)
 {
-    return (struct herd_record){c->server, c->diff, c->id, c->place, c->time, c->time_ns};
+    return (struct herd_record){c->server, c->diff, c->id, c->position, c->time, c->time_ns};
 }
 
 static bool same(const struct herd_record *a, const struct herd_record *b)
 {
     return herd_span_equal(a->server, b->server) && herd_span_equal(a->diff, b->diff) &&
-           herd_span_equal(a->id, b->id) && herd_span_equal(a->place, b->place) &&
+           herd_span_equal(a->id, b->id) && herd_span_equal(a->position, b->position) &&
            herd_span_equal(a->time, b->time) && a->time_ns == b->time_ns;
 }
 
@@ -39,13 +39,13 @@ static void put(struct herd_store *store, const struct herd_command *c)
     enum herd_put verdict;
     uint32_t slot;
     MUST(herd_store_put(store, &record, &verdict, &slot) == 0);
-    MUST(herd_store_at(store, slot, &stored));
+    MUST(herd_store_get_slot(store, slot, &stored));
     MUST((verdict == HERD_PUT_OLDER) == !same(&record, &stored));
     MUST(herd_store_format(store, slot, &line) == 0);
     MUST(line.at[line.len - 1] == '\n');
     MUST(herd_command_parse((struct herd_span){line.at, line.len - 1}, &d) == HERD_AT);
     struct herd_record back = record_of(&d);
-    MUST(herd_store_at(store, slot, &stored) && same(&stored, &back));
+    MUST(herd_store_get_slot(store, slot, &stored) && same(&stored, &back));
     herd_buf_fini(&line);
 }
 

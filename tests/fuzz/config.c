@@ -17,12 +17,12 @@ static void check(bool is_so)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     struct herd_config *config = NULL, *again = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     struct herd_buf first = {0}, second = {0};
-    int err = herd_config_parse(&config, (struct herd_span){(const char *)bytes, len}, &fault);
+    int err = herd_config_parse(&config, (struct herd_span){(const char *)bytes, len}, &diagnostic);
     if (err < 0) {
-        check(!config && fault.what[0] && memchr(fault.what, '\0', sizeof fault.what));
-        check(err == HERD_E_NOMEM || (fault.line >= 1 && fault.column >= 1));
+        check(!config && diagnostic.message[0] && memchr(diagnostic.message, '\0', sizeof diagnostic.message));
+        check(err == HERD_E_NOMEM || (diagnostic.line >= 1 && diagnostic.column >= 1));
         return 0;
     }
     check(config->server_count > 0 && config->provider_count > 0);

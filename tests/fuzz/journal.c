@@ -4,8 +4,8 @@
  * as a journal, the same again. The first byte says how long pieces are, and whether every line first gets
  * the checksum that it ought to have: no fuzzer finds those by itself.
  */
+#include "../../lib/core/journal/journal_encoder.h"
 #include "../../lib/core/journal/replay.h"
-#include "../../lib/core/journal/scribe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bytes = (struct herd_span){fixed.at, fixed.len};
     }
     struct herd_node *whole = new_node(1), *pieces = new_node(2), *again = new_node(3);
-    struct herd_scribe scribe = {0};
-    MUST(herd_scribe_open(&scribe, whole) == 0);
+    struct herd_journal_encoder encoder = {0};
+    MUST(herd_journal_encoder_open(&encoder, whole) == 0);
     struct herd_replay a = read_in(whole, bytes, bytes.len ? bytes.len : 1);
     struct herd_replay b = read_in(pieces, bytes, (size_t)data[0] / 2 + 1);
     MUST(a.lines == b.lines && a.records == b.records && a.corrupt == b.corrupt && a.refused == b.refused);
@@ -82,13 +82,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(digest == herd_store_digest(herd_node_store(pieces)));
 
     uint32_t slot = 0, slots = herd_store_slots(herd_node_store(whole));
-    MUST(herd_scribe_begin(&journal) == 0);
+    MUST(herd_journal_encode_header(&journal) == 0);
     while (slot < slots)
-        MUST(herd_scribe_copy(&scribe, &slot, slots, 100, &journal) >= 0);
+        MUST(herd_journal_encode_range(&encoder, &slot, slots, 100, &journal) >= 0);
     struct herd_replay c = read_in(again, (struct herd_span){journal.at, journal.len}, 1000);
     MUST(c.corrupt == 0 && c.begun && c.records == herd_store_count(herd_node_store(whole)));
     MUST(digest == herd_store_digest(herd_node_store(again)));
-    herd_scribe_close(&scribe);
+    herd_journal_encoder_close(&encoder);
     herd_node_free(whole);
     herd_node_free(pieces);
     herd_node_free(again);

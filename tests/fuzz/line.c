@@ -4,7 +4,7 @@
  * read, where usual ones are read in one pass, is what it is alone; cutting lines piece by piece gives the same
  * lines as cutting them at once.
  */
-#include "../../lib/core/protocol/read.h"
+#include "../../lib/core/protocol/parse_bounded.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -27,10 +27,10 @@ static void check_inside(struct herd_span part, struct herd_span line)
 
 static void check_place(struct herd_span text)
 {
-    struct herd_place place;
-    MUST(herd_place_parse(text, &place) == 0);
-    MUST(place.lat.len + place.lon.len == text.len);
-    MUST(fabs(herd_place_degrees(place.lat)) <= 90 && fabs(herd_place_degrees(place.lon)) <= 180);
+    struct herd_position position;
+    MUST(herd_position_parse(text, &position) == 0);
+    MUST(position.lat.len + position.lon.len == text.len);
+    MUST(fabs(herd_coordinate_degrees(position.lat)) <= 90 && fabs(herd_coordinate_degrees(position.lon)) <= 180);
 }
 
 static void again(const struct herd_command *c, struct herd_buf *out)
@@ -40,7 +40,7 @@ static void again(const struct herd_command *c, struct herd_buf *out)
     MUST(out->at[out->len - 1] == '\n');
     MUST(herd_command_parse(line, &d) == c->verb);
     if (c->verb == HERD_IAMAT)
-        MUST(herd_span_equal(c->id, d.id) && herd_span_equal(c->place, d.place) &&
+        MUST(herd_span_equal(c->id, d.id) && herd_span_equal(c->position, d.position) &&
              herd_span_equal(c->time, d.time) && c->time_ns == d.time_ns);
     if (c->verb == HERD_WHATSAT)
         MUST(herd_span_equal(c->id, d.id) && herd_span_equal(c->radius, d.radius) && c->bound == d.bound);
@@ -59,10 +59,10 @@ static void check_in_read(struct herd_span line, const char *limit)
 {
     struct herd_command alone = {0}, inside = {0};
     enum herd_verb verb = herd_command_parse(line, &alone);
-    MUST(herd_command_read(line, limit, &inside) == verb);
+    MUST(herd_command_parse_bounded(line, limit, &inside) == verb);
     if (verb != HERD_IAMAT && verb != HERD_AT)
         return;
-    MUST(same_bytes(alone.id, inside.id) && same_bytes(alone.place, inside.place) &&
+    MUST(same_bytes(alone.id, inside.id) && same_bytes(alone.position, inside.position) &&
          same_bytes(alone.time, inside.time) && alone.time_ns == inside.time_ns);
     if (verb == HERD_AT)
         MUST(same_bytes(alone.server, inside.server) && same_bytes(alone.diff, inside.diff));
@@ -75,11 +75,11 @@ static void check_line(struct herd_span line)
     switch (herd_command_parse(line, &c)) {
     case HERD_IAMAT:
         check_inside(c.id, line);
-        check_inside(c.place, line);
+        check_inside(c.position, line);
         check_inside(c.time, line);
-        check_place(c.place);
-        MUST(c.time_ns >= 0 && herd_stamp_compare(c.time, c.time) == 0);
-        MUST(herd_format_iamat(&out, c.id, c.place, c.time) == 0);
+        check_place(c.position);
+        MUST(c.time_ns >= 0 && herd_timestamp_compare(c.time, c.time) == 0);
+        MUST(herd_format_iamat(&out, c.id, c.position, c.time) == 0);
         again(&c, &out);
         break;
     case HERD_WHATSAT:

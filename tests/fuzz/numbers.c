@@ -5,7 +5,7 @@
  */
 #include "exact.h"
 
-#include "../../lib/core/protocol/read.h"
+#include "../../lib/core/protocol/parse_bounded.h"
 #include "../../lib/core/store/pack.h"
 
 #include <stdio.h>
@@ -24,7 +24,7 @@ static void check_degrees(struct herd_span half, const struct exact *number)
     MUST(copy);
     memcpy(copy, half.at, half.len);
     copy[half.len] = '\0';
-    double want = strtod(copy, NULL), got = herd_place_degrees(half);
+    double want = strtod(copy, NULL), got = herd_coordinate_degrees(half);
     free(copy);
     long first = exact_high(number), last = exact_low(number);
     while (first > last && exact_at(number, first - 1) == 0)
@@ -47,14 +47,14 @@ static void check_place(struct herd_span text)
     int want = HERD_E_SYNTAX;
     if (middle > 1 && end > middle + 1 && end == len)
         want = exact_compare(&lat, &lat_max) > 0 || exact_compare(&lon, &lon_max) > 0 ? HERD_E_RANGE : 0;
-    struct herd_place place;
-    MUST(herd_place_parse(text, &place) == want);
+    struct herd_position position;
+    MUST(herd_position_parse(text, &position) == want);
     if (want)
         return;
-    MUST(place.lat.at == text.at && place.lat.len == (size_t)middle);
-    MUST(place.lon.at == text.at + middle && place.lon.len == (size_t)(len - middle));
-    check_degrees(place.lat, &lat);
-    check_degrees(place.lon, &lon);
+    MUST(position.lat.at == text.at && position.lat.len == (size_t)middle);
+    MUST(position.lon.at == text.at + middle && position.lon.len == (size_t)(len - middle));
+    check_degrees(position.lat, &lat);
+    check_degrees(position.lon, &lon);
 }
 
 static bool check_stamp(struct herd_span text, struct exact *ret)
@@ -63,7 +63,7 @@ static bool check_stamp(struct herd_span text, struct exact *ret)
     long len = (long)text.len;
     bool is_stamp = len > 0 && exact_scan(text.at, len, ret) == len;
     int64_t ns;
-    int err = herd_stamp_parse(text, &ns);
+    int err = herd_timestamp_parse(text, &ns);
     MUST(err == (!is_stamp ? HERD_E_SYNTAX : exact_compare(ret, &max) > 0 ? HERD_E_RANGE : 0));
     if (err)
         return false;
@@ -110,12 +110,12 @@ static void check_radius(struct herd_span text)
 }
 
 /* The same line alone and with more behind it, which may be read in one pass. */
-static void check_line(struct herd_span place, struct herd_span time)
+static void check_line(struct herd_span position, struct herd_span time)
 {
     static const char more[] = "\nIAMAT behind +1.5-2.5 1621464827.959498503\n";
     struct herd_buf bytes = {0};
     MUST(herd_buf_add(&bytes, "AT Riley +0.263873386 kiwi ", 27) == 0 &&
-         herd_buf_add(&bytes, place.at, place.len) == 0 && herd_buf_add(&bytes, " ", 1) == 0 &&
+         herd_buf_add(&bytes, position.at, position.len) == 0 && herd_buf_add(&bytes, " ", 1) == 0 &&
          herd_buf_add(&bytes, time.at, time.len) == 0);
     size_t len = bytes.len;
     MUST(herd_buf_add(&bytes, more, sizeof more - 1) == 0);
@@ -124,14 +124,15 @@ static void check_line(struct herd_span place, struct herd_span time)
     memcpy(alone, bytes.at, len);
     struct herd_command a, b;
     enum herd_verb verb = herd_command_parse((struct herd_span){alone, len}, &a);
-    MUST(herd_command_read((struct herd_span){bytes.at, len}, bytes.at + bytes.len, &b) == verb);
-    struct herd_place read;
+    MUST(herd_command_parse_bounded((struct herd_span){bytes.at, len}, bytes.at + bytes.len, &b) == verb);
+    struct herd_position read;
     int64_t ns;
-    MUST((verb == HERD_AT) == (herd_place_parse(place, &read) == 0 && herd_stamp_parse(time, &ns) == 0));
+    MUST((verb == HERD_AT) == (herd_position_parse(position, &read) == 0 && herd_timestamp_parse(time, &ns) == 0));
     if (verb == HERD_AT)
         MUST(herd_span_equal(a.server, b.server) && herd_span_equal(a.diff, b.diff) &&
-             herd_span_equal(a.id, b.id) && herd_span_equal(a.place, place) && herd_span_equal(b.place, place) &&
-             herd_span_equal(a.time, time) && herd_span_equal(b.time, time) && a.time_ns == ns && b.time_ns == ns);
+             herd_span_equal(a.id, b.id) && herd_span_equal(a.position, position) &&
+             herd_span_equal(b.position, position) && herd_span_equal(a.time, time) &&
+             herd_span_equal(b.time, time) && a.time_ns == ns && b.time_ns == ns);
     free(alone);
     herd_buf_fini(&bytes);
 }
@@ -170,8 +171,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_diff(first);
     check_packed(first);
     if (check_stamp(first, &a) && check_stamp(second, &b)) {
-        MUST(sign(herd_stamp_compare(first, second)) == sign(exact_compare(&a, &b)));
-        MUST(sign(herd_stamp_compare(second, first)) == sign(exact_compare(&b, &a)));
+        MUST(sign(herd_timestamp_compare(first, second)) == sign(exact_compare(&a, &b)));
+        MUST(sign(herd_timestamp_compare(second, first)) == sign(exact_compare(&b, &a)));
     }
     if (one_field) {
         check_radius(first);

@@ -6,15 +6,15 @@
 #include "places.h"
 
 static inline int read_file(enum herd_points_format format, struct herd_span bytes, size_t cut,
-                            struct herd_points *points, struct herd_config_fault *fault)
+                            struct herd_points *points, struct herd_diagnostic *diagnostic)
 {
     struct herd_points_reader *reader;
     check(herd_points_reader_new(&reader, format, points) == 0);
-    int err = herd_points_read(reader, (struct herd_span){bytes.at, cut}, fault);
+    int err = herd_points_read(reader, (struct herd_span){bytes.at, cut}, diagnostic);
     if (err == 0 && cut < bytes.len)
-        err = herd_points_read(reader, (struct herd_span){bytes.at + cut, bytes.len - cut}, fault);
+        err = herd_points_read(reader, (struct herd_span){bytes.at + cut, bytes.len - cut}, diagnostic);
     if (err == 0)
-        err = herd_points_read_end(reader, fault);
+        err = herd_points_read_end(reader, diagnostic);
     herd_points_reader_free(reader);
     return err;
 }
@@ -23,14 +23,14 @@ static inline void fuzz_places_file(enum herd_points_format format, const uint8_
 {
     struct herd_span bytes = {(const char *)at, len};
     struct herd_points *points = NULL, *again = NULL;
-    struct herd_config_fault fault = {0}, other = {0};
+    struct herd_diagnostic diagnostic = {0}, other = {0};
     check(herd_points_new(&points, "", "") == 0 && herd_points_new(&again, "", "") == 0);
-    int err = read_file(format, bytes, len, points, &fault);
+    int err = read_file(format, bytes, len, points, &diagnostic);
     check(read_file(format, bytes, len ? at[0] % len : 0, again, &other) == err);
-    check(fault.line == other.line && strcmp(fault.what, other.what) == 0);
-    check(err == 0 || fault.what[0]);
+    check(diagnostic.line == other.line && strcmp(diagnostic.message, other.message) == 0);
+    check(err == 0 || diagnostic.message[0]);
     check(herd_points_count(points) == herd_points_count(again));
-    check(herd_points_seal(points) == 0);
+    check(herd_points_build_index(points) == 0);
     for (size_t i = 0; i < herd_points_count(points) && i < 3; i++) {
         struct herd_point point;
         struct herd_buf out = {0};

@@ -6,16 +6,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     struct herd_span body = {(const char *)bytes, len};
     struct herd_places_question q = question(3);
-    struct herd_judgement judgement;
+    struct herd_reply_class reply_class;
     struct herd_buf out = {0};
-    check(herd_google_new_judge(&(struct herd_reply){200, body}, &q.query, &out, &judgement) == 0);
-    if (judgement.verdict == HERD_REPLY_ANSWER)
+    check(herd_google_new_classify(&(struct herd_reply){200, body}, &q.query, &out, &reply_class) == 0);
+    if (reply_class.verdict == HERD_REPLY_ANSWER)
         check_answer((struct herd_span){out.at, out.len}, 3);
     else
-        check(judgement.why[0] && !out.len);
+        check(reply_class.why[0] && !out.len);
     out.len = 0;
-    check(herd_google_new_judge(&(struct herd_reply){403, body}, &q.query, &out, &judgement) == 0);
-    check(judgement.verdict == HERD_REPLY_FAILED && !out.len);
+    check(herd_google_new_classify(&(struct herd_reply){403, body}, &q.query, &out, &reply_class) == 0);
+    check(reply_class.verdict == HERD_REPLY_FAILED && !out.len);
     herd_buf_fini(&out);
     herd_places_query_fini(&q);
     return 0;

@@ -52,7 +52,7 @@ static void start(struct world *w, int i)
                                         .peers = peers,
                                         .line_max_bytes = 300,
                                         .lookups_per_client_max = 2,
-                                        .owed_max_bytes = 200,
+                                        .queued_reply_max_bytes = 200,
                                         .records_max = 20};
     for (int k = 0; k < NODES; k++)
         if (k != i)
@@ -121,28 +121,28 @@ static void dial(struct world *w, int i, size_t peer)
         herd_node_dial_failed(w->node[i], peer, w->now);
         return;
     }
-    MUST(herd_session_dialled(w->node[i], &end->session, NULL, peer, w->now, &end[1].in) == 0);
+    MUST(herd_session_connected(w->node[i], &end->session, NULL, peer, w->now, &end[1].in) == 0);
     MUST(herd_session_open(w->node[to], &end[1].session, NULL, w->now) == 0);
 }
 
 static void line_timeout(struct world *w, struct end *end)
 {
-    struct herd_turn turn;
+    struct herd_input_result result;
     char *copy = malloc(end->in.len ? end->in.len : 1);
     MUST(copy != NULL);
     if (end->in.len)
         memcpy(copy, end->in.at, end->in.len);
-    MUST(herd_session_line_timeout(end->session, (struct herd_span){copy, end->in.len}, w->now, &turn) == 0);
+    MUST(herd_session_line_timeout(end->session, (struct herd_span){copy, end->in.len}, w->now, &result) == 0);
     free(copy);
-    MUST(turn.consumed == 0 || turn.consumed == end->in.len);
-    end->in.len -= turn.consumed;
+    MUST(result.consumed == 0 || result.consumed == end->in.len);
+    end->in.len -= result.consumed;
 }
 
 static void effects(struct world *w)
 {
     for (int i = 0; i < NODES; i++) {
         struct herd_effect e;
-        while (herd_node_effect(w->node[i], &e)) {
+        while (herd_node_next_effect(w->node[i], &e)) {
             if (e.kind == HERD_EFFECT_DIAL)
                 dial(w, i, e.peer);
             else if (e.kind == HERD_EFFECT_CLOSE)
@@ -172,31 +172,31 @@ static bool deliver(struct world *w, struct end *end, size_t len)
     MUST(copy != NULL);
     if (len)
         memcpy(copy, end->in.at, len);
-    struct herd_turn turn;
+    struct herd_input_result result;
     struct herd_span bytes = {copy, len};
-    MUST((last ? herd_session_end(end->session, bytes, w->now, out, &turn)
-               : herd_session_input(end->session, bytes, w->now, out, &turn)) == 0);
+    MUST((last ? herd_session_eof(end->session, bytes, w->now, out, &result)
+               : herd_session_input(end->session, bytes, w->now, out, &result)) == 0);
     free(copy);
-    MUST(turn.consumed <= len && out->len >= out_before);
+    MUST(result.consumed <= len && out->len >= out_before);
     MUST(out->len == out_before || out->at[out->len - 1] == '\n');
-    if (turn.consumed)
-        memmove(end->in.at, end->in.at + turn.consumed, end->in.len - turn.consumed);
-    end->in.len -= turn.consumed;
-    end->paused = turn.paused;
-    if (last && !turn.paused)
+    if (result.consumed)
+        memmove(end->in.at, end->in.at + result.consumed, end->in.len - result.consumed);
+    end->in.len -= result.consumed;
+    end->paused = result.blocked;
+    if (last && !result.blocked)
         end->eof = false;
-    if (turn.close)
+    if (result.close)
         close_end(w, end);
     effects(w);
-    return turn.consumed > 0 || turn.close || last;
+    return result.consumed > 0 || result.close || last;
 }
 
 static bool fill(struct world *w, struct end *end, size_t room)
 {
-    if (!end->session || !herd_session_wants(end->session))
+    if (!end->session || !herd_session_want_write(end->session))
         return false;
     size_t before = other(w, end)->in.len;
-    MUST(herd_session_fill(end->session, room, w->now, &other(w, end)->in) == 0);
+    MUST(herd_session_write(end->session, room, w->now, &other(w, end)->in) == 0);
     return other(w, end)->in.len > before;
 }
 

@@ -42,18 +42,18 @@ int main(int argc, char **argv)
     else if (*argv[2])
         provider.url = argv[2];
     struct herd_config config = {.providers = &provider, .provider_count = 1};
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     struct herd_places *places;
     struct herd_places_question q = {0};
-    struct herd_places_ask *ask;
+    struct herd_places_request *request;
     struct event_base *base = event_base_new();
     herd_limits_default(&config.limits);
-    if (!base || herd_places_new(&places, base, &config, NULL, &fault) < 0) {
-        fprintf(stderr, "%s\n", base ? fault.what : "no loop");
+    if (!base || herd_places_new(&places, base, &config, NULL, &diagnostic) < 0) {
+        fprintf(stderr, "%s\n", base ? diagnostic.message : "no loop");
         return 1;
     }
     if (herd_places_query_make_iso(&q, herd_span_of(argv[3]), herd_span_of(argv[4]), (unsigned)atoi(argv[5])) < 0 ||
-        herd_places_ask(places, &q.query, answer, NULL, &ask) < 0)
+        herd_places_lookup(places, &q.query, answer, NULL, &request) < 0)
         return 1;
     while (!answered && event_base_loop(base, EVLOOP_ONCE) >= 0)
         ;

@@ -18,12 +18,12 @@ static int ascending(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     struct herd_points *points;
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     struct herd_points_summary summary;
     size_t hits_seen = 0;
-    if (argc < 4 || herd_points_load(&points, argv[1], NULL, &summary, &fault) < 0) {
+    if (argc < 4 || herd_points_load(&points, argv[1], NULL, &summary, &diagnostic) < 0) {
         fprintf(stderr, "%s:%u: %s\n", argc < 4 ? "usage: geonames FILE ROWS CENTRES" : argv[1],
-                argc < 4 ? 0 : fault.line, argc < 4 ? "" : fault.what);
+                argc < 4 ? 0 : diagnostic.line, argc < 4 ? "" : diagnostic.message);
         return 1;
     }
     size_t count = herd_points_count(points);

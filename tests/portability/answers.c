@@ -23,7 +23,7 @@ static void as_answer(struct herd_span text)
     put("answer", err, herd_span_of(err < 0 ? why : ""));
     for (size_t i = 0; err == 0 && i < sizeof bounds / sizeof *bounds; i++) {
         struct herd_buf out = {0};
-        int cut = herd_answer_cut(&out, text, &shape, bounds[i]);
+        int cut = herd_answer_truncate(&out, text, &shape, bounds[i]);
         put("cut", cut, (struct herd_span){out.at, out.len});
         herd_buf_fini(&out);
     }
@@ -45,18 +45,18 @@ static void as_points(enum herd_points_format format, struct herd_span text)
 {
     struct herd_points *points = NULL;
     struct herd_points_reader *reader = NULL;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     int err = herd_points_new(&points, "", "");
     if (err == 0)
         err = herd_points_reader_new(&reader, format, points);
     for (size_t at = 0; err == 0 && at < text.len; at += 7)
         err = herd_points_read(reader, (struct herd_span){text.at + at, text.len - at < 7 ? text.len - at : 7},
-                               &fault);
+                               &diagnostic);
     if (err == 0)
-        err = herd_points_read_end(reader, &fault);
+        err = herd_points_read_end(reader, &diagnostic);
     if (err == 0)
-        err = herd_points_seal(points);
-    put("points", err, herd_span_of(fault.what));
+        err = herd_points_build_index(points);
+    put("points", err, herd_span_of(diagnostic.message));
     for (size_t i = 0; err == 0 && i < herd_points_count(points); i++) {
         struct herd_point point;
         herd_points_get(points, i, &point);

@@ -53,22 +53,22 @@ static void use_up(struct end *end, size_t consumed)
 /* A message is not cut by the network: as long as some of it is on its way there is no such time-out. */
 void world_line_timeout(struct world *w, struct end *end)
 {
-    struct herd_turn turn;
+    struct herd_input_result result;
     if (!end->session || end->in.len > end->shown || end->torn)
         return;
     struct herd_span bytes = {end->in.len ? end->in.at : "", end->shown};
     world_enter(w, end->node);
-    int err = herd_session_line_timeout(end->session, bytes, world_clock(w, end->node), &turn);
+    int err = herd_session_line_timeout(end->session, bytes, world_clock(w, end->node), &result);
     world_leave(w);
-    if (err < 0 || (turn.consumed != 0 && turn.consumed != end->shown))
-        sim_fail(w, "%s: time-out of a line: %d, %zu of %zu", w->nodes[end->node].name, err, turn.consumed,
+    if (err < 0 || (result.consumed != 0 && result.consumed != end->shown))
+        sim_fail(w, "%s: time-out of a line: %d, %zu of %zu", w->nodes[end->node].name, err, result.consumed,
                  end->shown);
-    if (turn.consumed && end->session->role == HERD_ROLE_CLIENT)
-        learn_lines(w, end, turn.consumed, false, true);
+    if (result.consumed && end->session->role == HERD_ROLE_CLIENT)
+        learn_lines(w, end, result.consumed, false, true);
     else
         model_follow(w, end->node);
-    w->figures->unfinished += turn.consumed > 0;
-    use_up(end, turn.consumed);
+    w->figures->unfinished += result.consumed > 0;
+    use_up(end, result.consumed);
 }
 
 static void deliver(struct world *w, struct end *end)
@@ -81,7 +81,7 @@ static void deliver(struct world *w, struct end *end)
         world_close(w, end);
         return;
     }
-    struct herd_turn turn = {0};
+    struct herd_input_result result = {0};
     struct herd_span bytes = {end->in.len ? end->in.at : "", end->shown};
 #ifdef SIM_EXACT_INPUT /* bytes end where their memory ends */
     char *copy = malloc(bytes.len ? bytes.len : 1);
@@ -91,8 +91,8 @@ static void deliver(struct world *w, struct end *end)
     w->out.len = 0;
     uint64_t failed = sim_alloc.failed;
     world_enter(w, node);
-    int err = last ? herd_session_end(end->session, bytes, world_clock(w, node), &w->out, &turn)
-                   : herd_session_input(end->session, bytes, world_clock(w, node), &w->out, &turn);
+    int err = last ? herd_session_eof(end->session, bytes, world_clock(w, node), &w->out, &result)
+                   : herd_session_input(end->session, bytes, world_clock(w, node), &w->out, &result);
     world_leave(w);
 #ifdef SIM_EXACT_INPUT /* bytes end where their memory ends */
     free(copy);
@@ -101,8 +101,8 @@ static void deliver(struct world *w, struct end *end)
     if (err < 0 && !(err == HERD_E_NOMEM && failed))
         sim_fail(w, "%s: input: %s", n->name, herd_strerror(err));
     bool is_link = err >= 0 && herd_session_peer(end->session) >= 0;
-    if (err >= 0 && turn.consumed > end->shown)
-        sim_fail(w, "%s used %zu bytes of %zu", n->name, turn.consumed, end->shown);
+    if (err >= 0 && result.consumed > end->shown)
+        sim_fail(w, "%s used %zu bytes of %zu", n->name, result.consumed, end->shown);
     if (err < 0) {
         world_close(w, end);
         model_follow(w, node);
@@ -111,13 +111,13 @@ static void deliver(struct world *w, struct end *end)
     world_send_out(w, end);
     plain = plain && end->session->role == HERD_ROLE_CLIENT;
     if (is_link || plain)
-        learn_lines(w, end, turn.consumed, was_link, plain);
+        learn_lines(w, end, result.consumed, was_link, plain);
     else
         model_follow(w, node);
-    use_up(end, turn.consumed);
-    if (turn.close)
+    use_up(end, result.consumed);
+    if (result.close)
         world_close(w, end);
-    else if (last && !turn.paused)
+    else if (last && !result.blocked)
         end->eof = false; /* it was told; a CLOSE effect follows */
 }
 
@@ -194,6 +194,6 @@ void world_move(struct world *w, struct end *end)
     world_turn(w, node);
     /* The sender may have more to say, now that less is on its way. */
     if (alive && conn->used && conn->serial == serial && !from->closed && sender >= 0 && from->session &&
-        end->in.len < w->room && herd_session_wants(from->session))
+        end->in.len < w->room && herd_session_want_write(from->session))
         world_event(w, w->now, EV_TURN, (uint32_t)sender, 0, w->nodes[sender].starts);
 }

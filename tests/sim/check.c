@@ -29,7 +29,7 @@ bool check_comparing(const struct world *w, struct conn *conn)
         if (end->frames > 0)
             return true;
         const struct herd_sync *sync = &peer_of(w, end)->sync;
-        if (herd_sync_wants(peer_of(w, end)) || sync->root_sent)
+        if (herd_sync_want_write(peer_of(w, end)) || sync->root_sent)
             return true;
     }
     return false;
@@ -53,9 +53,9 @@ static void check_digest(struct world *w, const struct sim_node *n)
     const struct herd_store *store = n->node->store;
     uint64_t total = 0, leaves = 0, bytes = (uint64_t)store->slots * 68;
     for (uint32_t slot = 0; slot < store->slots; slot++)
-        if (!herd_cell_empty(herd_store_cell(store, slot))) {
+        if (!herd_packed_record_empty(herd_store_packed(store, slot))) {
             total += herd_store_record_hash(store, slot);
-            bytes += herd_cell_apart_bytes(herd_store_cell(store, slot));
+            bytes += herd_packed_record_external_bytes(herd_store_packed(store, slot));
         }
     for (size_t leaf = 0; leaf < (size_t)1 << store->digest.bits; leaf++)
         leaves += store->digest.leaves[leaf];
@@ -65,13 +65,13 @@ static void check_digest(struct world *w, const struct sim_node *n)
         sim_fail(w, "%s counts its memory wrong", n->name);
 }
 
-static void check_reader(struct world *w, const struct sim_node *n, const struct herd_reader *reader)
+static void check_subscriber(struct world *w, const struct sim_node *n, const struct herd_subscriber *subscriber)
 {
     size_t bits = 0;
     for (uint32_t i = 0; i < n->node->changes.cap / 64; i++)
-        bits += (size_t)__builtin_popcountll(reader->bits[i]);
-    if (bits != reader->pending)
-        sim_fail(w, "%s: %zu bits are set, %zu counted", n->name, bits, reader->pending);
+        bits += (size_t)__builtin_popcountll(subscriber->bits[i]);
+    if (bits != subscriber->pending)
+        sim_fail(w, "%s: %zu bits are set, %zu counted", n->name, bits, subscriber->pending);
 }
 
 void check_node(struct world *w, int node)
@@ -104,7 +104,7 @@ void check_node(struct world *w, int node)
     }
     for (size_t p = 0; p < n->node->peer_count; p++)
         if (n->node->peers[p]->session)
-            check_reader(w, n, &n->node->peers[p]->reader);
+            check_subscriber(w, n, &n->node->peers[p]->subscriber);
 }
 
 /* The newest copies on their way to `end`. */
@@ -159,7 +159,7 @@ void check_links(struct world *w, int node)
             int32_t has = n->has[key];
             if (has == NO_VERSION || !model_within(w, to->node, has) ||
                 model_order(&w->model, v->has[key], has) >= 0 ||
-                herd_reader_has(&peer->reader, check_slot(w, node, key)))
+                herd_subscriber_has(&peer->subscriber, check_slot(w, node, key)))
                 continue;
             if (!looked)
                 copies(w, to, newest);
@@ -194,7 +194,7 @@ bool check_converged(struct world *w)
             if (n->peers_plain[p])
                 continue;
             struct end *end = check_link(w, a, n->peers[p]);
-            if (!end || n->node->peers[p]->reader.pending > 0)
+            if (!end || n->node->peers[p]->subscriber.pending > 0)
                 return false;
             const struct end *back = check_link(w, n->peers[p], a);
             if (!back || back != other_end(end) || end->in.len > 0 || end->eof || check_comparing(w, end->conn))

@@ -413,15 +413,15 @@ static int32_t least(struct world *w, int node, int32_t safe)
 void disk_open(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     if (!n->journals)
         return;
     enter(w, node);
     disk->trouble = false;
     const struct herd_journal_options options = {
         .node = n->node, .path = n->name, .sync_ns = disk->sync_ns, .compact_lines = disk->compact_lines};
-    if (herd_journal_open(&n->journal, &options, world_clock(w, node), &fault) < 0)
-        sim_fail(w, "%s cannot read its journal: %s", n->name, fault.what);
+    if (herd_journal_open(&n->journal, &options, world_clock(w, node), &diagnostic) < 0)
+        sim_fail(w, "%s cannot read its journal: %s", n->name, diagnostic.message);
     for (uint32_t v = 0, count = w->model.count; v < count; v++) /* what it may have corrected */
         if (w->model.versions[v].effective_ns > model_window_end(w, node))
             model_corrected(w, node, (int32_t)v);
@@ -442,7 +442,7 @@ void disk_turn(struct world *w, int node)
     enter(w, node);
     disk->trouble = !w->healed;
     world_enter(w, node);
-    herd_journal_turn(n->journal, world_clock(w, node));
+    herd_journal_run(n->journal, world_clock(w, node));
     world_leave(w);
 }
 

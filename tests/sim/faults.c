@@ -173,7 +173,7 @@ static void other_limits(struct world *w, struct sim_node *n)
     n->options.records_bytes_max =
         !rng_one_in(r, 4) ? 0 : (uint64_t)rng_in(r, 1, 200 * (int64_t)w->model.key_count);
     n->options.lookups_per_client_max = (size_t)rng_in(r, 0, 3);
-    n->options.owed_max_bytes = rng_one_in(r, 2) ? 0 : (size_t)rng_in(r, 1, 500);
+    n->options.queued_reply_max_bytes = rng_one_in(r, 2) ? 0 : (size_t)rng_in(r, 1, 500);
     n->options.line_max_bytes = rng_one_in(r, 2) ? 0 : (size_t)rng_in(r, 600, 5000);
     n->options.future_refuse = rng_one_in(r, 3);
     n->options.future_ns = rng_in(r, 0, 20) * SECOND;

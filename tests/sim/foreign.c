@@ -108,12 +108,12 @@ static void learn(struct world *w, int node, int32_t version)
 
 void foreign_report(struct world *w, int node, uint32_t key)
 {
-    char line[1024], time[64], place[64];
+    char line[1024], time[64], position[64];
     const struct sim_key *id = &w->model.keys[key];
-    load_draw(w, time, place);
+    load_draw(w, time, position);
     int len = snprintf(line, sizeof line, "AT %s %c%d.5%s %.*s %s %s", w->nodes[node].name,
                        rng_one_in(&w->workload, 4) ? '-' : '+', (int)rng_below(&w->workload, 3),
-                       rng_one_in(&w->workload, 2) ? "00000000" : "", (int)id->len, id->id, place, time);
+                       rng_one_in(&w->workload, 2) ? "00000000" : "", (int)id->len, id->id, position, time);
     w->figures->updates++;
     learn(w, node, model_add(w, key, (struct herd_span){line, (size_t)len}));
 }
@@ -237,10 +237,11 @@ void foreign_check(struct world *w, int node)
     for (size_t p = 0; n->node && p < n->node->peer_count; p++) {
         const struct herd_peer *peer = n->node->peers[p];
         const struct sim_node *v = &w->nodes[n->peers[p]];
-        if (!peer->plain || peer->behind || n->failing[p] || v->unnoticed[node] || !v->up)
+        if (!peer->plain || peer->needs_full_send || n->failing[p] || v->unnoticed[node] || !v->up)
             continue;
         for (uint32_t key = 0; key < w->model.key_count; key++)
-            if (newer(w, n->has[key], v->has[key]) && !herd_reader_has(&peer->reader, check_slot(w, node, key)) &&
+            if (newer(w, n->has[key], v->has[key]) &&
+                !herd_subscriber_has(&peer->subscriber, check_slot(w, node, key)) &&
                 !on_its_way(w, node, n->peers[p], key))
                 sim_fail(w, "%s will never tell %s: %.*s", n->name, v->name,
                          (int)w->model.versions[n->has[key]].len, w->model.texts[n->has[key]]);
@@ -260,8 +261,8 @@ bool foreign_settled(struct world *w)
     for (int i = 0; i < w->count; i++)
         for (size_t p = 0; p < w->nodes[i].node->peer_count; p++) {
             const struct herd_peer *peer = w->nodes[i].node->peers[p];
-            if (peer->plain && (w->nodes[i].failing[p] || peer->reader.pending > 0 || peer->dial_asked ||
-                                (peer->behind && w->nodes[i].node->store->count > 0)))
+            if (peer->plain && (w->nodes[i].failing[p] || peer->subscriber.pending > 0 || peer->dial_asked ||
+                                (peer->needs_full_send && w->nodes[i].node->store->count > 0)))
                 return false;
         }
     return true;

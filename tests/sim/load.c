@@ -58,7 +58,7 @@ static const char *const decimals[] = {
     "",    "",           "",           ".0",          ".5",           ".50",
     ".25", ".963974953", ".000000001", ".5000000001", ".50000000010", ".499999999999999999999"};
 
-void load_draw(struct world *w, char time[64], char place[64])
+void load_draw(struct world *w, char time[64], char position[64])
 {
     struct rng *r = &w->workload;
     bool old = w->expire_ns ? rng_one_in(r, 8) : !rng_one_in(r, 3);
@@ -67,26 +67,26 @@ void load_draw(struct world *w, char time[64], char place[64])
         second = rng_one_in(r, 4) ? rng_in(r, 0, 4000000000) : second + rng_in(r, -2000, 2000);
     snprintf(time, 64, "%s%lld%s", rng_one_in(r, 20) ? "00" : "", (long long)second,
              decimals[rng_below(r, sizeof decimals / sizeof *decimals)]);
-    snprintf(place, 64, rng_one_in(r, 3) ? "+34.%d-118.4" : "+%d.068930-118.445127", (int)rng_below(r, 60));
+    snprintf(position, 64, rng_one_in(r, 3) ? "+34.%d-118.4" : "+%d.068930-118.445127", (int)rng_below(r, 60));
 }
 
 static void iamat(struct world *w, struct talk *t, int node, uint32_t key, bool at_ease)
 {
     struct sim_node *n = &w->nodes[node];
     const struct sim_key *id = &w->model.keys[key];
-    char time[64], place[64], line[1024];
-    load_draw(w, time, place);
-    add(&t->say, "IAMAT %.*s %s %s\n", (int)id->len, id->id, place, time);
+    char time[64], position[64], line[1024];
+    load_draw(w, time, position);
+    add(&t->say, "IAMAT %.*s %s %s\n", (int)id->len, id->id, position, time);
 
     int64_t diff = world_clock(w, node).wall_ns - time_ns(time);
     uint64_t size = diff < 0 ? 0 - (uint64_t)diff : (uint64_t)diff;
     int len = snprintf(line, sizeof line, "AT %s %c%llu.%09llu %.*s %s %s", n->name, diff < 0 ? '-' : '+',
                        (unsigned long long)(size / 1000000000), (unsigned long long)(size % 1000000000),
-                       (int)id->len, id->id, place, time);
+                       (int)id->len, id->id, position, time);
     bool future = n->options.future_refuse && -diff > (n->options.future_ns ? n->options.future_ns : 300 * SECOND);
     bool full = n->has[key] == NO_VERSION && n->held >= (n->options.records_max ? n->options.records_max : 1000000);
     if (future || full) {
-        add(&t->expect, "? IAMAT %.*s %s %s\n", (int)id->len, id->id, place, time);
+        add(&t->expect, "? IAMAT %.*s %s %s\n", (int)id->len, id->id, position, time);
         return;
     }
     int32_t version = model_add(w, key, (struct herd_span){line, (size_t)len});
@@ -154,7 +154,7 @@ static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool 
     world_leave(w);
     if (err < 0)
         return;
-    struct herd_turn turn = {0};
+    struct herd_input_result result = {0};
     size_t used = 0, shown = 0;
     uint64_t failed = sim_alloc.failed;
     bool pieces = rng_one_in(r, 2);
@@ -164,10 +164,11 @@ static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool 
         shown =
             pieces && shown < t->say.len ? (size_t)rng_in(r, (int64_t)shown + 1, (int64_t)t->say.len) : t->say.len;
         world_enter(w, node);
-        err = herd_session_input(session, (struct herd_span){t->say.at + used, shown - used}, now, &replies, &turn);
+        err =
+            herd_session_input(session, (struct herd_span){t->say.at + used, shown - used}, now, &replies, &result);
         world_leave(w);
-        used += turn.consumed;
-        if (err < 0 || !turn.paused)
+        used += result.consumed;
+        if (err < 0 || !result.blocked)
             continue;
         world_effects(w, node); /* as many look-ups as one client may have, or as much waits behind them */
         if (w->ticket_count == 0)

@@ -24,7 +24,7 @@ static void dial(struct world *w, int from, size_t peer)
     struct sim_node *n = &w->nodes[from];
     int to = n->peers[peer];
     struct edge *edge = world_edge(w, from, to);
-    bool plain = to >= w->count, behind = n->node->peers[peer]->behind;
+    bool plain = to >= w->count, behind = n->node->peers[peer]->needs_full_send;
     if (edge->cut || !(plain ? w->nodes[to].up : w->nodes[to].node != NULL)) {
         if (!edge->cut_silently && rng_one_in(&w->network, 2))
             herd_node_dial_failed(n->node, peer, world_clock(w, from));
@@ -37,7 +37,7 @@ static void dial(struct world *w, int from, size_t peer)
     w->out.len = 0;
     world_enter(w, from);
     int err =
-        herd_session_dialled(n->node, &conn->end[0].session, &conn->end[0], peer, world_clock(w, from), &w->out);
+        herd_session_connected(n->node, &conn->end[0].session, &conn->end[0], peer, world_clock(w, from), &w->out);
     world_leave(w);
     if (err < 0) {
         conn->end[0].session = NULL;
@@ -67,7 +67,7 @@ void world_effects(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
     struct herd_effect e;
-    while (herd_node_effect(n->node, &e)) {
+    while (herd_node_next_effect(n->node, &e)) {
         switch (e.kind) {
         case HERD_EFFECT_DIAL: dial(w, node, e.peer); break;
         case HERD_EFFECT_CLOSE:
@@ -108,12 +108,12 @@ void world_effects(struct world *w, int node)
 static void fill(struct world *w, int node, struct end *end)
 {
     struct end *to = other_end(end);
-    while (!end->closed && to->in.len < w->room && herd_session_wants(end->session)) {
+    while (!end->closed && to->in.len < w->room && herd_session_want_write(end->session)) {
         size_t room = (size_t)rng_in(&w->network, 1, (int64_t)w->room);
         w->out.len = 0;
         uint64_t failed = sim_alloc.failed;
         world_enter(w, node);
-        int err = herd_session_fill(end->session, room, world_clock(w, node), &w->out);
+        int err = herd_session_write(end->session, room, world_clock(w, node), &w->out);
         world_leave(w);
         if (w->out.len > room + 66000)
             sim_fail(w, "%s filled %zu bytes into %zu", w->nodes[node].name, w->out.len, room);
@@ -236,7 +236,7 @@ void world_crash(struct world *w, int node, bool told)
     disk_crash(w, node);
     herd_watch_close(n->watch);
     n->watch = NULL;
-    n->sent += herd_node_counts(n->node).at_sent;
+    n->sent += herd_node_stats(n->node).at_sent;
     herd_node_free(n->node);
     n->node = NULL;
     n->starts++;

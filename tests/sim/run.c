@@ -214,7 +214,7 @@ static void check_rest(struct world *w, const int32_t *least)
             sim_fail(w, "lost: %.*s", (int)w->model.versions[least[key]].len, w->model.texts[least[key]]);
     }
     for (int i = 0; i < w->count; i++)
-        if (herd_node_counts(w->nodes[i].node).repairs)
+        if (herd_node_stats(w->nodes[i].node).repairs)
             sim_fail(w, "%s had to repair", w->nodes[i].name);
     for (uint32_t v = 0; w->calm && v < w->model.count; v++)
         if (w->model.versions[v].calm && w->model.versions[v].sent_calm > (uint32_t)(2 * w->edges - w->count + 1))
@@ -355,7 +355,7 @@ uint64_t sim_run(uint64_t seed, bool verbose, struct figures *figures)
     figures->virtual_s += (double)w->now / 1e9;
     figures->allocs_failed += sim_alloc.failed;
     for (int i = 0; i < w->count; i++) {
-        figures->syncs += herd_node_counts(w->nodes[i].node).syncs;
+        figures->syncs += herd_node_stats(w->nodes[i].node).syncs;
         w->trace = mix(w->trace, w->nodes[i].node->store->digest.total);
     }
     uint64_t hash = w->trace ^ w->events;

@@ -23,7 +23,7 @@
 
 #include "rng.h"
 
-#include "scribe.h"
+#include "journal_encoder.h"
 
 #include <herd/node.h>
 
@@ -332,7 +332,7 @@ int fault_number(const char *name);
 void load_op(struct world *w);
 void load_preload(struct world *w);
 /* The time and place of a report. */
-void load_draw(struct world *w, char time[64], char place[64]);
+void load_draw(struct world *w, char time[64], char position[64]);
 void fault_event(struct world *w, const struct event *e);
 void fault_heal(struct world *w);
 

@@ -63,29 +63,29 @@ class Connections(HerdTest):
         """Clients that fill every server to its limit do not keep returning neighbours out."""
         herd = self.herd(["A", "B"], [("A", "B")], limits={"clients_max": 3}).start()
         herd["B"].kill()
-        crowd = [herd["A"].client() for _ in range(3)]
-        for client in crowd:
+        extra = [herd["A"].client() for _ in range(3)]
+        for client in extra:
             client.ask(b"x\n")
-        line = crowd[0].ask(b"IAMAT x +1-1 5\n")
+        line = extra[0].ask(b"IAMAT x +1-1 5\n")
         herd["B"].start()
         herd.wait_everywhere(b"x", line, [herd["B"]])
 
     def test_two_full_servers_are_linked_again(self):
         """A link that breaks between two full servers comes back: there is room for neighbours alone."""
         herd = self.herd(["A", "B"], [("A", "B")], limits={"clients_max": 3, "peer_ping_ms": 100}).start()
-        crowd = [herd[name].client() for name in "AB" for _ in range(3)]
-        for client in crowd:
+        extra = [herd[name].client() for name in "AB" for _ in range(3)]
+        for client in extra:
             client.ask(b"x\n")
         herd["B"].pause()
         herd["A"].wait_event("peer_down")
-        line = crowd[0].ask(b"IAMAT x +1-1 5\n")
+        line = extra[0].ask(b"IAMAT x +1-1 5\n")
         with herd["A"].client() as stranger:
             stranger.send(b"IAMAT y +1-1 5\n")
             self.assertEqual(stranger.closed_by_server(), b"")
         herd["A"].wait_event("connection_refused", why="clients_max")
         herd["B"].resume()
         heard = wait_for(lambda: (lambda got: got if got.startswith(b"AT") else None)(
-            crowd[3].ask(b"WHATSAT x 0 0\n")), "B hears of it")
+            extra[3].ask(b"WHATSAT x 0 0\n")), "B hears of it")
         self.assertEqual(heard, line)
 
     def test_clients_per_address_max(self):
@@ -176,10 +176,10 @@ class Descriptors(HerdTest):
         clients = self.exhaust(herd["A"], 60)
         herd["B"].kill()
         herd["A"].wait_event("peer_down", peer="B")
-        crowd = [herd["A"].client() for _ in range(3)]  # the link's descriptor goes too
+        extra = [herd["A"].client() for _ in range(3)]  # the link's descriptor goes too
         herd["B"].start()
         self.assertLess(observe(herd["A"]), IDLE)
-        for client in clients + crowd:
+        for client in clients + extra:
             client.close()
         herd.wait_linked()
         herd.wait_everywhere(b"x", herd["B"].ask(b"IAMAT x +1-1 5\n"))

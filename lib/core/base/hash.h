@@ -40,7 +40,7 @@ static inline uint64_t herd_load_tail(const unsigned char *p, size_t len)
 }
 
 /* High half XOR low half of the 128-bit product. */
-static inline uint64_t herd_fold(uint64_t a, uint64_t b)
+static inline uint64_t herd_mul_fold(uint64_t a, uint64_t b)
 {
 #ifdef __SIZEOF_INT128__
     __extension__ typedef unsigned __int128 wide;
@@ -65,7 +65,7 @@ static inline uint64_t herd_fold(uint64_t a, uint64_t b)
 static inline uint64_t herd_hash_block(uint64_t h, uint64_t first, uint64_t second)
 {
     uint64_t turned = h << 32 | h >> 32;
-    return herd_fold(h ^ first, turned ^ HERD_HASH_A ^ second) + (h ^ HERD_HASH_B);
+    return herd_mul_fold(h ^ first, turned ^ HERD_HASH_A ^ second) + (h ^ HERD_HASH_B);
 }
 
 /* Sixteen bytes at a time; the last block is the last sixteen bytes, even if some were read before. Fewer
@@ -87,7 +87,7 @@ static inline uint64_t herd_hash(uint64_t seed, const void *bytes, size_t len)
                 break;
         }
     }
-    return herd_fold(h ^ HERD_HASH_C, HERD_HASH_B);
+    return herd_mul_fold(h ^ HERD_HASH_C, HERD_HASH_B);
 }
 
 #endif

@@ -10,7 +10,7 @@ struct herd_list {
     struct herd_list *prev, *next;
 };
 
-#define HERD_ITEM(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
+#define HERD_CONTAINER_OF(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 static inline void herd_list_init(struct herd_list *head)
 {

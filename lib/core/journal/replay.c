@@ -3,7 +3,7 @@
 #include "replay.h"
 
 #include "../node/node_impl.h"
-#include "scribe.h"
+#include "journal_encoder.h"
 
 #define BATCH 32
 
@@ -32,8 +32,8 @@ static bool read_line(struct herd_replay *replay, struct herd_span bytes, struct
     }
     struct herd_command *command = &ret_line->command;
     if (herd_command_parse(text, command) == HERD_AT) {
-        ret_line->record = (struct herd_record){command->server, command->diff, command->id,
-                                                command->place,  command->time, command->time_ns};
+        ret_line->record = (struct herd_record){command->server,   command->diff, command->id,
+                                                command->position, command->time, command->time_ns};
         ret_line->report = true;
         replay->lines++;
         return true;
@@ -80,7 +80,7 @@ static int take_record(struct herd_node *node, struct herd_replay *replay, const
         return err;
     replay->records += verdict == HERD_PUT_NEW || verdict == HERD_PUT_NEWER;
     if (window == HERD_WINDOW_BEHIND && verdict != HERD_PUT_OLDER && verdict != HERD_PUT_SAME)
-        herd_changes_note(&node->changes, slot, NULL);
+        herd_changes_publish(&node->changes, slot, NULL);
     return 0;
 }
 
@@ -100,9 +100,9 @@ static size_t read_batch(struct herd_node *node, struct herd_replay *replay, str
         n++;
     }
     for (size_t i = 0; i < n; i++) {
-        uint32_t guess = lines[i].report ? herd_index_guess(&store->index, lines[i].hash) : HERD_NO_SLOT;
-        if (guess != HERD_NO_SLOT)
-            __builtin_prefetch(herd_store_cell(store, guess));
+        uint32_t slot_hint = lines[i].report ? herd_index_first_match(&store->index, lines[i].hash) : HERD_NO_SLOT;
+        if (slot_hint != HERD_NO_SLOT)
+            __builtin_prefetch(herd_store_packed(store, slot_hint));
     }
     return n;
 }

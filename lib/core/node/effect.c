@@ -2,24 +2,24 @@
 /* The queue of what a node wants done or known. */
 #include "node_impl.h"
 
-void herd_wish_make(struct herd_node *node, struct herd_wish *wish, enum herd_effect_kind kind)
+void herd_effect_queue(struct herd_node *node, struct herd_pending_effect *pending, enum herd_effect_kind kind)
 {
-    herd_list_remove(&wish->link);
-    wish->kind = kind;
-    herd_list_append(&node->wishes, &wish->link);
+    herd_list_remove(&pending->link);
+    pending->kind = kind;
+    herd_list_append(&node->pending_effects, &pending->link);
 }
 
 void herd_notice(struct herd_node *node, const char *text, struct herd_span detail)
 {
     if (herd_list_empty(&node->notices_free))
         return; /* the caller takes effects after each call: so many at once say the same */
-    struct herd_notice *notice = HERD_ITEM(node->notices_free.next, struct herd_notice, wish.link);
-    herd_list_remove(&notice->wish.link);
+    struct herd_notice *notice = HERD_CONTAINER_OF(node->notices_free.next, struct herd_notice, pending.link);
+    herd_list_remove(&notice->pending.link);
     notice->text = text;
     notice->detail_len = detail.len < HERD_NOTICE_DETAIL_MAX ? detail.len : HERD_NOTICE_DETAIL_MAX;
     if (notice->detail_len)
         memcpy(notice->detail, detail.at, notice->detail_len);
-    herd_wish_make(node, &notice->wish, HERD_EFFECT_NOTICE);
+    herd_effect_queue(node, &notice->pending, HERD_EFFECT_NOTICE);
 }
 
 void herd_notice_damped(struct herd_node *node, uint64_t *io_count, const char *text, struct herd_span detail)
@@ -35,8 +35,8 @@ static void show_lookup(const struct herd_ticket *ticket, struct herd_effect *re
     ret->session = ticket->session;
     ret->ticket = ticket->id;
     ret->id = (struct herd_span){text, ticket->id_len};
-    ret->place = (struct herd_span){text + ticket->id_len, ticket->place_len};
-    ret->radius = (struct herd_span){text + ticket->id_len + ticket->place_len, ticket->radius_len};
+    ret->position = (struct herd_span){text + ticket->id_len, ticket->position_len};
+    ret->radius = (struct herd_span){text + ticket->id_len + ticket->position_len, ticket->radius_len};
     ret->bound = ticket->bound;
 }
 
@@ -47,52 +47,57 @@ static void show_peer(const struct herd_peer *peer, struct herd_effect *ret)
     ret->detail = peer->name;
 }
 
-bool herd_node_effect(struct herd_node *node, struct herd_effect *ret_effect)
+bool herd_node_next_effect(struct herd_node *node, struct herd_effect *ret_effect)
 {
     if (node->notice_lent) {
-        herd_list_append(&node->notices_free, &node->notice_lent->wish.link);
+        herd_list_append(&node->notices_free, &node->notice_lent->pending.link);
         node->notice_lent = NULL;
     }
-    if (herd_list_empty(&node->wishes))
+    if (herd_list_empty(&node->pending_effects))
         return false;
-    struct herd_wish *wish = HERD_ITEM(node->wishes.next, struct herd_wish, link);
-    herd_list_remove(&wish->link);
-    *ret_effect = (struct herd_effect){.kind = wish->kind};
+    struct herd_pending_effect *pending =
+        HERD_CONTAINER_OF(node->pending_effects.next, struct herd_pending_effect, link);
+    herd_list_remove(&pending->link);
+    *ret_effect = (struct herd_effect){.kind = pending->kind};
 
-    switch (wish->kind) {
-    case HERD_EFFECT_LOOKUP: show_lookup(HERD_ITEM(wish, struct herd_ticket, wish), ret_effect); break;
+    switch (pending->kind) {
+    case HERD_EFFECT_LOOKUP:
+        show_lookup(HERD_CONTAINER_OF(pending, struct herd_ticket, pending), ret_effect);
+        break;
     case HERD_EFFECT_COMMAND: {
-        const struct herd_ticket *ticket = HERD_ITEM(wish, struct herd_ticket, wish);
+        const struct herd_ticket *ticket = HERD_CONTAINER_OF(pending, struct herd_ticket, pending);
         ret_effect->session = ticket->session;
         ret_effect->ticket = ticket->id;
         ret_effect->detail = (struct herd_span){ticket->texts.len ? ticket->texts.at : "", ticket->texts.len};
         break;
     }
     case HERD_EFFECT_CANCEL: {
-        struct herd_ticket *ticket = HERD_ITEM(wish, struct herd_ticket, wish);
+        struct herd_ticket *ticket = HERD_CONTAINER_OF(pending, struct herd_ticket, pending);
         ret_effect->ticket = ticket->id;
         ret_effect->lookup_user = ticket->user;
-        herd_ticket_leave(node, ticket);
+        herd_ticket_remove(node, ticket);
         break;
     }
     case HERD_EFFECT_CLOSE: {
-        struct herd_session *session = HERD_ITEM(wish, struct herd_session, close);
+        struct herd_session *session = HERD_CONTAINER_OF(pending, struct herd_session, close);
         ret_effect->session = session;
         ret_effect->text = session->close_why;
         break;
     }
-    case HERD_EFFECT_LINE_TIMEOUT: ret_effect->session = HERD_ITEM(wish, struct herd_session, line_due); break;
-    case HERD_EFFECT_DIAL: show_peer(HERD_ITEM(wish, struct herd_peer, dial), ret_effect); break;
-    case HERD_EFFECT_PEER_UP: show_peer(HERD_ITEM(wish, struct herd_peer, up), ret_effect); break;
-    case HERD_EFFECT_RESUME: show_peer(HERD_ITEM(wish, struct herd_peer, resume), ret_effect); break;
+    case HERD_EFFECT_LINE_TIMEOUT:
+        ret_effect->session = HERD_CONTAINER_OF(pending, struct herd_session, line_due);
+        break;
+    case HERD_EFFECT_DIAL: show_peer(HERD_CONTAINER_OF(pending, struct herd_peer, dial), ret_effect); break;
+    case HERD_EFFECT_PEER_UP: show_peer(HERD_CONTAINER_OF(pending, struct herd_peer, up), ret_effect); break;
+    case HERD_EFFECT_RESUME: show_peer(HERD_CONTAINER_OF(pending, struct herd_peer, resume), ret_effect); break;
     case HERD_EFFECT_PEER_DOWN: {
-        const struct herd_peer *peer = HERD_ITEM(wish, struct herd_peer, down);
+        const struct herd_peer *peer = HERD_CONTAINER_OF(pending, struct herd_peer, down);
         show_peer(peer, ret_effect);
         ret_effect->text = peer->down_why;
         break;
     }
     case HERD_EFFECT_NOTICE: {
-        struct herd_notice *notice = HERD_ITEM(wish, struct herd_notice, wish);
+        struct herd_notice *notice = HERD_CONTAINER_OF(pending, struct herd_notice, pending);
         ret_effect->text = notice->text;
         ret_effect->detail = (struct herd_span){notice->detail, notice->detail_len};
         node->notice_lent = notice;

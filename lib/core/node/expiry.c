@@ -25,7 +25,7 @@
 #include "../store/effective.h"
 #include "node_impl.h"
 
-#include <herd/stamp.h>
+#include <herd/timestamp.h>
 
 #define NS_PER_S        INT64_C(1000000000)
 #define GRACE_NS        (300 * NS_PER_S)
@@ -99,24 +99,24 @@ int herd_expiry_settle(struct herd_node *node, uint32_t slot)
 {
     struct herd_store *store = node->store;
     struct herd_record record;
-    struct herd_draft draft;
+    struct herd_encoded_record encoded;
     char diff[HERD_DIFF_MAX];
     if (node->options.expire_ns <= 0 || store->newest_ns <= believed_until_ns(node))
         return 0;
-    if (!herd_store_at(store, slot, &record))
+    if (!herd_store_get_slot(store, slot, &record))
         return HERD_E_NOMEM;
     if (herd_effective_ns(&record, node->options.expire_ns) <= believed_until_ns(node))
         return 0;
     herd_expiry_correct(node, &record, diff);
-    int err = herd_draft_make(&draft, &store->draft, &record, herd_store_cell(store, slot)->server);
+    int err = herd_record_encode(&encoded, &store->encoded, &record, herd_store_packed(store, slot)->server);
     if (err >= 0)
-        err = herd_store_replace(store, slot, herd_store_id_hash(store, record.id), &draft);
+        err = herd_store_replace(store, slot, herd_store_id_hash(store, record.id), &encoded);
     if (err < 0)
         return err;
-    herd_changes_note(&node->changes, slot, NULL);
-    herd_recent_clear(&node->recent);
+    herd_changes_publish(&node->changes, slot, NULL);
+    herd_seen_cache_clear(&node->seen);
     herd_sync_doubt(node); /* neighbours may hold it as it was, and believe it */
-    herd_notice_damped(node, &node->counts.accepted_anew, "clock_was_ahead", record.server);
+    herd_notice_damped(node, &node->stats.accepted_anew, "clock_was_ahead", record.server);
     return 0;
 }
 
@@ -130,7 +130,7 @@ struct sweep {
 };
 
 /* Whether a record is removed; one from the future is accepted anew. */
-static bool goes(const void *ctx, const struct herd_record *record)
+static bool should_purge(const void *ctx, const struct herd_record *record)
 {
     const struct sweep *sweep = ctx;
     struct herd_node *node = sweep->node;
@@ -159,13 +159,13 @@ void herd_expiry_tick(struct herd_node *node)
         node->sweep_until_ns = believed_until_ns(node);
         node->sweep_failed = false;
     }
-    if (!herd_store_sweep(store, &node->sweep_at, RECORDS_A_TICK, goes, &sweep)) {
+    if (!herd_store_sweep(store, &node->sweep_at, RECORDS_A_TICK, should_purge, &sweep)) {
         node->sweep_at = UINT32_MAX;
         if (!node->sweep_failed && store->newest_ns > node->sweep_until_ns)
             store->newest_ns = node->sweep_until_ns;
     }
     if (store->count != before)
-        herd_recent_clear(&node->recent);
+        herd_seen_cache_clear(&node->seen);
 }
 
 void herd_expiry_configure(struct herd_node *node)
@@ -174,7 +174,7 @@ void herd_expiry_configure(struct herd_node *node)
         return;
     node->store->expire_ns = node->options.expire_ns;
     node->store->newest_ns = INT64_MAX; /* effective times are others now */
-    herd_recent_clear(&node->recent);
+    herd_seen_cache_clear(&node->seen);
     herd_sync_doubt(node);
     node->sweep_at = node->options.expire_ns > 0 ? 0 : UINT32_MAX;
     herd_expiry_look(node);

@@ -2,15 +2,15 @@
 /* What a link has to say: control lines first, then records that are due and frames of a comparison. */
 #include "node_impl.h"
 
-bool herd_session_wants(const struct herd_session *session)
+bool herd_session_want_write(const struct herd_session *session)
 {
     if (session->role != HERD_ROLE_LINK)
         return false;
     const struct herd_peer *peer = session->node->peers[session->peer];
-    return peer->pong_due || peer->ping_due || peer->reader.pending > 0 || herd_sync_wants(peer);
+    return peer->pong_due || peer->ping_due || peer->subscriber.pending > 0 || herd_sync_want_write(peer);
 }
 
-static int say(bool *io_due, const char *line, struct herd_buf *out)
+static int send_line(bool *io_due, const char *line, struct herd_buf *out)
 {
     if (!*io_due)
         return 0;
@@ -23,26 +23,26 @@ static int say(bool *io_due, const char *line, struct herd_buf *out)
 int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
 {
     for (;;) {
-        uint32_t slot = herd_reader_take(&node->changes, &peer->reader);
+        uint32_t slot = herd_subscriber_next(&node->changes, &peer->subscriber);
         if (slot == HERD_NO_SLOT)
             return 0;
-        uint32_t ahead = herd_reader_ahead(&node->changes, &peer->reader);
+        uint32_t ahead = herd_subscriber_ahead(&node->changes, &peer->subscriber);
         if (ahead != HERD_NO_SLOT)
-            __builtin_prefetch(herd_store_cell(node->store, ahead));
+            __builtin_prefetch(herd_store_packed(node->store, ahead));
         int err = herd_store_format(node->store, slot, out);
         if (err == HERD_E_NOTFOUND)
             continue; /* removed while it waited */
         if (err < 0) {
-            herd_reader_mark(&node->changes, &peer->reader, slot);
+            herd_subscriber_mark_dirty(&node->changes, &peer->subscriber, slot);
             return err;
         }
-        node->counts.at_sent++;
+        node->stats.at_sent++;
         peer->at_lines++;
         return 1;
     }
 }
 
-int herd_session_fill(struct herd_session *session, size_t room, struct herd_now now, struct herd_buf *out)
+int herd_session_write(struct herd_session *session, size_t max_bytes, struct herd_now now, struct herd_buf *out)
 {
     struct herd_node *node = session->node;
     node->now = now;
@@ -50,20 +50,20 @@ int herd_session_fill(struct herd_session *session, size_t room, struct herd_now
         return 0;
     struct herd_peer *peer = node->peers[session->peer];
     size_t before = out->len;
-    int err = say(&peer->pong_due, "PONG\n", out);
+    int err = send_line(&peer->pong_due, "PONG\n", out);
     if (err >= 0)
-        err = say(&peer->ping_due, "PING\n", out);
+        err = send_line(&peer->ping_due, "PING\n", out);
 
     /* Records and frames take turns: neither a busy herd nor a long comparison holds the other up. */
     size_t start = out->len;
     uint64_t steps = herd_node_steps(node);
-    while (err >= 0 && out->len - start < room && herd_node_steps(node) - steps < HERD_TURN_STEPS) {
-        int said = herd_sync_say(node, peer, out);
+    while (err >= 0 && out->len - start < max_bytes && herd_node_steps(node) - steps < HERD_TURN_STEPS) {
+        int said = herd_sync_send(node, peer, out);
         err = said < 0 ? said : herd_flood_record(node, peer, out);
         if (err == 0 && said == 0)
             break;
     }
     if (out->len > before)
-        peer->said_ns = now.steady_ns;
+        peer->last_tx_ns = now.steady_ns;
     return err < 0 ? err : 0;
 }

@@ -35,10 +35,10 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     node->purge_before_ns = INT64_MIN;
     herd_list_init(&node->plain_lines);
     node->sweep_at = UINT32_MAX;
-    herd_list_init(&node->wishes);
+    herd_list_init(&node->pending_effects);
     herd_list_init(&node->notices_free);
     for (size_t i = 0; i < HERD_NOTICES; i++)
-        herd_list_append(&node->notices_free, &node->notices[i].wish.link);
+        herd_list_append(&node->notices_free, &node->notices[i].pending.link);
     node->options = *options;
     herd_options_fill(&node->options);
 
@@ -59,7 +59,7 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     if (err >= 0)
         node->store->changes = &node->changes;
     if (err >= 0)
-        err = herd_recent_init(&node->recent, options->seed);
+        err = herd_seen_cache_init(&node->seen, options->seed);
     for (size_t i = 0; err >= 0 && i < options->peer_count; i++)
         err = herd_peers_add(node, options->peers[i], options->peers_plain && options->peers_plain[i]);
     if (err >= 0)
@@ -79,14 +79,14 @@ void herd_node_free(struct herd_node *node)
     if (!node)
         return;
     while (!herd_list_empty(&node->sessions))
-        herd_session_close(HERD_ITEM(node->sessions.next, struct herd_session, all));
+        herd_session_close(HERD_CONTAINER_OF(node->sessions.next, struct herd_session, all));
     for (uint32_t i = 0; i < node->ticket_cap; i++)
         herd_ticket_free(node->tickets[i].ticket); /* cancelled, the effect never taken */
     free(node->tickets);
     herd_buf_fini(&node->entries);
     herd_peers_free(node);
     herd_changes_fini(&node->changes);
-    herd_recent_fini(&node->recent);
+    herd_seen_cache_fini(&node->seen);
     herd_store_free(node->store);
     free(node->name_bytes);
     free(node);
@@ -118,9 +118,9 @@ struct herd_span herd_node_peer_name(const struct herd_node *node, size_t peer)
     return known ? node->peers[peer]->name : (struct herd_span){"", 0};
 }
 
-struct herd_node_counts herd_node_counts(const struct herd_node *node)
+struct herd_node_stats herd_node_stats(const struct herd_node *node)
 {
-    return node->counts;
+    return node->stats;
 }
 
 static int64_t min_ns(int64_t a, int64_t b)
@@ -133,9 +133,11 @@ int64_t herd_node_next_ns(const struct herd_node *node)
     const struct herd_node_options *o = &node->options;
     int64_t next = herd_expiry_next_ns(node);
     if (o->client_idle_ns > 0 && !herd_list_empty(&node->idle))
-        next = min_ns(next, HERD_ITEM(node->idle.next, struct herd_session, idle)->heard_ns + o->client_idle_ns);
+        next = min_ns(next, HERD_CONTAINER_OF(node->idle.next, struct herd_session, idle)->last_rx_ns +
+                                o->client_idle_ns);
     if (o->line_deadline_ns > 0 && !herd_list_empty(&node->lines))
-        next = min_ns(next, HERD_ITEM(node->lines.next, struct herd_session, line)->line_ns + o->line_deadline_ns);
+        next = min_ns(next, HERD_CONTAINER_OF(node->lines.next, struct herd_session, line)->line_ns +
+                                o->line_deadline_ns);
     next = min_ns(next, herd_plain_next_session_ns(node));
     for (size_t i = 0; i < node->peer_count; i++)
         next = min_ns(next, herd_peer_next_ns(node, node->peers[i]));
@@ -146,27 +148,27 @@ int64_t herd_node_next_ns(const struct herd_node *node)
 static void close_idle(struct herd_node *node)
 {
     while (!herd_list_empty(&node->idle)) {
-        struct herd_session *session = HERD_ITEM(node->idle.next, struct herd_session, idle);
-        if (session->heard_ns + node->options.client_idle_ns > node->now.steady_ns)
+        struct herd_session *session = HERD_CONTAINER_OF(node->idle.next, struct herd_session, idle);
+        if (session->last_rx_ns + node->options.client_idle_ns > node->now.steady_ns)
             return;
         if (session->ticket_count > 0) {
-            session->heard_ns = node->now.steady_ns;
+            session->last_rx_ns = node->now.steady_ns;
             herd_list_remove(&session->idle);
             herd_list_append(&node->idle, &session->idle);
             continue;
         }
-        herd_session_kill(session, "idle");
+        herd_session_terminate(session, "idle");
     }
 }
 
 static void close_unfinished(struct herd_node *node)
 {
     while (!herd_list_empty(&node->lines)) {
-        struct herd_session *session = HERD_ITEM(node->lines.next, struct herd_session, line);
+        struct herd_session *session = HERD_CONTAINER_OF(node->lines.next, struct herd_session, line);
         if (session->line_ns + node->options.line_deadline_ns > node->now.steady_ns)
             return;
         herd_notice_damped(node, &node->deadline_count, "line_deadline", (struct herd_span){"", 0});
-        herd_session_kill(session, "line_deadline");
+        herd_session_terminate(session, "line_deadline");
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Neighbours: who they are, which connection to each survives, whether it is alive, when to dial again.
+ * Neighbours: their names, which of two connections to one is kept, whether it is alive, when to dial again.
  *
  * Both ends of a link dial, so that whoever returns is back at once. Two connections between the same
  * two servers are told apart like this, the same way at both ends:
@@ -31,7 +31,7 @@ int herd_peer_find(const struct herd_node *node, struct herd_span name)
 uint64_t herd_node_random(struct herd_node *node, uint64_t bound)
 {
     node->random += HERD_HASH_A;
-    return herd_fold(node->random, HERD_HASH_B ^ node->random >> 29) % bound;
+    return herd_mul_fold(node->random, HERD_HASH_B ^ node->random >> 29) % bound;
 }
 
 /* Half of the back-off at least, all of it at most, and twice as long next time. The larger name waits a
@@ -54,25 +54,25 @@ static void schedule_dial(struct herd_node *node, struct herd_peer *peer)
 static void link_down(struct herd_node *node, struct herd_peer *peer, const char *why)
 {
     if (peer->loser) { /* the other side may still hold that for the link */
-        herd_wish_make(node, &peer->loser->close, HERD_EFFECT_CLOSE);
+        herd_effect_queue(node, &peer->loser->close, HERD_EFFECT_CLOSE);
         peer->loser = NULL;
     }
     if (node->now.steady_ns - peer->up_ns >= node->options.redial_max_ns)
         peer->backoff_ns = node->options.redial_min_ns;
-    herd_changes_leave(&node->changes, &peer->reader);
+    herd_changes_unsubscribe(&node->changes, &peer->subscriber);
     herd_sync_end(peer);
     herd_list_remove(&peer->resume.link);
     peer->session = NULL;
     peer->ping_due = peer->pong_due = false;
     peer->down_why = why;
-    herd_wish_make(node, &peer->down, HERD_EFFECT_PEER_DOWN);
+    herd_effect_queue(node, &peer->down, HERD_EFFECT_PEER_DOWN);
     if (!peer->dial_asked)
         schedule_dial(node, peer);
 }
 
 void herd_peer_session_gone(struct herd_session *session, const char *why)
 {
-    if (session->peer < 0 || session->role == HERD_ROLE_DEAD)
+    if (session->peer < 0 || session->role == HERD_ROLE_CLOSING)
         return;
     struct herd_node *node = session->node;
     struct herd_peer *peer = node->peers[session->peer];
@@ -89,7 +89,7 @@ void herd_peer_session_gone(struct herd_session *session, const char *why)
 static void leave(struct herd_node *node, struct herd_peer *peer, struct herd_session *session, const char *why)
 {
     if (peer->loser)
-        herd_wish_make(node, &peer->loser->close, HERD_EFFECT_CLOSE);
+        herd_effect_queue(node, &peer->loser->close, HERD_EFFECT_CLOSE);
     herd_session_leave(session, why);
     peer->loser = session;
     peer->loser_ns = node->now.steady_ns;
@@ -109,7 +109,7 @@ static bool crossed(const struct herd_peer *peer, uint64_t incarnation, bool we_
 }
 
 /* Whether a connection that was just introduced is the link to keep. */
-static bool survives(struct herd_node *node, struct herd_peer *peer, uint64_t incarnation, bool we_dialled)
+static bool wins_collision(struct herd_node *node, struct herd_peer *peer, uint64_t incarnation, bool we_dialled)
 {
     bool we_are_smaller = herd_span_compare(node->name, peer->name) < 0;
     if (!crossed(peer, incarnation, we_dialled) || we_dialled == we_are_smaller)
@@ -126,7 +126,7 @@ static void replace(struct herd_node *node, struct herd_peer *peer, uint64_t inc
     if (quiet && peer->we_dialled)
         leave(node, peer, old, "replaced");
     else
-        herd_session_kill(old, "replaced");
+        herd_session_terminate(old, "replaced");
     if (quiet)
         herd_list_remove(&peer->down.link);
 }
@@ -180,11 +180,11 @@ static int refuse(struct herd_session *session, const char *why, struct herd_spa
     int number = herd_peer_find(node, name);
     if (herd_worth_saying(number < 0 ? ++node->hellos_refused : ++node->peers[number]->hellos_refused))
         herd_notice(node, why, name);
-    if (session->role == HERD_ROLE_DIALLED) {
-        herd_session_kill(session, why);
+    if (session->role == HERD_ROLE_HANDSHAKE) {
+        herd_session_terminate(session, why);
         return 0;
     }
-    session->finishing = true;
+    session->draining = true;
     int err = herd_buf_reserve(out, 64);
     if (err < 0)
         return err;
@@ -197,7 +197,7 @@ static int refuse(struct herd_session *session, const char *why, struct herd_spa
 int herd_peer_hello(struct herd_session *session, const struct herd_command *command, struct herd_buf *out)
 {
     struct herd_node *node = session->node;
-    bool we_dialled = session->role == HERD_ROLE_DIALLED;
+    bool we_dialled = session->role == HERD_ROLE_HANDSHAKE;
     int number = herd_peer_find(node, command->from);
     if (command->version != HERD_PROTOCOL_VERSION)
         return refuse(session, "peer_version_unknown", command->from, out);
@@ -209,7 +209,7 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
         return refuse(session, "peer_is_plain", command->from, out);
 
     struct herd_peer *peer = node->peers[number];
-    if (!survives(node, peer, command->incarnation, we_dialled)) {
+    if (!wins_collision(node, peer, command->incarnation, we_dialled)) {
         if (!we_dialled)
             return refuse(session, "peer_linked_already", command->from, out);
         leave(node, peer, session, "peer_linked_already");
@@ -218,11 +218,11 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     struct herd_session *old = peer->session;
     if (old)
         replace(node, peer, command->incarnation, we_dialled);
-    int err = herd_changes_join(&node->changes, &peer->reader);
+    int err = herd_changes_subscribe(&node->changes, &peer->subscriber);
     if (err >= 0 && !we_dialled)
         err = herd_peer_say_hello(node, peer, out);
     if (err < 0) {
-        herd_changes_leave(&node->changes, &peer->reader);
+        herd_changes_unsubscribe(&node->changes, &peer->subscriber);
         return err;
     }
     if (peer->dialled == session) {
@@ -233,7 +233,7 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
         herd_list_remove(&peer->dial.link); /* nobody has begun to dial */
         peer->dial_asked = false;
     }
-    herd_session_untime(session);
+    herd_session_cancel_timeouts(session);
     session->role = HERD_ROLE_LINK;
     session->peer = number;
     peer->session = session;
@@ -241,27 +241,27 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     note_expiry(node, peer, command->expire_ms);
     peer->hellos_refused = peer->refused_us = 0;
     peer->we_dialled = we_dialled;
-    peer->heard_ns = peer->said_ns = peer->pinged_ns = node->now.steady_ns;
+    peer->last_rx_ns = peer->last_tx_ns = peer->pinged_ns = node->now.steady_ns;
     peer->pings_missed = 0;
     peer->up_ns = node->now.steady_ns;
     herd_sync_begin(node, peer);
-    herd_wish_make(node, &peer->up, HERD_EFFECT_PEER_UP);
+    herd_effect_queue(node, &peer->up, HERD_EFFECT_PEER_UP);
     if (old && herd_list_linked(&old->close.link)) /* behind that: there is a link all the time */
-        herd_wish_make(node, &old->close, HERD_EFFECT_CLOSE);
+        herd_effect_queue(node, &old->close, HERD_EFFECT_CLOSE);
     return 0;
 }
 
 /* When the next ping is due: a period after the last sign of life or the last ping. */
 static int64_t next_ping_ns(const struct herd_node *node, const struct herd_peer *peer)
 {
-    int64_t last = peer->heard_ns > peer->pinged_ns ? peer->heard_ns : peer->pinged_ns;
+    int64_t last = peer->last_rx_ns > peer->pinged_ns ? peer->last_rx_ns : peer->pinged_ns;
     return last + node->options.ping_ns;
 }
 
 /* When the neighbour must hear something of us; never, while it is to hear something anyway. */
 static int64_t next_sign_ns(const struct herd_node *node, const struct herd_peer *peer)
 {
-    return peer->pong_due || peer->ping_due ? INT64_MAX : peer->said_ns + node->options.ping_ns;
+    return peer->pong_due || peer->ping_due ? INT64_MAX : peer->last_tx_ns + node->options.ping_ns;
 }
 
 int64_t herd_peer_next_ns(const struct herd_node *node, const struct herd_peer *peer)
@@ -300,14 +300,14 @@ void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
         return;
     }
     if (peer->dialled && now_ns >= peer->dialled_ns + node->options.hello_ns)
-        herd_session_kill(peer->dialled, "no_introduction");
+        herd_session_terminate(peer->dialled, "no_introduction");
     if (peer->loser && now_ns >= peer->loser_ns + node->options.hello_ns) {
-        herd_wish_make(node, &peer->loser->close, HERD_EFFECT_CLOSE);
+        herd_effect_queue(node, &peer->loser->close, HERD_EFFECT_CLOSE);
         peer->loser = NULL;
     }
     if (peer->session && now_ns >= next_ping_ns(node, peer)) {
         if (peer->pings_missed == PINGS_MISSED_MAX) {
-            herd_session_kill(peer->session, "silent");
+            herd_session_terminate(peer->session, "silent");
         } else {
             peer->pings_missed++;
             peer->pinged_ns = now_ns;
@@ -320,15 +320,15 @@ void herd_peer_tick(struct herd_node *node, struct herd_peer *peer)
         herd_sync_tick(node, peer);
     if (peer->session && peer->session->spent) {
         peer->session->spent = false;
-        herd_wish_make(node, &peer->resume, HERD_EFFECT_RESUME);
+        herd_effect_queue(node, &peer->resume, HERD_EFFECT_RESUME);
     }
     if (!peer->session && !peer->dial_asked && now_ns >= peer->next_dial_ns) {
         peer->dial_asked = true;
-        herd_wish_make(node, &peer->dial, HERD_EFFECT_DIAL);
+        herd_effect_queue(node, &peer->dial, HERD_EFFECT_DIAL);
     }
 }
 
-void herd_node_dial_later(struct herd_node *node, size_t peer, struct herd_now now)
+void herd_node_dial_local_failure(struct herd_node *node, size_t peer, struct herd_now now)
 {
     node->now = now;
     if (peer < node->peer_count && !node->peers[peer]->removed && !node->peers[peer]->dialled)
@@ -339,5 +339,5 @@ void herd_node_dial_failed(struct herd_node *node, size_t peer, struct herd_now 
 {
     if (peer < node->peer_count && node->peers[peer]->plain)
         herd_plain_failed(node, node->peers[peer]);
-    herd_node_dial_later(node, peer, now);
+    herd_node_dial_local_failure(node, peer, now);
 }

@@ -31,7 +31,7 @@ void herd_options_fill(struct herd_node_options *o)
     if (o->records_bytes_max == 0)
         o->records_bytes_max = UINT64_C(4) << 30;
     fill_size(&o->lookups_per_client_max, 4);
-    fill_size(&o->owed_max_bytes, 65536);
+    fill_size(&o->queued_reply_max_bytes, 65536);
     fill_size(&o->plain_lines_max, 1);
     fill_time(&o->client_idle_ns, 300 * NS_PER_S);
     fill_time(&o->line_deadline_ns, 10 * NS_PER_S);
@@ -104,11 +104,11 @@ int herd_peers_add(struct herd_node *node, struct herd_span name, bool plain)
     if (!peer)
         return HERD_E_NOMEM;
     /* A plain neighbour's dirty set is always joined: there is no link that comes up. */
-    int err = plain ? herd_changes_join(&node->changes, &peer->reader) : 0;
+    int err = plain ? herd_changes_subscribe(&node->changes, &peer->subscriber) : 0;
     if (err < 0)
         return err;
     peer->removed = false;
-    peer->plain = peer->behind = plain;
+    peer->plain = peer->needs_full_send = plain;
     peer->backoff_ns = node->options.redial_min_ns;
     peer->next_dial_ns = plain ? 0 : INT64_MIN;
     return (int)peer->number;
@@ -134,25 +134,25 @@ int herd_node_peer_remove(struct herd_node *node, size_t number, struct herd_now
     struct herd_peer *peer = node->peers[number];
     node->now = now;
     if (peer->session)
-        herd_session_kill(peer->session, "peer_removed");
+        herd_session_terminate(peer->session, "peer_removed");
     if (peer->dialled)
-        herd_session_kill(peer->dialled, "peer_removed");
+        herd_session_terminate(peer->dialled, "peer_removed");
     /* Connections from its address are ordinary clients from now on. */
     for (struct herd_list *at = node->sessions.next; peer->plain && at != &node->sessions; at = at->next) {
-        struct herd_session *session = HERD_ITEM(at, struct herd_session, all);
+        struct herd_session *session = HERD_CONTAINER_OF(at, struct herd_session, all);
         if (session->plain && session->peer == (int32_t)number) {
             session->plain = false;
             session->peer = -1;
         }
     }
-    if (peer->plain && !peer->behind) {
+    if (peer->plain && !peer->needs_full_send) {
         peer->down_why = "peer_removed";
-        herd_wish_make(node, &peer->down, HERD_EFFECT_PEER_DOWN);
+        herd_effect_queue(node, &peer->down, HERD_EFFECT_PEER_DOWN);
     }
     if (herd_list_linked(&peer->dial.link))
         herd_list_remove(&peer->dial.link);
-    herd_changes_leave(&node->changes, &peer->reader);
-    peer->dial_asked = peer->plain = peer->behind = false;
+    herd_changes_unsubscribe(&node->changes, &peer->subscriber);
+    peer->dial_asked = peer->plain = peer->needs_full_send = false;
     peer->removed = true;
     return 0;
 }
@@ -160,7 +160,7 @@ int herd_node_peer_remove(struct herd_node *node, size_t number, struct herd_now
 void herd_peers_free(struct herd_node *node)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
-        herd_changes_leave(&node->changes, &node->peers[i]->reader);
+        herd_changes_unsubscribe(&node->changes, &node->peers[i]->subscriber);
         free(node->peers[i]);
     }
     free(node->peers);

@@ -18,7 +18,7 @@
 
 static bool wants(const struct herd_node *node, const struct herd_peer *peer)
 {
-    return peer->reader.pending > 0 || (peer->behind && node->store->count > 0);
+    return peer->subscriber.pending > 0 || (peer->needs_full_send && node->store->count > 0);
 }
 
 int64_t herd_plain_next_ns(const struct herd_node *node, const struct herd_peer *peer)
@@ -31,15 +31,15 @@ void herd_plain_tick(struct herd_node *node, struct herd_peer *peer)
     if (peer->dial_asked || !wants(node, peer) || node->now.steady_ns < peer->next_dial_ns)
         return;
     peer->dial_asked = true;
-    herd_wish_make(node, &peer->dial, HERD_EFFECT_DIAL);
+    herd_effect_queue(node, &peer->dial, HERD_EFFECT_DIAL);
 }
 
 void herd_plain_failed(struct herd_node *node, struct herd_peer *peer)
 {
-    if (!peer->behind) {
-        peer->behind = true;
+    if (!peer->needs_full_send) {
+        peer->needs_full_send = true;
         peer->down_why = "unreachable";
-        herd_wish_make(node, &peer->down, HERD_EFFECT_PEER_DOWN);
+        herd_effect_queue(node, &peer->down, HERD_EFFECT_PEER_DOWN);
     }
 }
 
@@ -62,14 +62,14 @@ static int say_record(struct herd_node *node, struct herd_peer *peer, struct her
     return 1;
 }
 
-int herd_plain_say(struct herd_session *session, struct herd_peer *peer, struct herd_buf *out)
+int herd_plain_send(struct herd_session *session, struct herd_peer *peer, struct herd_buf *out)
 {
     struct herd_node *node = session->node;
     int err = 0;
-    if (peer->behind) {
-        herd_reader_mark_all(&node->changes, &peer->reader, node->store->slots);
-        peer->behind = false;
-        herd_wish_make(node, &peer->up, HERD_EFFECT_PEER_UP);
+    if (peer->needs_full_send) {
+        herd_subscriber_mark_all_dirty(&node->changes, &peer->subscriber, node->store->slots);
+        peer->needs_full_send = false;
+        herd_effect_queue(node, &peer->up, HERD_EFFECT_PEER_UP);
     }
     for (size_t lines = 0; lines < node->options.plain_lines_max && err >= 0; lines++) {
         int said = say_record(node, peer, out);
@@ -82,7 +82,7 @@ int herd_plain_say(struct herd_session *session, struct herd_peer *peer, struct 
     peer->dial_asked = false;
     peer->next_dial_ns = 0;
     peer->backoff_ns = node->options.redial_min_ns;
-    herd_session_kill(session, "said");
+    herd_session_terminate(session, "said");
     return err;
 }
 
@@ -99,11 +99,11 @@ bool herd_node_peer_plain(const struct herd_node *node, size_t peer)
     return peer < node->peer_count && node->peers[peer]->plain;
 }
 
-bool herd_node_owes(const struct herd_node *node)
+bool herd_node_plain_pending(const struct herd_node *node)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct herd_peer *peer = node->peers[i];
-        if (peer->plain && !peer->behind && peer->reader.pending > 0)
+        if (peer->plain && !peer->needs_full_send && peer->subscriber.pending > 0)
             return true;
     }
     return false;

@@ -2,14 +2,14 @@
 /*
  * Connections that plain neighbours make: on one from an address that is theirs, AT lines are taken like those of a
  * link, with whatever follows the sixth field; it is the route the message took. They are read leniently: a difference
- * as a sloppy printer writes it, and a line without LF when nothing came behind it for a while. Replies are not for
- * the likes of them: on a connection that brought an AT line nothing is invalid.
+ * as a sloppy printer writes it, and a line without LF when nothing came behind it for a while. Once a connection has carried an AT line, its
+ * unknown lines are dropped without a reply: such a server does not read replies.
  *
  * Not all of them hang up: the longest silent is closed when there are too many.
  */
 #include "../protocol/diff.h"
 #include "../protocol/fields.h"
-#include "../protocol/read.h"
+#include "../protocol/parse_bounded.h"
 #include "node_impl.h"
 
 /* So many connections of each plain neighbour stay open. */
@@ -40,14 +40,15 @@ static bool is_at(const struct herd_span *fields, size_t count)
 
 /* An AT line with more behind its six fields, or with a difference that a sloppy printer wrote; `diff` is memory for
  * that. True: *job is what it says. */
-static bool read_lenient(const struct herd_store *store, struct herd_job *job, char diff[HERD_DIFF_LENIENT_MAX])
+static bool read_lenient(const struct herd_store *store, struct herd_parsed_line *parsed,
+                         char diff[HERD_DIFF_LENIENT_MAX])
 {
     struct herd_span fields[AT_FIELDS];
-    size_t count = herd_fields(job->line, job->line.at + job->line.len, fields, AT_FIELDS);
+    size_t count = herd_fields(parsed->line, parsed->line.at + parsed->line.len, fields, AT_FIELDS);
     if (!is_at(fields, count))
         return false;
     const struct herd_span *last = &fields[AT_FIELDS - 1];
-    struct herd_span line = {job->line.at, (size_t)(last->at + last->len - job->line.at)};
+    struct herd_span line = {parsed->line.at, (size_t)(last->at + last->len - parsed->line.at)};
     struct herd_command command;
     if (herd_command_parse(line, &command) != HERD_AT) {
         size_t diff_len = herd_diff_read_lenient(fields[DIFF_FIELD], diff);
@@ -59,11 +60,11 @@ static bool read_lenient(const struct herd_store *store, struct herd_job *job, c
         command.server = fields[1];
         command.diff = (struct herd_span){diff, diff_len};
     }
-    job->command = command;
-    job->line = line;
-    job->hash = herd_store_hash(store, command.id);
-    job->id_hash = herd_store_id_hash(store, command.id);
-    job->guess = HERD_NO_SLOT;
+    parsed->command = command;
+    parsed->line = line;
+    parsed->hash = herd_store_hash(store, command.id);
+    parsed->id_hash = herd_store_id_hash(store, command.id);
+    parsed->slot_hint = HERD_NO_SLOT;
     return true;
 }
 
@@ -75,16 +76,16 @@ static void make_room(struct herd_node *node)
         max += node->peers[i]->plain && !node->peers[i]->removed ? OPEN_MAX : 0;
     if (node->plain_count < max || herd_list_empty(&node->plains))
         return;
-    herd_session_kill(HERD_ITEM(node->plains.next, struct herd_session, idle), "plain_open_max");
+    herd_session_terminate(HERD_CONTAINER_OF(node->plains.next, struct herd_session, idle), "plain_open_max");
 }
 
 /* An AT line, whole or not: false if it is none. */
-static bool take(struct herd_session *session, const struct herd_job *given)
+static bool take(struct herd_session *session, const struct herd_parsed_line *given)
 {
     struct herd_node *node = session->node;
-    struct herd_job job = *given;
+    struct herd_parsed_line parsed = *given;
     char diff[HERD_DIFF_LENIENT_MAX];
-    if (job.command.verb != HERD_AT && !read_lenient(node->store, &job, diff))
+    if (parsed.command.verb != HERD_AT && !read_lenient(node->store, &parsed, diff))
         return false;
     if (!session->plain_spoke) {
         make_room(node);
@@ -93,32 +94,32 @@ static bool take(struct herd_session *session, const struct herd_job *given)
         herd_list_remove(&session->idle);
         herd_list_append(&node->plains, &session->idle);
     }
-    herd_report_learn(session, &job);
+    herd_report_apply_peer(session, &parsed);
     return true;
 }
 
-bool herd_plain_take(struct herd_session *session, const struct herd_job *job)
+bool herd_plain_receive(struct herd_session *session, const struct herd_parsed_line *parsed)
 {
     struct herd_span verb;
-    if (take(session, job))
+    if (take(session, parsed))
         return true;
-    if (herd_fields(job->line, job->line.at + job->line.len, &verb, 1) > 0 && verb.len == 2 &&
+    if (herd_fields(parsed->line, parsed->line.at + parsed->line.len, &verb, 1) > 0 && verb.len == 2 &&
         memcmp(verb.at, "AT", 2) == 0)
-        herd_notice_damped(session->node, &session->node->plain_invalid_count, "plain_line_invalid", job->line);
+        herd_notice_damped(session->node, &session->node->plain_invalid_count, "plain_line_invalid", parsed->line);
     return session->plain_spoke;
 }
 
 bool herd_plain_take_unfinished(struct herd_session *session, struct herd_span line)
 {
     const struct herd_store *store = session->node->store;
-    struct herd_job job = {.line = line, .guess = HERD_NO_SLOT};
+    struct herd_parsed_line parsed = {.line = line, .slot_hint = HERD_NO_SLOT};
     if (!session->plain)
         return false;
-    if (herd_command_parse(line, &job.command) == HERD_AT) {
-        job.hash = herd_store_hash(store, job.command.id);
-        job.id_hash = herd_store_id_hash(store, job.command.id);
+    if (herd_command_parse(line, &parsed.command) == HERD_AT) {
+        parsed.hash = herd_store_hash(store, parsed.command.id);
+        parsed.id_hash = herd_store_id_hash(store, parsed.command.id);
     }
-    return take(session, &job);
+    return take(session, &parsed);
 }
 
 void herd_plain_gone(struct herd_session *session)
@@ -132,9 +133,10 @@ int64_t herd_plain_next_session_ns(const struct herd_node *node)
 {
     int64_t next = INT64_MAX;
     if (!herd_list_empty(&node->plains))
-        next = HERD_ITEM(node->plains.next, struct herd_session, idle)->heard_ns + node->options.hello_ns;
+        next = HERD_CONTAINER_OF(node->plains.next, struct herd_session, idle)->last_rx_ns + node->options.hello_ns;
     if (!herd_list_empty(&node->plain_lines)) {
-        int64_t line_ns = HERD_ITEM(node->plain_lines.next, struct herd_session, line)->heard_ns + LINE_SILENCE_NS;
+        int64_t line_ns =
+            HERD_CONTAINER_OF(node->plain_lines.next, struct herd_session, line)->last_rx_ns + LINE_SILENCE_NS;
         if (line_ns < next)
             next = line_ns;
     }
@@ -156,13 +158,13 @@ void herd_plain_time_line(struct herd_session *session)
 static void offer_lines(struct herd_node *node)
 {
     while (!herd_list_empty(&node->plain_lines)) {
-        struct herd_session *session = HERD_ITEM(node->plain_lines.next, struct herd_session, line);
-        if (session->heard_ns + LINE_SILENCE_NS > node->now.steady_ns)
+        struct herd_session *session = HERD_CONTAINER_OF(node->plain_lines.next, struct herd_session, line);
+        if (session->last_rx_ns + LINE_SILENCE_NS > node->now.steady_ns)
             return;
         session->line_young = false;
         herd_list_remove(&session->line);
         herd_list_append(&node->lines, &session->line);
-        herd_wish_make(node, &session->line_due, HERD_EFFECT_LINE_TIMEOUT);
+        herd_effect_queue(node, &session->line_due, HERD_EFFECT_LINE_TIMEOUT);
     }
 }
 
@@ -170,9 +172,9 @@ void herd_plain_tick_sessions(struct herd_node *node)
 {
     offer_lines(node);
     while (!herd_list_empty(&node->plains)) {
-        struct herd_session *session = HERD_ITEM(node->plains.next, struct herd_session, idle);
-        if (session->heard_ns + node->options.hello_ns > node->now.steady_ns)
+        struct herd_session *session = HERD_CONTAINER_OF(node->plains.next, struct herd_session, idle);
+        if (session->last_rx_ns + node->options.hello_ns > node->now.steady_ns)
             return;
-        herd_session_kill(session, "idle");
+        herd_session_terminate(session, "idle");
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One connection: bytes into lines, lines to whoever handles them. */
+/* One connection: bytes into lines, lines to their handlers. */
+#include "../protocol/parse_bounded.h"
 #include "../protocol/preface.h"
-#include "../protocol/read.h"
 #include "node_impl.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static struct herd_session *open_session(struct herd_node *node, void *user, str
     node->now = now;
     session->node = node;
     session->user = user;
-    session->heard_ns = now.steady_ns;
+    session->last_rx_ns = now.steady_ns;
     session->peer = -1;
     herd_list_init(&session->tickets);
     herd_list_append(&node->sessions, &session->all);
@@ -40,8 +40,8 @@ int herd_session_open(struct herd_node *node, struct herd_session **ret_session,
     return 0;
 }
 
-int herd_session_dialled(struct herd_node *node, struct herd_session **ret_session, void *user, size_t peer,
-                         struct herd_now now, struct herd_buf *out)
+int herd_session_connected(struct herd_node *node, struct herd_session **ret_session, void *user, size_t peer,
+                           struct herd_now now, struct herd_buf *out)
 {
     if (peer >= node->peer_count || node->peers[peer]->removed)
         return HERD_E_ARG;
@@ -51,7 +51,7 @@ int herd_session_dialled(struct herd_node *node, struct herd_session **ret_sessi
         herd_node_dial_failed(node, peer, now);
         return HERD_E_NOMEM;
     }
-    int err = p->plain ? herd_plain_say(session, p, out) : herd_peer_say_hello(node, p, out);
+    int err = p->plain ? herd_plain_send(session, p, out) : herd_peer_say_hello(node, p, out);
     if (err < 0) {
         herd_session_close(session);
         herd_node_dial_failed(node, peer, now);
@@ -60,7 +60,7 @@ int herd_session_dialled(struct herd_node *node, struct herd_session **ret_sessi
     *ret_session = session;
     if (p->plain)
         return 0;
-    session->role = HERD_ROLE_DIALLED;
+    session->role = HERD_ROLE_HANDSHAKE;
     session->peer = (int32_t)peer;
     p->dialled = session;
     p->dial_asked = true;
@@ -68,16 +68,16 @@ int herd_session_dialled(struct herd_node *node, struct herd_session **ret_sessi
     return 0;
 }
 
-void herd_session_untime(struct herd_session *session)
+void herd_session_cancel_timeouts(struct herd_session *session)
 {
     herd_list_remove(&session->idle);
     herd_list_remove(&session->line);
     herd_list_remove(&session->line_due.link);
 }
 
-void herd_session_hold(struct herd_session *session)
+void herd_session_suspend_timeouts(struct herd_session *session)
 {
-    herd_session_untime(session);
+    herd_session_cancel_timeouts(session);
 }
 
 void herd_session_close(struct herd_session *session)
@@ -85,8 +85,8 @@ void herd_session_close(struct herd_session *session)
     herd_peer_session_gone(session, "connection_lost");
     herd_peer_left(session);
     herd_plain_gone(session);
-    herd_lookup_abandon(session);
-    herd_session_untime(session);
+    herd_session_abandon_tickets(session);
+    herd_session_cancel_timeouts(session);
     herd_list_remove(&session->close.link);
     herd_list_remove(&session->all);
     free(session);
@@ -97,18 +97,18 @@ static void end_session(struct herd_session *session, const char *why)
 {
     herd_peer_session_gone(session, why);
     herd_plain_gone(session);
-    herd_lookup_abandon(session);
-    herd_session_untime(session);
-    session->role = HERD_ROLE_DEAD;
+    herd_session_abandon_tickets(session);
+    herd_session_cancel_timeouts(session);
+    session->role = HERD_ROLE_CLOSING;
     session->close_why = why;
 }
 
-void herd_session_kill(struct herd_session *session, const char *why)
+void herd_session_terminate(struct herd_session *session, const char *why)
 {
-    if (session->role == HERD_ROLE_DEAD)
+    if (session->role == HERD_ROLE_CLOSING)
         return;
     end_session(session, why);
-    herd_wish_make(session->node, &session->close, HERD_EFFECT_CLOSE);
+    herd_effect_queue(session->node, &session->close, HERD_EFFECT_CLOSE);
 }
 
 void herd_session_leave(struct herd_session *session, const char *why)
@@ -131,131 +131,131 @@ struct herd_buf *herd_session_replies(struct herd_session *session, struct herd_
 {
     if (herd_list_empty(&session->tickets))
         return out;
-    return &HERD_ITEM(session->tickets.prev, struct herd_ticket, of_session)->behind;
+    return &HERD_CONTAINER_OF(session->tickets.prev, struct herd_ticket, of_session)->queued_replies;
 }
 
 /* ---- what a line means to whom ---- */
 
 static int reply_invalid(struct herd_session *session, struct herd_span line, struct herd_buf *out)
 {
-    session->node->counts.invalid++;
+    session->node->stats.invalid++;
     return herd_format_invalid(herd_session_replies(session, out), line);
 }
 
 /* The end of what the protocol knows. */
-static int no_command(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+static int no_command(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
 {
-    if (session->node->options.commands && !session->finishing)
-        return herd_command_offer(session, job);
-    return reply_invalid(session, job->line, out);
+    if (session->node->options.commands && !session->draining)
+        return herd_command_offer(session, parsed);
+    return reply_invalid(session, parsed->line, out);
 }
 
-static int client_command(struct herd_session *session, const struct herd_job *job, bool first,
+static int client_command(struct herd_session *session, const struct herd_parsed_line *parsed, bool first,
                           struct herd_buf *out)
 {
-    switch (job->command.verb) {
+    switch (parsed->command.verb) {
     case HERD_BLANK: return 0;
-    case HERD_IAMAT: return herd_report_take(session, job, herd_session_replies(session, out));
-    case HERD_WHATSAT: return herd_lookup_begin(session, job, out);
+    case HERD_IAMAT: return herd_report_apply_client(session, parsed, herd_session_replies(session, out));
+    case HERD_WHATSAT: return herd_whatsat_begin(session, parsed, out);
     case HERD_HELLO:
         if (first)
-            return herd_peer_hello(session, &job->command, out);
-        return no_command(session, job, out);
+            return herd_peer_hello(session, &parsed->command, out);
+        return no_command(session, parsed, out);
     default:
-        if (session->plain && herd_plain_take(session, job))
+        if (session->plain && herd_plain_receive(session, parsed))
             return 0;
-        return no_command(session, job, out);
+        return no_command(session, parsed, out);
     }
 }
 
 /* A web page can make its reader's browser send a request here, and choose what is in its body: a client that begins
  * like HTTP is answered once, and nothing behind that is read. */
-static bool is_http(struct herd_session *session, const struct herd_job *job)
+static bool is_http(struct herd_session *session, const struct herd_parsed_line *parsed)
 {
-    if (session->began || job->command.verb == HERD_BLANK)
+    if (session->began || parsed->command.verb == HERD_BLANK)
         return false;
     session->began = true;
-    if (job->command.verb == HERD_IAMAT || job->command.verb == HERD_WHATSAT || job->command.verb == HERD_HELLO ||
-        !herd_preface_http(job->line))
+    if (parsed->command.verb == HERD_IAMAT || parsed->command.verb == HERD_WHATSAT ||
+        parsed->command.verb == HERD_HELLO || !herd_preface_http(parsed->line))
         return false;
-    herd_notice_damped(session->node, &session->node->http_count, "http_request", job->line);
+    herd_notice_damped(session->node, &session->node->http_count, "http_request", parsed->line);
     return true;
 }
 
-static int client_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+static int client_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
 {
-    bool first = !session->spoken;
-    session->spoken = true;
-    if (is_http(session, job)) {
-        session->finishing = true;
-        return reply_invalid(session, job->line, out);
+    bool first = !session->had_line;
+    session->had_line = true;
+    if (is_http(session, parsed)) {
+        session->draining = true;
+        return reply_invalid(session, parsed->line, out);
     }
     const struct herd_buf *replies = herd_session_replies(session, out);
     size_t before = replies->len;
-    int err = client_command(session, job, first, out);
+    int err = client_command(session, parsed, first, out);
     if (replies != out) /* behind a ticket, which lives at least until its answer */
-        session->owed_bytes += replies->len - before;
+        session->queued_reply_bytes += replies->len - before;
     return err;
 }
 
-static int dialled_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+static int handshake_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
 {
-    switch (job->command.verb) {
+    switch (parsed->command.verb) {
     case HERD_BLANK: return 0;
-    case HERD_HELLO: return herd_peer_hello(session, &job->command, out);
+    case HERD_HELLO: return herd_peer_hello(session, &parsed->command, out);
     case HERD_REFUSE:
         if (herd_worth_saying(++session->node->peers[session->peer]->refused_us))
-            herd_notice(session->node, "peer_refuses_us", job->command.rest);
-        herd_session_kill(session, "refused");
+            herd_notice(session->node, "peer_refuses_us", parsed->command.args);
+        herd_session_terminate(session, "refused");
         return 0;
     default:
-        herd_notice(session->node, "peer_not_a_herd_server", job->line);
-        herd_session_kill(session, "no_introduction");
+        herd_notice(session->node, "peer_not_a_herd_server", parsed->line);
+        herd_session_terminate(session, "no_introduction");
         return 0;
     }
 }
 
 /* No neighbour says that. */
-static void breach(struct herd_session *session, const struct herd_job *job)
+static void protocol_error(struct herd_session *session, const struct herd_parsed_line *parsed)
 {
-    herd_notice(session->node, "peer_line_invalid", job->line);
-    herd_session_kill(session, "protocol");
+    herd_notice(session->node, "peer_line_invalid", parsed->line);
+    herd_session_terminate(session, "protocol");
 }
 
-static void link_line(struct herd_session *session, const struct herd_job *job)
+static void link_line(struct herd_session *session, const struct herd_parsed_line *parsed)
 {
     struct herd_peer *peer = session->node->peers[session->peer];
-    switch (job->command.verb) {
+    switch (parsed->command.verb) {
     case HERD_BLANK:
     case HERD_PONG: break;
     case HERD_PING: peer->pong_due = true; break;
-    case HERD_AT: herd_report_learn(session, job); break;
+    case HERD_AT: herd_report_apply_peer(session, parsed); break;
     case HERD_ROOT:
     case HERD_PUSH:
     case HERD_SUMS:
     case HERD_LIST: {
-        int err = herd_sync_take(session->node, peer, &job->command);
+        int err = herd_sync_take(session->node, peer, &parsed->command);
         if (err == HERD_E_NOMEM) {
-            herd_session_kill(session, "out_of_memory");
+            herd_session_terminate(session, "out_of_memory");
         } else if (err < 0) {
-            breach(session, job);
+            protocol_error(session, parsed);
         }
         break;
     }
     case HERD_REFUSE:
         /* Ours was the connection that both sides agreed to drop. */
-        herd_session_kill(session, "refused");
+        herd_session_terminate(session, "refused");
         break;
-    default: breach(session, job);
+    default: protocol_error(session, parsed);
     }
 }
 
-static int take_line(struct herd_session *session, const struct herd_job *job, struct herd_buf *out)
+static int take_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
 {
     switch (session->role) {
-    case HERD_ROLE_CLIENT: return client_line(session, job, out);
-    case HERD_ROLE_DIALLED: return dialled_line(session, job, out);
-    case HERD_ROLE_LINK: link_line(session, job); return 0;
+    case HERD_ROLE_CLIENT: return client_line(session, parsed, out);
+    case HERD_ROLE_HANDSHAKE: return handshake_line(session, parsed, out);
+    case HERD_ROLE_LINK: link_line(session, parsed); return 0;
     default: return 0;
     }
 }
@@ -265,8 +265,8 @@ static int take_line(struct herd_session *session, const struct herd_job *job, s
 static bool waits(const struct herd_session *session)
 {
     const struct herd_node_options *o = &session->node->options;
-    return session->offered || session->spent || session->ticket_count >= o->lookups_per_client_max ||
-           session->owed_bytes >= o->owed_max_bytes;
+    return session->awaiting_command || session->spent || session->ticket_count >= o->lookups_per_client_max ||
+           session->queued_reply_bytes >= o->queued_reply_max_bytes;
 }
 
 static size_t line_max(const struct herd_session *session)
@@ -278,61 +278,62 @@ static size_t line_max(const struct herd_session *session)
 /* Cuts up to BATCH lines; a link's get their hash. Before its introduction a connection is given one line at a
  * time: what follows is read as what that makes of it. */
 static size_t cut_batch(struct herd_session *session, struct herd_span *io_rest, const char *start,
-                        struct herd_job jobs[BATCH], enum herd_scan *ret_scan)
+                        struct herd_parsed_line jobs[BATCH], enum herd_scan *ret_scan)
 {
-    const struct herd_recent *recent = &session->node->recent;
+    const struct herd_seen_cache *seen = &session->node->seen;
     const bool link = session->role == HERD_ROLE_LINK;
-    const bool may_introduce = !session->spoken || session->role == HERD_ROLE_DIALLED;
+    const bool may_introduce = !session->had_line || session->role == HERD_ROLE_HANDSHAKE;
     const size_t most = link || !may_introduce ? BATCH : 1;
     size_t n = 0;
     *ret_scan = HERD_LINE;
     for (; n < most; n++) {
-        struct herd_job *job = &jobs[n];
-        *ret_scan = herd_line_next(io_rest, &session->seen, line_max(session), &job->line);
+        struct herd_parsed_line *parsed = &jobs[n];
+        *ret_scan = herd_line_next(io_rest, &session->seen, line_max(session), &parsed->line);
         if (*ret_scan != HERD_LINE)
             break;
-        if (!session->spoken)
-            job->line = herd_preface_skip_bom(job->line);
-        job->end = (size_t)(io_rest->at - start);
-        job->line_hash = link ? herd_recent_hash(recent, job->line) : 0;
+        if (!session->had_line)
+            parsed->line = herd_preface_skip_bom(parsed->line);
+        parsed->end = (size_t)(io_rest->at - start);
+        parsed->line_hash = link ? herd_seen_cache_hash(seen, parsed->line) : 0;
         if (link)
-            __builtin_prefetch(herd_recent_home(recent, job->line_hash));
+            __builtin_prefetch(herd_seen_cache_home(seen, parsed->line_hash));
     }
     return n;
 }
 
 /* Parses the lines of a batch that are not just copies, and brings what they will touch into the cache. Returns
  * how many are left. */
-static size_t read_batch(struct herd_session *session, const char *limit, struct herd_job jobs[BATCH], size_t n)
+static size_t read_batch(struct herd_session *session, const char *readable_end,
+                         struct herd_parsed_line jobs[BATCH], size_t n)
 {
     struct herd_store *store = session->node->store;
     const bool link = session->role == HERD_ROLE_LINK;
     bool frame = false;
     size_t left = 0;
     for (size_t i = 0; i < n; i++) {
-        struct herd_job *job = &jobs[left];
-        job->line = jobs[i].line;
-        job->end = jobs[i].end;
-        job->line_hash = jobs[i].line_hash;
-        if (link && !frame && herd_report_seen(session, job->line_hash))
+        struct herd_parsed_line *parsed = &jobs[left];
+        parsed->line = jobs[i].line;
+        parsed->end = jobs[i].end;
+        parsed->line_hash = jobs[i].line_hash;
+        if (link && !frame && herd_report_seen(session, parsed->line_hash))
             continue; /* most lines of a link are copies */
-        enum herd_verb verb = herd_command_read(job->line, limit, &job->command);
+        enum herd_verb verb = herd_command_parse_bounded(parsed->line, readable_end, &parsed->command);
         frame |= verb != HERD_AT; /* which may make this neighbour due what follows */
         if (verb == HERD_IAMAT || verb == HERD_AT) {
-            job->hash = herd_store_hash(store, job->command.id);
-            job->id_hash = herd_store_id_hash(store, job->command.id);
-            __builtin_prefetch(herd_index_home(&store->index, job->hash));
-            __builtin_prefetch(&store->digest.leaves[herd_digest_leaf(&store->digest, job->id_hash)], 1);
+            parsed->hash = herd_store_hash(store, parsed->command.id);
+            parsed->id_hash = herd_store_id_hash(store, parsed->command.id);
+            __builtin_prefetch(herd_index_home(&store->index, parsed->hash));
+            __builtin_prefetch(&store->digest.leaves[herd_digest_leaf(&store->digest, parsed->id_hash)], 1);
         }
         left++;
     }
     for (size_t i = 0; i < left; i++) {
-        struct herd_job *job = &jobs[i];
-        if (job->command.verb != HERD_IAMAT && job->command.verb != HERD_AT)
+        struct herd_parsed_line *parsed = &jobs[i];
+        if (parsed->command.verb != HERD_IAMAT && parsed->command.verb != HERD_AT)
             continue;
-        job->guess = herd_index_guess(&store->index, job->hash);
-        if (job->guess != HERD_NO_SLOT)
-            __builtin_prefetch(herd_store_cell(store, job->guess), 1);
+        parsed->slot_hint = herd_index_first_match(&store->index, parsed->hash);
+        if (parsed->slot_hint != HERD_NO_SLOT)
+            __builtin_prefetch(herd_store_packed(store, parsed->slot_hint), 1);
     }
     return left;
 }
@@ -343,7 +344,7 @@ static bool skips_too_long(struct herd_session *session, struct herd_span bytes)
     static const char at[] = "AT ";
     if (session->role != HERD_ROLE_LINK || memcmp(bytes.at, at, sizeof at - 1) != 0)
         return false;
-    session->node->counts.at_received++;
+    session->node->stats.at_received++;
     session->node->peers[session->peer]->at_lines++;
     bytes.len = bytes.len < TOO_LONG_SHOWN ? bytes.len : TOO_LONG_SHOWN;
     herd_report_refuse(session, HERD_REFUSAL_LINE, bytes);
@@ -365,19 +366,19 @@ static int reply_too_long(struct herd_session *session, struct herd_span bytes, 
     if (skips_too_long(session, bytes))
         return 0;
     if (session->role != HERD_ROLE_CLIENT) {
-        herd_session_kill(session, "line_too_long");
+        herd_session_terminate(session, "line_too_long");
         return 0;
     }
-    session->finishing = true;
-    if (!session->spoken)
+    session->draining = true;
+    if (!session->had_line)
         bytes = herd_preface_skip_bom(bytes);
     if (bytes.len > TOO_LONG_SHOWN)
         bytes.len = TOO_LONG_SHOWN;
-    struct herd_job job = {.line = bytes, .command = {.verb = HERD_INVALID}};
-    return client_line(session, &job, out);
+    struct herd_parsed_line parsed = {.line = bytes, .command = {.verb = HERD_INVALID}};
+    return client_line(session, &parsed, out);
 }
 
-/* Whether a reply was made since `before` bytes were owed. */
+/* True if the last command produced output or left a ticket open. */
 static bool replied(const struct herd_session *session, const struct herd_buf *out, size_t out_before)
 {
     return out->len > out_before || session->ticket_count > 0;
@@ -386,23 +387,23 @@ static bool replied(const struct herd_session *session, const struct herd_buf *o
 /* A client that speaks TLS would wait for an answer of its kind; no line of ours begins so. */
 static bool is_tls(struct herd_session *session, struct herd_span bytes)
 {
-    if (session->spoken || session->role != HERD_ROLE_CLIENT || !herd_preface_tls(bytes))
+    if (session->had_line || session->role != HERD_ROLE_CLIENT || !herd_preface_tls(bytes))
         return false;
     herd_notice_damped(session->node, &session->node->tls_count, "tls_not_enabled", (struct herd_span){"", 0});
-    herd_session_kill(session, "tls_not_enabled");
+    herd_session_terminate(session, "tls_not_enabled");
     return true;
 }
 
-/* Takes lines until the bytes, the session or its patience end. Returns how many bytes are used up. */
+/* Handles lines until the bytes end or the session takes no more. Returns how many bytes are used up. */
 static int take_lines(struct herd_session *session, struct herd_span bytes, struct herd_buf *out,
                       size_t *ret_consumed)
 {
-    struct herd_job jobs[BATCH];
+    struct herd_parsed_line jobs[BATCH];
     struct herd_span rest = bytes;
     size_t consumed = 0;
     uint64_t steps = herd_node_steps(session->node);
     enum herd_scan scan = is_tls(session, bytes) ? HERD_LINE_MORE : HERD_LINE;
-    while (scan == HERD_LINE && !session->finishing && session->role != HERD_ROLE_DEAD && !waits(session)) {
+    while (scan == HERD_LINE && !session->draining && session->role != HERD_ROLE_CLOSING && !waits(session)) {
         size_t n = cut_batch(session, &rest, bytes.at, jobs, &scan), done = 0;
         n = read_batch(session, bytes.at + bytes.len, jobs, n);
         while (done < n) {
@@ -412,23 +413,23 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
                 return err;
             if (session->node->options.close_after_reply && session->role == HERD_ROLE_CLIENT &&
                 replied(session, out, out_before))
-                session->finishing = true;
+                session->draining = true;
             session->spent |=
                 session->role == HERD_ROLE_LINK && herd_node_steps(session->node) - steps >= HERD_TURN_STEPS;
-            if (session->finishing || session->role == HERD_ROLE_DEAD || waits(session)) {
+            if (session->draining || session->role == HERD_ROLE_CLOSING || waits(session)) {
                 session->seen = 0; /* lines behind this one are found again later */
                 break;
             }
         }
         consumed = done == n ? (size_t)(rest.at - bytes.at) : jobs[done - 1].end;
     }
-    if (scan == HERD_LINE_TOO_LONG && !session->finishing && session->role != HERD_ROLE_DEAD &&
+    if (scan == HERD_LINE_TOO_LONG && !session->draining && session->role != HERD_ROLE_CLOSING &&
         consumed == (size_t)(rest.at - bytes.at) && !waits(session)) {
         int err = reply_too_long(session, rest, out);
         if (err < 0)
             return err;
     }
-    if (session->finishing || session->role == HERD_ROLE_DEAD)
+    if (session->draining || session->role == HERD_ROLE_CLOSING)
         consumed = bytes.len; /* nothing more is read from this connection */
     *ret_consumed = consumed;
     return 0;
@@ -453,28 +454,28 @@ static void time_line(struct herd_session *session, bool unfinished, bool anothe
         herd_plain_time_line(session);
 }
 
-static void set_turn(const struct herd_session *session, size_t consumed, struct herd_turn *ret_turn)
+static void set_result(const struct herd_session *session, size_t consumed, struct herd_input_result *ret_result)
 {
-    bool dead = session->role == HERD_ROLE_DEAD;
-    ret_turn->consumed = consumed;
-    ret_turn->paused = !dead && !session->finishing && waits(session);
-    ret_turn->close = !dead && session->finishing && session->ticket_count == 0;
+    bool dead = session->role == HERD_ROLE_CLOSING;
+    ret_result->consumed = consumed;
+    ret_result->blocked = !dead && !session->draining && waits(session);
+    ret_result->close = !dead && session->draining && session->ticket_count == 0;
 }
 
 int herd_session_input(struct herd_session *session, struct herd_span bytes, struct herd_now now,
-                       struct herd_buf *out, struct herd_turn *ret_turn)
+                       struct herd_buf *out, struct herd_input_result *ret_result)
 {
     struct herd_node *node = session->node;
     if (bytes.len == 0)
         bytes.at = ""; /* it may have no address */
     node->now = now;
-    session->heard_ns = now.steady_ns;
+    session->last_rx_ns = now.steady_ns;
     struct herd_list *idle = session->plain_spoke ? &node->plains : &node->idle;
     if (session->role == HERD_ROLE_CLIENT && idle->prev != &session->idle) {
         herd_list_remove(&session->idle);
         herd_list_append(idle, &session->idle);
     } else if (session->role == HERD_ROLE_LINK) {
-        node->peers[session->peer]->heard_ns = now.steady_ns;
+        node->peers[session->peer]->last_rx_ns = now.steady_ns;
         node->peers[session->peer]->pings_missed = 0;
     }
     size_t consumed = 0;
@@ -487,64 +488,64 @@ int herd_session_input(struct herd_session *session, struct herd_span bytes, str
             return err;
         consumed += some;
     } while (session->skipping && consumed < bytes.len);
-    set_turn(session, consumed, ret_turn);
-    time_line(session, consumed < bytes.len && !ret_turn->paused, consumed > 0);
+    set_result(session, consumed, ret_result);
+    time_line(session, consumed < bytes.len && !ret_result->blocked, consumed > 0);
     return 0;
 }
 
-int herd_session_end(struct herd_session *session, struct herd_span rest, struct herd_now now, struct herd_buf *out,
-                     struct herd_turn *ret_turn)
+int herd_session_eof(struct herd_session *session, struct herd_span rest, struct herd_now now, struct herd_buf *out,
+                     struct herd_input_result *ret_result)
 {
-    int err = herd_session_input(session, rest, now, out, ret_turn);
+    int err = herd_session_input(session, rest, now, out, ret_result);
     if (err >= 0 && session->leaving) /* the other side has closed it, as it was to */
-        herd_wish_make(session->node, &session->close, HERD_EFFECT_CLOSE);
-    if (err < 0 || session->role == HERD_ROLE_DEAD)
+        herd_effect_queue(session->node, &session->close, HERD_EFFECT_CLOSE);
+    if (err < 0 || session->role == HERD_ROLE_CLOSING)
         return err;
-    size_t left = rest.len - ret_turn->consumed;
-    if (ret_turn->paused && left > 0)
+    size_t left = rest.len - ret_result->consumed;
+    if (ret_result->blocked && left > 0)
         return 0;
-    if (left > 0 && !session->finishing && session->role == HERD_ROLE_CLIENT) {
+    if (left > 0 && !session->draining && session->role == HERD_ROLE_CLIENT) {
         /* The end of input ends a client's last line too. A neighbour's was cut off: what is there of it may
          * look whole, with a shorter time. */
-        struct herd_span last = {rest.at + ret_turn->consumed, left};
-        if (!session->spoken)
+        struct herd_span last = {rest.at + ret_result->consumed, left};
+        if (!session->had_line)
             last = herd_preface_skip_bom(last);
-        struct herd_job job = {.line = last, .end = rest.len, .guess = HERD_NO_SLOT};
-        enum herd_verb verb = herd_command_parse(last, &job.command);
+        struct herd_parsed_line parsed = {.line = last, .end = rest.len, .slot_hint = HERD_NO_SLOT};
+        enum herd_verb verb = herd_command_parse(last, &parsed.command);
         if (verb == HERD_HELLO)
-            job.command.verb = HERD_INVALID; /* nobody to be linked with any more, and perhaps cut off */
+            parsed.command.verb = HERD_INVALID; /* nobody to be linked with any more, and perhaps cut off */
         if (verb == HERD_IAMAT || verb == HERD_AT) {
-            job.hash = herd_store_hash(session->node->store, job.command.id);
-            job.id_hash = herd_store_id_hash(session->node->store, job.command.id);
+            parsed.hash = herd_store_hash(session->node->store, parsed.command.id);
+            parsed.id_hash = herd_store_id_hash(session->node->store, parsed.command.id);
         }
-        err = take_line(session, &job, out);
+        err = take_line(session, &parsed, out);
         if (err < 0)
             return err;
     }
     if (session->role == HERD_ROLE_CLIENT)
-        session->finishing = true;
-    else if (session->role != HERD_ROLE_DEAD)
-        herd_session_kill(session, "peer_closed");
+        session->draining = true;
+    else if (session->role != HERD_ROLE_CLOSING)
+        herd_session_terminate(session, "peer_closed");
     session->seen = 0;
     time_line(session, false, false);
-    set_turn(session, rest.len, ret_turn);
+    set_result(session, rest.len, ret_result);
     return 0;
 }
 
 int herd_session_line_timeout(struct herd_session *session, struct herd_span rest, struct herd_now now,
-                              struct herd_turn *ret_turn)
+                              struct herd_input_result *ret_result)
 {
     session->node->now = now;
-    *ret_turn = (struct herd_turn){0};
-    if (session->role != HERD_ROLE_CLIENT || session->finishing || rest.len == 0 || waits(session) ||
+    *ret_result = (struct herd_input_result){0};
+    if (session->role != HERD_ROLE_CLIENT || session->draining || rest.len == 0 || waits(session) ||
         memchr(rest.at, '\n', rest.len))
         return 0;
-    struct herd_span line = session->spoken ? rest : herd_preface_skip_bom(rest);
+    struct herd_span line = session->had_line ? rest : herd_preface_skip_bom(rest);
     if (!herd_plain_take_unfinished(session, line))
         return 0;
-    session->spoken = session->began = true;
+    session->had_line = session->began = true;
     session->seen = 0;
-    ret_turn->consumed = rest.len;
+    ret_result->consumed = rest.len;
     time_line(session, false, true);
     return 0;
 }

@@ -29,12 +29,12 @@ struct entry {
     uint64_t id, record;
 };
 
-static bool leads(const struct herd_node *node, const struct herd_peer *peer)
+static bool is_initiator(const struct herd_node *node, const struct herd_peer *peer)
 {
     return herd_span_compare(node->name, peer->name) < 0;
 }
 
-/* ---- which prefixes are owed an answer ---- */
+/* ---- which prefixes have an answer queued ---- */
 
 static size_t first_of_depth(unsigned depth)
 {
@@ -42,7 +42,7 @@ static size_t first_of_depth(unsigned depth)
     return first[depth / HERD_SYNC_FAN_BITS];
 }
 
-static int owe(struct herd_peer *peer, enum herd_sync_answer answer, unsigned depth, uint32_t prefix)
+static int queue_answer(struct herd_peer *peer, enum herd_sync_answer answer, unsigned depth, uint32_t prefix)
 {
     if (!peer->sync.due && !(peer->sync.due = calloc(1, sizeof *peer->sync.due)))
         return HERD_E_NOMEM;
@@ -56,9 +56,9 @@ static int owe(struct herd_peer *peer, enum herd_sync_answer answer, unsigned de
     return 0;
 }
 
-/* Takes the next prefix that is owed an answer: the deepest first. */
-static bool take_owed(struct herd_sync_due *due, enum herd_sync_answer *ret_answer, unsigned *ret_depth,
-                      uint32_t *ret_prefix)
+/* Takes the next prefix with an answer queued: the deepest first. */
+static bool next_answer(struct herd_sync_due *due, enum herd_sync_answer *ret_answer, unsigned *ret_depth,
+                        uint32_t *ret_prefix)
 {
     for (int answer = HERD_SYNC_ANSWERS - 1; answer >= 0; answer--) {
         uint64_t *words = due->bits[answer];
@@ -116,7 +116,7 @@ static bool walk_fetch(struct herd_store *store, struct walk *walk)
         walk->steps++;
         store->steps++;
         walk->slots[walk->count++] = walk->next;
-        __builtin_prefetch(herd_store_cell(store, walk->next));
+        __builtin_prefetch(herd_store_packed(store, walk->next));
         walk->next = *herd_store_next(store, walk->next);
     }
     return true;
@@ -135,7 +135,7 @@ static bool walk_next(struct herd_store *store, unsigned depth, uint32_t prefix,
     }
     while (walk->at < walk->count || walk_fetch(store, walk)) {
         walk->slot = walk->slots[walk->at++];
-        uint64_t id_hash = herd_store_id_hash(store, herd_cell_id(herd_store_cell(store, walk->slot)));
+        uint64_t id_hash = herd_store_id_hash(store, herd_packed_record_id(herd_store_packed(store, walk->slot)));
         if (depth == 0 || id_hash >> (64 - depth) == prefix) {
             *ret_id_hash = id_hash;
             return true;
@@ -175,9 +175,10 @@ static void scan_some(struct herd_node *node, struct herd_peer *peer, uint32_t s
         uint32_t slot = scan->at;
         scan->at = slot + 1 < scan->end ? slot + 1 : 0;
         store->steps++;
-        const struct herd_cell *cell = herd_store_cell(store, slot);
-        if (!herd_cell_empty(cell) && scan_wants(scan, herd_store_id_hash(store, herd_cell_id(cell))))
-            herd_reader_mark(&node->changes, &peer->reader, slot);
+        const struct herd_packed_record *packed = herd_store_packed(store, slot);
+        if (!herd_packed_record_empty(packed) &&
+            scan_wants(scan, herd_store_id_hash(store, herd_packed_record_id(packed))))
+            herd_subscriber_mark_dirty(&node->changes, &peer->subscriber, slot);
     }
     if (scan->left > 0)
         return;
@@ -195,7 +196,7 @@ static int mark_prefix(struct herd_node *node, struct herd_peer *peer, unsigned 
     struct walk walk = {0};
     uint64_t id_hash;
     while (walk_next(node->store, depth, prefix, &walk, &id_hash))
-        herd_reader_mark(&node->changes, &peer->reader, walk.slot);
+        herd_subscriber_mark_dirty(&node->changes, &peer->subscriber, walk.slot);
     return walk.exhausted ? scan_prefix(node, peer, depth, prefix) : 0;
 }
 
@@ -223,7 +224,7 @@ static char *put_hex(char *p, uint64_t value, unsigned width)
     return p + digits;
 }
 
-static int say_root(struct herd_node *node, const struct herd_peer *peer, struct herd_buf *out)
+static int send_root(struct herd_node *node, const struct herd_peer *peer, struct herd_buf *out)
 {
     char line[128], *p = line;
     uint64_t horizon = herd_expiry_horizon(node);
@@ -249,7 +250,7 @@ static char *put_prefix(char *p, const char *verb, unsigned depth, uint32_t pref
     return put_hex(p, prefix, 1);
 }
 
-static int say_sums(struct herd_node *node, unsigned depth, uint32_t prefix, struct herd_buf *out)
+static int send_sums(struct herd_node *node, unsigned depth, uint32_t prefix, struct herd_buf *out)
 {
     char line[16 + HERD_SYNC_FAN * 17], *p = put_prefix(line, "SUMS ", depth, prefix);
     for (uint32_t child = 0; child < HERD_SYNC_FAN; child++) {
@@ -264,8 +265,8 @@ static int say_sums(struct herd_node *node, unsigned depth, uint32_t prefix, str
 }
 
 /* A list too long for a line says "all": both send all they have under the prefix. */
-static int say_list(struct herd_node *node, struct herd_peer *peer, enum herd_sync_answer answer, unsigned depth,
-                    uint32_t prefix, struct herd_buf *out)
+static int send_list(struct herd_node *node, struct herd_peer *peer, enum herd_sync_answer answer, unsigned depth,
+                     uint32_t prefix, struct herd_buf *out)
 {
     struct walk walk = {0};
     uint64_t id_hash;
@@ -299,13 +300,13 @@ static int say_list(struct herd_node *node, struct herd_peer *peer, enum herd_sy
     return 0;
 }
 
-bool herd_sync_wants(const struct herd_peer *peer)
+bool herd_sync_want_write(const struct herd_peer *peer)
 {
     return peer->sync.root_due || peer->sync.push_due || peer->sync.scan ||
            (peer->sync.due && peer->sync.due->count > 0);
 }
 
-int herd_sync_say(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
+int herd_sync_send(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
 {
     struct herd_sync *sync = &peer->sync;
     enum herd_sync_answer answer;
@@ -316,16 +317,16 @@ int herd_sync_say(struct herd_node *node, struct herd_peer *peer, struct herd_bu
         err = herd_buf_add_text(out, "PUSH\n");
         sync->push_due = err < 0;
     } else if (sync->root_due) {
-        err = say_root(node, peer, out);
+        err = send_root(node, peer, out);
         sync->root_due = err < 0;
-        sync->root_sent = leads(node, peer);
-    } else if (sync->due && take_owed(sync->due, &answer, &depth, &prefix)) {
-        err = answer == HERD_SYNC_SUMS ? say_sums(node, depth, prefix, out)
-                                       : say_list(node, peer, answer, depth, prefix, out);
+        sync->root_sent = is_initiator(node, peer);
+    } else if (sync->due && next_answer(sync->due, &answer, &depth, &prefix)) {
+        err = answer == HERD_SYNC_SUMS ? send_sums(node, depth, prefix, out)
+                                       : send_list(node, peer, answer, depth, prefix, out);
         if (err < 0)
-            owe(peer, answer, depth, prefix);
+            queue_answer(peer, answer, depth, prefix);
     } else {
-        /* Nothing is owed any more: the bits are made again when they are needed. */
+        /* No answer is queued any more: the bits are made again when they are needed. */
         free(sync->due);
         sync->due = NULL;
         return 0;
@@ -370,7 +371,7 @@ static bool get_prefix(struct herd_span *io_rest, unsigned *ret_depth, uint32_t 
 static void push_all(struct herd_node *node, struct herd_peer *peer)
 {
     node->store->steps += node->store->slots / 4096;
-    herd_reader_mark_all(&node->changes, &peer->reader, node->store->slots);
+    herd_subscriber_mark_all_dirty(&node->changes, &peer->subscriber, node->store->slots);
 }
 
 struct root {
@@ -401,7 +402,7 @@ static int repair(struct herd_node *node, struct herd_peer *peer, bool reason)
 {
     struct herd_sync *sync = &peer->sync;
     if (!reason) {
-        node->counts.repairs++;
+        node->stats.repairs++;
         herd_notice(node, "digest_differs", peer->name);
     } else if (sync->pause > 0) {
         sync->pause--;
@@ -412,10 +413,10 @@ static int repair(struct herd_node *node, struct herd_peer *peer, bool reason)
             sync->pauses = PAUSES_MAX;
         sync->pause = sync->pauses;
     }
-    return owe(peer, HERD_SYNC_SUMS, 0, 0);
+    return queue_answer(peer, HERD_SYNC_SUMS, 0, 0);
 }
 
-static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
+static int receive_root(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
 {
     struct herd_sync *sync = &peer->sync;
     struct root theirs;
@@ -425,7 +426,7 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
     if (agree)
         sync->refused = sync->told_refused = 0;
     log_refused(node, peer, theirs.refused);
-    if (!leads(node, peer)) {
+    if (!is_initiator(node, peer)) {
         sync->root_due = true;
         return 0;
     }
@@ -435,12 +436,12 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
     bool at_link_up = sync->at_link_up;
     sync->at_link_up = false;
     bool same_horizon = theirs.horizon == herd_expiry_horizon(node);
-    bool apart = sync->apart_ns != INT64_MAX;
-    if (agree || (same_horizon && apart))
+    bool external = sync->apart_ns != INT64_MAX;
+    if (agree || (same_horizon && external))
         sync->pause = sync->pauses = 0;
     if (same_horizon)
         sync->apart_ns = INT64_MAX;
-    else if (!apart)
+    else if (!external)
         sync->apart_ns = node->now.steady_ns;
     if (agree) {
         sync->differed = 0;
@@ -449,16 +450,16 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
     if (at_link_up) {
         uint64_t ours = node->store->count;
         uint64_t less = ours < theirs.count ? ours : theirs.count, more = ours < theirs.count ? theirs.count : ours;
-        node->counts.syncs++;
+        node->stats.syncs++;
         if (more > PUSH_BELOW && less >= more / PUSH_RATIO)
-            return owe(peer, HERD_SYNC_SUMS, 0, 0);
+            return queue_answer(peer, HERD_SYNC_SUMS, 0, 0);
         sync->push_due = true;
         push_all(node, peer);
         return 0;
     }
     /* A difference while updates are on their way means nothing, nor one while one side has removed what expired and
      * the other is about to; a quiet link twice in a row does. */
-    if (peer->at_lines != sync->quiet_mark || peer->reader.pending > 0 ||
+    if (peer->at_lines != sync->quiet_mark || peer->subscriber.pending > 0 ||
         (!same_horizon && node->now.steady_ns - sync->apart_ns < APART_NS)) {
         sync->differed = 0;
         return 0;
@@ -469,7 +470,7 @@ static int take_root(struct herd_node *node, struct herd_peer *peer, struct herd
     return repair(node, peer, !same_horizon || sync->refused || theirs.refused);
 }
 
-static int take_sums(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
+static int receive_sums(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
 {
     const struct herd_digest *digest = &node->store->digest;
     unsigned depth;
@@ -486,13 +487,13 @@ static int take_sums(struct herd_node *node, struct herd_peer *peer, struct herd
     node->store->steps += (UINT64_C(1) << digest->bits >> (depth < digest->bits ? depth : digest->bits)) / 64;
     depth += HERD_SYNC_FAN_BITS;
     if (depth > digest->bits) /* their leaves are finer than ours */
-        return owe(peer, HERD_SYNC_ASK, depth - HERD_SYNC_FAN_BITS, prefix);
+        return queue_answer(peer, HERD_SYNC_ASK, depth - HERD_SYNC_FAN_BITS, prefix);
     for (uint32_t i = 0; i < HERD_SYNC_FAN; i++) {
         uint32_t child = prefix * HERD_SYNC_FAN + i;
         if (herd_digest_sum(digest, child, depth) == sums[i])
             continue;
-        int err =
-            owe(peer, depth + HERD_SYNC_FAN_BITS <= digest->bits ? HERD_SYNC_SUMS : HERD_SYNC_ASK, depth, child);
+        int err = queue_answer(peer, depth + HERD_SYNC_FAN_BITS <= digest->bits ? HERD_SYNC_SUMS : HERD_SYNC_ASK,
+                               depth, child);
         if (err < 0)
             return err;
     }
@@ -512,7 +513,7 @@ static bool get_entry(struct herd_span text, struct entry *ret)
            herd_hex_read((struct herd_span){text.at + 17, 16}, &ret->record);
 }
 
-static int take_list(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
+static int receive_list(struct herd_node *node, struct herd_peer *peer, struct herd_span rest)
 {
     unsigned depth;
     uint32_t prefix;
@@ -547,7 +548,7 @@ static int take_list(struct herd_node *node, struct herd_peer *peer, struct herd
         if (theirs && theirs->record == herd_store_record_hash(node->store, walk.slot))
             matched++;
         else
-            herd_reader_mark(&node->changes, &peer->reader, walk.slot);
+            herd_subscriber_mark_dirty(&node->changes, &peer->subscriber, walk.slot);
     }
     if (walk.exhausted) {
         int err = scan_prefix(node, peer, depth, prefix);
@@ -555,18 +556,18 @@ static int take_list(struct herd_node *node, struct herd_peer *peer, struct herd
             return err;
     }
     /* What matched is known to both; anything else they listed is news here or another version. */
-    return ask && matched < count ? owe(peer, HERD_SYNC_END, depth, prefix) : 0;
+    return ask && matched < count ? queue_answer(peer, HERD_SYNC_END, depth, prefix) : 0;
 }
 
 int herd_sync_take(struct herd_node *node, struct herd_peer *peer, const struct herd_command *command)
 {
     node->store->steps++;
     switch (command->verb) {
-    case HERD_ROOT: return take_root(node, peer, command->rest);
-    case HERD_SUMS: return take_sums(node, peer, command->rest);
-    case HERD_LIST: return take_list(node, peer, command->rest);
+    case HERD_ROOT: return receive_root(node, peer, command->args);
+    case HERD_SUMS: return receive_sums(node, peer, command->args);
+    case HERD_LIST: return receive_list(node, peer, command->args);
     case HERD_PUSH:
-        if (leads(node, peer))
+        if (is_initiator(node, peer))
             return HERD_E_STATE;
         push_all(node, peer);
         return 0;
@@ -591,7 +592,8 @@ void herd_sync_doubt(struct herd_node *node)
 
 void herd_sync_begin(struct herd_node *node, struct herd_peer *peer)
 {
-    peer->sync = (struct herd_sync){.root_due = leads(node, peer), .at_link_up = true, .apart_ns = INT64_MAX};
+    peer->sync =
+        (struct herd_sync){.root_due = is_initiator(node, peer), .at_link_up = true, .apart_ns = INT64_MAX};
     peer->at_lines = 0;
     schedule_check(node, peer);
 }
@@ -607,7 +609,7 @@ int64_t herd_sync_next_ns(const struct herd_node *node, const struct herd_peer *
 {
     if (peer->sync.scan)
         return node->now.steady_ns;
-    return leads(node, peer) ? peer->sync.next_check_ns : INT64_MAX;
+    return is_initiator(node, peer) ? peer->sync.next_check_ns : INT64_MAX;
 }
 
 void herd_sync_tick(struct herd_node *node, struct herd_peer *peer)
@@ -615,10 +617,10 @@ void herd_sync_tick(struct herd_node *node, struct herd_peer *peer)
     struct herd_sync *sync = &peer->sync;
     if (sync->scan) /* links share the turn */
         scan_some(node, peer, (uint32_t)(HERD_TURN_STEPS / node->peer_count) + 1);
-    if (!leads(node, peer) || node->now.steady_ns < sync->next_check_ns)
+    if (!is_initiator(node, peer) || node->now.steady_ns < sync->next_check_ns)
         return;
     schedule_check(node, peer);
-    if (sync->root_sent || herd_sync_wants(peer))
+    if (sync->root_sent || herd_sync_want_write(peer))
         return; /* one is under way */
     sync->quiet_mark = peer->at_lines;
     sync->root_due = true;

@@ -2,7 +2,7 @@
 /*
  * Bringing two neighbours to the same state when a link comes up.
  *
- *     leader                                   follower        (the leader has the smaller name)
+ *     initiator                                   responder        (the initiator has the smaller name)
  *     ROOT count sum            ->
  *                               <-             ROOT count sum
  *     nothing differs: done. One knows little: PUSH, and both send all. Else:
@@ -14,7 +14,7 @@
  *
  * Whoever gets a LIST marks for the link what it has and the list lacks or has otherwise; the link's
  * ordinary sender does the rest, and the newer record wins as ever. Answers are made from the state of the
- * moment they are sent, so nothing is remembered but which prefixes are owed an answer: a few bits each.
+ * moment they are sent, so nothing is remembered but which prefixes have an answer queued: a few bits each.
  * Updates that happen meanwhile flow over the same link from the start and at worst cause a comparison
  * that finds nothing.
  */
@@ -34,10 +34,10 @@ struct herd_peer;
 #define HERD_SYNC_PREFIXES (1 + 16 + 256 + 4096 + 65536)
 #define HERD_SYNC_WORDS    ((HERD_SYNC_PREFIXES + 63) / 64)
 
-/* The answers a prefix can be owed; the last are given first, so that a comparison ends branch by branch. */
+/* The answers a prefix can have queued; the last are sent first, so that a comparison ends branch by branch. */
 enum herd_sync_answer { HERD_SYNC_SUMS, HERD_SYNC_ASK, HERD_SYNC_END, HERD_SYNC_ANSWERS };
 
-/* Which prefixes are owed which answer, as bits; made when the first difference shows. */
+/* Which prefixes have which answer queued, as bits; made when the first difference shows. */
 struct herd_sync_due {
     size_t count;
     size_t top[HERD_SYNC_ANSWERS]; /* no word behind this one has a bit */
@@ -53,10 +53,10 @@ struct herd_sync_scan {
 };
 
 struct herd_sync {
-    struct herd_sync_due *due;   /* NULL: nothing was ever owed on this link, or all of it is paid */
+    struct herd_sync_due *due;   /* NULL: no answer is queued on this link */
     struct herd_sync_scan *scan; /* NULL: none is under way */
     bool root_due, push_due;
-    bool root_sent;         /* leader: the follower's ROOT is to come */
+    bool root_sent;         /* initiator: the responder's ROOT is to come */
     bool at_link_up;        /* the ROOT under way is the first of this link */
     unsigned differed;      /* checks in a row, on a quiet link, that found a difference */
     unsigned pause, pauses; /* of a difference with a reason: comparisons to leave out; how many the last time */
@@ -66,7 +66,7 @@ struct herd_sync {
     uint64_t refused;
     uint64_t told_refused; /* by the neighbour, when it was logged last */
     uint64_t quiet_mark;   /* AT lines on this link when the last check began */
-    int64_t next_check_ns; /* leader: when to compare roots on an idle link */
+    int64_t next_check_ns; /* initiator: when to compare roots on an idle link */
 };
 
 /* This node may lack on any link what its neighbour has. */
@@ -74,14 +74,14 @@ void herd_sync_doubt(struct herd_node *node);
 
 void herd_sync_begin(struct herd_node *node, struct herd_peer *peer);
 void herd_sync_end(struct herd_peer *peer);
-bool herd_sync_wants(const struct herd_peer *peer);
+bool herd_sync_want_write(const struct herd_peer *peer);
 
 /* A ROOT, PUSH, SUMS or LIST arrived. HERD_E_SYNTAX: malformed; HERD_E_STATE: it makes no sense now;
  * HERD_E_NOMEM. Each is a reason to end the link. */
 int herd_sync_take(struct herd_node *node, struct herd_peer *peer, const struct herd_command *command);
 
 /* Appends one frame that is due, if any; 1 if it did, 0 if nothing is due. HERD_E_NOMEM. */
-int herd_sync_say(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out);
+int herd_sync_send(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out);
 
 void herd_sync_tick(struct herd_node *node, struct herd_peer *peer);
 int64_t herd_sync_next_ns(const struct herd_node *node, const struct herd_peer *peer);

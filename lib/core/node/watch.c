@@ -6,7 +6,7 @@
 
 struct herd_watch {
     struct herd_node *node;
-    struct herd_reader reader;
+    struct herd_subscriber subscriber;
 };
 
 int herd_watch_open(struct herd_node *node, struct herd_watch **ret_watch)
@@ -15,7 +15,7 @@ int herd_watch_open(struct herd_node *node, struct herd_watch **ret_watch)
     if (!watch)
         return HERD_E_NOMEM;
     watch->node = node;
-    int err = herd_changes_join(&node->changes, &watch->reader);
+    int err = herd_changes_subscribe(&node->changes, &watch->subscriber);
     if (err < 0) {
         free(watch);
         return err;
@@ -28,7 +28,7 @@ void herd_watch_close(struct herd_watch *watch)
 {
     if (!watch)
         return;
-    herd_changes_leave(&watch->node->changes, &watch->reader);
+    herd_changes_unsubscribe(&watch->node->changes, &watch->subscriber);
     free(watch);
 }
 
@@ -36,13 +36,13 @@ bool herd_watch_next(struct herd_watch *watch, struct herd_record *ret_record)
 {
     struct herd_node *node = watch->node;
     for (;;) {
-        uint32_t slot = herd_reader_take(&node->changes, &watch->reader);
+        uint32_t slot = herd_subscriber_next(&node->changes, &watch->subscriber);
         if (slot == HERD_NO_SLOT)
             return false;
-        if (herd_store_at(node->store, slot, ret_record))
+        if (herd_store_get_slot(node->store, slot, ret_record))
             return true;
-        if (!herd_cell_empty(herd_store_cell(node->store, slot))) {
-            herd_reader_mark(&node->changes, &watch->reader, slot);
+        if (!herd_packed_record_empty(herd_store_packed(node->store, slot))) {
+            herd_subscriber_mark_dirty(&node->changes, &watch->subscriber, slot);
             return false; /* out of memory: another time */
         }
     }

@@ -16,8 +16,9 @@ struct herd_decimal {
 
 /* Reads the longest decimal that starts at `at`; returns where it ends, NULL if there is none or the
  * point has no digit behind it. Behind `end` there may be anything that is no part of a decimal, and
- * memory may be read up to `limit` (digits.h); limit == end is always right. */
-const char *herd_decimal_scan(const char *at, const char *end, const char *limit, struct herd_decimal *ret);
+ * memory may be read up to `readable_end` (digits.h); readable_end == end
+ * is always right. */
+const char *herd_decimal_scan(const char *at, const char *end, const char *readable_end, struct herd_decimal *ret);
 
 /* Whether any digit of a run is not 0. */
 bool herd_digits_any(const char *at, size_t len);

@@ -13,14 +13,14 @@ static inline bool herd_is_space(char c)
     return c == ' ' || (unsigned char)(c - '\t') < 5;
 }
 
-/* The first white space at or behind `p`, or `end`; memory may be read up to `limit`, and between `end`
- * and `limit` white space comes first. Eight bytes at a time: a word without a byte below 0x21 has no
+/* The first white space at or behind `p`, or `end`; memory may be read up to `readable_end`, and between `end`
+ * and `readable_end` white space comes first. Eight bytes at a time: a word without a byte below 0x21 has no
  * white space. The lowest flagged byte is exact (a borrow only spoils higher ones), but may be a control
  * byte that is no white space. */
-static inline const char *herd_field_end(const char *p, const char *end, const char *limit)
+static inline const char *herd_field_end(const char *p, const char *end, const char *readable_end)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    while (p < end && limit - p >= 8) {
+    while (p < end && readable_end - p >= 8) {
         uint64_t word;
         memcpy(&word, p, 8);
         uint64_t low = (word - ones * 0x21) & ~word & (ones * 0x80);
@@ -50,8 +50,9 @@ static inline const char *herd_space_end(const char *p, const char *end)
     return p;
 }
 
-/* `limit` as above. Cuts `line` into at most `max` fields. Returns how many there are, max + 1 when there are more. */
-static inline size_t herd_fields(struct herd_span line, const char *limit, struct herd_span *fields, size_t max)
+/* `readable_end` as above. Cuts `line` into at most `max` fields. Returns how many there are, max + 1 when there are more. */
+static inline size_t herd_fields(struct herd_span line, const char *readable_end, struct herd_span *fields,
+                                 size_t max)
 {
     size_t n = 0;
     if (line.len == 0)
@@ -61,7 +62,7 @@ static inline size_t herd_fields(struct herd_span line, const char *limit, struc
     while (p < end) {
         if (n == max)
             return max + 1;
-        const char *stop = herd_field_end(p, end, limit);
+        const char *stop = herd_field_end(p, end, readable_end);
         fields[n].at = p;
         fields[n].len = (size_t)(stop - p);
         n++;

@@ -32,9 +32,9 @@ static int add_fields(struct herd_buf *out, const struct herd_span *fields, size
 #define WORD(text) ((struct herd_span){text, sizeof(text) - 1})
 
 int herd_format_at(struct herd_buf *out, struct herd_span server, struct herd_span diff, struct herd_span id,
-                   struct herd_span place, struct herd_span time)
+                   struct herd_span position, struct herd_span time)
 {
-    const struct herd_span fields[] = {WORD("AT"), server, diff, id, place, time};
+    const struct herd_span fields[] = {WORD("AT"), server, diff, id, position, time};
     return add_fields(out, fields, 6);
 }
 
@@ -44,9 +44,9 @@ int herd_format_invalid(struct herd_buf *out, struct herd_span line)
     return add_fields(out, fields, 2);
 }
 
-int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct herd_span place, struct herd_span time)
+int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct herd_span position, struct herd_span time)
 {
-    const struct herd_span fields[] = {WORD("IAMAT"), id, place, time};
+    const struct herd_span fields[] = {WORD("IAMAT"), id, position, time};
     return add_fields(out, fields, 4);
 }
 

@@ -3,7 +3,7 @@
 #include "decimal.h"
 #include "fields.h"
 #include "hex.h"
-#include "read.h"
+#include "parse_bounded.h"
 
 #include <string.h>
 
@@ -60,24 +60,26 @@ static bool parse_count(struct herd_span text, unsigned max, unsigned *ret)
     return true;
 }
 
-static enum herd_verb parse_report(const struct herd_span *fields, const char *limit, struct herd_command *ret)
+static enum herd_verb parse_report(const struct herd_span *fields, const char *readable_end,
+                                   struct herd_command *ret)
 {
-    struct herd_place place;
+    struct herd_position position;
     ret->id = fields[0];
-    ret->place = fields[1];
+    ret->position = fields[1];
     ret->time = fields[2];
-    if (herd_place_read(ret->place, limit, &place) < 0 || herd_stamp_read(ret->time, limit, &ret->time_ns) < 0)
+    if (herd_position_parse_bounded(ret->position, readable_end, &position) < 0 ||
+        herd_timestamp_parse_bounded(ret->time, readable_end, &ret->time_ns) < 0)
         return HERD_INVALID;
     return HERD_IAMAT;
 }
 
-static enum herd_verb parse_at(const struct herd_span *fields, const char *limit, struct herd_command *ret)
+static enum herd_verb parse_at(const struct herd_span *fields, const char *readable_end, struct herd_command *ret)
 {
     ret->server = fields[0];
     ret->diff = fields[1];
     if (!herd_name_valid(ret->server) || !herd_diff_valid(ret->diff))
         return HERD_INVALID;
-    return parse_report(fields + 2, limit, ret) == HERD_IAMAT ? HERD_AT : HERD_INVALID;
+    return parse_report(fields + 2, readable_end, ret) == HERD_IAMAT ? HERD_AT : HERD_INVALID;
 }
 
 static enum herd_verb parse_whatsat(const struct herd_span *fields, struct herd_command *ret)
@@ -112,17 +114,17 @@ static enum herd_verb parse_hello(const struct herd_span *fields, size_t count, 
     return HERD_HELLO;
 }
 
-static enum herd_verb parse(struct herd_span line, const char *limit, struct herd_command *ret)
+static enum herd_verb parse(struct herd_span line, const char *readable_end, struct herd_command *ret)
 {
     struct herd_span fields[FIELDS_MAX];
-    size_t count = herd_fields(line, limit, fields, FIELDS_MAX);
+    size_t count = herd_fields(line, readable_end, fields, FIELDS_MAX);
 
     if (count == 0)
         return HERD_BLANK;
     if (count == 4 && IS(fields[0], "IAMAT"))
-        return parse_report(fields + 1, limit, ret);
+        return parse_report(fields + 1, readable_end, ret);
     if (count == 6 && IS(fields[0], "AT"))
-        return parse_at(fields + 1, limit, ret);
+        return parse_at(fields + 1, readable_end, ret);
     if (count == 4 && IS(fields[0], "WHATSAT"))
         return parse_whatsat(fields + 1, ret);
     if (count >= 2 && IS(fields[0], "HELLO"))
@@ -134,7 +136,7 @@ static enum herd_verb parse(struct herd_span line, const char *limit, struct her
     if (count == 1 && IS(fields[0], "PUSH"))
         return HERD_PUSH;
     if (count >= 2) {
-        ret->rest = (struct herd_span){fields[1].at, (size_t)(line.at + line.len - fields[1].at)};
+        ret->args = (struct herd_span){fields[1].at, (size_t)(line.at + line.len - fields[1].at)};
         if (IS(fields[0], "LIST"))
             return HERD_LIST;
         if (IS(fields[0], "SUMS"))
@@ -147,21 +149,22 @@ static enum herd_verb parse(struct herd_span line, const char *limit, struct her
     return HERD_INVALID;
 }
 
-enum herd_verb herd_report_parse(struct herd_span id, struct herd_span place, struct herd_span time,
+enum herd_verb herd_report_parse(struct herd_span id, struct herd_span position, struct herd_span time,
                                  struct herd_command *ret_command)
 {
-    const struct herd_span fields[] = {id, place, time};
+    const struct herd_span fields[] = {id, position, time};
     return parse_report(fields, time.at + time.len, ret_command);
 }
 
-enum herd_verb herd_command_read(struct herd_span line, const char *limit, struct herd_command *ret_command)
+enum herd_verb herd_command_parse_bounded(struct herd_span line, const char *readable_end,
+                                          struct herd_command *ret_command)
 {
-    if (!herd_report_read(line, limit, ret_command))
-        ret_command->verb = parse(line, limit, ret_command);
+    if (!herd_line_parse_fast(line, readable_end, ret_command))
+        ret_command->verb = parse(line, readable_end, ret_command);
     return ret_command->verb;
 }
 
 enum herd_verb herd_command_parse(struct herd_span line, struct herd_command *ret_command)
 {
-    return herd_command_read(line, line.len ? line.at + line.len : line.at, ret_command);
+    return herd_command_parse_bounded(line, line.len ? line.at + line.len : line.at, ret_command);
 }

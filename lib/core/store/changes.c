@@ -23,26 +23,26 @@ void herd_changes_fini(struct herd_changes *changes)
     *changes = (struct herd_changes){0};
 }
 
-int herd_changes_join(struct herd_changes *changes, struct herd_reader *reader)
+int herd_changes_subscribe(struct herd_changes *changes, struct herd_subscriber *subscriber)
 {
     uint64_t *bits = calloc(changes->cap / 64, sizeof *bits);
     if (!bits)
         return HERD_E_NOMEM;
-    *reader = (struct herd_reader){.next = changes->readers, .bits = bits, .cursor = changes->next};
-    changes->readers = reader;
+    *subscriber = (struct herd_subscriber){.next = changes->subscribers, .bits = bits, .cursor = changes->next};
+    changes->subscribers = subscriber;
     return 0;
 }
 
-void herd_changes_leave(struct herd_changes *changes, struct herd_reader *reader)
+void herd_changes_unsubscribe(struct herd_changes *changes, struct herd_subscriber *subscriber)
 {
-    for (struct herd_reader **at = &changes->readers; *at; at = &(*at)->next) {
-        if (*at == reader) {
-            *at = reader->next;
+    for (struct herd_subscriber **at = &changes->subscribers; *at; at = &(*at)->next) {
+        if (*at == subscriber) {
+            *at = subscriber->next;
             break;
         }
     }
-    free(reader->bits);
-    *reader = (struct herd_reader){0};
+    free(subscriber->bits);
+    *subscriber = (struct herd_subscriber){0};
 }
 
 int herd_changes_reserve(struct herd_changes *changes, uint32_t slots)
@@ -54,135 +54,136 @@ int herd_changes_reserve(struct herd_changes *changes, uint32_t slots)
         cap = cap > UINT32_MAX / 2 ? UINT32_MAX / 64 * 64 : cap * 2;
     size_t old_words = changes->cap / 64, words = cap / 64;
     /* Readers already enlarged when a later one fails just have room to spare. */
-    for (struct herd_reader *reader = changes->readers; reader; reader = reader->next) {
-        uint64_t *bits = realloc(reader->bits, words * sizeof *bits);
+    for (struct herd_subscriber *subscriber = changes->subscribers; subscriber; subscriber = subscriber->next) {
+        uint64_t *bits = realloc(subscriber->bits, words * sizeof *bits);
         if (!bits)
             return HERD_E_NOMEM;
         memset(bits + old_words, 0, (words - old_words) * sizeof *bits);
-        reader->bits = bits;
+        subscriber->bits = bits;
     }
-    for (struct herd_reader *reader = changes->readers; reader; reader = reader->next)
-        if (reader->sweep_left > 0)
-            reader->sweep_left += cap - changes->cap; /* the sweep goes round a larger circle */
+    for (struct herd_subscriber *subscriber = changes->subscribers; subscriber; subscriber = subscriber->next)
+        if (subscriber->sweep_left > 0)
+            subscriber->sweep_left += cap - changes->cap; /* the sweep goes round a larger circle */
     changes->cap = cap;
     return 0;
 }
 
-bool herd_reader_has(const struct herd_reader *reader, uint32_t slot)
+bool herd_subscriber_has(const struct herd_subscriber *subscriber, uint32_t slot)
 {
-    return reader->bits[slot / 64] >> (slot % 64) & 1;
+    return subscriber->bits[slot / 64] >> (slot % 64) & 1;
 }
 
 /* Sets a bit; true if it was clear. A reader with nothing to see begins where the ring is now. */
-static bool set(struct herd_changes *changes, struct herd_reader *reader, uint32_t slot)
+static bool set(struct herd_changes *changes, struct herd_subscriber *subscriber, uint32_t slot)
 {
-    if (reader->pending == 0)
-        reader->cursor = changes->next;
+    if (subscriber->pending == 0)
+        subscriber->cursor = changes->next;
     uint64_t bit = UINT64_C(1) << (slot % 64);
-    uint64_t *word = &reader->bits[slot / 64];
+    uint64_t *word = &subscriber->bits[slot / 64];
     bool was_clear = !(*word & bit);
     *word |= bit;
-    reader->pending += was_clear;
+    subscriber->pending += was_clear;
     return was_clear;
 }
 
-void herd_reader_clear(struct herd_reader *reader, uint32_t slot)
+void herd_subscriber_clear(struct herd_subscriber *subscriber, uint32_t slot)
 {
     uint64_t bit = UINT64_C(1) << (slot % 64);
-    uint64_t *word = &reader->bits[slot / 64];
-    reader->pending -= (*word & bit) != 0;
+    uint64_t *word = &subscriber->bits[slot / 64];
+    subscriber->pending -= (*word & bit) != 0;
     *word &= ~bit;
 }
 
 void herd_changes_forget(struct herd_changes *changes, uint32_t slot)
 {
-    for (struct herd_reader *reader = changes->readers; reader; reader = reader->next)
-        herd_reader_clear(reader, slot);
+    for (struct herd_subscriber *subscriber = changes->subscribers; subscriber; subscriber = subscriber->next)
+        herd_subscriber_clear(subscriber, slot);
 }
 
-void herd_changes_note(struct herd_changes *changes, uint32_t slot, const struct herd_reader *except)
+void herd_changes_publish(struct herd_changes *changes, uint32_t slot, const struct herd_subscriber *except)
 {
     bool anyone = false;
-    for (struct herd_reader *reader = changes->readers; reader; reader = reader->next)
-        if (reader != except) /* one that sweeps may come to this slot late: its news go before that */
-            anyone |= set(changes, reader, slot) || reader->sweep_left > 0;
+    for (struct herd_subscriber *subscriber = changes->subscribers; subscriber; subscriber = subscriber->next)
+        if (subscriber != except) /* one that sweeps may come to this slot late: its news go before that */
+            anyone |= set(changes, subscriber, slot) || subscriber->sweep_left > 0;
     if (anyone)
         changes->ring[changes->next++ & (changes->size - 1)] = slot;
 }
 
-static void start_sweep(const struct herd_changes *changes, struct herd_reader *reader)
+static void start_sweep(const struct herd_changes *changes, struct herd_subscriber *subscriber)
 {
-    reader->sweep_left = changes->cap;
+    subscriber->sweep_left = changes->cap;
 }
 
-void herd_reader_mark(struct herd_changes *changes, struct herd_reader *reader, uint32_t slot)
+void herd_subscriber_mark_dirty(struct herd_changes *changes, struct herd_subscriber *subscriber, uint32_t slot)
 {
-    if (set(changes, reader, slot))
-        start_sweep(changes, reader);
+    if (set(changes, subscriber, slot))
+        start_sweep(changes, subscriber);
 }
 
-void herd_reader_mark_all(struct herd_changes *changes, struct herd_reader *reader, uint32_t slots)
+void herd_subscriber_mark_all_dirty(struct herd_changes *changes, struct herd_subscriber *subscriber,
+                                    uint32_t slots)
 {
-    memset(reader->bits, 0xff, slots / 64 * sizeof *reader->bits);
+    memset(subscriber->bits, 0xff, slots / 64 * sizeof *subscriber->bits);
     if (slots % 64)
-        reader->bits[slots / 64] |= (UINT64_C(1) << (slots % 64)) - 1;
-    reader->pending = slots; /* no slot beyond these exists, so none was marked */
+        subscriber->bits[slots / 64] |= (UINT64_C(1) << (slots % 64)) - 1;
+    subscriber->pending = slots; /* no slot beyond these exists, so none was marked */
     if (slots > 0)
-        start_sweep(changes, reader);
+        start_sweep(changes, subscriber);
 }
 
-static uint32_t take_from_ring(struct herd_changes *changes, struct herd_reader *reader)
+static uint32_t take_from_ring(struct herd_changes *changes, struct herd_subscriber *subscriber)
 {
-    if (changes->next - reader->cursor > changes->size) {
-        reader->cursor = changes->next - changes->size;
-        start_sweep(changes, reader);
+    if (changes->next - subscriber->cursor > changes->size) {
+        subscriber->cursor = changes->next - changes->size;
+        start_sweep(changes, subscriber);
     }
-    while (reader->cursor != changes->next) {
-        uint32_t slot = changes->ring[reader->cursor++ & (changes->size - 1)];
-        changes->steps += reader->cursor % 16 == 0;
-        if (herd_reader_has(reader, slot)) {
-            herd_reader_clear(reader, slot);
+    while (subscriber->cursor != changes->next) {
+        uint32_t slot = changes->ring[subscriber->cursor++ & (changes->size - 1)];
+        changes->steps += subscriber->cursor % 16 == 0;
+        if (herd_subscriber_has(subscriber, slot)) {
+            herd_subscriber_clear(subscriber, slot);
             return slot;
         }
     }
     return HERD_NO_SLOT;
 }
 
-static uint32_t take_from_sweep(struct herd_changes *changes, struct herd_reader *reader)
+static uint32_t take_from_sweep(struct herd_changes *changes, struct herd_subscriber *subscriber)
 {
-    while (reader->sweep_left > 0) {
-        uint32_t offset = reader->sweep_at % 64;
-        uint64_t word = reader->bits[reader->sweep_at / 64] >> offset;
+    while (subscriber->sweep_left > 0) {
+        uint32_t offset = subscriber->sweep_at % 64;
+        uint64_t word = subscriber->bits[subscriber->sweep_at / 64] >> offset;
         uint32_t skip = word ? (uint32_t)__builtin_ctzll(word) : 64 - offset;
-        if (skip >= reader->sweep_left) {
-            reader->sweep_left = 0; /* once round: what was set behind the sweep is in the ring */
+        if (skip >= subscriber->sweep_left) {
+            subscriber->sweep_left = 0; /* once round: what was set behind the sweep is in the ring */
             break;
         }
-        uint32_t slot = reader->sweep_at + skip;
+        uint32_t slot = subscriber->sweep_at + skip;
         uint32_t looked_at = skip + (word != 0);
-        changes->steps += reader->sweep_at % 4096 == 0;
-        reader->sweep_left -= looked_at;
-        reader->sweep_at = (reader->sweep_at + looked_at) % changes->cap;
+        changes->steps += subscriber->sweep_at % 4096 == 0;
+        subscriber->sweep_left -= looked_at;
+        subscriber->sweep_at = (subscriber->sweep_at + looked_at) % changes->cap;
         if (word) {
-            herd_reader_clear(reader, slot);
+            herd_subscriber_clear(subscriber, slot);
             return slot;
         }
     }
     return HERD_NO_SLOT;
 }
 
-uint32_t herd_reader_take(struct herd_changes *changes, struct herd_reader *reader)
+uint32_t herd_subscriber_next(struct herd_changes *changes, struct herd_subscriber *subscriber)
 {
-    if (reader->pending == 0) {
-        reader->cursor = changes->next;
-        reader->sweep_left = 0;
+    if (subscriber->pending == 0) {
+        subscriber->cursor = changes->next;
+        subscriber->sweep_left = 0;
         return HERD_NO_SLOT;
     }
-    if (reader->sweep_left > 0 && reader->turn++ % (RING_TURNS + 1) == RING_TURNS) {
-        uint32_t slot = take_from_sweep(changes, reader);
+    if (subscriber->sweep_left > 0 && subscriber->turn++ % (RING_TURNS + 1) == RING_TURNS) {
+        uint32_t slot = take_from_sweep(changes, subscriber);
         if (slot != HERD_NO_SLOT)
             return slot;
     }
-    uint32_t slot = take_from_ring(changes, reader);
-    return slot != HERD_NO_SLOT ? slot : take_from_sweep(changes, reader);
+    uint32_t slot = take_from_ring(changes, subscriber);
+    return slot != HERD_NO_SLOT ? slot : take_from_sweep(changes, subscriber);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The stream of accepted updates, and those who read it.
+/* The stream of accepted updates, and its subscribers.
  *
  *      ring   [ 7 | 2 | 9 | 2 | 4 ]          slots in the order they changed, one entry a change
  *                   ^cursor      ^next
@@ -20,10 +19,10 @@
 
 #include <herd/types.h>
 
-#define HERD_READER_AHEAD 20
+#define HERD_SUBSCRIBER_AHEAD 20
 
-struct herd_reader {
-    struct herd_reader *next;
+struct herd_subscriber {
+    struct herd_subscriber *next;
     uint64_t *bits;
     uint64_t cursor;
     size_t pending;      /* bits set */
@@ -37,7 +36,7 @@ struct herd_changes {
     uint32_t size; /* a power of two */
     uint64_t next;
     uint32_t cap; /* slots that every reader has bits for, a multiple of 64 */
-    struct herd_reader *readers;
+    struct herd_subscriber *subscribers;
     uint64_t steps; /* work done by takes, in the measure of herd_store.steps */
 };
 
@@ -47,33 +46,35 @@ int herd_changes_init(struct herd_changes *changes, uint32_t ring_size);
 void herd_changes_fini(struct herd_changes *changes);
 
 /* A reader joins; it sees what changes from now on. HERD_E_NOMEM. */
-int herd_changes_join(struct herd_changes *changes, struct herd_reader *reader);
+int herd_changes_subscribe(struct herd_changes *changes, struct herd_subscriber *subscriber);
 /* Leaves and frees its bits; fine for a zeroed reader that never joined. */
-void herd_changes_leave(struct herd_changes *changes, struct herd_reader *reader);
+void herd_changes_unsubscribe(struct herd_changes *changes, struct herd_subscriber *subscriber);
 
 /* Room for slots 0 .. slots - 1 at every reader. HERD_E_NOMEM. */
 int herd_changes_reserve(struct herd_changes *changes, uint32_t slots);
 
 /* The slot changed; `except` (or NULL) is where the change came from. Slots must be reserved. */
-void herd_changes_note(struct herd_changes *changes, uint32_t slot, const struct herd_reader *except);
+void herd_changes_publish(struct herd_changes *changes, uint32_t slot, const struct herd_subscriber *except);
 
 /* The reader has to see this slot (outside the order), or all slots below `slots`. */
-void herd_reader_mark(struct herd_changes *changes, struct herd_reader *reader, uint32_t slot);
-void herd_reader_mark_all(struct herd_changes *changes, struct herd_reader *reader, uint32_t slots);
+void herd_subscriber_mark_dirty(struct herd_changes *changes, struct herd_subscriber *subscriber, uint32_t slot);
+void herd_subscriber_mark_all_dirty(struct herd_changes *changes, struct herd_subscriber *subscriber,
+                                    uint32_t slots);
 /* The reader no longer has to see this slot. */
-void herd_reader_clear(struct herd_reader *reader, uint32_t slot);
+void herd_subscriber_clear(struct herd_subscriber *subscriber, uint32_t slot);
 /* The slot was emptied: no reader has to see it any more. */
 void herd_changes_forget(struct herd_changes *changes, uint32_t slot);
-bool herd_reader_has(const struct herd_reader *reader, uint32_t slot);
+bool herd_subscriber_has(const struct herd_subscriber *subscriber, uint32_t slot);
 
 /* A slot that will be taken in a while, most likely, to be fetched ahead; or HERD_NO_SLOT. */
-static inline uint32_t herd_reader_ahead(const struct herd_changes *changes, const struct herd_reader *reader)
+static inline uint32_t herd_subscriber_ahead(const struct herd_changes *changes,
+                                             const struct herd_subscriber *subscriber)
 {
-    uint64_t at = reader->cursor + HERD_READER_AHEAD;
+    uint64_t at = subscriber->cursor + HERD_SUBSCRIBER_AHEAD;
     return at < changes->next ? changes->ring[at & (changes->size - 1)] : UINT32_MAX;
 }
 
 /* Takes the next slot to see, or HERD_NO_SLOT. */
-uint32_t herd_reader_take(struct herd_changes *changes, struct herd_reader *reader);
+uint32_t herd_subscriber_next(struct herd_changes *changes, struct herd_subscriber *subscriber);
 
 #endif

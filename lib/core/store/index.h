@@ -2,7 +2,7 @@
 /*
  * From the hash of an id to the slot of its record.
  *
- * Open addressing with linear probing; a cell holds 32 bits of the hash beside the slot, so that a probe
+ * Open addressing with linear probing; a bucket holds 32 bits of the hash beside the slot, so that a probe
  * touches a record only when these agree, and growing touches no record at all. The table is cut into
  * shards by the top bits of the hash: each grows on its own, so that no call ever moves more than a
  * fraction of it.
@@ -16,8 +16,8 @@
 #define HERD_NO_SLOT      UINT32_MAX
 
 struct herd_shard {
-    uint64_t *cells; /* hash32 << 32 | slot + 1; 0 is empty */
-    uint32_t mask;   /* cells - 1 */
+    uint64_t *buckets; /* hash32 << 32 | slot + 1; 0 is empty */
+    uint32_t mask;     /* buckets - 1 */
     uint32_t used;
 };
 
@@ -43,15 +43,15 @@ static inline const struct herd_shard *herd_index_shard(const struct herd_index 
 }
 
 /* The first slot whose 32 bits agree, most likely the one; HERD_NO_SLOT if there is none. */
-static inline uint32_t herd_index_guess(const struct herd_index *index, uint64_t hash)
+static inline uint32_t herd_index_first_match(const struct herd_index *index, uint64_t hash)
 {
     const struct herd_shard *shard = herd_index_shard(index, hash);
-    if (!shard->cells)
+    if (!shard->buckets)
         return HERD_NO_SLOT;
     uint32_t at = (uint32_t)hash & shard->mask;
-    for (uint64_t cell; (cell = shard->cells[at]) != 0; at = (at + 1) & shard->mask)
-        if (cell >> 32 == (uint32_t)hash)
-            return (uint32_t)cell - 1;
+    for (uint64_t bucket; (bucket = shard->buckets[at]) != 0; at = (at + 1) & shard->mask)
+        if (bucket >> 32 == (uint32_t)hash)
+            return (uint32_t)bucket - 1;
     return HERD_NO_SLOT;
 }
 
@@ -60,7 +60,7 @@ static inline uint32_t herd_index_guess(const struct herd_index *index, uint64_t
 static inline const uint64_t *herd_index_home(const struct herd_index *index, uint64_t hash)
 {
     const struct herd_shard *shard = herd_index_shard(index, hash);
-    return shard->cells ? &shard->cells[(uint32_t)hash & shard->mask] : NULL;
+    return shard->buckets ? &shard->buckets[(uint32_t)hash & shard->mask] : NULL;
 }
 
 #endif

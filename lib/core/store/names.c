@@ -35,7 +35,7 @@ static size_t home(const struct herd_names *names, struct herd_span name)
 }
 
 /* The cell of the table that holds `name`, or the empty one where it belongs. */
-static size_t find_cell(const struct herd_names *names, struct herd_span name)
+static size_t find_bucket(const struct herd_names *names, struct herd_span name)
 {
     size_t mask = names->table_size - 1;
     size_t at = home(names, name);
@@ -112,7 +112,7 @@ static int make_room(struct herd_names *names)
         names->table = table;
         names->table_size = size;
         for (size_t i = 0; i < names->count; i++)
-            table[find_cell(names, herd_names_text(names, (unsigned)i))] = (uint16_t)(i + 1);
+            table[find_bucket(names, herd_names_text(names, (unsigned)i))] = (uint16_t)(i + 1);
     }
     return 0;
 }
@@ -135,7 +135,7 @@ int herd_names_intern(struct herd_names *names, struct herd_span name)
     if (names->last < names->count && is_name(names, names->last, name))
         return names->last;
     if (names->count > 0) {
-        uint16_t found = names->table[find_cell(names, name)];
+        uint16_t found = names->table[find_bucket(names, name)];
         if (found)
             return names->last = (uint16_t)(found - 1);
     }
@@ -148,7 +148,7 @@ int herd_names_intern(struct herd_names *names, struct herd_span name)
     memcpy(text, name.at, name.len);
     if ((size_t)number < names->count) {
         unused_remove(names, (uint16_t)number);
-        empty_cell(names, find_cell(names, herd_names_text(names, (unsigned)number)));
+        empty_cell(names, find_bucket(names, herd_names_text(names, (unsigned)number)));
         free(names->list[number].text);
     } else {
         names->count++;
@@ -156,6 +156,6 @@ int herd_names_intern(struct herd_names *names, struct herd_span name)
     names->list[number] =
         (struct herd_name){.text = text, .len = name.len, .hash = herd_hash(names->seed, name.at, name.len)};
     unused_append(names, (uint16_t)number);
-    names->table[find_cell(names, name)] = (uint16_t)(number + 1);
+    names->table[find_bucket(names, name)] = (uint16_t)(number + 1);
     return names->last = (uint16_t)number;
 }

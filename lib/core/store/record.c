@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-/* How many decimals a stamp has, or HERD_TIME_VERBATIM if its value would not give its text back. */
+/* How many decimals a timestamp has, or HERD_TIME_VERBATIM if its value would not give its text back. */
 static uint32_t count_decimals(struct herd_span time)
 {
     const char *point =
@@ -20,17 +20,17 @@ static uint32_t count_decimals(struct herd_span time)
     return (uint32_t)decimals;
 }
 
-int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, const struct herd_record *record,
-                    uint16_t server)
+int herd_record_encode(struct herd_encoded_record *ret_encoded, struct herd_buf *scratch,
+                       const struct herd_record *record, uint16_t server)
 {
     if (record->id.len > UINT32_MAX / 2 || record->diff.len > UINT32_MAX / 8 ||
-        record->place.len > UINT32_MAX / 8 || record->time.len > UINT32_MAX / 8)
+        record->position.len > UINT32_MAX / 8 || record->time.len > UINT32_MAX / 8)
         return HERD_E_LIMIT;
     uint32_t decimals = count_decimals(record->time);
     struct herd_span time = record->time;
     if (decimals != HERD_TIME_VERBATIM)
         time.len = 0;
-    size_t text_len = record->diff.len + record->place.len + time.len;
+    size_t text_len = record->diff.len + record->position.len + time.len;
 
     /* text, its zero padding, then the body and the slack that packing may write */
     scratch->len = 0;
@@ -42,8 +42,8 @@ int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, cons
     char *end = text;
     herd_copy(end, record->diff.at, record->diff.len);
     end += record->diff.len;
-    herd_copy(end, record->place.at, record->place.len);
-    end += record->place.len;
+    herd_copy(end, record->position.at, record->position.len);
+    end += record->position.len;
     if (time.len)
         memcpy(end, time.at, time.len);
     end += time.len;
@@ -53,57 +53,58 @@ int herd_draft_make(struct herd_draft *ret_draft, struct herd_buf *scratch, cons
     herd_copy(body, record->id.at, record->id.len);
     herd_pack(body + record->id.len, text, text_len);
 
-    *ret_draft = (struct herd_draft){
+    *ret_encoded = (struct herd_encoded_record){
         .record = record,
         .server = server,
-        .shape = {(uint32_t)record->id.len, (uint32_t)record->diff.len, (uint32_t)record->place.len,
-                  (uint32_t)time.len, decimals},
+        .layout = {(uint32_t)record->id.len, (uint32_t)record->diff.len, (uint32_t)record->position.len,
+                   (uint32_t)time.len, decimals},
         .body = body,
     };
-    ret_draft->fits = herd_shape_fits(&ret_draft->shape);
+    ret_encoded->fits = herd_record_layout_fits(&ret_encoded->layout);
     return 0;
 }
 
-int herd_cell_write(struct herd_cell *cell, const struct herd_draft *draft)
+int herd_packed_record_write(struct herd_packed_record *packed, const struct herd_encoded_record *encoded)
 {
-    const struct herd_shape *shape = &draft->shape;
-    struct herd_body_apart *old =
-        !herd_cell_empty(cell) && cell->id_len == HERD_BODY_APART ? herd_cell_apart(cell) : NULL;
-    size_t len = herd_shape_body(shape);
+    const struct herd_record_layout *layout = &encoded->layout;
+    struct herd_external_body *old = !herd_packed_record_empty(packed) && packed->id_len == HERD_BODY_EXTERNAL
+                                         ? herd_packed_record_external(packed)
+                                         : NULL;
+    size_t len = herd_record_layout_body(layout);
 
-    if (draft->fits) {
-        herd_copy(cell->body, draft->body, len);
-        cell->id_len = (uint8_t)shape->id;
-        cell->diff_len = (uint8_t)shape->diff;
-        cell->place_len = (uint8_t)shape->place;
-        cell->time_len =
-            (uint8_t)(shape->decimals == HERD_TIME_VERBATIM ? shape->time : HERD_TIME_MARK | shape->decimals);
+    if (encoded->fits) {
+        herd_copy(packed->body, encoded->body, len);
+        packed->id_len = (uint8_t)layout->id;
+        packed->diff_len = (uint8_t)layout->diff;
+        packed->position_len = (uint8_t)layout->position;
+        packed->time_len =
+            (uint8_t)(layout->decimals == HERD_TIME_VERBATIM ? layout->time : HERD_TIME_MARK | layout->decimals);
         free(old);
     } else {
-        struct herd_body_apart *apart = malloc(herd_shape_apart(shape));
-        if (!apart)
+        struct herd_external_body *external = malloc(herd_record_layout_external(layout));
+        if (!external)
             return HERD_E_NOMEM;
-        apart->shape = *shape;
-        memcpy(apart->body, draft->body, len);
-        memset(apart->body + len, 0, HERD_PACK_SLACK);
-        memcpy(cell->body, &apart, sizeof apart);
-        cell->id_len = HERD_BODY_APART;
+        external->layout = *layout;
+        memcpy(external->body, encoded->body, len);
+        memset(external->body + len, 0, HERD_PACK_SLACK);
+        memcpy(packed->body, &external, sizeof external);
+        packed->id_len = HERD_BODY_EXTERNAL;
         free(old);
     }
-    cell->time_ns = draft->record->time_ns;
-    cell->server = draft->server;
+    packed->time_ns = encoded->record->time_ns;
+    packed->server = encoded->server;
     return 0;
 }
 
-void herd_cell_clear(struct herd_cell *cell)
+void herd_packed_record_clear(struct herd_packed_record *packed)
 {
-    if (!herd_cell_empty(cell) && cell->id_len == HERD_BODY_APART)
-        free(herd_cell_apart(cell));
-    cell->server = HERD_NO_SERVER;
-    cell->id_len = 0;
+    if (!herd_packed_record_empty(packed) && packed->id_len == HERD_BODY_EXTERNAL)
+        free(herd_packed_record_external(packed));
+    packed->server = HERD_NO_SERVER;
+    packed->id_len = 0;
 }
 
-char *herd_put_stamp(char *out, int64_t time_ns, uint32_t decimals)
+char *herd_put_timestamp(char *out, int64_t time_ns, uint32_t decimals)
 {
     char *p = herd_put_number(out, (uint64_t)time_ns / 1000000000);
     if (decimals == 0)
@@ -119,39 +120,40 @@ char *herd_put_stamp(char *out, int64_t time_ns, uint32_t decimals)
     return p + 1 + decimals;
 }
 
-int herd_cell_unpack(const struct herd_cell *cell, const struct herd_shape *shape, struct herd_buf *scratch,
-                     struct herd_record *ret_texts)
+int herd_packed_record_unpack(const struct herd_packed_record *packed, const struct herd_record_layout *layout,
+                              struct herd_buf *scratch, struct herd_record *ret_texts)
 {
-    size_t text_len = herd_shape_text(shape);
+    size_t text_len = herd_record_layout_text(layout);
     scratch->len = 0;
-    int err = herd_buf_reserve(scratch, text_len + HERD_PACK_SLACK + HERD_STAMP_MAX);
+    int err = herd_buf_reserve(scratch, text_len + HERD_PACK_SLACK + HERD_TIMESTAMP_MAX);
     if (err < 0)
         return err;
-    herd_unpack(scratch->at, herd_cell_body(cell) + shape->id, text_len);
-    ret_texts->diff = (struct herd_span){scratch->at, shape->diff};
-    ret_texts->place = (struct herd_span){scratch->at + shape->diff, shape->place};
-    ret_texts->time = (struct herd_span){scratch->at + shape->diff + shape->place, shape->time};
+    herd_unpack(scratch->at, herd_packed_record_body(packed) + layout->id, text_len);
+    ret_texts->diff = (struct herd_span){scratch->at, layout->diff};
+    ret_texts->position = (struct herd_span){scratch->at + layout->diff, layout->position};
+    ret_texts->time = (struct herd_span){scratch->at + layout->diff + layout->position, layout->time};
     return 0;
 }
 
-int herd_cell_texts(const struct herd_cell *cell, struct herd_buf *scratch, struct herd_record *ret_texts)
+int herd_packed_record_texts(const struct herd_packed_record *packed, struct herd_buf *scratch,
+                             struct herd_record *ret_texts)
 {
-    struct herd_shape shape = herd_cell_shape(cell);
-    int err = herd_cell_unpack(cell, &shape, scratch, ret_texts);
-    if (err >= 0 && shape.decimals != HERD_TIME_VERBATIM) {
-        char *time = scratch->at + shape.diff + shape.place;
-        ret_texts->time.len = (size_t)(herd_put_stamp(time, cell->time_ns, shape.decimals) - time);
+    struct herd_record_layout layout = herd_packed_record_layout(packed);
+    int err = herd_packed_record_unpack(packed, &layout, scratch, ret_texts);
+    if (err >= 0 && layout.decimals != HERD_TIME_VERBATIM) {
+        char *time = scratch->at + layout.diff + layout.position;
+        ret_texts->time.len = (size_t)(herd_put_timestamp(time, packed->time_ns, layout.decimals) - time);
     }
     return err;
 }
 
-uint64_t herd_body_hash(const unsigned char *body, const struct herd_shape *shape, int64_t time_ns,
+uint64_t herd_body_hash(const unsigned char *body, const struct herd_record_layout *layout, int64_t time_ns,
                         uint64_t server_hash)
 {
     /* All lengths are part of the record: "1" "23" is not "12" "3", and where packed text ends, "1.5" and
      * "1.50" differ in nothing else. */
-    uint64_t seed = herd_fold(server_hash ^ ((uint64_t)shape->diff << 32 | shape->place), HERD_HASH_A);
-    seed =
-        herd_fold(seed ^ ((uint64_t)shape->time << 36 | (uint64_t)shape->decimals << 32 | shape->id), HERD_HASH_B);
-    return herd_hash(seed ^ (uint64_t)time_ns, body, herd_shape_body(shape));
+    uint64_t seed = herd_mul_fold(server_hash ^ ((uint64_t)layout->diff << 32 | layout->position), HERD_HASH_A);
+    seed = herd_mul_fold(seed ^ ((uint64_t)layout->time << 36 | (uint64_t)layout->decimals << 32 | layout->id),
+                         HERD_HASH_B);
+    return herd_hash(seed ^ (uint64_t)time_ns, body, herd_record_layout_body(layout));
 }

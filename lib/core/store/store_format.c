@@ -14,18 +14,19 @@ int herd_store_format(struct herd_store *store, uint32_t slot, struct herd_buf *
 {
     if (slot >= store->slots)
         return HERD_E_NOTFOUND;
-    const struct herd_cell *cell = herd_store_cell(store, slot);
-    if (herd_cell_empty(cell))
+    const struct herd_packed_record *packed = herd_store_packed(store, slot);
+    if (herd_packed_record_empty(packed))
         return HERD_E_NOTFOUND;
 
     struct herd_record record;
-    struct herd_shape shape = herd_cell_shape(cell);
-    int err = herd_cell_unpack(cell, &shape, &store->texts, &record);
+    struct herd_record_layout layout = herd_packed_record_layout(packed);
+    int err = herd_packed_record_unpack(packed, &layout, &store->texts, &record);
     if (err < 0)
         return err;
-    struct herd_span server = herd_names_text(&store->names, cell->server);
-    struct herd_span id = herd_cell_id(cell);
-    size_t most = 8 + server.len + record.diff.len + id.len + record.place.len + record.time.len + HERD_STAMP_MAX;
+    struct herd_span server = herd_names_text(&store->names, packed->server);
+    struct herd_span id = herd_packed_record_id(packed);
+    size_t most =
+        8 + server.len + record.diff.len + id.len + record.position.len + record.time.len + HERD_TIMESTAMP_MAX;
     err = herd_buf_reserve(out, most);
     if (err < 0)
         return err;
@@ -33,11 +34,11 @@ int herd_store_format(struct herd_store *store, uint32_t slot, struct herd_buf *
     p = put(p, server.at, server.len);
     p = put(p, record.diff.at, record.diff.len);
     p = put(p, id.at, id.len);
-    p = put(p, record.place.at, record.place.len);
-    if (shape.decimals == HERD_TIME_VERBATIM)
+    p = put(p, record.position.at, record.position.len);
+    if (layout.decimals == HERD_TIME_VERBATIM)
         p = put(p, record.time.at, record.time.len) - 1;
     else
-        p = herd_put_stamp(p, cell->time_ns, shape.decimals);
+        p = herd_put_timestamp(p, packed->time_ns, layout.decimals);
     *p = '\n';
     out->len = (size_t)(p + 1 - out->at);
     return 0;

@@ -12,13 +12,13 @@
 
 #include <herd/store.h>
 
-#define HERD_CHUNK_CELLS 1024
+#define HERD_CHUNK_RECORDS 1024
 
-/* Slots in memory; `next` links those of one digest leaf. It also is the room behind the last cell that
+/* Slots in memory; `next` links those of one digest leaf. It also is the memory behind the last record that
  * unpacking, which works in whole words, may read. */
 struct herd_chunk {
-    struct herd_cell cells[HERD_CHUNK_CELLS];
-    uint32_t next[HERD_CHUNK_CELLS];
+    struct herd_packed_record records[HERD_CHUNK_RECORDS];
+    uint32_t next[HERD_CHUNK_RECORDS];
 };
 
 struct herd_store {
@@ -30,27 +30,27 @@ struct herd_store {
     uint32_t slots;     /* ever used */
     uint32_t free_slot; /* head of the list of removed slots, linked through time_ns */
     size_t count;
-    size_t apart_bytes; /* of bodies that do not fit their cells */
+    size_t external_bytes; /* of bodies that do not fit into packed records */
     uint64_t table_key[2];
     uint64_t digest_key;
     int64_t expire_ns;            /* 0: records are in the order of PROTOCOL.md, 2.1; else in that of 3.7 */
     int64_t newest_ns;            /* no record is effectively later; where records expire */
-    struct herd_buf draft;        /* scratch of herd_draft_make */
-    struct herd_buf texts;        /* scratch of herd_cell_texts; what herd_store_get lends */
+    struct herd_buf encoded;      /* scratch of herd_record_encode */
+    struct herd_buf texts;        /* scratch of herd_packed_record_texts; what herd_store_get lends */
     struct herd_changes *changes; /* told of slots that are emptied; NULL: nobody is */
     uint32_t sweep_behind;        /* where a sweep that stopped inside a leaf goes on; HERD_NO_SLOT: at its head */
     uint64_t steps;               /* records looked at by what may be as long as the store; memory read in order
                                      counts as one for each 512 bytes */
 };
 
-static inline struct herd_cell *herd_store_cell(const struct herd_store *store, uint32_t slot)
+static inline struct herd_packed_record *herd_store_packed(const struct herd_store *store, uint32_t slot)
 {
-    return &store->chunks[slot / HERD_CHUNK_CELLS]->cells[slot % HERD_CHUNK_CELLS];
+    return &store->chunks[slot / HERD_CHUNK_RECORDS]->records[slot % HERD_CHUNK_RECORDS];
 }
 
 static inline uint32_t *herd_store_next(const struct herd_store *store, uint32_t slot)
 {
-    return &store->chunks[slot / HERD_CHUNK_CELLS]->next[slot % HERD_CHUNK_CELLS];
+    return &store->chunks[slot / HERD_CHUNK_RECORDS]->next[slot % HERD_CHUNK_RECORDS];
 }
 
 static inline uint64_t herd_store_hash(const struct herd_store *store, struct herd_span id)
@@ -64,37 +64,39 @@ static inline uint64_t herd_store_id_hash(const struct herd_store *store, struct
     return herd_hash(store->digest_key, id.at, id.len);
 }
 
-/* The slot of an id whose hash is known, or HERD_NO_SLOT. `guess` is what herd_index_guess gave earlier
+/* The slot of an id whose hash is known, or HERD_NO_SLOT. `slot_hint` is what herd_index_first_match gave earlier
  * in the same batch, or HERD_NO_SLOT. */
-uint32_t herd_store_find(const struct herd_store *store, uint64_t hash, uint32_t guess, struct herd_span id);
+uint32_t herd_store_find(const struct herd_store *store, uint64_t hash, uint32_t slot_hint, struct herd_span id);
 
 /* Compares a record with the one in `slot`: the total order, of records alone. <0: the record comes before. HERD_E_NOMEM is
  * not possible: *ret_order is set and 0 returned unless memory ran out. */
-int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_draft *draft, int *ret_order);
+int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_encoded_record *encoded,
+                     int *ret_order);
 
 /* The hash of the record in a slot, as digests sum it; the slot must not be empty. */
 uint64_t herd_store_record_hash(const struct herd_store *store, uint32_t slot);
 
-/* How much memory for records a draft needs more than there is: 0 for one that fits the cell it goes into. */
-size_t herd_store_growth(const struct herd_store *store, uint32_t slot, const struct herd_draft *draft);
+/* How much more memory for records an encoded record needs: 0 if it fits into the packed record it replaces. */
+size_t herd_store_growth(const struct herd_store *store, uint32_t slot, const struct herd_encoded_record *encoded);
 
 /* herd_store_put for a record that is checked already, with its time_ns. HERD_E_NOMEM, HERD_E_LIMIT: unchanged. */
 int herd_store_offer(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
                      uint32_t *ret_slot);
-/* Stores a draft over the record in `slot`. HERD_E_NOMEM: unchanged. */
-int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash, const struct herd_draft *draft);
-/* Stores a draft under a new id. HERD_E_NOMEM, HERD_E_LIMIT: unchanged. */
-int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash, const struct herd_draft *draft,
-                      uint32_t *ret_slot);
+/* Stores an encoded record over the one in `slot`. HERD_E_NOMEM: unchanged. */
+int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash,
+                       const struct herd_encoded_record *encoded);
+/* Stores an encoded record under a new id. HERD_E_NOMEM, HERD_E_LIMIT: unchanged. */
+int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash,
+                      const struct herd_encoded_record *encoded, uint32_t *ret_slot);
 
 /* Forgets the record in a slot that no leaf's list holds any more. */
-void herd_store_drop(struct herd_store *store, uint32_t slot, uint64_t id_hash);
+void herd_store_free_slot(struct herd_store *store, uint32_t slot, uint64_t id_hash);
 
 /* Removes the records that go, leaf by leaf from *io_leaf on, until `budget` leaves and records were looked at: also
  * inside a leaf, whatever ids somebody chose to make its list long. Begin with 0, go on with what is in *io_leaf.
  * False: all leaves are done. */
-typedef bool herd_store_goes(const void *ctx, const struct herd_record *record);
-bool herd_store_sweep(struct herd_store *store, uint32_t *io_leaf, size_t budget, herd_store_goes *goes,
-                      const void *ctx);
+typedef bool herd_store_should_remove(const void *ctx, const struct herd_record *record);
+bool herd_store_sweep(struct herd_store *store, uint32_t *io_leaf, size_t budget,
+                      herd_store_should_remove *should_remove, const void *ctx);
 
 #endif

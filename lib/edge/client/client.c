@@ -90,7 +90,7 @@ void herd_client_free(struct herd_client *client)
     client->depth++;
     herd_client_disconnect(client);
     while (!herd_list_empty(&client->requests))
-        herd_client_forget(client, HERD_ITEM(client->requests.next, struct herd_request, link));
+        herd_client_forget(client, HERD_CONTAINER_OF(client->requests.next, struct herd_request, link));
     if (client->timer)
         event_free(client->timer);
     herd_resolver_release(client->resolver);
@@ -140,7 +140,7 @@ static int64_t min_ns(int64_t a, int64_t b)
 static struct herd_request *oldest_open(struct herd_client *client)
 {
     for (struct herd_list *at = client->requests.next; at != &client->requests; at = at->next) {
-        struct herd_request *request = HERD_ITEM(at, struct herd_request, link);
+        struct herd_request *request = HERD_CONTAINER_OF(at, struct herd_request, link);
         if (!request->ended)
             return request;
     }
@@ -154,9 +154,9 @@ void herd_client_arm(struct herd_client *client)
     const struct herd_request *open = oldest_open(client);
     int64_t next_ns = open ? open->deadline_ns : INT64_MAX;
     if (client->state == HERD_CLIENT_WAITING || client->state == HERD_CLIENT_CONNECTING)
-        next_ns = min_ns(next_ns, client->turn_ns);
+        next_ns = min_ns(next_ns, client->state_ns);
     if (client->state == HERD_CLIENT_UP && !herd_list_empty(&client->requests))
-        next_ns = min_ns(next_ns, client->turn_ns + client->options.reply_ms * NS_PER_MS);
+        next_ns = min_ns(next_ns, client->state_ns + client->options.reply_ms * NS_PER_MS);
     if (next_ns == INT64_MAX) {
         evtimer_del(client->timer);
         return;
@@ -199,15 +199,16 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     switch (client->state) {
     case HERD_CLIENT_IDLE: break;
     case HERD_CLIENT_WAITING:
-        if (now_ns >= client->turn_ns)
+        if (now_ns >= client->state_ns)
             herd_client_connect(client);
         break;
     case HERD_CLIENT_CONNECTING:
-        if (now_ns >= client->turn_ns)
+        if (now_ns >= client->state_ns)
             herd_client_lost(client, "no connection in time");
         break;
     case HERD_CLIENT_UP:
-        if (!herd_list_empty(&client->requests) && now_ns >= client->turn_ns + client->options.reply_ms * NS_PER_MS)
+        if (!herd_list_empty(&client->requests) &&
+            now_ns >= client->state_ns + client->options.reply_ms * NS_PER_MS)
             herd_client_lost(client, "no reply in time");
         break;
     }

@@ -4,7 +4,7 @@
 
 #include <herd/geo.h>
 #include <herd/protocol.h>
-#include <herd/stamp.h>
+#include <herd/timestamp.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ static int add(struct herd_client *client, struct herd_request *request, int for
     herd_list_append(&client->requests, &request->link);
     client->pending++;
     if (client->state == HERD_CLIENT_UP && first)
-        client->turn_ns = now_ns;
+        client->state_ns = now_ns;
     if (client->state == HERD_CLIENT_IDLE)
         herd_client_wake(client);
     else
@@ -47,7 +47,7 @@ static int make(struct herd_client *client, struct herd_request **ret_request, b
     *ret_request = calloc(1, sizeof **ret_request);
     if (!*ret_request)
         return HERD_E_NOMEM;
-    (*ret_request)->question = question;
+    (*ret_request)->is_query = question;
     (*ret_request)->done = done;
     (*ret_request)->ctx = ctx;
     return 0;
@@ -69,31 +69,31 @@ static struct herd_span time_of_call(char text[STAMP_MAX])
     return (struct herd_span){text, (size_t)len};
 }
 
-int herd_client_report(struct herd_client *client, struct herd_span id, struct herd_span place,
+int herd_client_report(struct herd_client *client, struct herd_span id, struct herd_span position,
                        struct herd_span time, herd_client_done *done, void *ctx)
 {
     struct herd_request *request;
-    struct herd_place parsed;
+    struct herd_position parsed;
     int64_t time_ns;
     char now[STAMP_MAX];
     if (time.len == 0)
         time = time_of_call(now);
-    int err = id_valid(id) ? herd_place_parse(place, &parsed) : HERD_E_SYNTAX;
+    int err = id_valid(id) ? herd_position_parse(position, &parsed) : HERD_E_SYNTAX;
     if (err >= 0)
-        err = herd_stamp_parse(time, &time_ns);
+        err = herd_timestamp_parse(time, &time_ns);
     if (err >= 0)
         err = make(client, &request, false, done, ctx);
     if (err < 0)
         return err;
-    return add(client, request, herd_format_iamat(&request->line, id, place, time));
+    return add(client, request, herd_format_iamat(&request->line, id, position, time));
 }
 
 /* A radius is a decimal like a stamp is, and at most 50. */
 static int check_radius(struct herd_span radius_km)
 {
     int64_t value;
-    int err = herd_stamp_parse(radius_km, &value);
-    if (err >= 0 && herd_stamp_compare(radius_km, herd_span_of("50")) > 0)
+    int err = herd_timestamp_parse(radius_km, &value);
+    if (err >= 0 && herd_timestamp_compare(radius_km, herd_span_of("50")) > 0)
         err = HERD_E_RANGE;
     return err;
 }
@@ -117,13 +117,13 @@ size_t herd_client_pending(const struct herd_client *client)
     return client->pending;
 }
 
-int herd_client_place(char out[HERD_CLIENT_PLACE_MAX], double lat_deg, double lon_deg)
+int herd_client_format_position(char out[HERD_CLIENT_POSITION_MAX], double lat_deg, double lon_deg)
 {
     if (!(fabs(lat_deg) <= 90) || !(fabs(lon_deg) <= 180))
         return HERD_E_RANGE;
     /* Whole numbers, because printf's decimal point depends on the locale. */
     long long lat = llround(fabs(lat_deg) * 1e9), lon = llround(fabs(lon_deg) * 1e9);
-    snprintf(out, HERD_CLIENT_PLACE_MAX, "%c%02lld.%09lld%c%03lld.%09lld", lat_deg < 0 ? '-' : '+',
+    snprintf(out, HERD_CLIENT_POSITION_MAX, "%c%02lld.%09lld%c%03lld.%09lld", lat_deg < 0 ? '-' : '+',
              lat / 1000000000, lat % 1000000000, lon_deg < 0 ? '-' : '+', lon / 1000000000, lon % 1000000000);
     return 0;
 }

@@ -26,7 +26,7 @@ static void drop_ended(struct herd_client *client)
 {
     struct herd_list *next;
     for (struct herd_list *at = client->requests.next; at != &client->requests; at = next) {
-        struct herd_request *request = HERD_ITEM(at, struct herd_request, link);
+        struct herd_request *request = HERD_CONTAINER_OF(at, struct herd_request, link);
         next = at->next;
         if (request->ended)
             herd_client_forget(client, request);
@@ -47,17 +47,17 @@ static int64_t wait_ns(struct herd_client *client)
 void herd_client_wake(struct herd_client *client)
 {
     client->state = HERD_CLIENT_WAITING;
-    client->turn_ns = herd_clock().steady_ns;
+    client->state_ns = herd_clock().steady_ns;
     if (client->failures >= client->options.server_count) {
         client->failures = 0;
-        client->turn_ns += wait_ns(client);
+        client->state_ns += wait_ns(client);
     }
     herd_client_arm(client);
 }
 
 void herd_client_lost(struct herd_client *client, const char *why)
 {
-    size_t server = client->at;
+    size_t server = client->server_index;
     herd_client_enter(client);
     herd_client_disconnect(client);
     drop_ended(client);
@@ -65,11 +65,11 @@ void herd_client_lost(struct herd_client *client, const char *why)
     /* A server that closes a connection nobody uses is not to blame. */
     if (client->pending > 0) {
         client->failures++;
-        client->at = (client->at + 1) % client->options.server_count;
+        client->server_index = (client->server_index + 1) % client->options.server_count;
         herd_client_wake(client);
     }
-    if (client->options.down)
-        client->options.down(client->options.ctx, server, why);
+    if (client->options.on_disconnect)
+        client->options.on_disconnect(client->options.ctx, server, why);
     herd_client_leave(client);
 }
 
@@ -79,17 +79,17 @@ static void connected(struct herd_client *client)
 {
     int on = 1;
     client->state = HERD_CLIENT_UP;
-    client->turn_ns = herd_clock().steady_ns;
+    client->state_ns = herd_clock().steady_ns;
     setsockopt(bufferevent_getfd(client->bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     for (struct herd_list *at = client->requests.next; at != &client->requests; at = at->next) {
-        const struct herd_request *request = HERD_ITEM(at, struct herd_request, link);
+        const struct herd_request *request = HERD_CONTAINER_OF(at, struct herd_request, link);
         if (bufferevent_write(client->bev, request->line.at, request->line.len) < 0) {
             herd_client_lost(client, "out of memory");
             return;
         }
     }
-    if (client->options.up)
-        client->options.up(client->options.ctx, client->at);
+    if (client->options.on_connect)
+        client->options.on_connect(client->options.ctx, client->server_index);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
@@ -108,7 +108,7 @@ static void on_read(struct bufferevent *bev, void *arg)
     (void)bev;
     struct herd_client *client = arg;
     herd_client_enter(client);
-    herd_client_take(client);
+    herd_client_read_replies(client);
     herd_client_arm(client);
     herd_client_leave(client);
 }
@@ -135,7 +135,7 @@ static void on_connected(void *ctx, const struct herd_connect_result *result)
     if (result->fd < 0) {
         herd_client_lost(client, result->unresolved ? "the host is not known" : "cannot connect");
     } else {
-        client->preferred[client->at] = result->address;
+        client->preferred[client->server_index] = result->address;
         if (attach(client, result->fd) < 0)
             herd_client_lost(client, "out of memory");
         else
@@ -151,8 +151,8 @@ void herd_client_connect(struct herd_client *client)
         client->state = HERD_CLIENT_IDLE;
         return;
     }
-    const struct herd_client_address *server = &client->servers[client->at];
-    const struct herd_sockaddr *preferred = &client->preferred[client->at];
+    const struct herd_client_address *server = &client->servers[client->server_index];
+    const struct herd_sockaddr *preferred = &client->preferred[client->server_index];
     const struct herd_connect_options options = {
         .host = server->host,
         .port = server->port,
@@ -163,7 +163,7 @@ void herd_client_connect(struct herd_client *client)
         .ctx = client,
     };
     client->state = HERD_CLIENT_CONNECTING;
-    client->turn_ns = herd_clock().steady_ns + client->options.connect_ms * NS_PER_MS;
+    client->state_ns = herd_clock().steady_ns + client->options.connect_ms * NS_PER_MS;
     if (herd_connect_start(&client->connector, client->base, &client->resolver, &options) < 0)
         herd_client_lost(client, "out of memory");
 }

@@ -23,7 +23,7 @@
 struct herd_request {
     struct herd_list link;
     struct herd_buf line; /* LF included */
-    bool question;        /* WHATSAT, else IAMAT */
+    bool is_query;        /* WHATSAT, else IAMAT */
     bool ended;           /* its function was called; the reply that is still to come is thrown away */
     int64_t deadline_ns;
     herd_client_done *done;
@@ -32,7 +32,7 @@ struct herd_request {
 
 enum herd_client_state {
     HERD_CLIENT_IDLE,    /* nothing to ask, no connection */
-    HERD_CLIENT_WAITING, /* the timer begins the next attempt at turn_ns */
+    HERD_CLIENT_WAITING, /* the timer begins the next attempt at state_ns */
     HERD_CLIENT_CONNECTING,
     HERD_CLIENT_UP, /* every request of the list is sent */
 };
@@ -42,10 +42,10 @@ struct herd_client {
     struct herd_client_options options; /* defaults filled in; `servers` is a copy */
     struct herd_client_address *servers;
     enum herd_client_state state;
-    size_t at;       /* the server in use or next to be tried */
-    size_t failures; /* since a server last replied */
+    size_t server_index; /* the server in use or next to be tried */
+    size_t failures;     /* since a server last replied */
     int64_t backoff_ns;
-    int64_t turn_ns; /* WAITING: when to try; CONNECTING: when to give up; UP: since when the oldest waits */
+    int64_t state_ns; /* WAITING: when to try; CONNECTING: when to give up; UP: since when the oldest waits */
     struct herd_resolver *resolver; /* NULL until a name is looked up */
     struct herd_connector *connector;
     struct herd_sockaddr *preferred; /* of each server: the address it was last reached at; len 0: none */
@@ -79,6 +79,6 @@ void herd_client_disconnect(struct herd_client *client);
 
 /* ---- client_reply.c ---- */
 /* Takes all replies that are whole. */
-void herd_client_take(struct herd_client *client);
+void herd_client_read_replies(struct herd_client *client);
 
 #endif

@@ -23,11 +23,11 @@ static size_t find_end(struct evbuffer *input, size_t from, size_t searched, con
 }
 
 /* A "? " reply: what it says about the request. Positive: it is not about this request. */
-static int judge_no(const struct herd_request *request, struct herd_span shown)
+static int classify_refusal(const struct herd_request *request, struct herd_span shown)
 {
     struct herd_span line = {request->line.at, request->line.len - 1};
     if (herd_span_equal(shown, line))
-        return request->question ? HERD_E_NOTFOUND : HERD_E_ACCESS;
+        return request->is_query ? HERD_E_NOTFOUND : HERD_E_ACCESS;
     if (shown.len > 0 && shown.len < line.len && memcmp(shown.at, line.at, shown.len) == 0)
         return HERD_E_LIMIT; /* of a line that is too long its beginning is shown */
     return 1;
@@ -40,14 +40,15 @@ static bool answers(const struct herd_request *request, const struct herd_comman
     herd_command_parse((struct herd_span){request->line.at, request->line.len - 1}, &asked);
     if (!herd_span_equal(asked.id, at->id))
         return false;
-    return request->question || (herd_span_equal(asked.place, at->place) && herd_span_equal(asked.time, at->time));
+    return request->is_query ||
+           (herd_span_equal(asked.position, at->position) && herd_span_equal(asked.time, at->time));
 }
 
 static void reply_came(struct herd_client *client)
 {
     client->failures = 0;
     client->backoff_ns = client->options.retry_min_ms * NS_PER_MS;
-    client->turn_ns = herd_clock().steady_ns;
+    client->state_ns = herd_clock().steady_ns;
     client->searched = 0;
 }
 
@@ -61,9 +62,9 @@ static bool give(struct herd_client *client, struct herd_request *request, struc
         return false;
     }
     const struct herd_client_reply reply = {
-        .record = {at.server, at.diff, at.id, at.place, at.time, at.time_ns},
+        .record = {at.server, at.diff, at.id, at.position, at.time, at.time_ns},
         .json = json,
-        .server = client->at,
+        .server = client->server_index,
     };
     reply_came(client);
     herd_client_end(client, request, 0, &reply);
@@ -80,10 +81,10 @@ static bool take_one(struct herd_client *client, struct evbuffer *input)
         herd_client_lost(client, "the server spoke unasked");
         return false;
     }
-    struct herd_request *request = HERD_ITEM(client->requests.next, struct herd_request, link);
+    struct herd_request *request = HERD_CONTAINER_OF(client->requests.next, struct herd_request, link);
     char start[2];
     bool is_no = evbuffer_copyout(input, start, sizeof start) == (ev_ssize_t)sizeof start && start[0] == '?';
-    bool whole_line = !request->question || is_no;
+    bool whole_line = !request->is_query || is_no;
     size_t line_end = find_end(input, 0, whole_line ? client->searched : 0, "\n", 1);
     if (line_end > 0)
         end = whole_line ? line_end : find_end(input, line_end, client->searched, "\n\n", 2);
@@ -106,7 +107,7 @@ static bool take_one(struct herd_client *client, struct evbuffer *input)
     }
     struct herd_span line = {bytes, line_end - 1};
     if (is_no) {
-        int err = line.len >= 2 ? judge_no(request, (struct herd_span){line.at + 2, line.len - 2}) : 1;
+        int err = line.len >= 2 ? classify_refusal(request, (struct herd_span){line.at + 2, line.len - 2}) : 1;
         if (err > 0) {
             herd_client_lost(client, "the server's reply makes no sense");
             return false;
@@ -126,7 +127,7 @@ static bool take_one(struct herd_client *client, struct evbuffer *input)
     return true;
 }
 
-void herd_client_take(struct herd_client *client)
+void herd_client_read_replies(struct herd_client *client)
 {
     while (!client->freed && client->state == HERD_CLIENT_UP &&
            take_one(client, bufferevent_get_input(client->bev)))

@@ -46,25 +46,25 @@ const char *herd_config_show(char to[HERD_CONFIG_SHOWN_SIZE], struct herd_span b
 }
 
 /* Lines end with LF; columns count characters, so bytes that continue one in UTF-8 do not count. */
-static void find_place(struct herd_span text, size_t offset, struct herd_config_fault *fault)
+static void find_place(struct herd_span text, size_t offset, struct herd_diagnostic *diagnostic)
 {
-    fault->line = 1;
-    fault->column = 1;
+    diagnostic->line = 1;
+    diagnostic->column = 1;
     for (size_t i = 0; i < offset && i < text.len; i++) {
         if (text.at[i] == '\n') {
-            fault->line++;
-            fault->column = 1;
+            diagnostic->line++;
+            diagnostic->column = 1;
         } else if (((unsigned char)text.at[i] & 0xc0) != 0x80) {
-            fault->column++;
+            diagnostic->column++;
         }
     }
 }
 
 struct herd_config_place herd_config_place_of(const struct herd_config_reader *reader, size_t offset)
 {
-    struct herd_config_fault fault;
-    find_place(reader->text, offset, &fault);
-    return (struct herd_config_place){fault.line, fault.column};
+    struct herd_diagnostic diagnostic;
+    find_place(reader->text, offset, &diagnostic);
+    return (struct herd_config_place){diagnostic.line, diagnostic.column};
 }
 
 bool herd_config_goes_on(struct herd_config_reader *reader, size_t depth, int *io_err, int err)
@@ -77,60 +77,60 @@ bool herd_config_goes_on(struct herd_config_reader *reader, size_t depth, int *i
     return true;
 }
 
-static void append(struct herd_config_fault *fault, size_t *io_len, const char *format, ...) HERD_PRINTF(3, 4);
-static void append_args(struct herd_config_fault *fault, size_t *io_len, const char *format, va_list args)
+static void append(struct herd_diagnostic *diagnostic, size_t *io_len, const char *format, ...) HERD_PRINTF(3, 4);
+static void append_args(struct herd_diagnostic *diagnostic, size_t *io_len, const char *format, va_list args)
     HERD_PRINTF(3, 0);
 
-static void append_args(struct herd_config_fault *fault, size_t *io_len, const char *format, va_list args)
+static void append_args(struct herd_diagnostic *diagnostic, size_t *io_len, const char *format, va_list args)
 {
-    size_t room = sizeof fault->what - *io_len;
-    int len = vsnprintf(fault->what + *io_len, room, format, args);
+    size_t room = sizeof diagnostic->message - *io_len;
+    int len = vsnprintf(diagnostic->message + *io_len, room, format, args);
     if (len > 0)
         *io_len += (size_t)len < room ? (size_t)len : room - 1;
 }
 
-static void append(struct herd_config_fault *fault, size_t *io_len, const char *format, ...)
+static void append(struct herd_diagnostic *diagnostic, size_t *io_len, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    append_args(fault, io_len, format, args);
+    append_args(diagnostic, io_len, format, args);
     va_end(args);
 }
 
 int herd_config_fail(struct herd_config_reader *reader, int err, size_t offset, const char *format, ...)
 {
-    struct herd_config_fault *fault = reader->fault;
+    struct herd_diagnostic *diagnostic = reader->diagnostic;
     char shown[HERD_CONFIG_SHOWN_SIZE];
     size_t len = 0;
-    fault->what[0] = '\0';
-    find_place(reader->text, offset, fault);
+    diagnostic->message[0] = '\0';
+    find_place(reader->text, offset, diagnostic);
     for (size_t i = 0; i < reader->depth; i++) {
         const struct herd_config_step *step = &reader->path[i];
         if (step->name.at)
-            append(fault, &len, "%s%s", i ? "." : "", herd_config_show(shown, step->name));
+            append(diagnostic, &len, "%s%s", i ? "." : "", herd_config_show(shown, step->name));
         else
-            append(fault, &len, "[%zu]", step->index);
+            append(diagnostic, &len, "[%zu]", step->index);
     }
     if (reader->depth)
-        append(fault, &len, ": ");
+        append(diagnostic, &len, ": ");
     va_list args;
     va_start(args, format);
-    append_args(fault, &len, format, args);
+    append_args(diagnostic, &len, format, args);
     va_end(args);
     if (reader->report)
-        reader->report(reader->report_ctx, fault);
+        reader->report(reader->report_ctx, diagnostic);
     return err;
 }
 
-int herd_config_fail_nowhere(struct herd_config_fault *fault, int err, const char *format, ...)
+int herd_config_fail_nowhere(struct herd_diagnostic *diagnostic, int err, const char *format, ...)
 {
     size_t len = 0;
-    if (!fault)
+    if (!diagnostic)
         return err;
-    *fault = (struct herd_config_fault){0};
+    *diagnostic = (struct herd_diagnostic){0};
     va_list args;
     va_start(args, format);
-    append_args(fault, &len, format, args);
+    append_args(diagnostic, &len, format, args);
     va_end(args);
     return err;
 }

@@ -121,10 +121,10 @@ static int take(struct herd_config_reader *reader, struct herd_config **ret_conf
     struct herd_config *config = NULL;
     int err = HERD_E_RANGE;
     if (reader->text.len > HERD_CONFIG_FILE_MAX_BYTES) {
-        herd_config_fail_nowhere(reader->fault, err, "expected at most %d bytes, found more",
+        herd_config_fail_nowhere(reader->diagnostic, err, "expected at most %d bytes, found more",
                                  HERD_CONFIG_FILE_MAX_BYTES);
         if (reader->report)
-            reader->report(reader->report_ctx, reader->fault);
+            reader->report(reader->report_ctx, reader->diagnostic);
         return err;
     }
     err = herd_config_tree(reader, &tree);
@@ -143,17 +143,17 @@ static int take(struct herd_config_reader *reader, struct herd_config **ret_conf
 }
 
 int herd_config_parse(struct herd_config **ret_config, struct herd_span json,
-                      struct herd_config_fault *reterr_fault)
+                      struct herd_diagnostic *reterr_diagnostic)
 {
-    struct herd_config_fault fault = {0};
-    struct herd_config_reader reader = {.text = json, .fault = &fault};
+    struct herd_diagnostic diagnostic = {0};
+    struct herd_config_reader reader = {.text = json, .diagnostic = &diagnostic};
     if (!reader.text.at)
         reader.text = herd_span_of("");
     int err = take(&reader, ret_config);
     if (err == HERD_E_NOMEM)
-        herd_config_fail_nowhere(&fault, err, "%s", herd_strerror(err));
-    if (err < 0 && reterr_fault)
-        *reterr_fault = fault;
+        herd_config_fail_nowhere(&diagnostic, err, "%s", herd_strerror(err));
+    if (err < 0 && reterr_diagnostic)
+        *reterr_diagnostic = diagnostic;
     return err;
 }
 
@@ -176,7 +176,7 @@ static int read_all(int fd, struct herd_buf *out)
 }
 
 /* The bytes of a file. HERD_E_NOMEM, HERD_E_IO with the fault. */
-static int read_file(const char *path, struct herd_buf *out, struct herd_config_fault *reterr_fault)
+static int read_file(const char *path, struct herd_buf *out, struct herd_diagnostic *reterr_diagnostic)
 {
     char why[128] = "";
     int err = HERD_E_IO;
@@ -186,9 +186,9 @@ static int read_file(const char *path, struct herd_buf *out, struct herd_config_
     if (err == HERD_E_IO) {
         if (strerror_r(errno, why, sizeof why) != 0)
             why[0] = '\0';
-        herd_config_fail_nowhere(reterr_fault, err, "cannot read the file: %s", why);
+        herd_config_fail_nowhere(reterr_diagnostic, err, "cannot read the file: %s", why);
     } else if (err == HERD_E_NOMEM) {
-        herd_config_fail_nowhere(reterr_fault, err, "%s", herd_strerror(err));
+        herd_config_fail_nowhere(reterr_diagnostic, err, "%s", herd_strerror(err));
     }
     if (fd >= 0)
         close(fd);
@@ -198,23 +198,23 @@ static int read_file(const char *path, struct herd_buf *out, struct herd_config_
 int herd_config_examine(struct herd_config **ret_config, struct herd_config_places *ret_places, const char *path,
                         herd_config_report *report, void *ctx)
 {
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     struct herd_buf text = {0};
     *ret_config = NULL;
     *ret_places = (struct herd_config_places){0};
-    int err = read_file(path, &text, &fault);
+    int err = read_file(path, &text, &diagnostic);
     if (err < 0) {
-        report(ctx, &fault);
+        report(ctx, &diagnostic);
     } else {
         struct herd_config_reader reader = {.text = {text.at ? text.at : "", text.len},
-                                            .fault = &fault,
+                                            .diagnostic = &diagnostic,
                                             .report = report,
                                             .report_ctx = ctx,
                                             .places = ret_places};
         err = take(&reader, ret_config);
-        if (err == HERD_E_NOMEM || (err < 0 && !fault.what[0])) {
-            herd_config_fail_nowhere(&fault, err, "%s", herd_strerror(err));
-            report(ctx, &fault);
+        if (err == HERD_E_NOMEM || (err < 0 && !diagnostic.message[0])) {
+            herd_config_fail_nowhere(&diagnostic, err, "%s", herd_strerror(err));
+            report(ctx, &diagnostic);
         }
     }
     herd_buf_fini(&text);
@@ -227,12 +227,12 @@ void herd_config_places_fini(struct herd_config_places *places)
     free(places->providers);
 }
 
-int herd_config_read(struct herd_config **ret_config, const char *path, struct herd_config_fault *reterr_fault)
+int herd_config_read(struct herd_config **ret_config, const char *path, struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_buf text = {0};
-    int err = read_file(path, &text, reterr_fault);
+    int err = read_file(path, &text, reterr_diagnostic);
     if (err >= 0)
-        err = herd_config_parse(ret_config, (struct herd_span){text.at, text.len}, reterr_fault);
+        err = herd_config_parse(ret_config, (struct herd_span){text.at, text.len}, reterr_diagnostic);
     herd_buf_fini(&text);
     return err;
 }

@@ -27,8 +27,8 @@ struct herd_config_step {
     size_t index;
 };
 
-/* Is told each fault, where all of them are wanted; `fault` borrowed for the call. */
-typedef void herd_config_report(void *ctx, const struct herd_config_fault *fault);
+/* Is told each fault, where all of them are wanted; `diagnostic` borrowed for the call. */
+typedef void herd_config_report(void *ctx, const struct herd_diagnostic *diagnostic);
 
 /* Where things are in the text that a check opens. Line 0: not given there, or a fault of it was told already. */
 struct herd_config_place {
@@ -41,8 +41,8 @@ struct herd_config_places {
 
 struct herd_config_reader {
     struct herd_span text;
-    struct herd_config_fault *fault; /* never NULL */
-    herd_config_report *report;      /* NULL: the first fault is the end */
+    struct herd_diagnostic *diagnostic; /* never NULL */
+    herd_config_report *report;         /* NULL: the first fault is the end */
     void *report_ctx;
     struct herd_config_places *places; /* NULL: not wanted */
     struct herd_config_step path[HERD_CONFIG_DEPTH_MAX];
@@ -61,8 +61,9 @@ struct herd_config_place herd_config_place_of(const struct herd_config_reader *r
 /* Tells a fault at `offset`: the path the reader stands on, then the message. Returns `err`. */
 int herd_config_fail(struct herd_config_reader *reader, int err, size_t offset, const char *format, ...)
     HERD_PRINTF(4, 5);
-/* Tells a fault that has no place in a text. `fault` may be NULL. Returns `err`. */
-int herd_config_fail_nowhere(struct herd_config_fault *fault, int err, const char *format, ...) HERD_PRINTF(3, 4);
+/* Tells a fault that has no place in a text. `diagnostic` may be NULL. Returns `err`. */
+int herd_config_fail_nowhere(struct herd_diagnostic *diagnostic, int err, const char *format, ...)
+    HERD_PRINTF(3, 4);
 /* `<path>: expected <expected>, found <the value>` at the value. Returns `err`. */
 int herd_config_expected(struct herd_config_reader *reader, int err, struct json_object *value,
                          const char *expected);

@@ -29,12 +29,12 @@ static void release_easy(struct herd_fetch_call *call)
 {
     if (call->state == HERD_FETCH_RUNNING)
         herd_fetch_multi_remove(call);
-    herd_fetch_easy_give(call);
+    herd_fetch_easy_release(call);
 }
 
 static void leave_ended(struct herd_fetch_call *call)
 {
-    struct herd_fetch *fetch = call->site->fetch;
+    struct herd_fetch *fetch = call->origin->fetch;
     struct herd_fetch_call **at = &fetch->ended;
     while (*at != call)
         at = &(*at)->ended_next;
@@ -49,7 +49,7 @@ static void unlink_and_free(struct herd_fetch_call *call)
     if (call->prev)
         call->prev->next = call->next;
     else
-        call->site->fetch->calls = call->next;
+        call->origin->fetch->calls = call->next;
     if (call->next)
         call->next->prev = call->prev;
     if (call->state == HERD_FETCH_ENDED)
@@ -73,7 +73,7 @@ void herd_fetch_end(struct herd_fetch_call *call, int err, const char *why)
     call->result.err = err;
     call->result.why = why;
     event_del(&call->deadline);
-    struct herd_fetch *fetch = call->site->fetch;
+    struct herd_fetch *fetch = call->origin->fetch;
     *fetch->ended_end = call;
     fetch->ended_end = &call->ended_next;
     if (!fetch->acting)
@@ -157,19 +157,19 @@ static int copy_request(struct herd_fetch_call *call, const struct herd_fetch_re
                              herd_buf_add(&call->post, "", 1) < 0))
         return HERD_E_NOMEM;
     int err = copy_headers(call, request);
-    return err < 0 ? err : herd_fetch_easy_take(call, request);
+    return err < 0 ? err : herd_fetch_easy_acquire(call, request);
 }
 
-int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_request *request, herd_fetch_done *done,
-                     void *ctx, struct herd_fetch_call **ret_call)
+int herd_fetch_start(struct herd_fetch_origin *origin, const struct herd_fetch_request *request,
+                     herd_fetch_done *done, void *ctx, struct herd_fetch_call **ret_call)
 {
-    struct herd_fetch *fetch = site->fetch;
+    struct herd_fetch *fetch = origin->fetch;
     if (request->header_count > HERD_FETCH_HEADERS_MAX - 2)
         return HERD_E_ARG;
     struct herd_fetch_call *call = calloc(1, sizeof *call);
     if (!call)
         return HERD_E_NOMEM;
-    call->site = site;
+    call->origin = origin;
     call->body_max_bytes = request->body_max_bytes;
     call->done = done;
     call->ctx = ctx;
@@ -184,10 +184,10 @@ int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_reque
         return HERD_E_NOMEM;
     }
     *ret_call = call;
-    if (herd_fetch_site_ready(site))
+    if (herd_fetch_origin_ready(origin))
         herd_fetch_go(call);
     else
-        herd_fetch_site_resolve(site);
+        herd_fetch_origin_resolve(origin);
     return 0;
 }
 
@@ -224,10 +224,10 @@ void herd_fetch_free(struct herd_fetch *fetch)
     while (fetch->calls)
         unlink_and_free(fetch->calls);
     herd_fetch_multi_close(fetch);
-    while (fetch->sites) {
-        struct herd_fetch_site *next = fetch->sites->next;
-        herd_fetch_site_free(fetch->sites);
-        fetch->sites = next;
+    while (fetch->origins) {
+        struct herd_fetch_origin *next = fetch->origins->next;
+        herd_fetch_origin_free(fetch->origins);
+        fetch->origins = next;
     }
     herd_resolver_release(fetch->resolver);
     herd_buf_fini(&fetch->lent);

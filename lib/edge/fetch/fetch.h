@@ -12,7 +12,7 @@
 
 struct event_base;
 struct herd_fetch;
-struct herd_fetch_site;
+struct herd_fetch_origin;
 struct herd_fetch_call;
 
 /* HERD_E_NOMEM. `base` borrowed for life. */
@@ -30,8 +30,8 @@ int herd_fetch_resolver(struct herd_fetch *fetch, const char *address);
  * (`ca_file` may be NULL; copied). HERD_E_NOMEM, HERD_E_SYNTAX (not a URL of the accepted kind:
  * https, or http to a loopback address; no user, no fragment) with a static sentence in *reterr_why. Owned by
  * `fetch`. */
-int herd_fetch_site_new(struct herd_fetch *fetch, struct herd_fetch_site **ret_site, const char *url,
-                        const char *ca_file, const char **reterr_why);
+int herd_fetch_origin_new(struct herd_fetch *fetch, struct herd_fetch_origin **ret_origin, const char *url,
+                          const char *ca_file, const char **reterr_why);
 
 struct herd_fetch_request {
     const char *url;            /* whole; must begin with the site's scheme, host and port; copied by libcurl */
@@ -55,8 +55,8 @@ struct herd_fetch_result {
 typedef void herd_fetch_done(void *ctx, const struct herd_fetch_result *result);
 
 /* HERD_E_NOMEM, HERD_E_ARG (too many headers). */
-int herd_fetch_start(struct herd_fetch_site *site, const struct herd_fetch_request *request, herd_fetch_done *done,
-                     void *ctx, struct herd_fetch_call **ret_call);
+int herd_fetch_start(struct herd_fetch_origin *origin, const struct herd_fetch_request *request,
+                     herd_fetch_done *done, void *ctx, struct herd_fetch_call **ret_call);
 /* `done` will not run; NULL is fine. */
 void herd_fetch_cancel(struct herd_fetch_call *call);
 

@@ -17,7 +17,7 @@ static size_t on_body(char *at, size_t size, size_t count, void *ctx)
         return 0;
     }
     if (!call->body.at) {
-        struct herd_buf *lent = &call->site->fetch->lent;
+        struct herd_buf *lent = &call->origin->fetch->lent;
         call->body = (struct herd_buf){.at = lent->at, .cap = lent->cap};
         *lent = (struct herd_buf){0};
     }
@@ -45,7 +45,7 @@ static size_t on_header(char *at, size_t size, size_t count, void *ctx)
     } while (0)
 
 /* What is the same for all calls of a site. */
-static CURLcode set_up(CURL *curl, const struct herd_fetch_site *site)
+static CURLcode set_up(CURL *curl, const struct herd_fetch_origin *origin)
 {
     CURLcode bad = CURLE_OK;
     SET(curl, NOSIGNAL, 1L);
@@ -56,13 +56,13 @@ static CURLcode set_up(CURL *curl, const struct herd_fetch_site *site)
     SET(curl, NOPROXY, "*"); /* which is not asked for exceptions either */
     SET(curl, SSL_VERIFYPEER, 1L);
     SET(curl, SSL_VERIFYHOST, 2L);
-    if (site->ca_file)
-        SET(curl, CAINFO, site->ca_file); /* CAPATH, the system's own store, stays in force */
-    SET(curl, ACCEPT_ENCODING, "gzip");   /* to have it decoded; the header is ours */
+    if (origin->ca_file)
+        SET(curl, CAINFO, origin->ca_file); /* CAPATH, the system's own store, stays in force */
+    SET(curl, ACCEPT_ENCODING, "gzip");     /* to have it decoded; the header is ours */
     SET(curl, OPENSOCKETFUNCTION, herd_fetch_socket_open);
-    SET(curl, OPENSOCKETDATA, (void *)site->fetch);
+    SET(curl, OPENSOCKETDATA, (void *)origin->fetch);
     SET(curl, CLOSESOCKETFUNCTION, herd_fetch_socket_close);
-    SET(curl, CLOSESOCKETDATA, (void *)site->fetch);
+    SET(curl, CLOSESOCKETDATA, (void *)origin->fetch);
     SET(curl, WRITEFUNCTION, on_body);
     SET(curl, HEADERFUNCTION, on_header);
     return bad;
@@ -81,11 +81,12 @@ static void easy_free(struct herd_fetch_easy *easy)
     free(easy);
 }
 
-static struct herd_fetch_easy *easy_new(const struct herd_fetch_site *site)
+static struct herd_fetch_easy *easy_new(const struct herd_fetch_origin *origin)
 {
     struct herd_fetch_easy *easy = calloc(1, sizeof *easy);
     if (easy && (easy->url = curl_url()) && (easy->curl = curl_easy_init()) &&
-        set_up(easy->curl, site) == CURLE_OK && curl_easy_setopt(easy->curl, CURLOPT_CURLU, easy->url) == CURLE_OK)
+        set_up(easy->curl, origin) == CURLE_OK &&
+        curl_easy_setopt(easy->curl, CURLOPT_CURLU, easy->url) == CURLE_OK)
         return easy;
     easy_free(easy);
     return NULL;
@@ -122,14 +123,14 @@ static int set_url(struct herd_fetch_easy *easy, const char *url)
     return bad == CURLE_OK ? 0 : HERD_E_NOMEM;
 }
 
-int herd_fetch_easy_take(struct herd_fetch_call *call, const struct herd_fetch_request *request)
+int herd_fetch_easy_acquire(struct herd_fetch_call *call, const struct herd_fetch_request *request)
 {
-    struct herd_fetch_site *site = call->site;
-    struct herd_fetch_easy *easy = site->idle;
+    struct herd_fetch_origin *origin = call->origin;
+    struct herd_fetch_easy *easy = origin->idle;
     if (easy) {
-        site->idle = easy->next;
-        site->idle_count--;
-    } else if (!(easy = easy_new(site))) {
+        origin->idle = easy->next;
+        origin->idle_count--;
+    } else if (!(easy = easy_new(origin))) {
         return HERD_E_NOMEM;
     }
     call->easy = easy;
@@ -153,24 +154,24 @@ int herd_fetch_easy_take(struct herd_fetch_call *call, const struct herd_fetch_r
 int herd_fetch_easy_addresses(struct herd_fetch_call *call)
 {
     CURLcode bad = CURLE_OK;
-    if (!call->site->addresses)
+    if (!call->origin->addresses)
         return 0;
-    call->resolve = curl_slist_append(NULL, call->site->addresses);
+    call->resolve = curl_slist_append(NULL, call->origin->addresses);
     if (!call->resolve)
         return HERD_E_NOMEM;
     SET(call->easy->curl, RESOLVE, call->resolve);
     return bad == CURLE_OK ? 0 : HERD_E_NOMEM;
 }
 
-void herd_fetch_easy_give(struct herd_fetch_call *call)
+void herd_fetch_easy_release(struct herd_fetch_call *call)
 {
-    struct herd_fetch_site *site = call->site;
+    struct herd_fetch_origin *origin = call->origin;
     struct herd_fetch_easy *easy = call->easy;
     CURLcode bad = CURLE_OK;
     if (!easy)
         return;
     call->easy = NULL;
-    if (site->idle_count == IDLE_MAX) {
+    if (origin->idle_count == IDLE_MAX) {
         easy_free(easy);
         return;
     }
@@ -183,17 +184,17 @@ void herd_fetch_easy_give(struct herd_fetch_call *call)
         easy_free(easy);
         return;
     }
-    easy->next = site->idle;
-    site->idle = easy;
-    site->idle_count++;
+    easy->next = origin->idle;
+    origin->idle = easy;
+    origin->idle_count++;
 }
 
-void herd_fetch_easy_free_idle(struct herd_fetch_site *site)
+void herd_fetch_easy_free_idle(struct herd_fetch_origin *origin)
 {
-    while (site->idle) {
-        struct herd_fetch_easy *next = site->idle->next;
-        easy_free(site->idle);
-        site->idle = next;
+    while (origin->idle) {
+        struct herd_fetch_easy *next = origin->idle->next;
+        easy_free(origin->idle);
+        origin->idle = next;
     }
-    site->idle_count = 0;
+    origin->idle_count = 0;
 }

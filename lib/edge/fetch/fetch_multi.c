@@ -67,7 +67,7 @@ static void act(struct herd_fetch *fetch, curl_socket_t fd, int what)
 }
 
 /* What ends in here, as a rule one call at most, is delivered at once: its bytes are in the cache. */
-void herd_fetch_act(struct herd_fetch *fetch, curl_socket_t fd, int what)
+void herd_fetch_socket_action(struct herd_fetch *fetch, curl_socket_t fd, int what)
 {
     fetch->acting = true;
     act(fetch, fd, what);
@@ -79,7 +79,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
     (void)what;
-    herd_fetch_act(ctx, CURL_SOCKET_TIMEOUT, 0);
+    herd_fetch_socket_action(ctx, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *userp, void *socketp)
@@ -137,7 +137,7 @@ void herd_fetch_multi_close(struct herd_fetch *fetch)
 
 int herd_fetch_multi_add(struct herd_fetch_call *call)
 {
-    struct herd_fetch *fetch = call->site->fetch;
+    struct herd_fetch *fetch = call->origin->fetch;
     if (!fetch->multi && herd_fetch_multi_open(fetch) < 0)
         return HERD_E_NOMEM;
     return curl_multi_add_handle(fetch->multi, call->easy->curl) == CURLM_OK ? 0 : HERD_E_NOMEM;
@@ -145,7 +145,7 @@ int herd_fetch_multi_add(struct herd_fetch_call *call)
 
 void herd_fetch_multi_remove(struct herd_fetch_call *call)
 {
-    struct herd_fetch *fetch = call->site->fetch;
+    struct herd_fetch *fetch = call->origin->fetch;
     /* Never blocks: libcurl was given the addresses, so no resolver thread of its own is running. */
     if (fetch->multi)
         (void)curl_multi_remove_handle(fetch->multi, call->easy->curl);

@@ -19,7 +19,7 @@
 struct herd_fetch_watch {
     struct herd_fetch *fetch;
     struct event event;
-    int fd, own; /* libcurl's descriptor, and the one registered */
+    int fd, dup_fd; /* libcurl's descriptor, and the one registered */
     short events;
     bool wanted;
 };
@@ -31,8 +31,8 @@ static void watch_free(struct herd_fetch *fetch, curl_socket_t fd)
         return;
     fetch->watches[fd] = NULL;
     event_del(&watch->event);
-    if (watch->own != watch->fd)
-        close(watch->own);
+    if (watch->dup_fd != watch->fd)
+        close(watch->dup_fd);
     free(watch);
 }
 
@@ -50,8 +50,8 @@ static void on_socket(evutil_socket_t own, short what, void *ctx)
     (void)own;
     struct herd_fetch_watch *watch = ctx;
     if (watch->wanted)
-        herd_fetch_act(watch->fetch, watch->fd,
-                       (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
+        herd_fetch_socket_action(watch->fetch, watch->fd,
+                                 (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
     else /* the other side closed it, most likely; libcurl sees that when it wants it again */
         watch_free(watch->fetch, watch->fd);
 }
@@ -73,9 +73,9 @@ static struct herd_fetch_watch *watch_new(struct herd_fetch *fetch, curl_socket_
         return NULL;
     watch->fetch = fetch;
     watch->fd = fd;
-    watch->own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (watch->own < 0)
-        watch->own = fd;
+    watch->dup_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (watch->dup_fd < 0)
+        watch->dup_fd = fd;
     return fetch->watches[fd] = watch;
 }
 
@@ -84,7 +84,7 @@ int herd_fetch_watch_set(struct herd_fetch *fetch, curl_socket_t fd, int what)
     struct herd_fetch_watch *watch = (size_t)fd < fetch->watch_count ? fetch->watches[fd] : NULL;
     if (what == CURL_POLL_REMOVE) {
         /* One that is still being connected is about to be closed, or soon waited for in another way. */
-        if (watch && watch->events == (EV_READ | EV_PERSIST) && watch->own != watch->fd)
+        if (watch && watch->events == (EV_READ | EV_PERSIST) && watch->dup_fd != watch->fd)
             watch->wanted = false;
         else
             watch_free(fetch, fd);
@@ -97,7 +97,7 @@ int herd_fetch_watch_set(struct herd_fetch *fetch, curl_socket_t fd, int what)
     if (watch->events != events) {
         if (watch->events)
             event_del(&watch->event);
-        event_assign(&watch->event, fetch->base, watch->own, events, on_socket, watch);
+        event_assign(&watch->event, fetch->base, watch->dup_fd, events, on_socket, watch);
         watch->events = events;
         if (event_add(&watch->event, NULL) < 0) {
             watch_free(fetch, fd);

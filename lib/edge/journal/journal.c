@@ -63,8 +63,8 @@ static void release(struct herd_journal *journal)
 {
     if (journal->file.fd >= 0)
         close(journal->file.fd);
-    if (journal->fresh.fd >= 0)
-        close(journal->fresh.fd);
+    if (journal->replacement.fd >= 0)
+        close(journal->replacement.fd);
     if (journal->discard_fd >= 0)
         close(journal->discard_fd);
     if (journal->folder_fd >= 0)
@@ -86,46 +86,46 @@ static void leave(void *arg)
 
 static void end(struct herd_journal *journal, int64_t until_ns)
 {
-    herd_scribe_close(&journal->scribe);
+    herd_journal_encoder_close(&journal->encoder);
     journal->node = NULL;
     journal->log = NULL;
     herd_syncer_fini(&journal->syncer, herd_journal_left_ms(until_ns), leave, journal);
-    herd_syncer_fini(&journal->fresh_syncer, herd_journal_left_ms(until_ns), leave, journal);
+    herd_syncer_fini(&journal->replacement_syncer, herd_journal_left_ms(until_ns), leave, journal);
     herd_worker_fini(&journal->worker, herd_journal_left_ms(until_ns), leave, journal);
 }
 
 /* ---- its beginning ---- */
 
 int herd_journal_open(struct herd_journal **ret_journal, const struct herd_journal_options *options,
-                      struct herd_now now, struct herd_config_fault *reterr_fault)
+                      struct herd_now now, struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_journal *journal = calloc(1, sizeof *journal);
     if (!journal)
-        return herd_journal_fault(reterr_fault, HERD_E_NOMEM, options->path, herd_strerror(HERD_E_NOMEM));
+        return herd_journal_fault(reterr_diagnostic, HERD_E_NOMEM, options->path, herd_strerror(HERD_E_NOMEM));
     journal->node = options->node;
     journal->log = options->log;
     journal->sync_ns = options->sync_ns;
     journal->wait_ns = options->wait_ns;
     journal->compact_lines = options->compact_lines;
     journal->notifies = options->notify_fd != NULL;
-    journal->file = journal->fresh = (struct herd_journal_file){.fd = -1, .unsynced_ns = INT64_MAX};
+    journal->file = journal->replacement = (struct herd_journal_file){.fd = -1, .unsynced_ns = INT64_MAX};
     journal->discard_fd = journal->folder_fd = -1;
     journal->syncing_ns = journal->due_ns = INT64_MAX;
     atomic_init(&journal->users, 3);
     herd_worker_init(&journal->worker, options->notify_fd ? *options->notify_fd : -1);
     herd_syncer_init(&journal->syncer);
-    herd_syncer_init(&journal->fresh_syncer);
+    herd_syncer_init(&journal->replacement_syncer);
 
     int err = make_paths(journal, options->path);
     if (err >= 0) {
         /* What reading changes (records from a clock that was ahead) is written again. */
-        err = herd_scribe_open(&journal->scribe, journal->node);
+        err = herd_journal_encoder_open(&journal->encoder, journal->node);
     }
     if (err < 0) {
-        herd_journal_fault(reterr_fault, err, options->path, herd_strerror(err));
+        herd_journal_fault(reterr_diagnostic, err, options->path, herd_strerror(err));
         goto out;
     }
-    err = herd_journal_read(journal, now, reterr_fault);
+    err = herd_journal_read(journal, now, reterr_diagnostic);
 out:
     if (err < 0)
         end(journal, 0);
@@ -139,7 +139,7 @@ out:
 void herd_journal_write(struct herd_journal *journal, struct herd_now now)
 {
     herd_journal_collect(journal, now);
-    if (herd_scribe_due(&journal->scribe))
+    if (herd_journal_encoder_pending(&journal->encoder))
         herd_journal_append_due(journal, now);
 }
 
@@ -164,7 +164,7 @@ static void looked(struct herd_journal *journal, int error, struct herd_now now)
     journal->rewrite = true;
 }
 
-void herd_journal_turn(struct herd_journal *journal, struct herd_now now)
+void herd_journal_run(struct herd_journal *journal, struct herd_now now)
 {
     herd_journal_collect(journal, now);
     if (journal->task_turn)
@@ -193,7 +193,7 @@ void herd_journal_configure(struct herd_journal *journal, int64_t sync_ns, int64
 
 uint64_t herd_journal_ticket(const struct herd_journal *journal)
 {
-    return journal->ticket_taken + herd_scribe_due(&journal->scribe);
+    return journal->ticket_taken + herd_journal_encoder_pending(&journal->encoder);
 }
 
 bool herd_journal_is_behind(const struct herd_journal *journal)
@@ -218,16 +218,16 @@ int64_t herd_journal_next_ns(const struct herd_journal *journal)
     if (!journal->is_behind && journal->due_ns != INT64_MAX && journal->wait_ns > 0)
         next = journal->due_ns + journal->wait_ns;
     if (journal->syncing_ns != INT64_MAX)
-        sooner(&next, journal->look_ns);
+        sooner(&next, journal->sync_poll_ns);
     else if (journal->sync_ns > 0 && journal->file.unsynced_ns != INT64_MAX &&
              journal->compaction != HERD_COMPACTION_RENAME)
         sooner(&next, journal->file.unsynced_ns + journal->sync_ns);
     if (journal->done) { /* nothing else begins until that is done */
         if (!journal->notifies)
-            sooner(&next, journal->look_ns);
+            sooner(&next, journal->sync_poll_ns);
         return next;
     }
-    if (herd_scribe_due(&journal->scribe))
+    if (herd_journal_encoder_pending(&journal->encoder))
         sooner(&next, journal->retry_ns);
     if (journal->look_due)
         next = 0;
@@ -261,7 +261,7 @@ static void flush_until(struct herd_journal *journal, struct herd_now now, int64
 {
     bool idle = herd_journal_await(journal, until_ns, now), failed = false;
     journal->retry_ns = 0; /* one more attempt, whatever came before */
-    while (idle && !failed && herd_scribe_due(&journal->scribe)) {
+    while (idle && !failed && herd_journal_encoder_pending(&journal->encoder)) {
         uint64_t failures = journal->failures_seen;
         herd_journal_append_due(journal, now);
         idle = herd_journal_await(journal, until_ns, now);
@@ -286,7 +286,7 @@ void herd_journal_flush(struct herd_journal *journal, struct herd_now now, int64
 
 size_t herd_journal_unwritten(const struct herd_journal *journal)
 {
-    size_t count = journal->scribe.reader.pending + journal->lines;
+    size_t count = journal->encoder.subscriber.pending + journal->lines;
     bool unsynced = journal->sync_failed || (journal->gave_up && journal->sync_ns > 0);
     return count + (unsynced ? journal->file.unsynced : 0);
 }
@@ -296,7 +296,7 @@ static void give_up_compaction(struct herd_journal *journal, struct herd_now now
     int error;
     if (!herd_journal_await(journal, until_ns, now))
         return; /* what it leaves behind is removed at the next start */
-    herd_syncer_wait(&journal->fresh_syncer, herd_journal_left_ms(until_ns), &error);
+    herd_syncer_wait(&journal->replacement_syncer, herd_journal_left_ms(until_ns), &error);
     herd_journal_compact_abandon(journal, now);
     herd_journal_await(journal, until_ns, now);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The journal of a server: what its node knows, in a file, so that a herd whose servers all stop at once
- * knows it again. Its format is that of lib/core/journal/scribe.h.
+ * knows it again. Its format is that of lib/core/journal/journal_encoder.h.
  *
  *     herd_journal_open     reads FILE into the node
  *     herd_journal_write    begins to append what changed; before replies
  *     herd_journal_ticket   what the journal must have before a reply may leave, so that an acknowledged report is in
  *                           the file whenever this process ends
- *     herd_journal_turn     once a turn of the loop: appends, syncs, compacts, a slice at a time
+ *     herd_journal_run     once a turn of the loop: appends, syncs, compacts, a slice at a time
  *
  * A thread does all that touches the disk: no call but herd_journal_open, herd_journal_flush and herd_journal_close
  * waits for it, the last two no longer than they are told. What changes meanwhile stays due: a bit a record.
@@ -45,9 +45,9 @@ struct herd_journal_options {
 
 /* Reads the file into the node, or makes it; nobody else may use it meanwhile. HERD_E_NOMEM, HERD_E_IO
  * (cannot be read or written, in use by another process), HERD_E_SYNTAX (no journal), each with a
- * sentence in *reterr_fault. */
+ * sentence in *reterr_diagnostic. */
 int herd_journal_open(struct herd_journal **ret_journal, const struct herd_journal_options *options,
-                      struct herd_now now, struct herd_config_fault *reterr_fault);
+                      struct herd_now now, struct herd_diagnostic *reterr_diagnostic);
 /* Writes and syncs what is due, then frees. Before the node is freed. NULL is fine. */
 void herd_journal_close(struct herd_journal *journal, struct herd_now now);
 
@@ -56,7 +56,7 @@ void herd_journal_configure(struct herd_journal *journal, int64_t sync_ns, int64
 /* Looks at the next turn whether FILE is still the file that is written to. */
 void herd_journal_look(struct herd_journal *journal);
 void herd_journal_write(struct herd_journal *journal, struct herd_now now);
-void herd_journal_turn(struct herd_journal *journal, struct herd_now now);
+void herd_journal_run(struct herd_journal *journal, struct herd_now now);
 /* What a reply that leaves now must wait for: all that changed up to now, and whether the file has it, or replies do not
  * wait because it is behind. */
 uint64_t herd_journal_ticket(const struct herd_journal *journal);

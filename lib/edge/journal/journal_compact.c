@@ -50,20 +50,20 @@ static void begin_discard(struct herd_journal *journal, struct herd_now now)
 void herd_journal_compact_abandon(struct herd_journal *journal, struct herd_now now)
 {
     int error;
-    if (journal->fresh.fd >= 0) {
-        journal->discard_fd = journal->fresh.fd;
-        journal->fresh.fd = -1;
+    if (journal->replacement.fd >= 0) {
+        journal->discard_fd = journal->replacement.fd;
+        journal->replacement.fd = -1;
         journal->compaction = HERD_COMPACTION_DISCARD;
         journal->compact_next_ns = 0;
     }
     if (journal->compaction == HERD_COMPACTION_DISCARD &&
-        herd_syncer_poll(&journal->fresh_syncer, &error) != HERD_SYNCER_BUSY)
+        herd_syncer_poll(&journal->replacement_syncer, &error) != HERD_SYNCER_BUSY)
         begin_discard(journal, now); /* else when the disk lets go of it */
 }
 
 static void fail(struct herd_journal *journal, int error, struct herd_now now)
 {
-    herd_journal_complain(journal, "journal_compaction_failed", error, &journal->compact_failures);
+    herd_journal_log_failure(journal, "journal_compaction_failed", error, &journal->compact_failures);
     herd_journal_compact_abandon(journal, now);
     journal->compact_next_ns = now.steady_ns + RETRY_NS;
 }
@@ -84,10 +84,10 @@ static int create(void *arg)
     int fd = open(journal->path_new, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno;
-    journal->fresh = (struct herd_journal_file){.fd = fd, .lines = 1, .unsynced_ns = INT64_MAX};
+    journal->replacement = (struct herd_journal_file){.fd = fd, .lines = 1, .unsynced_ns = INT64_MAX};
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return errno;
-    return herd_journal_append(&journal->fresh, (struct herd_span){journal->buf.at, journal->buf.len});
+    return herd_journal_append(&journal->replacement, (struct herd_span){journal->buf.at, journal->buf.len});
 }
 
 static void created(struct herd_journal *journal, int error, struct herd_now now)
@@ -106,7 +106,7 @@ static void created(struct herd_journal *journal, int error, struct herd_now now
 static void begin(struct herd_journal *journal, struct herd_now now)
 {
     journal->buf.len = 0;
-    if (herd_scribe_begin(&journal->buf) < 0)
+    if (herd_journal_encode_header(&journal->buf) < 0)
         fail(journal, ENOMEM, now);
     else
         herd_journal_begin(journal, create, created, now);
@@ -117,7 +117,7 @@ static void begin(struct herd_journal *journal, struct herd_now now)
 static int append(void *arg)
 {
     struct herd_journal *journal = arg;
-    return herd_journal_append(&journal->fresh, (struct herd_span){journal->buf.at, journal->buf.len});
+    return herd_journal_append(&journal->replacement, (struct herd_span){journal->buf.at, journal->buf.len});
 }
 
 static void copied(struct herd_journal *journal, int error, struct herd_now now)
@@ -130,22 +130,22 @@ static void copied(struct herd_journal *journal, int error, struct herd_now now)
     journal->compact_next_ns = now.steady_ns + SLICE_EVERY_NS;
     if (journal->copy_at == journal->copy_end) {
         journal->compaction = HERD_COMPACTION_SYNC;
-        journal->fresh.unsynced_ns = INT64_MAX; /* from here on it is what this sync may miss */
-        journal->fresh.unsynced = 0;
-        herd_syncer_begin(&journal->fresh_syncer, journal->fresh.fd);
+        journal->replacement.unsynced_ns = INT64_MAX; /* from here on it is what this sync may miss */
+        journal->replacement.unsynced = 0;
+        herd_syncer_begin(&journal->replacement_syncer, journal->replacement.fd);
     }
 }
 
 static void copy(struct herd_journal *journal, struct herd_now now)
 {
     journal->buf.len = 0;
-    int lines =
-        herd_scribe_copy(&journal->scribe, &journal->copy_at, journal->copy_end, SLICE_BYTES, &journal->buf);
+    int lines = herd_journal_encode_range(&journal->encoder, &journal->copy_at, journal->copy_end, SLICE_BYTES,
+                                          &journal->buf);
     if (lines < 0) {
         fail(journal, ENOMEM, now);
         return;
     }
-    journal->fresh.lines += (uint64_t)lines;
+    journal->replacement.lines += (uint64_t)lines;
     herd_journal_begin(journal, append, copied, now);
 }
 
@@ -188,17 +188,17 @@ static void replaced(struct herd_journal *journal, int error, struct herd_now no
     }
     struct herd_log_field fields[] = {
         herd_log_int("lines_before", (int64_t)journal->file.lines),
-        herd_log_int("lines", (int64_t)journal->fresh.lines),
-        herd_log_int("bytes", (int64_t)journal->fresh.size),
+        herd_log_int("lines", (int64_t)journal->replacement.lines),
+        herd_log_int("bytes", (int64_t)journal->replacement.size),
     };
     herd_log_event(journal->log, HERD_LOG_INFO, "journal_compacted", fields, 3);
-    journal->file = journal->fresh;
-    journal->fresh.fd = -1;
+    journal->file = journal->replacement;
+    journal->replacement.fd = -1;
     journal->rewrite = journal->sync_failed = false;
     journal->compaction = HERD_COMPACTION_SYNC_FOLDER;
-    journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
+    journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
     if (journal->folder_fd >= 0)
-        herd_syncer_begin(&journal->fresh_syncer, journal->folder_fd);
+        herd_syncer_begin(&journal->replacement_syncer, journal->folder_fd);
 }
 
 /* ---- */
@@ -215,8 +215,8 @@ static void step(struct herd_journal *journal, struct herd_now now)
         copy(journal, now);
         return;
     }
-    journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
-    if (herd_syncer_poll(&journal->fresh_syncer, &error) == HERD_SYNCER_BUSY)
+    journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
+    if (herd_syncer_poll(&journal->replacement_syncer, &error) == HERD_SYNCER_BUSY)
         return;
     switch (journal->compaction) {
     case HERD_COMPACTION_SYNC:
@@ -238,7 +238,7 @@ static void step(struct herd_journal *journal, struct herd_now now)
         journal->compaction = HERD_COMPACTION_NONE;
         journal->compact_next_ns = 0;
         if (error)
-            herd_journal_complain(journal, "journal_sync_failed", error, &journal->sync_failures);
+            herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);
         return;
     }
 }

@@ -13,8 +13,8 @@
 #ifndef HERD_EDGE_JOURNAL_IMPL_H
 #define HERD_EDGE_JOURNAL_IMPL_H
 
+#include "../../core/journal/journal_encoder.h"
 #include "../../core/journal/replay.h"
-#include "../../core/journal/scribe.h"
 #include "../worker/worker.h"
 #include "journal.h"
 #include "syncer.h"
@@ -27,7 +27,7 @@
 #define HERD_JOURNAL_BATCH_BYTES (256u << 10)
 #endif
 /* Whether the disk is done with a sync is looked at so often. */
-#define HERD_JOURNAL_LOOK_NS INT64_C(5000000)
+#define HERD_JOURNAL_SYNC_POLL_NS INT64_C(5000000)
 
 /* What the file that replaces FILE is called: FILE and this. No name of a server holds a "~", so no "{name}" makes a
  * journal that is called so. */
@@ -62,17 +62,17 @@ struct herd_journal {
     char *path, *path_new, *folder;
     int64_t sync_ns, wait_ns;
     uint64_t compact_lines;
-    struct herd_scribe scribe;
+    struct herd_journal_encoder encoder;
     bool notifies;    /* the loop is woken up when a task ends */
     atomic_int users; /* threads that may still use this */
     struct herd_worker worker;
     herd_journal_done *done; /* of the task under way; NULL: none. Until then these are the thread's: */
     struct herd_buf buf;     /* what is to be written */
     struct herd_journal_file file,
-        fresh;       /* fresh: FILE~compact, fd -1 where there is none. Of both only `fd`, `size`
+        replacement;       /* fresh: FILE~compact, fd -1 where there is none. Of both only `fd`, `size`
                                              and `torn` */
-    int fresh_error; /* of the last append */
-    int discard_fd;  /* of FILE~compact given up; -1: none */
+    int replacement_error; /* of the last append */
+    int discard_fd;        /* of FILE~compact given up; -1: none */
     int folder_fd;
     bool is_moved;  /* FILE is another file than ours, or none; from here on the loop's again */
     size_t lines;   /* in the task under way, if it appends; else 0 */
@@ -84,11 +84,11 @@ struct herd_journal {
     uint64_t ticket_taken, ticket_done;
     int64_t due_ns;   /* since when something is not written; INT64_MAX: all is */
     int64_t taken_ns; /* when the task under way took what it appends */
-    struct herd_syncer syncer, fresh_syncer;
-    int64_t syncing_ns; /* of `file`, what a sync under way covers; INT64_MAX: none */
-    size_t syncing;     /* how many lines */
-    bool sync_failed;   /* and the file was not written anew since */
-    int64_t look_ns;    /* when to see whether that sync, or the task, is done */
+    struct herd_syncer syncer, replacement_syncer;
+    int64_t syncing_ns;   /* of `file`, what a sync under way covers; INT64_MAX: none */
+    size_t syncing;       /* how many lines */
+    bool sync_failed;     /* and the file was not written anew since */
+    int64_t sync_poll_ns; /* when to see whether that sync, or the task, is done */
     enum herd_compaction compaction;
     uint32_t copy_at, copy_end;
     bool rewrite;            /* what the disk holds is not known: compact, however fresh it is */
@@ -110,10 +110,10 @@ bool herd_journal_collect(struct herd_journal *journal, struct herd_now now);
 bool herd_journal_await(struct herd_journal *journal, int64_t until_ns, struct herd_now now);
 /* How long it is until then, for a wait: 0 or more milliseconds. */
 int64_t herd_journal_left_ms(int64_t until_ns);
-/* Every failure is told of at 1, 2, 4, 8, ... occurrences. */
-void herd_journal_complain(struct herd_journal *journal, const char *event, int error, uint64_t *io_count);
-void herd_journal_complain_text(struct herd_journal *journal, const char *event, const char *why,
-                                uint64_t *io_count);
+/* Logs a failure at its first, 2nd, 4th, 8th, ... occurrence. */
+void herd_journal_log_failure(struct herd_journal *journal, const char *event, int error, uint64_t *io_count);
+void herd_journal_log_failure_text(struct herd_journal *journal, const char *event, const char *why,
+                                   uint64_t *io_count);
 
 /* ---- journal_file.c ---- */
 /* Appends bytes whole, or as if nothing had been tried: 0 or an errno. */
@@ -124,8 +124,8 @@ void herd_journal_remove_leftover(const struct herd_journal *journal);
 int herd_journal_same(const struct herd_journal *journal);
 
 /* ---- journal_read.c ---- */
-int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct herd_config_fault *fault);
-int herd_journal_fault(struct herd_config_fault *fault, int err, const char *path, const char *what);
+int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct herd_diagnostic *diagnostic);
+int herd_journal_fault(struct herd_diagnostic *diagnostic, int err, const char *path, const char *what);
 
 /* ---- journal_write.c ---- */
 /* Begins to append what is due, if the thread is idle. */

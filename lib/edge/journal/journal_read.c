@@ -15,38 +15,38 @@
 /* How often a file that is replaced while we lock it is opened again. */
 #define OPENS_MAX 10
 
-int herd_journal_fault(struct herd_config_fault *fault, int err, const char *path, const char *what)
+int herd_journal_fault(struct herd_diagnostic *diagnostic, int err, const char *path, const char *what)
 {
-    fault->line = fault->column = 0;
-    snprintf(fault->what, sizeof fault->what, "journal %.150s: %.80s", path, what);
+    diagnostic->line = diagnostic->column = 0;
+    snprintf(diagnostic->message, sizeof diagnostic->message, "journal %.150s: %.80s", path, what);
     return err;
 }
 
 /* Opens and locks the file that has this name now: between the two, its owner may have put a new one in
  * its place. */
-static int open_locked(const char *path, struct herd_config_fault *fault)
+static int open_locked(const char *path, struct herd_diagnostic *diagnostic)
 {
     struct stat held, named;
     for (int i = 0; i < OPENS_MAX; i++) {
         /* Not blocking: a FIFO would wait for a writer. It means nothing for a file. */
         int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
         if (fd < 0)
-            return herd_journal_fault(fault, HERD_E_IO, path, strerror(errno));
+            return herd_journal_fault(diagnostic, HERD_E_IO, path, strerror(errno));
         int error = 0;
         if (fstat(fd, &held) < 0 || (S_ISREG(held.st_mode) && flock(fd, LOCK_EX | LOCK_NB) < 0))
             error = errno;
         if (!error && !S_ISREG(held.st_mode)) {
             close(fd);
-            return herd_journal_fault(fault, HERD_E_IO, path, "not an ordinary file");
+            return herd_journal_fault(diagnostic, HERD_E_IO, path, "not an ordinary file");
         }
         if (!error && stat(path, &named) == 0 && named.st_dev == held.st_dev && named.st_ino == held.st_ino)
             return fd;
         close(fd);
         if (error)
-            return herd_journal_fault(fault, HERD_E_IO, path,
+            return herd_journal_fault(diagnostic, HERD_E_IO, path,
                                       error == EWOULDBLOCK ? "in use by another process" : strerror(error));
     }
-    return herd_journal_fault(fault, HERD_E_IO, path, "is replaced again and again");
+    return herd_journal_fault(diagnostic, HERD_E_IO, path, "is replaced again and again");
 }
 
 /* Reads more behind what is in the buffer: how many bytes, 0 at the end, or HERD_E_NOMEM, HERD_E_IO. */
@@ -88,8 +88,8 @@ static int read_lines(struct herd_journal *journal, struct herd_replay *replay, 
 }
 
 /* The file's end as the next line wants it: behind a LF. Returns the bytes that had to go. */
-static int mend_tail(struct herd_journal *journal, struct herd_replay *replay, struct herd_now now, off_t size,
-                     off_t *ret_torn)
+static int truncate_torn_tail(struct herd_journal *journal, struct herd_replay *replay, struct herd_now now,
+                              off_t size, off_t *ret_torn)
 {
     struct herd_span tail = {journal->buf.at, journal->buf.len};
     int whole = herd_replay_tail(journal->node, replay, tail, now);
@@ -112,7 +112,7 @@ static bool is_journal(const struct herd_journal *journal, const struct herd_rep
     struct herd_buf first = {0};
     if (replay->lines > 0 || size == 0)
         return true;
-    bool beginning = herd_scribe_begin(&first) == 0 && (size_t)size == journal->buf.len &&
+    bool beginning = herd_journal_encode_header(&first) == 0 && (size_t)size == journal->buf.len &&
                      (size_t)size < first.len && memcmp(first.at, journal->buf.at, (size_t)size) == 0;
     herd_buf_fini(&first);
     return beginning;
@@ -122,7 +122,7 @@ static bool is_journal(const struct herd_journal *journal, const struct herd_rep
 static int begin_file(struct herd_journal *journal)
 {
     journal->buf.len = 0;
-    if (herd_scribe_begin(&journal->buf) < 0)
+    if (herd_journal_encode_header(&journal->buf) < 0)
         return HERD_E_NOMEM;
     errno = herd_journal_append(&journal->file, (struct herd_span){journal->buf.at, journal->buf.len});
     if (errno)
@@ -144,7 +144,8 @@ static int begin_file(struct herd_journal *journal)
     return 0;
 }
 
-static void tell(const struct herd_journal *journal, const struct herd_replay *replay, off_t torn, int64_t took_ns)
+static void log_read(const struct herd_journal *journal, const struct herd_replay *replay, off_t torn,
+                     int64_t took_ns)
 {
     struct herd_log_field fields[] = {
         herd_log_int("lines", (int64_t)replay->lines),
@@ -160,28 +161,28 @@ static void tell(const struct herd_journal *journal, const struct herd_replay *r
                    sizeof fields / sizeof *fields);
 }
 
-int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct herd_config_fault *fault)
+int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct herd_diagnostic *diagnostic)
 {
     struct herd_replay replay = {0};
     off_t size = 0, torn = 0;
-    journal->file.fd = open_locked(journal->path, fault);
+    journal->file.fd = open_locked(journal->path, diagnostic);
     if (journal->file.fd < 0)
         return journal->file.fd;
     herd_journal_remove_leftover(journal);
 
     int err = read_lines(journal, &replay, now, &size);
     if (err >= 0 && replay.unknown)
-        return herd_journal_fault(fault, HERD_E_SYNTAX, journal->path, "written by a later version");
+        return herd_journal_fault(diagnostic, HERD_E_SYNTAX, journal->path, "written by a later version");
     if (err >= 0 && !is_journal(journal, &replay, size))
-        return herd_journal_fault(fault, HERD_E_SYNTAX, journal->path, "not a journal");
+        return herd_journal_fault(diagnostic, HERD_E_SYNTAX, journal->path, "not a journal");
     if (err >= 0)
-        err = mend_tail(journal, &replay, now, size, &torn);
+        err = truncate_torn_tail(journal, &replay, now, size, &torn);
     journal->file.lines = replay.lines + replay.corrupt;
     if (err >= 0 && journal->file.size == 0)
         err = begin_file(journal);
     if (err < 0)
-        return herd_journal_fault(fault, err, journal->path,
+        return herd_journal_fault(diagnostic, err, journal->path,
                                   err == HERD_E_IO ? strerror(errno) : herd_strerror(err));
-    tell(journal, &replay, torn, herd_clock().steady_ns - now.steady_ns);
+    log_read(journal, &replay, torn, herd_clock().steady_ns - now.steady_ns);
     return 0;
 }

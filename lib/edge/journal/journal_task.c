@@ -9,7 +9,7 @@ void herd_journal_begin(struct herd_journal *journal, herd_worker_job *job, herd
                         struct herd_now now)
 {
     journal->done = done;
-    journal->look_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
+    journal->sync_poll_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
     herd_worker_begin(&journal->worker, job, journal);
     if (!journal->worker.threaded)
         herd_journal_collect(journal, now);
@@ -49,8 +49,8 @@ bool herd_journal_await(struct herd_journal *journal, int64_t until_ns, struct h
     return finish(journal, state, error, now);
 }
 
-void herd_journal_complain_text(struct herd_journal *journal, const char *event, const char *why,
-                                uint64_t *io_count)
+void herd_journal_log_failure_text(struct herd_journal *journal, const char *event, const char *why,
+                                   uint64_t *io_count)
 {
     uint64_t count = ++*io_count;
     if ((count & (count - 1)) != 0)
@@ -62,7 +62,7 @@ void herd_journal_complain_text(struct herd_journal *journal, const char *event,
     herd_log_event(journal->log, HERD_LOG_ERROR, event, fields, 2);
 }
 
-void herd_journal_complain(struct herd_journal *journal, const char *event, int error, uint64_t *io_count)
+void herd_journal_log_failure(struct herd_journal *journal, const char *event, int error, uint64_t *io_count)
 {
-    herd_journal_complain_text(journal, event, strerror(error), io_count);
+    herd_journal_log_failure_text(journal, event, strerror(error), io_count);
 }

@@ -29,14 +29,14 @@ static void fall_behind(struct herd_journal *journal, int error, struct herd_now
     journal->failures++;
     journal->is_behind = true;
     journal->retry_ns = now.steady_ns + RETRY_NS;
-    herd_journal_complain(journal, "journal_behind", error, &journal->failures_seen);
+    herd_journal_log_failure(journal, "journal_behind", error, &journal->failures_seen);
 }
 
 /* All that was due when the last task began is in the file. */
 static void catch_up(struct herd_journal *journal)
 {
     journal->ticket_done = journal->ticket_taken;
-    journal->due_ns = herd_scribe_due(&journal->scribe) ? journal->taken_ns : INT64_MAX;
+    journal->due_ns = herd_journal_encoder_pending(&journal->encoder) ? journal->taken_ns : INT64_MAX;
     if (!journal->is_behind)
         return;
     struct herd_log_field field = herd_log_int("failures", (int64_t)journal->failures);
@@ -50,10 +50,10 @@ static int append(void *arg)
 {
     struct herd_journal *journal = arg;
     struct herd_span bytes = {journal->buf.at, journal->buf.len};
-    journal->fresh_error = 0;
+    journal->replacement_error = 0;
     int error = herd_journal_append(&journal->file, bytes);
-    if (!error && journal->fresh.fd >= 0)
-        journal->fresh_error = herd_journal_append(&journal->fresh, bytes);
+    if (!error && journal->replacement.fd >= 0)
+        journal->replacement_error = herd_journal_append(&journal->replacement, bytes);
     return error;
 }
 
@@ -63,37 +63,37 @@ static void appended(struct herd_journal *journal, int error, struct herd_now no
     journal->lines = 0;
     journal->task_turn = true;
     if (error) {
-        herd_scribe_undo(&journal->scribe);
+        herd_journal_encoder_requeue(&journal->encoder);
         fall_behind(journal, error, now);
         return;
     }
     wrote_at(&journal->file, lines, journal->taken_ns);
-    if (journal->fresh.fd >= 0 && !journal->fresh_error)
-        wrote_at(&journal->fresh, lines, journal->taken_ns);
+    if (journal->replacement.fd >= 0 && !journal->replacement_error)
+        wrote_at(&journal->replacement, lines, journal->taken_ns);
     if (journal->is_last)
         catch_up(journal);
-    if (journal->fresh.fd >= 0 && journal->fresh_error) {
-        herd_journal_complain(journal, "journal_compaction_failed", journal->fresh_error,
-                              &journal->compact_failures);
+    if (journal->replacement.fd >= 0 && journal->replacement_error) {
+        herd_journal_log_failure(journal, "journal_compaction_failed", journal->replacement_error,
+                                 &journal->compact_failures);
         herd_journal_compact_abandon(journal, now);
     }
 }
 
 void herd_journal_append_due(struct herd_journal *journal, struct herd_now now)
 {
-    if (herd_scribe_due(&journal->scribe) && journal->due_ns == INT64_MAX)
+    if (herd_journal_encoder_pending(&journal->encoder) && journal->due_ns == INT64_MAX)
         journal->due_ns = now.steady_ns;
-    for (int i = 0; i < BATCHES_A_TURN && herd_scribe_due(&journal->scribe); i++) {
+    for (int i = 0; i < BATCHES_A_TURN && herd_journal_encoder_pending(&journal->encoder); i++) {
         if (journal->done || now.steady_ns < journal->retry_ns)
             return;
         journal->buf.len = 0;
-        int lines = herd_scribe_take(&journal->scribe, HERD_JOURNAL_BATCH_BYTES, &journal->buf);
+        int lines = herd_journal_encode_changes(&journal->encoder, HERD_JOURNAL_BATCH_BYTES, &journal->buf);
         if (lines < 0) {
             fall_behind(journal, ENOMEM, now);
             return;
         }
         journal->taken_ns = now.steady_ns;
-        journal->is_last = !herd_scribe_due(&journal->scribe);
+        journal->is_last = !herd_journal_encoder_pending(&journal->encoder);
         journal->ticket_taken += journal->is_last;
         if (lines > 0) {
             journal->lines = (size_t)lines;
@@ -111,8 +111,8 @@ void herd_journal_watch(struct herd_journal *journal, struct herd_now now)
         return;
     journal->failures++;
     journal->is_behind = true;
-    herd_journal_complain_text(journal, "journal_behind", "not written within journal_wait_ms",
-                               &journal->failures_seen);
+    herd_journal_log_failure_text(journal, "journal_behind", "not written within journal_wait_ms",
+                                  &journal->failures_seen);
 }
 
 void herd_journal_synced(struct herd_journal *journal, int error)
@@ -120,7 +120,7 @@ void herd_journal_synced(struct herd_journal *journal, int error)
     journal->syncing_ns = INT64_MAX;
     if (error) {
         journal->rewrite = journal->sync_failed = true;
-        herd_journal_complain(journal, "journal_sync_failed", error, &journal->sync_failures);
+        herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);
     } else if (!journal->sync_failed) {
         journal->file.unsynced -= journal->syncing;
     }
@@ -132,7 +132,7 @@ void herd_journal_sync(struct herd_journal *journal, struct herd_now now)
     int error;
     if (herd_syncer_poll(&journal->syncer, &error) == HERD_SYNCER_DONE)
         herd_journal_synced(journal, error);
-    journal->look_ns = now.steady_ns + HERD_JOURNAL_LOOK_NS;
+    journal->sync_poll_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
     if (journal->sync_ns > 0 && journal->syncing_ns == INT64_MAX && journal->file.unsynced_ns != INT64_MAX &&
         journal->compaction != HERD_COMPACTION_RENAME &&
         now.steady_ns - journal->file.unsynced_ns >= journal->sync_ns) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lines of the log, made in memory and handed on in bulk. Traffic is the hot path: what all lines of one
- * read have in common (time, event, who) is made once, a line costs two copies and no call outside.
+ * read have in common (time, event, label) is made once, a line costs two copies and no call outside.
  */
 #include <herd/log.h>
 
@@ -12,7 +12,7 @@
 
 enum {
     FULL_BYTES = 65536,         /* so much is handed to the sink at once */
-    PREFIX_MAX_BYTES = 1024,    /* time, level, event and who */
+    PREFIX_MAX_BYTES = 1024,    /* time, level, event and label */
     NAME_MAX_BYTES = 64,        /* an event's or a key's name */
     FIELD_STANDARD_BYTES = 256, /* a value, before escaping */
     FIELD_GREATEST_BYTES = 16384,
@@ -29,11 +29,11 @@ struct herd_log {
     char *at; /* whole lines, between calls; after a block the first may be the rest of one */
     size_t len, cap;
     size_t room;      /* so much is collected before it is handed over */
-    bool blocks;      /* room ends where a block of the sink ends */
+    bool aligned;     /* room ends where a block of the sink ends */
     uint64_t dropped; /* lost since the sink last worked */
     int64_t now_ns;
-    int64_t stamp_us, stamp_s, stamp_day; /* what `stamp` shows */
-    char stamp[STAMP_BYTES];
+    int64_t stamp_us, stamp_s, stamp_day; /* what `timestamp` shows */
+    char timestamp[STAMP_BYTES];
 };
 
 static const char *const level_names[] = {"", "error", "warn", "info", "debug"};
@@ -85,7 +85,7 @@ static void put_date(char *to, int64_t day)
 }
 
 /* Brings the stamp up to the log's time; only the parts that changed are made anew. */
-static void stamp_update(struct herd_log *log)
+static void timestamp_update(struct herd_log *log)
 {
     int64_t us = floor_div(log->now_ns, 1000);
     if (us == log->stamp_us)
@@ -94,14 +94,14 @@ static void stamp_update(struct herd_log *log)
     if (s != log->stamp_s) {
         int64_t day = floor_div(s, 86400), of_day = s - day * 86400;
         if (day != log->stamp_day)
-            put_date(log->stamp, day);
-        put_digits(log->stamp + 11, of_day / 3600, 2);
-        put_digits(log->stamp + 14, of_day / 60 % 60, 2);
-        put_digits(log->stamp + 17, of_day % 60, 2);
+            put_date(log->timestamp, day);
+        put_digits(log->timestamp + 11, of_day / 3600, 2);
+        put_digits(log->timestamp + 14, of_day / 60 % 60, 2);
+        put_digits(log->timestamp + 17, of_day % 60, 2);
         log->stamp_day = day;
         log->stamp_s = s;
     }
-    put_digits(log->stamp + 20, us - s * 1000000, 6);
+    put_digits(log->timestamp + 20, us - s * 1000000, 6);
     log->stamp_us = us;
 }
 
@@ -127,7 +127,7 @@ int herd_log_new(struct herd_log **ret_log, const struct herd_log_options *optio
         return HERD_E_NOMEM;
     }
     log->room = FULL_BYTES;
-    memcpy(log->stamp, "1970-01-01T00:00:00.000000Z ", STAMP_BYTES);
+    memcpy(log->timestamp, "1970-01-01T00:00:00.000000Z ", STAMP_BYTES);
     *ret_log = log;
     return 0;
 }
@@ -141,7 +141,7 @@ void herd_log_free(struct herd_log *log)
     free(log);
 }
 
-void herd_log_time(struct herd_log *log, int64_t now_ns)
+void herd_log_set_time(struct herd_log *log, int64_t now_ns)
 {
     if (log)
         log->now_ns = now_ns;
@@ -152,7 +152,7 @@ bool herd_log_enabled(const struct herd_log *log, enum herd_log_level level)
     return log && level >= HERD_LOG_ERROR && level <= log->options.level;
 }
 
-bool herd_log_traffic(const struct herd_log *log)
+bool herd_log_traffic_enabled(const struct herd_log *log)
 {
     return log && log->options.traffic && log->options.level >= HERD_LOG_INFO;
 }
@@ -219,8 +219,8 @@ static char *put_value(const struct herd_log *log, char *to, struct herd_span va
 /* Time, level and event: how every line begins. */
 static char *put_head(struct herd_log *log, char *to, enum herd_log_level level, const char *event)
 {
-    stamp_update(log);
-    to = put_bytes(to, log->stamp, STAMP_BYTES);
+    timestamp_update(log);
+    to = put_bytes(to, log->timestamp, STAMP_BYTES);
     to = put_name(to, herd_log_level_name(level));
     *to++ = ' ';
     return put_name(to, event);
@@ -257,13 +257,13 @@ static int hand_to_sink(struct herd_log *log, const char *bytes, size_t len)
     int err = log->options.sink(log->options.sink_ctx, bytes, len);
     if (err < 0)
         return err;
-    if (log->blocks)
+    if (log->aligned)
         log->room = FULL_BYTES - (FULL_BYTES - log->room + len) % FULL_BYTES;
     return 0;
 }
 
 /* Tells of lines lost, once the sink takes lines again. */
-static int tell_dropped(struct herd_log *log)
+static int log_dropped(struct herd_log *log)
 {
     char line[STAMP_BYTES + 2 * NAME_MAX_BYTES];
     int64_t count = log->dropped < INT64_MAX ? (int64_t)log->dropped : INT64_MAX;
@@ -280,7 +280,7 @@ static int tell_dropped(struct herd_log *log)
 /* Hands over the first `len` bytes, which are lost if the sink does not take them. */
 static int hand_over(struct herd_log *log, size_t len)
 {
-    int err = log->dropped ? tell_dropped(log) : 0;
+    int err = log->dropped ? log_dropped(log) : 0;
     if (err >= 0 && len > 0)
         err = hand_to_sink(log, log->at, len);
     if (err < 0) {
@@ -299,12 +299,12 @@ int herd_log_flush(struct herd_log *log)
     return log ? hand_over(log, log->len) : 0;
 }
 
-void herd_log_blocks(struct herd_log *log, int64_t offset)
+void herd_log_set_aligned(struct herd_log *log, int64_t offset)
 {
     if (!log)
         return;
-    log->blocks = offset >= 0;
-    log->room = log->blocks ? FULL_BYTES - (size_t)offset % FULL_BYTES : FULL_BYTES;
+    log->aligned = offset >= 0;
+    log->room = log->aligned ? FULL_BYTES - (size_t)offset % FULL_BYTES : FULL_BYTES;
     if (log->len >= log->room)
         herd_log_flush(log);
 }
@@ -314,7 +314,7 @@ static void line_done(struct herd_log *log, char *to)
     *to++ = '\n';
     log->len = (size_t)(to - log->at);
     while (log->len >= log->room)
-        hand_over(log, log->blocks ? log->room : log->len);
+        hand_over(log, log->aligned ? log->room : log->len);
 }
 
 void herd_log_event(struct herd_log *log, enum herd_log_level level, const char *event,
@@ -335,17 +335,17 @@ void herd_log_event(struct herd_log *log, enum herd_log_level level, const char 
     line_done(log, to);
 }
 
-void herd_log_lines(struct herd_log *log, const char *event, struct herd_span who, struct herd_span lines)
+void herd_log_lines(struct herd_log *log, const char *event, struct herd_span label, struct herd_span lines)
 {
     static const char before[] = " line=\"";
     char prefix[PREFIX_MAX_BYTES];
-    if (!herd_log_traffic(log) || lines.len == 0)
+    if (!herd_log_traffic_enabled(log) || lines.len == 0)
         return;
     char *to = put_head(log, prefix, HERD_LOG_INFO, event);
-    if (who.len) {
+    if (label.len) {
         size_t room = (size_t)(prefix + sizeof prefix - to) - sizeof before;
         *to++ = ' ';
-        to = put_bytes(to, who.at, who.len < room ? who.len : room);
+        to = put_bytes(to, label.at, label.len < room ? label.len : room);
     }
     to = put_bytes(to, before, sizeof before - 1);
     const size_t prefix_len = (size_t)(to - prefix);

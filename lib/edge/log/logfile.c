@@ -206,7 +206,7 @@ static void reopen(struct herd_logfile *file)
 {
     int err = herd_append_reopen(file->file);
     struct herd_log_field field = herd_log_text("why", strerror(errno));
-    herd_log_time(file->own, herd_clock().wall_ns);
+    herd_log_set_time(file->own, herd_clock().wall_ns);
     if (err < 0)
         herd_log_event(file->own, HERD_LOG_ERROR, "log_reopen_failed", &field, 1);
     else

@@ -87,7 +87,7 @@ static void free_query(struct query *query, bool running)
 static void free_queries(struct herd_list *list, bool running)
 {
     while (!herd_list_empty(list)) {
-        struct query *query = HERD_ITEM(list->next, struct query, link);
+        struct query *query = HERD_CONTAINER_OF(list->next, struct query, link);
         herd_list_remove(&query->link);
         free_query(query, running);
     }
@@ -145,7 +145,7 @@ static void deliver(struct herd_resolver *resolver, struct query *query)
     if (herd_list_empty(&query->calls) && keep(resolver, query))
         return;
     while (!herd_list_empty(&query->calls)) {
-        struct herd_resolver_call *call = HERD_ITEM(query->calls.next, struct herd_resolver_call, link);
+        struct herd_resolver_call *call = HERD_CONTAINER_OF(query->calls.next, struct herd_resolver_call, link);
         herd_resolver_done *done = call->done;
         void *ctx = call->ctx;
         free_call(call);
@@ -157,7 +157,7 @@ static void deliver(struct herd_resolver *resolver, struct query *query)
 static struct query *find_running(struct herd_resolver *resolver, const struct herd_resolver_job *job)
 {
     for (struct herd_list *at = resolver->running.next; at != &resolver->running; at = at->next) {
-        struct query *query = HERD_ITEM(at, struct query, link);
+        struct query *query = HERD_CONTAINER_OF(at, struct query, link);
         if (query->job == job)
             return query;
     }
@@ -200,7 +200,7 @@ static void start(struct herd_resolver *resolver, struct query *query)
 static void start_waiting(struct herd_resolver *resolver)
 {
     while (!herd_list_empty(&resolver->waiting) && resolver->running_count < THREADS_MAX) {
-        struct query *query = HERD_ITEM(resolver->waiting.next, struct query, link);
+        struct query *query = HERD_CONTAINER_OF(resolver->waiting.next, struct query, link);
         herd_list_remove(&query->link);
         start(resolver, query);
     }
@@ -209,7 +209,7 @@ static void start_waiting(struct herd_resolver *resolver)
 static struct query *find(struct herd_list *list, const char *host, uint16_t port)
 {
     for (struct herd_list *at = list->next; at != list; at = at->next) {
-        struct query *query = HERD_ITEM(at, struct query, link);
+        struct query *query = HERD_CONTAINER_OF(at, struct query, link);
         if (query->job->port == port && strcasecmp(query->job->host, host) == 0)
             return query;
     }
@@ -221,7 +221,7 @@ static struct query *take_kept(struct herd_resolver *resolver, const char *host,
 {
     int64_t now_ns = herd_clock().steady_ns;
     while (!herd_list_empty(&resolver->kept)) {
-        struct query *oldest = HERD_ITEM(resolver->kept.next, struct query, link);
+        struct query *oldest = HERD_CONTAINER_OF(resolver->kept.next, struct query, link);
         if (oldest->keep_until_ns > now_ns)
             break;
         forget_kept(resolver, oldest);
@@ -304,7 +304,7 @@ void herd_resolver_cancel(struct herd_resolver_call *call)
 void herd_resolver_flush(struct herd_resolver *resolver)
 {
     while (!herd_list_empty(&resolver->kept))
-        forget_kept(resolver, HERD_ITEM(resolver->kept.next, struct query, link));
+        forget_kept(resolver, HERD_CONTAINER_OF(resolver->kept.next, struct query, link));
 }
 
 int herd_resolver_nameserver(struct herd_resolver *resolver, const char *address)

@@ -12,12 +12,12 @@
 
 #define SPARE_MAX_BYTES 65536
 
-int places_fault(struct herd_config_fault *reterr_fault, int err, const char *what, ...)
+int places_fault(struct herd_diagnostic *reterr_diagnostic, int err, const char *what, ...)
 {
-    reterr_fault->line = reterr_fault->column = 0;
+    reterr_diagnostic->line = reterr_diagnostic->column = 0;
     va_list args;
     va_start(args, what);
-    vsnprintf(reterr_fault->what, sizeof reterr_fault->what, what, args);
+    vsnprintf(reterr_diagnostic->message, sizeof reterr_diagnostic->message, what, args);
     va_end(args);
     return err;
 }
@@ -41,10 +41,11 @@ uint64_t places_query_hash(const struct herd_places_query *query)
 }
 
 /* The query's texts live right behind the flight. */
-static struct herd_lookup *flight_new(struct herd_places *places, const struct herd_places_query *query,
-                                      uint64_t hash)
+static struct herd_provider_call *flight_new(struct herd_places *places, const struct herd_places_query *query,
+                                             uint64_t hash)
 {
-    struct herd_lookup *flight = calloc(1, sizeof *flight + query->lat.len + query->lon.len + query->radius.len);
+    struct herd_provider_call *flight =
+        calloc(1, sizeof *flight + query->lat.len + query->lon.len + query->radius.len);
     if (!flight)
         return NULL;
     char *to = (char *)(flight + 1);
@@ -63,20 +64,20 @@ static struct herd_lookup *flight_new(struct herd_places *places, const struct h
     return flight;
 }
 
-static void flight_unlist(struct herd_lookup *flight)
+static void flight_unlist(struct herd_provider_call *flight)
 {
-    struct herd_lookup **at = &flight->places->table[flight->hash % PLACES_TABLE];
+    struct herd_provider_call **at = &flight->places->table[flight->hash % PLACES_TABLE];
     while (*at != flight)
         at = &(*at)->bucket_next;
     *at = flight->bucket_next;
 }
 
-static void flight_free(struct herd_lookup *flight)
+static void flight_free(struct herd_provider_call *flight)
 {
-    while (flight->asks) {
-        struct herd_places_ask *next = flight->asks->next;
-        free(flight->asks);
-        flight->asks = next;
+    while (flight->requests) {
+        struct herd_places_request *next = flight->requests->next;
+        free(flight->requests);
+        flight->requests = next;
     }
     if (flight->deadline_set)
         event_del(&flight->deadline);
@@ -90,7 +91,7 @@ static void flight_free(struct herd_lookup *flight)
     free(flight);
 }
 
-void places_finish(struct herd_lookup *flight, const char *origin)
+void places_finish(struct herd_provider_call *flight, const char *origin)
 {
     /* Said when there is no memory even for saying something better. */
     static const char last_resort[] =
@@ -104,64 +105,65 @@ void places_finish(struct herd_lookup *flight, const char *origin)
     struct herd_span json =
         flight->json.len ? (struct herd_span){flight->json.at, flight->json.len} : herd_span_of(last_resort);
     /* An answer may cancel other asks of this flight, so the list is read anew each time. */
-    while (flight->asks) {
-        struct herd_places_ask *ask = flight->asks;
-        flight->asks = ask->next;
-        herd_places_answer *answer = ask->answer;
-        void *ctx = ask->ctx;
-        if (ask->alive)
-            *ask->alive = NULL;
-        free(ask);
+    while (flight->requests) {
+        struct herd_places_request *request = flight->requests;
+        flight->requests = request->next;
+        herd_places_answer *answer = request->answer;
+        void *ctx = request->ctx;
+        if (request->alive)
+            *request->alive = NULL;
+        free(request);
         answer(ctx, json, origin);
     }
     flight_free(flight);
     places_pump(places);
 }
 
-int herd_places_ask(struct herd_places *places, const struct herd_places_query *query, herd_places_answer *answer,
-                    void *ctx, struct herd_places_ask **ret_ask)
+int herd_places_lookup(struct herd_places *places, const struct herd_places_query *query,
+                       herd_places_answer *answer, void *ctx, struct herd_places_request **ret_request)
 {
-    struct herd_places_ask *ask = calloc(1, sizeof *ask);
-    if (!ask)
+    struct herd_places_request *request = calloc(1, sizeof *request);
+    if (!request)
         return HERD_E_NOMEM;
     uint64_t hash = places_query_hash(query);
-    struct herd_lookup *flight = places->table[hash % PLACES_TABLE];
+    struct herd_provider_call *flight = places->table[hash % PLACES_TABLE];
     while (flight && (flight->hash != hash || !places_query_equal(&flight->query, query)))
         flight = flight->bucket_next;
     bool first = !flight;
     if (first && !(flight = flight_new(places, query, hash))) {
-        free(ask);
+        free(request);
         return HERD_E_NOMEM;
     }
-    struct herd_places_ask *alive = ask;
-    *ask = (struct herd_places_ask){.flight = flight, .answer = answer, .ctx = ctx, .alive = first ? &alive : NULL};
-    struct herd_places_ask **end = &flight->asks;
+    struct herd_places_request *alive = request;
+    *request = (struct herd_places_request){
+        .flight = flight, .answer = answer, .ctx = ctx, .alive = first ? &alive : NULL};
+    struct herd_places_request **end = &flight->requests;
     while (*end)
         end = &(*end)->next;
-    *end = ask;
-    *ret_ask = NULL; /* so the answer finds it when it comes before this returns */
+    *end = request;
+    *ret_request = NULL; /* so the answer finds it when it comes before this returns */
     if (first)
         places_drive(flight);
     if (alive) {
         alive->alive = NULL;
-        *ret_ask = alive;
+        *ret_request = alive;
     }
     return 0;
 }
 
-void herd_places_cancel(struct herd_places_ask *ask)
+void herd_places_cancel(struct herd_places_request *request)
 {
-    if (!ask)
+    if (!request)
         return;
-    struct herd_lookup *flight = ask->flight;
-    struct herd_places_ask **at = &flight->asks;
-    while (*at != ask)
+    struct herd_provider_call *flight = request->flight;
+    struct herd_places_request **at = &flight->requests;
+    while (*at != request)
         at = &(*at)->next;
-    *at = ask->next;
-    if (ask->alive)
-        *ask->alive = NULL;
-    free(ask);
-    if (flight->asks || flight->state == PLACES_FINISHED || flight->starting)
+    *at = request->next;
+    if (request->alive)
+        *request->alive = NULL;
+    free(request);
+    if (flight->requests || flight->state == PLACES_FINISHED || flight->starting)
         return;
     struct herd_places *places = flight->places;
     places_abandon(flight);
@@ -170,63 +172,64 @@ void herd_places_cancel(struct herd_places_ask *ask)
     places_pump(places);
 }
 
-static void slot_free(struct places_slot *slot)
+static void backend_free(struct places_backend *backend)
 {
-    if (!slot)
+    if (!backend)
         return;
-    if (slot->provider.free)
-        slot->provider.free(slot->provider.ctx);
-    places_cache_free(slot->cache);
-    free(slot->name);
-    free(slot);
+    if (backend->provider.free)
+        backend->provider.free(backend->provider.ctx);
+    places_cache_free(backend->cache);
+    free(backend->name);
+    free(backend);
 }
 
 /* Adds a slot at an index; `provider` may be filled later. NULL: no memory. */
-static struct places_slot *slot_new(struct herd_places *places, size_t index, const char *name)
+static struct places_backend *backend_new(struct herd_places *places, size_t index, const char *name)
 {
-    struct places_slot **slots = realloc(places->slots, (places->slot_count + 1) * sizeof(struct places_slot *));
+    struct places_backend **slots =
+        realloc(places->backends, (places->backend_count + 1) * sizeof(struct places_backend *));
     if (!slots)
         return NULL;
-    places->slots = slots;
-    struct places_slot *slot = calloc(1, sizeof *slot);
-    if (!slot || !(slot->name = strdup(name))) {
-        free(slot);
+    places->backends = slots;
+    struct places_backend *backend = calloc(1, sizeof *backend);
+    if (!backend || !(backend->name = strdup(name))) {
+        free(backend);
         return NULL;
     }
-    slot->waiting_end = &slot->waiting;
-    slot->timeout_ms = 5000;
-    slot->in_flight_max = SIZE_MAX;
-    memmove(slots + index + 1, slots + index, (places->slot_count - index) * sizeof(struct places_slot *));
-    slots[index] = slot;
-    places->slot_count++;
-    return slot;
+    backend->waiting_end = &backend->waiting;
+    backend->timeout_ms = 5000;
+    backend->in_flight_max = SIZE_MAX;
+    memmove(slots + index + 1, slots + index, (places->backend_count - index) * sizeof(struct places_backend *));
+    slots[index] = backend;
+    places->backend_count++;
+    return backend;
 }
 
 static int add_configured(struct herd_places *places, const struct herd_config_provider *config,
-                          struct herd_config_fault *reterr_fault)
+                          struct herd_diagnostic *reterr_diagnostic)
 {
     bool local = strcmp(config->kind, "embedded") == 0 || strcmp(config->kind, "file") == 0;
     bool overpass = strcmp(config->kind, "overpass") == 0;
-    struct places_slot *slot = slot_new(places, places->slot_count, config->kind);
-    if (!slot)
-        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    struct places_backend *backend = backend_new(places, places->backend_count, config->kind);
+    if (!backend)
+        return places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     if (config->timeout_ms > 0)
-        slot->timeout_ms = config->timeout_ms;
-    slot->instant = local;
+        backend->timeout_ms = config->timeout_ms;
+    backend->synchronous = local;
     if (!local)
-        slot->in_flight_max = config->in_flight_max ? config->in_flight_max : overpass ? 1 : 8;
-    int err = local ? places_local_new(slot, places, config, reterr_fault)
-                    : places_http_new(slot, places, config, reterr_fault);
+        backend->in_flight_max = config->in_flight_max ? config->in_flight_max : overpass ? 1 : 8;
+    int err = local ? places_local_new(backend, places, config, reterr_diagnostic)
+                    : places_http_new(backend, places, config, reterr_diagnostic);
     if (err < 0 && err != HERD_E_NOMEM) {
-        if (!slot->provider.ctx && places_broken_new(slot, places, config) < 0)
-            err = places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+        if (!backend->provider.ctx && places_broken_new(backend, places, config) < 0)
+            err = places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
         else
-            places_set_unusable(places, slot, reterr_fault->what);
+            places_set_unusable(places, backend, reterr_diagnostic->message);
     }
-    slot->provider.name = slot->name;
+    backend->provider.name = backend->name;
     /* Google's terms forbid keeping names and addresses; OpenStreetMap's licence asks for it, nearly. */
-    if (overpass && config->cache_ms > 0 && places_cache_new(&slot->cache, config->cache_ms, 16u << 20) < 0)
-        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+    if (overpass && config->cache_ms > 0 && places_cache_new(&backend->cache, config->cache_ms, 16u << 20) < 0)
+        return places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     return err;
 }
 
@@ -252,24 +255,24 @@ bool herd_places_idle(const struct herd_places *places)
 }
 
 int herd_places_new(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
-                    struct herd_log *log, struct herd_config_fault *reterr_fault)
+                    struct herd_log *log, struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_places *places = calloc(1, sizeof *places);
     if (!places)
-        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+        return places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     places->base = base;
     places->log = log;
     set_limits(places, &config->limits);
     /* A provider that does not work is passed over if another one does: better places than none. */
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     int err = 0, first_err = 0;
     size_t usable = 0;
     for (size_t i = 0; i < config->provider_count && err != HERD_E_NOMEM; i++) {
-        err = add_configured(places, &config->providers[i], &fault);
+        err = add_configured(places, &config->providers[i], &diagnostic);
         usable += err == 0;
         if (err < 0 && (first_err == 0 || err == HERD_E_NOMEM)) {
             first_err = err;
-            *reterr_fault = fault;
+            *reterr_diagnostic = diagnostic;
         }
     }
     if (first_err == HERD_E_NOMEM || (first_err < 0 && !usable)) {
@@ -282,15 +285,15 @@ int herd_places_new(struct herd_places **ret_places, struct event_base *base, co
 
 int herd_places_prepend(struct herd_places *places, const struct herd_provider *provider)
 {
-    struct places_slot *slot = slot_new(places, 0, provider->name);
-    if (!slot)
+    struct places_backend *backend = backend_new(places, 0, provider->name);
+    if (!backend)
         return HERD_E_NOMEM;
-    slot->provider = *provider;
-    slot->provider.name = slot->name;
+    backend->provider = *provider;
+    backend->provider.name = backend->name;
     /* Flights under way know their provider by its number. */
     for (size_t b = 0; b < PLACES_TABLE; b++)
-        for (struct herd_lookup *flight = places->table[b]; flight; flight = flight->bucket_next)
-            flight->slot++;
+        for (struct herd_provider_call *flight = places->table[b]; flight; flight = flight->bucket_next)
+            flight->backend++;
     return 0;
 }
 
@@ -301,14 +304,14 @@ void herd_places_free(struct herd_places *places)
     places->pumping = true; /* nothing new is begun */
     for (size_t b = 0; b < PLACES_TABLE; b++)
         while (places->table[b]) {
-            struct herd_lookup *flight = places->table[b];
+            struct herd_provider_call *flight = places->table[b];
             places_abandon(flight);
             flight_unlist(flight);
             flight_free(flight);
         }
-    for (size_t i = 0; i < places->slot_count; i++)
-        slot_free(places->slots[i]);
-    free(places->slots);
+    for (size_t i = 0; i < places->backend_count; i++)
+        backend_free(places->backends[i]);
+    free(places->backends);
     herd_fetch_free(places->fetch);
     herd_buf_fini(&places->spare);
     free(places);
@@ -322,11 +325,11 @@ void herd_places_set_resolver(struct herd_places *places, struct herd_resolver *
 
 void herd_places_reload(struct herd_places *places)
 {
-    for (size_t i = 0; i < places->slot_count; i++) {
-        struct places_slot *slot = places->slots[i];
-        int err = slot->provider.reload ? slot->provider.reload(slot->provider.ctx) : 0;
+    for (size_t i = 0; i < places->backend_count; i++) {
+        struct places_backend *backend = places->backends[i];
+        int err = backend->provider.reload ? backend->provider.reload(backend->provider.ctx) : 0;
         if (err < 0) {
-            struct herd_log_field fields[] = {herd_log_text("provider", slot->name),
+            struct herd_log_field fields[] = {herd_log_text("provider", backend->name),
                                               herd_log_text("why", herd_strerror(err))};
             herd_log_event(places->log, HERD_LOG_WARN, "places_reload_failed", fields, 2);
         }

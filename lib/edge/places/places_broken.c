@@ -9,22 +9,22 @@
 
 struct broken_provider {
     struct herd_places *places;
-    struct places_slot *slot;
+    struct places_backend *slot;
     struct herd_config_provider config; /* its texts are ours */
 };
 
-void places_set_unusable(struct herd_places *places, struct places_slot *slot, const char *why)
+void places_set_unusable(struct herd_places *places, struct places_backend *backend, const char *why)
 {
-    snprintf(slot->unusable, sizeof slot->unusable, "%.250s", why);
-    struct herd_log_field fields[] = {herd_log_text("provider", slot->name), herd_log_text("why", why)};
+    snprintf(backend->unusable, sizeof backend->unusable, "%.250s", why);
+    struct herd_log_field fields[] = {herd_log_text("provider", backend->name), herd_log_text("why", why)};
     herd_log_event(places->log, HERD_LOG_ERROR, "places_provider_unusable", fields, 2);
 }
 
-static void broken_start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query)
+static void broken_start(void *ctx, struct herd_provider_call *call, const struct herd_places_query *query)
 {
     (void)query;
     const struct broken_provider *broken = ctx;
-    places_lookup_fail(lookup, &(struct places_failure){.status = "REQUEST_DENIED", .why = broken->slot->unusable});
+    places_call_fail(call, &(struct places_failure){.status = "REQUEST_DENIED", .why = broken->slot->unusable});
 }
 
 static void broken_free(void *ctx)
@@ -41,19 +41,19 @@ static void broken_free(void *ctx)
 static int broken_reload(void *ctx)
 {
     struct broken_provider *broken = ctx;
-    struct places_slot *slot = broken->slot;
+    struct places_backend *backend = broken->slot;
     struct herd_places *places = broken->places;
-    struct herd_provider stand_in = slot->provider;
-    struct herd_config_fault fault = {0};
-    int err = places_http_new(slot, places, &broken->config, &fault);
+    struct herd_provider stand_in = backend->provider;
+    struct herd_diagnostic diagnostic = {0};
+    int err = places_http_new(backend, places, &broken->config, &diagnostic);
     if (err < 0) {
-        slot->provider = stand_in;
-        places_set_unusable(places, slot, fault.what);
+        backend->provider = stand_in;
+        places_set_unusable(places, backend, diagnostic.message);
         return err;
     }
-    slot->provider.name = slot->name;
-    slot->unusable[0] = '\0';
-    struct herd_log_field field = herd_log_text("provider", slot->name);
+    backend->provider.name = backend->name;
+    backend->unusable[0] = '\0';
+    struct herd_log_field field = herd_log_text("provider", backend->name);
     herd_log_event(places->log, HERD_LOG_INFO, "places_provider_mended", &field, 1);
     broken_free(broken);
     return 0;
@@ -66,14 +66,14 @@ static bool copy_text(char **io_text)
     return *io_text;
 }
 
-int places_broken_new(struct places_slot *slot, struct herd_places *places,
+int places_broken_new(struct places_backend *backend, struct herd_places *places,
                       const struct herd_config_provider *config)
 {
     struct broken_provider *broken = calloc(1, sizeof *broken);
     if (!broken)
         return HERD_E_NOMEM;
     broken->places = places;
-    broken->slot = slot;
+    broken->slot = backend;
     broken->config = *config;
     struct herd_config_provider *copy = &broken->config;
     char **texts[] = {&copy->kind, &copy->url,     &copy->key_file, &copy->key_env,
@@ -83,7 +83,7 @@ int places_broken_new(struct places_slot *slot, struct herd_places *places,
         bool given = *texts[i];
         whole &= copy_text(texts[i]) || !given;
     }
-    slot->provider = (struct herd_provider){
-        .name = slot->name, .ctx = broken, .start = broken_start, .reload = broken_reload, .free = broken_free};
+    backend->provider = (struct herd_provider){
+        .name = backend->name, .ctx = broken, .start = broken_start, .reload = broken_reload, .free = broken_free};
     return whole ? 0 : HERD_E_NOMEM;
 }

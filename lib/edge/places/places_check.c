@@ -30,21 +30,21 @@ static void tell(struct check *check, int err, const char *message)
 }
 
 /* Reads a regular file whole. HERD_E_NOMEM, HERD_E_IO, HERD_E_LIMIT with the fault. */
-static int read_whole(const char *path, struct herd_buf *out, struct herd_config_fault *reterr_fault)
+static int read_whole(const char *path, struct herd_buf *out, struct herd_diagnostic *reterr_diagnostic)
 {
     struct stat about;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err = 0;
     if (fd < 0)
-        return places_fault(reterr_fault, HERD_E_IO, "%s: %s", path, strerror(errno));
+        return places_fault(reterr_diagnostic, HERD_E_IO, "%s: %s", path, strerror(errno));
     if (fstat(fd, &about) < 0)
-        err = places_fault(reterr_fault, HERD_E_IO, "%s: %s", path, strerror(errno));
+        err = places_fault(reterr_diagnostic, HERD_E_IO, "%s: %s", path, strerror(errno));
     else if (!S_ISREG(about.st_mode))
-        err = places_fault(reterr_fault, HERD_E_IO, "%s is not a regular file", path);
+        err = places_fault(reterr_diagnostic, HERD_E_IO, "%s is not a regular file", path);
     else if (about.st_size > CA_MAX_BYTES)
-        err = places_fault(reterr_fault, HERD_E_LIMIT, "%s has more than %d bytes", path, CA_MAX_BYTES);
+        err = places_fault(reterr_diagnostic, HERD_E_LIMIT, "%s has more than %d bytes", path, CA_MAX_BYTES);
     while (err == 0 && out->len <= CA_MAX_BYTES) {
         if (herd_buf_reserve(out, 16384) < 0) {
-            err = places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+            err = places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
             break;
         }
         ssize_t got = read(fd, out->at + out->len, out->cap - out->len);
@@ -53,7 +53,7 @@ static int read_whole(const char *path, struct herd_buf *out, struct herd_config
         if (got > 0)
             out->len += (size_t)got;
         else if (errno != EINTR)
-            err = places_fault(reterr_fault, HERD_E_IO, "%s: %s", path, strerror(errno));
+            err = places_fault(reterr_diagnostic, HERD_E_IO, "%s: %s", path, strerror(errno));
     }
     close(fd);
     return err;
@@ -66,7 +66,7 @@ static bool is_base64(char c)
 
 /* Looks for the certificates of a PEM file (RFC 7468); HERD_E_SYNTAX if there is none, or one that is not whole. What
  * is in them is judged by the TLS library when it connects. `text` ends with a NUL. */
-static int check_pem(const char *path, const char *text, struct herd_config_fault *reterr_fault)
+static int check_pem(const char *path, const char *text, struct herd_diagnostic *reterr_diagnostic)
 {
     static const char begin[] = "-----BEGIN CERTIFICATE-----", finish[] = "-----END CERTIFICATE-----";
     size_t count = 0;
@@ -79,46 +79,47 @@ static int check_pem(const char *path, const char *text, struct herd_config_faul
         for (const char *c = at; good && c < stop; c++)
             good = is_base64(*c);
         if (!good)
-            return places_fault(reterr_fault, HERD_E_SYNTAX, "%s: certificate %zu is not whole", path, count + 1);
+            return places_fault(reterr_diagnostic, HERD_E_SYNTAX, "%s: certificate %zu is not whole", path,
+                                count + 1);
     }
     if (count || strstr(text, "-----BEGIN TRUSTED CERTIFICATE-----")) /* the latter is OpenSSL's own form */
         return 0;
-    return places_fault(reterr_fault, HERD_E_SYNTAX, "%s holds no certificate (PEM, BEGIN CERTIFICATE)", path);
+    return places_fault(reterr_diagnostic, HERD_E_SYNTAX, "%s holds no certificate (PEM, BEGIN CERTIFICATE)", path);
 }
 
 static void check_ca(struct check *check, const char *path)
 {
     struct herd_buf text = {0};
-    struct herd_config_fault fault = {0};
-    int err = read_whole(path, &text, &fault);
+    struct herd_diagnostic diagnostic = {0};
+    int err = read_whole(path, &text, &diagnostic);
     if (err == 0 && herd_buf_add(&text, "", 1) < 0)
-        err = places_fault(&fault, HERD_E_NOMEM, "out of memory");
+        err = places_fault(&diagnostic, HERD_E_NOMEM, "out of memory");
     if (err == 0)
-        err = check_pem(path, text.at, &fault);
+        err = check_pem(path, text.at, &diagnostic);
     if (err < 0)
-        tell(check, err, fault.what);
+        tell(check, err, diagnostic.message);
     herd_buf_fini(&text);
 }
 
 static void check_key(struct check *check, const struct herd_config_provider *config)
 {
     struct herd_buf key = {0};
-    struct herd_config_fault fault = {0};
-    int err = places_key_read(&key, config, &fault);
+    struct herd_diagnostic diagnostic = {0};
+    int err = places_key_read(&key, config, &diagnostic);
     places_key_wipe(&key);
     if (err < 0)
-        tell(check, err, fault.what);
+        tell(check, err, diagnostic.message);
 }
 
 static void check_file(struct check *check, const char *path)
 {
     struct herd_points *points = NULL;
     struct herd_points_summary summary;
-    struct herd_config_fault fault = {0};
-    char message[sizeof fault.what + 400];
-    int err = herd_points_load(&points, path, NULL, &summary, &fault);
-    const char *what = err < 0 ? fault.what : summary.first.what;
-    unsigned line = err < 0 ? fault.line : summary.first.line;
+    struct herd_diagnostic diagnostic = {0};
+    char message[sizeof diagnostic.message + 400];
+    int err = herd_points_load(&points, path, NULL, &summary, &diagnostic);
+    const char *what = err < 0 ? diagnostic.message : summary.first.message;
+    unsigned line = err < 0 ? diagnostic.line : summary.first.line;
     size_t count = err < 0 ? 0 : herd_points_count(points);
     if (err < 0 && line)
         snprintf(message, sizeof message, "%.250s, line %u: %s", path, line, what);

@@ -18,10 +18,10 @@
 /* What Overpass means by 429 without saying for how long: a slot of this address is free again. */
 #define OVERPASS_REST_MS 30000
 
-struct http_job {
-    struct http_job *prev, *next;
+struct http_exchange {
+    struct http_exchange *prev, *next;
     struct http_provider *provider;
-    struct herd_lookup *lookup;
+    struct herd_provider_call *lookup;
     const struct herd_places_query *query;
     struct herd_fetch_call *call;
     struct event *retry;
@@ -29,26 +29,26 @@ struct http_job {
     int64_t deadline_ms;
 };
 
-static void job_free(struct http_job *job)
+static void exchange_free(struct http_exchange *exchange)
 {
-    herd_fetch_cancel(job->call);
-    if (job->retry)
-        event_free(job->retry);
-    if (job->prev)
-        job->prev->next = job->next;
+    herd_fetch_cancel(exchange->call);
+    if (exchange->retry)
+        event_free(exchange->retry);
+    if (exchange->prev)
+        exchange->prev->next = exchange->next;
     else
-        job->provider->jobs = job->next;
-    if (job->next)
-        job->next->prev = job->prev;
-    free(job);
+        exchange->provider->exchanges = exchange->next;
+    if (exchange->next)
+        exchange->next->prev = exchange->prev;
+    free(exchange);
 }
 
-/* Frees the job first: failing a look-up may start the next one. */
-static void job_fail(struct http_job *job, const struct places_failure *failure)
+/* Frees the exchange first: failing a call may start the next one. */
+static void exchange_fail(struct http_exchange *exchange, const struct places_failure *failure)
 {
-    struct herd_lookup *lookup = job->lookup;
-    job_free(job);
-    places_lookup_fail(lookup, failure);
+    struct herd_provider_call *call = exchange->lookup;
+    exchange_free(exchange);
+    places_call_fail(call, failure);
 }
 
 static bool holds_key(const struct http_provider *provider, struct herd_span text)
@@ -67,89 +67,90 @@ static bool holds_key(const struct http_provider *provider, struct herd_span tex
 
 static void on_retry(evutil_socket_t fd, short what, void *ctx);
 
-static bool try_again(struct http_job *job)
+static bool try_again(struct http_exchange *exchange)
 {
-    if (job->attempts >= ATTEMPTS_MAX)
+    if (exchange->attempts >= ATTEMPTS_MAX)
         return false;
     unsigned char dice;
     evutil_secure_rng_get_bytes(&dice, sizeof dice);
     int64_t wait_ms = RETRY_FIRST_MS;
-    for (unsigned i = 1; i < job->attempts; i++)
+    for (unsigned i = 1; i < exchange->attempts; i++)
         wait_ms += wait_ms / 2;
     wait_ms = wait_ms * (192 + dice / 2) / 256; /* 0.75 to 1.25 of it */
-    if (herd_fetch_now_ms() + wait_ms >= job->deadline_ms)
+    if (herd_fetch_now_ms() + wait_ms >= exchange->deadline_ms)
         return false;
     struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
-    if (!job->retry)
-        job->retry = evtimer_new(job->provider->places->base, on_retry, job);
-    return job->retry && event_add(job->retry, &wait) == 0;
+    if (!exchange->retry)
+        exchange->retry = evtimer_new(exchange->provider->places->base, on_retry, exchange);
+    return exchange->retry && event_add(exchange->retry, &wait) == 0;
 }
 
-static void judge(struct http_job *job, const struct herd_fetch_result *result, struct herd_buf *out,
-                  struct herd_judgement *ret_judgement, struct herd_answer_shape *ret_shape)
+static void classify(struct http_exchange *exchange, const struct herd_fetch_result *result, struct herd_buf *out,
+                     struct herd_reply_class *ret_class, struct herd_answer_shape *ret_shape)
 {
     struct herd_reply reply = {result->http_status, result->body};
     int err = 0;
-    switch (job->provider->kind) {
-    case HTTP_GOOGLE_LEGACY: herd_google_legacy_judge(&reply, ret_judgement, ret_shape); break;
-    case HTTP_GOOGLE_NEW: err = herd_google_new_judge(&reply, job->query, out, ret_judgement); break;
-    case HTTP_OVERPASS: err = herd_overpass_judge(&reply, job->query, out, ret_judgement); break;
+    switch (exchange->provider->kind) {
+    case HTTP_GOOGLE_LEGACY: herd_google_legacy_classify(&reply, ret_class, ret_shape); break;
+    case HTTP_GOOGLE_NEW: err = herd_google_new_classify(&reply, exchange->query, out, ret_class); break;
+    case HTTP_OVERPASS: err = herd_overpass_classify(&reply, exchange->query, out, ret_class); break;
     }
     if (err < 0)
-        herd_judgement_fail(ret_judgement, "UNKNOWN_ERROR", false, "out of memory");
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", false, "out of memory");
 }
 
 static void on_reply(void *ctx, const struct herd_fetch_result *result)
 {
-    struct http_job *job = ctx;
-    struct http_provider *provider = job->provider;
-    struct herd_judgement judgement;
+    struct http_exchange *exchange = ctx;
+    struct http_provider *provider = exchange->provider;
+    struct herd_reply_class reply_class;
     struct herd_answer_shape shape;
     struct herd_buf translated = {0};
-    job->call = NULL;
+    exchange->call = NULL;
     if (result->err < 0)
-        herd_judgement_fail(&judgement, "UNKNOWN_ERROR", result->err != HERD_E_NOMEM, "%s: %s", provider->label,
-                            result->why);
+        herd_reply_class_fail(&reply_class, "UNKNOWN_ERROR", result->err != HERD_E_NOMEM, "%s: %s", provider->label,
+                              result->why);
     else
-        judge(job, result, &translated, &judgement, &shape);
+        classify(exchange, result, &translated, &reply_class, &shape);
     struct herd_span answer = translated.len ? (struct herd_span){translated.at, translated.len} : result->body;
     /* No provider should echo the key; if one does, nobody else sees it. */
-    if (holds_key(provider, answer) || holds_key(provider, herd_span_of(judgement.why)))
-        herd_judgement_fail(&judgement, "UNKNOWN_ERROR", true, "%s sent the API key back", provider->label);
+    if (holds_key(provider, answer) || holds_key(provider, herd_span_of(reply_class.why)))
+        herd_reply_class_fail(&reply_class, "UNKNOWN_ERROR", true, "%s sent the API key back", provider->label);
 
-    if (judgement.verdict == HERD_REPLY_ANSWER) {
-        struct herd_lookup *lookup = job->lookup;
-        job_free(job);
+    if (reply_class.verdict == HERD_REPLY_ANSWER) {
+        struct herd_provider_call *call = exchange->lookup;
+        exchange_free(exchange);
         if (translated.len) /* ours: valid, and within the bound */
-            places_lookup_answer_final(lookup, answer);
+            places_call_answer_final(call, answer);
         else
-            places_lookup_answer_shaped(lookup, answer, &shape);
-    } else if (!(judgement.retry && result->retry_after_s == 0 && try_again(job))) {
-        struct places_failure failure = {.status = judgement.status,
-                                         .why = judgement.why,
-                                         .blame = judgement.blame,
-                                         .rest_ms = judgement.blame ? result->retry_after_s * 1000 : 0};
-        if (provider->kind == HTTP_OVERPASS && result->http_status == 429 && !failure.rest_ms)
-            failure.rest_ms = OVERPASS_REST_MS;
-        if (judgement.verbatim)
+            places_call_answer_shaped(call, answer, &shape);
+    } else if (!(reply_class.retry && result->retry_after_s == 0 && try_again(exchange))) {
+        struct places_failure failure = {.status = reply_class.status,
+                                         .why = reply_class.why,
+                                         .counts_as_failure = reply_class.counts_as_failure,
+                                         .retry_after_ms =
+                                             reply_class.counts_as_failure ? result->retry_after_s * 1000 : 0};
+        if (provider->kind == HTTP_OVERPASS && result->http_status == 429 && !failure.retry_after_ms)
+            failure.retry_after_ms = OVERPASS_REST_MS;
+        if (reply_class.verbatim)
             failure.verbatim = result->body;
-        job_fail(job, &failure);
+        exchange_fail(exchange, &failure);
     }
     herd_buf_fini(&translated);
 }
 
-static int make_request(struct http_job *job, struct herd_buf *url, struct herd_buf *body, const char **headers,
-                        size_t *ret_header_count)
+static int make_request(struct http_exchange *exchange, struct herd_buf *url, struct herd_buf *body,
+                        const char **headers, size_t *ret_header_count)
 {
-    struct http_provider *provider = job->provider;
+    struct http_provider *provider = exchange->provider;
     *ret_header_count = 0;
     if (provider->kind == HTTP_GOOGLE_LEGACY) {
         struct herd_span key = {provider->key.at, provider->key.len - 1};
         /* All at once, so that growing leaves no copy of the key behind in freed memory. */
-        if (herd_buf_reserve(url, strlen(provider->url) + job->query->lat.len + job->query->lon.len +
-                                      job->query->radius.len + 3 * key.len + 64) < 0)
+        if (herd_buf_reserve(url, strlen(provider->url) + exchange->query->lat.len + exchange->query->lon.len +
+                                      exchange->query->radius.len + 3 * key.len + 64) < 0)
             return HERD_E_NOMEM;
-        return herd_google_legacy_url(url, provider->url, job->query, key);
+        return herd_google_legacy_url(url, provider->url, exchange->query, key);
     }
     if (herd_buf_add(url, provider->url, strlen(provider->url) + 1) < 0)
         return HERD_E_NOMEM;
@@ -157,39 +158,39 @@ static int make_request(struct http_job *job, struct herd_buf *url, struct herd_
     if (provider->kind == HTTP_OVERPASS) {
         headers[(*ret_header_count)++] = "Content-Type: application/x-www-form-urlencoded";
         int64_t timeout_s = provider->timeout_ms / 1000;
-        return herd_overpass_body(body, job->query, provider->filter, timeout_s < 1 ? 1 : (unsigned)timeout_s);
+        return herd_overpass_body(body, exchange->query, provider->filter, timeout_s < 1 ? 1 : (unsigned)timeout_s);
     }
     headers[(*ret_header_count)++] = "Content-Type: application/json";
     headers[(*ret_header_count)++] = provider->header.at;
     headers[(*ret_header_count)++] = provider->mask.at;
-    return herd_google_new_body(body, job->query);
+    return herd_google_new_body(body, exchange->query);
 }
 
-static void send_request(struct http_job *job)
+static void send_request(struct http_exchange *exchange)
 {
-    struct http_provider *provider = job->provider;
+    struct http_provider *provider = exchange->provider;
     const char *headers[6];
     struct herd_buf url = {0}, body = {0};
     struct herd_fetch_request request = {
         /* The chain watches the time; this is for the case that it cannot. */
-        .timeout_ms = job->deadline_ms - herd_fetch_now_ms() + FETCH_LATER_MS,
+        .timeout_ms = exchange->deadline_ms - herd_fetch_now_ms() + FETCH_LATER_MS,
         .body_max_bytes = provider->places->reply_max_bytes,
         .headers = headers,
     };
     if (request.timeout_ms < FETCH_LATER_MS)
         request.timeout_ms = FETCH_LATER_MS;
-    job->attempts++;
-    int err = make_request(job, &url, &body, headers, &request.header_count);
+    exchange->attempts++;
+    int err = make_request(exchange, &url, &body, headers, &request.header_count);
     if (err == 0) {
         request.url = url.at;
         if (body.len)
             request.body = (struct herd_span){body.at, body.len};
-        err = herd_fetch_start(provider->site, &request, on_reply, job, &job->call);
+        err = herd_fetch_start(provider->origin, &request, on_reply, exchange, &exchange->call);
     }
     places_key_wipe(&url);
     herd_buf_fini(&body);
     if (err < 0)
-        job_fail(job, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = herd_strerror(err)});
+        exchange_fail(exchange, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = herd_strerror(err)});
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *ctx)
@@ -199,37 +200,37 @@ static void on_retry(evutil_socket_t fd, short what, void *ctx)
     send_request(ctx);
 }
 
-void places_http_start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query)
+void places_http_start(void *ctx, struct herd_provider_call *call, const struct herd_places_query *query)
 {
     struct http_provider *provider = ctx;
-    struct http_job *job = calloc(1, sizeof *job);
-    if (!job) {
-        places_lookup_fail(lookup, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
+    struct http_exchange *exchange = calloc(1, sizeof *exchange);
+    if (!exchange) {
+        places_call_fail(call, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
         return;
     }
-    job->provider = provider;
-    job->lookup = lookup;
-    job->query = query;
-    job->deadline_ms = herd_fetch_now_ms() + provider->timeout_ms;
-    job->next = provider->jobs;
-    if (job->next)
-        job->next->prev = job;
-    provider->jobs = job;
-    send_request(job);
+    exchange->provider = provider;
+    exchange->lookup = call;
+    exchange->query = query;
+    exchange->deadline_ms = herd_fetch_now_ms() + provider->timeout_ms;
+    exchange->next = provider->exchanges;
+    if (exchange->next)
+        exchange->next->prev = exchange;
+    provider->exchanges = exchange;
+    send_request(exchange);
 }
 
-void places_http_cancel(void *ctx, struct herd_lookup *lookup)
+void places_http_cancel(void *ctx, struct herd_provider_call *call)
 {
     struct http_provider *provider = ctx;
-    for (struct http_job *job = provider->jobs; job; job = job->next)
-        if (job->lookup == lookup) {
-            job_free(job);
+    for (struct http_exchange *exchange = provider->exchanges; exchange; exchange = exchange->next)
+        if (exchange->lookup == call) {
+            exchange_free(exchange);
             return;
         }
 }
 
 void places_http_stop(struct http_provider *provider)
 {
-    while (provider->jobs)
-        job_free(provider->jobs);
+    while (provider->exchanges)
+        exchange_free(provider->exchanges);
 }

@@ -10,18 +10,18 @@ enum http_kind { HTTP_GOOGLE_LEGACY, HTTP_GOOGLE_NEW, HTTP_OVERPASS };
 struct http_provider {
     enum http_kind kind;
     struct herd_places *places;
-    struct herd_fetch_site *site;
+    struct herd_fetch_origin *origin;
     char *url, *fields, *filter, *key_file, *key_env, *label;
     struct herd_buf key;    /* ends with NUL */
     struct herd_buf header; /* "X-Goog-Api-Key: ...", ends with NUL */
     struct herd_buf mask;   /* "X-Goog-FieldMask: ...", ends with NUL */
     int64_t timeout_ms;
-    struct http_job *jobs;
+    struct http_exchange *exchanges;
 };
 
 /* The functions of its herd_provider. */
-void places_http_start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query);
-void places_http_cancel(void *ctx, struct herd_lookup *lookup);
+void places_http_start(void *ctx, struct herd_provider_call *call, const struct herd_places_query *query);
+void places_http_cancel(void *ctx, struct herd_provider_call *call);
 /* Drops every request under way without ending its look-up. */
 void places_http_stop(struct http_provider *provider);
 

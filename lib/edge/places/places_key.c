@@ -20,7 +20,7 @@ void places_key_wipe(struct herd_buf *key)
 
 /* The first line, white space around it left out, must be printable ASCII: it goes into a header. */
 static int take_key(struct herd_buf *out, struct herd_span text, const char *from,
-                    struct herd_config_fault *reterr_fault)
+                    struct herd_diagnostic *reterr_diagnostic)
 {
     size_t len = 0;
     while (text.len && strchr(" \t", *text.at) && *text.at) {
@@ -32,12 +32,13 @@ static int take_key(struct herd_buf *out, struct herd_span text, const char *fro
     while (len && (text.at[len - 1] == ' ' || text.at[len - 1] == '\t'))
         len--;
     if (!len)
-        return places_fault(reterr_fault, HERD_E_SYNTAX, "%s holds no key", from);
+        return places_fault(reterr_diagnostic, HERD_E_SYNTAX, "%s holds no key", from);
     for (size_t i = 0; i < len; i++)
         if (text.at[i] <= ' ' || text.at[i] > '~')
-            return places_fault(reterr_fault, HERD_E_SYNTAX, "%s: a key is printable ASCII without blanks", from);
+            return places_fault(reterr_diagnostic, HERD_E_SYNTAX, "%s: a key is printable ASCII without blanks",
+                                from);
     if (herd_buf_reserve(out, len + 1) < 0 || herd_buf_add(out, text.at, len) < 0 || herd_buf_add(out, "", 1) < 0)
-        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+        return places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     return 0;
 }
 
@@ -59,38 +60,38 @@ static bool is_our_group(gid_t gid)
  * service (systemd.exec(5), LoadCredential=). The group of somebody else is others. Whoever can write the file can
  * put a key of his own there, so writing is for the owner alone.
  */
-static int check_mode(const char *path, const struct stat *about, struct herd_config_fault *reterr_fault)
+static int check_mode(const char *path, const struct stat *about, struct herd_diagnostic *reterr_diagnostic)
 {
     unsigned mode = (unsigned)(about->st_mode & 0777);
     if (mode & 022)
-        return places_fault(reterr_fault, HERD_E_ACCESS,
+        return places_fault(reterr_diagnostic, HERD_E_ACCESS,
                             "key file %s can be written by others (mode %03o): chmod 600", path, mode);
     if (mode & 007)
-        return places_fault(reterr_fault, HERD_E_ACCESS, "key file %s can be read by others (mode %03o): chmod 600",
-                            path, mode);
+        return places_fault(reterr_diagnostic, HERD_E_ACCESS,
+                            "key file %s can be read by others (mode %03o): chmod 600", path, mode);
     if (mode & 070 && !is_our_group(about->st_gid))
-        return places_fault(reterr_fault, HERD_E_ACCESS,
+        return places_fault(reterr_diagnostic, HERD_E_ACCESS,
                             "key file %s can be read by others (mode %03o, group %lu): chmod 600", path, mode,
                             (unsigned long)about->st_gid);
     return 0;
 }
 
-static int read_file(struct herd_buf *out, const char *path, struct herd_config_fault *reterr_fault)
+static int read_file(struct herd_buf *out, const char *path, struct herd_diagnostic *reterr_diagnostic)
 {
     char text[KEY_MAX_BYTES + 1];
     struct stat about;
     /* The open file is what is checked, so nobody can swap it in between; a pipe must not hold us up. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return places_fault(reterr_fault, HERD_E_IO, "key file %s: %s", path, strerror(errno));
+        return places_fault(reterr_diagnostic, HERD_E_IO, "key file %s: %s", path, strerror(errno));
     int err = 0;
     size_t len = 0;
     if (fstat(fd, &about) < 0)
-        err = places_fault(reterr_fault, HERD_E_IO, "key file %s: %s", path, strerror(errno));
+        err = places_fault(reterr_diagnostic, HERD_E_IO, "key file %s: %s", path, strerror(errno));
     else if (!S_ISREG(about.st_mode))
-        err = places_fault(reterr_fault, HERD_E_ACCESS, "key file %s is not a regular file", path);
+        err = places_fault(reterr_diagnostic, HERD_E_ACCESS, "key file %s is not a regular file", path);
     else
-        err = check_mode(path, &about, reterr_fault);
+        err = check_mode(path, &about, reterr_diagnostic);
     while (err == 0 && len < sizeof text) {
         ssize_t got = read(fd, text + len, sizeof text - len);
         if (got == 0)
@@ -98,27 +99,29 @@ static int read_file(struct herd_buf *out, const char *path, struct herd_config_
         if (got > 0)
             len += (size_t)got;
         else if (errno != EINTR)
-            err = places_fault(reterr_fault, HERD_E_IO, "key file %s: %s", path, strerror(errno));
+            err = places_fault(reterr_diagnostic, HERD_E_IO, "key file %s: %s", path, strerror(errno));
     }
     if (err == 0 && len > KEY_MAX_BYTES && !memchr(text, '\n', len))
-        err = places_fault(reterr_fault, HERD_E_SYNTAX, "key file %s: longer than %d bytes", path, KEY_MAX_BYTES);
+        err = places_fault(reterr_diagnostic, HERD_E_SYNTAX, "key file %s: longer than %d bytes", path,
+                           KEY_MAX_BYTES);
     if (err == 0)
-        err = take_key(out, (struct herd_span){text, len}, path, reterr_fault);
+        err = take_key(out, (struct herd_span){text, len}, path, reterr_diagnostic);
     herd_wipe(text, sizeof text);
     close(fd);
     return err;
 }
 
 int places_key_read(struct herd_buf *out, const struct herd_config_provider *config,
-                    struct herd_config_fault *reterr_fault)
+                    struct herd_diagnostic *reterr_diagnostic)
 {
     if (config->key_file)
-        return read_file(out, config->key_file, reterr_fault);
+        return read_file(out, config->key_file, reterr_diagnostic);
     if (!config->key_env)
-        return places_fault(reterr_fault, HERD_E_ACCESS, "provider %s needs a key: key_file or key_env",
+        return places_fault(reterr_diagnostic, HERD_E_ACCESS, "provider %s needs a key: key_file or key_env",
                             config->kind);
     const char *value = getenv(config->key_env);
     if (!value)
-        return places_fault(reterr_fault, HERD_E_ACCESS, "environment variable %s is not set", config->key_env);
-    return take_key(out, herd_span_of(value), config->key_env, reterr_fault);
+        return places_fault(reterr_diagnostic, HERD_E_ACCESS, "environment variable %s is not set",
+                            config->key_env);
+    return take_key(out, herd_span_of(value), config->key_env, reterr_diagnostic);
 }

@@ -30,12 +30,12 @@ struct load_job {
     struct herd_points *points;
     struct herd_points_summary summary;
     int err;
-    struct herd_config_fault fault;
+    struct herd_diagnostic fault;
 };
 
 struct local_provider {
     struct herd_places *places;
-    struct places_slot *slot;
+    struct places_backend *slot;
     char *path;                 /* NULL: the gazetteer */
     struct herd_points *points; /* NULL: the file could not be read yet */
     struct herd_buf answer;
@@ -65,7 +65,7 @@ static void log_loaded(struct local_provider *local, const struct herd_points_su
         fields[field_count++] = herd_log_int("first_line", (int64_t)summary->first.line);
         if (summary->first_item)
             fields[field_count++] = herd_log_int("first_feature", (int64_t)summary->first_item);
-        fields[field_count++] = herd_log_text("why", summary->first.what);
+        fields[field_count++] = herd_log_text("why", summary->first.message);
     }
     herd_log_event(local->places->log, count && !summary->faulty ? HERD_LOG_INFO : HERD_LOG_WARN, "places_file",
                    fields, field_count);
@@ -83,15 +83,15 @@ static void use_points(struct local_provider *local, struct herd_points *points,
     log_loaded(local, summary);
 }
 
-static void local_start(void *ctx, struct herd_lookup *lookup, const struct herd_places_query *query)
+static void local_start(void *ctx, struct herd_provider_call *call, const struct herd_places_query *query)
 {
     struct local_provider *local = ctx;
     local->answer.len = 0;
     if (!local->points || herd_points_answer(local->points, query, &local->answer) < 0) {
-        places_lookup_fail(lookup, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
+        places_call_fail(call, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
         return;
     }
-    places_lookup_answer_final(lookup, (struct herd_span){local->answer.at, local->answer.len});
+    places_call_answer_final(call, (struct herd_span){local->answer.at, local->answer.len});
 }
 
 static void *load_thread(void *ctx)
@@ -179,7 +179,7 @@ static void on_loaded(evutil_socket_t fd, short what, void *ctx)
     struct local_provider *local = ctx;
     struct load_job *job = local->job;
     if (job->err < 0) {
-        log_kept(local, job, job->fault.what);
+        log_kept(local, job, job->fault.message);
     } else if (job->summary.cut_short && local->points && herd_points_count(local->points)) {
         job->fault.line = job->summary.first.line; /* perhaps it is being written just now */
         log_kept(local, job, "the file is cut short");
@@ -222,38 +222,40 @@ static void local_free(void *ctx)
     free(local);
 }
 
-static int open_file(struct local_provider *local, struct herd_config_fault *reterr_fault)
+static int open_file(struct local_provider *local, struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_points *points = NULL;
     struct herd_points_summary summary;
-    struct herd_config_fault fault = {0};
-    int err = herd_points_load(&points, local->path, NULL, &summary, &fault);
-    if (err < 0 && fault.line)
-        return places_fault(reterr_fault, err, "%s, line %u: %s", local->path, fault.line, fault.what);
+    struct herd_diagnostic diagnostic = {0};
+    int err = herd_points_load(&points, local->path, NULL, &summary, &diagnostic);
+    if (err < 0 && diagnostic.line)
+        return places_fault(reterr_diagnostic, err, "%s, line %u: %s", local->path, diagnostic.line,
+                            diagnostic.message);
     if (err < 0)
-        return places_fault(reterr_fault, err, "%s: %s", local->path, fault.what);
+        return places_fault(reterr_diagnostic, err, "%s: %s", local->path, diagnostic.message);
     use_points(local, points, &summary);
     return 0;
 }
 
-int places_local_new(struct places_slot *slot, struct herd_places *places,
-                     const struct herd_config_provider *config, struct herd_config_fault *reterr_fault)
+int places_local_new(struct places_backend *backend, struct herd_places *places,
+                     const struct herd_config_provider *config, struct herd_diagnostic *reterr_diagnostic)
 {
     bool file = strcmp(config->kind, "file") == 0;
     if (file && !config->file)
-        return places_fault(reterr_fault, HERD_E_SYNTAX, "provider file needs a file");
+        return places_fault(reterr_diagnostic, HERD_E_SYNTAX, "provider file needs a file");
     struct local_provider *local = calloc(1, sizeof *local);
     if (!local || (file && !(local->path = strdup(config->file)))) {
         free(local);
-        return places_fault(reterr_fault, HERD_E_NOMEM, "out of memory");
+        return places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     }
     local->places = places;
-    local->slot = slot;
+    local->slot = backend;
     local->job_fd = -1;
-    slot->provider =
+    backend->provider =
         (struct herd_provider){.ctx = local, .start = local_start, .reload = local_reload, .free = local_free};
     if (file)
-        return open_file(local, reterr_fault);
-    return herd_points_gazetteer(&local->points) < 0 ? places_fault(reterr_fault, HERD_E_NOMEM, "out of memory")
-                                                     : 0;
+        return open_file(local, reterr_diagnostic);
+    return herd_points_gazetteer(&local->points) < 0
+               ? places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory")
+               : 0;
 }

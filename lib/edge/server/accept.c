@@ -34,7 +34,7 @@ void herd_listener_refused(struct herd_server *server, const char *why)
     uint64_t count = ++server->refused_count;
     if ((count & (count - 1)) == 0) {
         struct herd_log_field fields[] = {herd_log_text("why", why), herd_log_int("count", (int64_t)count)};
-        herd_log_time(server->log, herd_clock().wall_ns);
+        herd_log_set_time(server->log, herd_clock().wall_ns);
         herd_log_event(server->log, HERD_LOG_WARN, "connection_refused", fields, 2);
     }
 }
@@ -70,14 +70,14 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     uint64_t address[2];
     uint16_t port = 0;
     herd_address_of(from, address, &port);
-    int err = herd_addresses_take(&server->addresses, address, server->limits->clients_per_address_max);
+    int err = herd_addresses_acquire(&server->addresses, address, server->limits->clients_per_address_max);
     if (err < 0) {
         refuse(server, fd, err == HERD_E_LIMIT ? "clients_per_address_max" : "out_of_memory");
         return;
     }
     struct herd_conn *conn = herd_conn_new(server);
     if (!conn) {
-        herd_addresses_give(&server->addresses, address);
+        herd_addresses_release(&server->addresses, address);
         refuse(server, fd, "out_of_memory");
         return;
     }
@@ -100,9 +100,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     herd_plain_admit(conn);
     /* Full of clients, there still is room for neighbours: whoever comes now has to introduce itself. */
     if (server->client_count > (size_t)server->limits->clients_max) {
-        conn->over = true;
+        conn->over_limit = true;
         conn->progress_ns = herd_clock().steady_ns + server->limits->peer_hello_ms * 1000000;
-        herd_list_append(&server->unsent, &conn->unsent);
+        herd_list_append(&server->deadline_list, &conn->deadline_link);
     }
     if (!has_room(server))
         enable(server, false); /* the others wait in the kernel's queue */
@@ -110,7 +110,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 
 void herd_listener_resume(struct herd_server *server)
 {
-    if (server->listener_count > 0 && !server->stopping && !evtimer_pending(server->accept_again, NULL) &&
+    if (server->listener_count > 0 && !server->stopping && !evtimer_pending(server->accept_retry_event, NULL) &&
         has_room(server))
         enable(server, true);
 }
@@ -129,7 +129,7 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
         server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     }
     enable(server, false);
-    event_add(server->accept_again, &(struct timeval){0, ACCEPT_PAUSE_US});
+    event_add(server->accept_retry_event, &(struct timeval){0, ACCEPT_PAUSE_US});
 }
 
 void herd_accept_again(evutil_socket_t fd, short what, void *arg)

@@ -35,7 +35,7 @@ static int grow(struct herd_addresses *a)
     return 0;
 }
 
-int herd_addresses_take(struct herd_addresses *a, const uint64_t address[2], int64_t max)
+int herd_addresses_acquire(struct herd_addresses *a, const uint64_t address[2], int64_t max)
 {
     if ((a->used + 1) * 2 > a->size && grow(a) < 0)
         return HERD_E_NOMEM;
@@ -51,7 +51,7 @@ int herd_addresses_take(struct herd_addresses *a, const uint64_t address[2], int
     return 0;
 }
 
-void herd_addresses_give(struct herd_addresses *a, const uint64_t address[2])
+void herd_addresses_release(struct herd_addresses *a, const uint64_t address[2])
 {
     struct herd_address_count *found = find(a, address);
     if (found->count == 0 || --found->count > 0)

@@ -22,21 +22,22 @@ struct check {
     int err;                                 /* the first */
 };
 
-static void tell(struct check *check, int err, struct herd_config_place at, const char *message, const char *more)
+static void notify_stopped(struct check *check, int err, struct herd_config_place at, const char *message,
+                           const char *more)
 {
-    struct herd_config_fault fault = {.line = at.line, .column = at.column};
-    snprintf(fault.what, sizeof fault.what, "%s%s", message, more);
+    struct herd_diagnostic diagnostic = {.line = at.line, .column = at.column};
+    snprintf(diagnostic.message, sizeof diagnostic.message, "%s%s", message, more);
     if (err < 0 && check->err >= 0)
         check->err = err;
     if (check->on_finding)
-        check->on_finding(check->ctx, err, &fault);
+        check->on_finding(check->ctx, err, &diagnostic);
 }
 
-static void on_fault(void *ctx, const struct herd_config_fault *fault)
+static void on_fault(void *ctx, const struct herd_diagnostic *diagnostic)
 {
     struct check *check = ctx;
     if (check->on_finding)
-        check->on_finding(check->ctx, HERD_E_SYNTAX, fault);
+        check->on_finding(check->ctx, HERD_E_SYNTAX, diagnostic);
 }
 
 static void on_provider(void *ctx, size_t provider, int err, const char *message)
@@ -47,7 +48,7 @@ static void on_provider(void *ctx, size_t provider, int err, const char *message
         at = check->places->providers[provider];
     if (check->places && !at.line)
         return; /* a fault of this provider was told */
-    tell(check, err, at, message, "");
+    notify_stopped(check, err, at, message, "");
 }
 
 /* Whether a socket can be bound there: at any port, for the configured one may be in use by the server itself. Names
@@ -57,13 +58,13 @@ static void check_host(struct check *check, const char *host, struct herd_config
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
     int code = getaddrinfo(host, NULL, &hints, &found);
     if (code == EAI_NONAME || code == EAI_FAIL)
-        tell(check, HERD_E_ADDRESS, at, "cannot listen: ", gai_strerror(code));
+        notify_stopped(check, HERD_E_ADDRESS, at, "cannot listen: ", gai_strerror(code));
     if (code != 0)
         return;
     int fd =
         socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0); /* none: no such family here, for "*" no fault */
     if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) < 0)
-        tell(check, HERD_E_ADDRESS, at, "cannot listen on this host: ", strerror(errno));
+        notify_stopped(check, HERD_E_ADDRESS, at, "cannot listen on this host: ", strerror(errno));
     if (fd >= 0)
         close(fd);
     freeaddrinfo(found);
@@ -85,13 +86,13 @@ static void check_journal(struct check *check, const char *text, const char *nam
     char shown[HERD_CONFIG_SHOWN_SIZE];
     int err = herd_journal_path(text, name, &path);
     if (err < 0) {
-        tell(check, err, at, "journal: ", herd_strerror(err));
+        notify_stopped(check, err, at, "journal: ", herd_strerror(err));
     } else if (stat(path.at, &file) == 0) {
         if (!S_ISREG(file.st_mode))
-            tell(check, HERD_E_IO, at,
-                 "journal: not a regular file: ", herd_config_show(shown, herd_span_of(path.at)));
+            notify_stopped(check, HERD_E_IO, at,
+                           "journal: not a regular file: ", herd_config_show(shown, herd_span_of(path.at)));
         else if (access(path.at, R_OK | W_OK) < 0)
-            tell(check, HERD_E_IO, at, "journal: ", strerror(errno));
+            notify_stopped(check, HERD_E_IO, at, "journal: ", strerror(errno));
     } else {
         char *slash = strrchr(path.at, '/');
         if (slash)
@@ -101,7 +102,7 @@ static void check_journal(struct check *check, const char *text, const char *nam
             int error = errno;
             char why[256];
             snprintf(why, sizeof why, "%s: %s", herd_config_show(shown, herd_span_of(folder)), strerror(error));
-            tell(check, HERD_E_IO, at, "journal: cannot make a file in ", why);
+            notify_stopped(check, HERD_E_IO, at, "journal: cannot make a file in ", why);
         }
     }
     herd_buf_fini(&path);
@@ -112,7 +113,7 @@ static void check_server(struct check *check, const struct herd_config *config, 
     struct herd_config_place at = {0}, journal_at = {0};
     int self = herd_config_find(config, herd_span_of(name));
     if (self < 0) {
-        tell(check, HERD_E_NOTFOUND, at, "no such server in the configuration: ", name);
+        notify_stopped(check, HERD_E_NOTFOUND, at, "no such server in the configuration: ", name);
         return;
     }
     if (check->places && check->places->servers)

@@ -25,7 +25,7 @@ struct herd_conn *herd_conn_new(struct herd_server *server)
 int herd_conn_begin_client(struct herd_conn *conn)
 {
     int err = herd_session_open(conn->server->node, &conn->session, conn, herd_clock());
-    herd_server_turn(conn->server);
+    herd_server_schedule_flush(conn->server);
     return err;
 }
 
@@ -34,17 +34,17 @@ int herd_conn_begin_link(struct herd_conn *conn, size_t peer)
     struct herd_server *server = conn->server;
     herd_conn_set_peer(conn, peer);
     server->out.len = 0;
-    int err = herd_session_dialled(server->node, &conn->session, conn, peer, herd_clock(), &server->out);
+    int err = herd_session_connected(server->node, &conn->session, conn, peer, herd_clock(), &server->out);
     if (err < 0)
         return err;
     if (herd_node_peer_plain(server->node, peer))
         herd_plain_opened(conn);
     herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
-    herd_server_turn(server);
+    herd_server_schedule_flush(server);
     return 0;
 }
 
-struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_WHO_MAX])
+struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_LABEL_MAX])
 {
     char address[INET6_ADDRSTRLEN] = "local";
     const unsigned char *bytes = (const unsigned char *)conn->address;
@@ -54,7 +54,7 @@ struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_
         inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, address, sizeof address);
     }
     int len =
-        snprintf(text, HERD_WHO_MAX, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, (unsigned)conn->port);
+        snprintf(text, HERD_LABEL_MAX, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, (unsigned)conn->port);
     return (struct herd_span){text, len > 0 ? (size_t)len : 0};
 }
 
@@ -67,7 +67,7 @@ void herd_conn_set_peer(struct herd_conn *conn, size_t peer)
 /* Once a connection, not once a line: printing an address costs more than the line. */
 static void make_label(struct herd_conn *conn)
 {
-    char text[HERD_WHO_MAX];
+    char text[HERD_LABEL_MAX];
     bool peer = conn->peer >= 0;
     struct herd_span name =
         peer ? herd_node_peer_name(conn->server->node, (size_t)conn->peer) : herd_conn_address(conn, text);
@@ -77,7 +77,7 @@ static void make_label(struct herd_conn *conn)
         conn->label_len = (uint8_t)((size_t)len < sizeof conn->label ? (size_t)len : sizeof conn->label - 1);
 }
 
-struct herd_span herd_conn_who(struct herd_conn *conn)
+struct herd_span herd_conn_label(struct herd_conn *conn)
 {
     if (conn->label_len == 0)
         make_label(conn);
@@ -86,13 +86,13 @@ struct herd_span herd_conn_who(struct herd_conn *conn)
 
 static void log_conn(struct herd_conn *conn, enum herd_log_level level, const char *event, const char *why)
 {
-    struct herd_span who = herd_conn_who(conn);
-    const char *equals = who.len ? memchr(who.at, '=', who.len) : NULL;
+    struct herd_span label = herd_conn_label(conn);
+    const char *equals = label.len ? memchr(label.at, '=', label.len) : NULL;
     if (!equals || !herd_log_enabled(conn->server->log, level))
         return;
-    size_t key_len = (size_t)(equals - who.at);
+    size_t key_len = (size_t)(equals - label.at);
     struct herd_log_field fields[2] = {
-        herd_log_span(key_len == 4 ? "peer" : "client", (struct herd_span){equals + 1, who.len - key_len - 1}),
+        herd_log_span(key_len == 4 ? "peer" : "client", (struct herd_span){equals + 1, label.len - key_len - 1}),
         herd_log_text("why", why),
     };
     herd_log_event(conn->server->log, level, event, fields, why ? 2 : 1);
@@ -122,27 +122,27 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
     conn->closed = true;
     if (why)
         log_conn(conn, HERD_LOG_DEBUG, "closed", why);
-    bool told = conn->plain && herd_plain_told(conn);
+    bool delivered = conn->plain && herd_plain_delivered(conn);
     herd_plain_lost(conn);
     leave_session(conn, why);
     herd_transport_close(conn);
-    herd_list_remove(&conn->unsent);
+    herd_list_remove(&conn->deadline_link);
     if (conn->counted) {
         server->client_count--;
-        herd_addresses_give(&server->addresses, conn->address);
+        herd_addresses_release(&server->addresses, conn->address);
         herd_listener_resume(server);
     }
     if (conn->plain)
-        herd_plain_closed(conn, told);
+        herd_plain_closed(conn, delivered);
     herd_list_remove(&conn->all);
-    herd_list_append(&server->dead, &conn->all);
-    herd_server_turn(server);
+    herd_list_append(&server->closed_conns, &conn->all);
+    herd_server_schedule_flush(server);
 }
 
-void herd_conn_bury(struct herd_server *server)
+void herd_conn_free_closed(struct herd_server *server)
 {
-    while (!herd_list_empty(&server->dead)) {
-        struct herd_conn *conn = HERD_ITEM(server->dead.next, struct herd_conn, all);
+    while (!herd_list_empty(&server->closed_conns)) {
+        struct herd_conn *conn = HERD_CONTAINER_OF(server->closed_conns.next, struct herd_conn, all);
         herd_list_remove(&conn->all);
         free(conn);
     }
@@ -159,13 +159,13 @@ static void linger_or_close(struct herd_conn *conn)
     }
     conn->lingering = true;
     conn->progress_ns = herd_clock().steady_ns;
-    herd_list_remove(&conn->unsent);
+    herd_list_remove(&conn->deadline_link);
     herd_transport_shutdown(conn);
     if (conn->plain) {
         herd_plain_linger(conn);
     } else {
         conn->progress_ns += LINGER_NS;
-        herd_list_append(&conn->server->unsent, &conn->unsent);
+        herd_list_append(&conn->server->deadline_list, &conn->deadline_link);
     }
     herd_transport_read(conn, true);
 }
@@ -180,7 +180,7 @@ void herd_conn_finish(struct herd_conn *conn, const char *why)
     leave_session(conn, why);
     if (herd_transport_unsent(conn) == 0)
         linger_or_close(conn);
-    herd_server_turn(conn->server);
+    herd_server_schedule_flush(conn->server);
 }
 
 /* ---- sending ---- */
@@ -195,7 +195,7 @@ static void log_answer(struct herd_conn *conn, struct herd_span bytes)
         const char *lf = memchr(bytes.at, '\n', bytes.len);
         size_t len = lf ? (size_t)(lf - bytes.at) + 1 : bytes.len;
         if (len > 3 && (memcmp(bytes.at, "AT ", 3) == 0 || memcmp(bytes.at, "? ", 2) == 0))
-            herd_log_lines(log, "sent", herd_conn_who(conn), (struct herd_span){bytes.at, len});
+            herd_log_lines(log, "sent", herd_conn_label(conn), (struct herd_span){bytes.at, len});
         else
             json += len;
         bytes.at += len;
@@ -215,21 +215,21 @@ void herd_conn_sent(struct herd_conn *conn, int err)
     size_t unsent = herd_transport_unsent(conn);
     if (unsent == 0)
         return;
-    if (!herd_list_linked(&conn->unsent)) {
+    if (!herd_list_linked(&conn->deadline_link)) {
         conn->progress_ns = herd_clock().steady_ns;
-        herd_list_append(&server->unsent, &conn->unsent);
+        herd_list_append(&server->deadline_list, &conn->deadline_link);
     }
     if (!conn->link && unsent > (size_t)server->limits->output_max_bytes)
         herd_conn_close(conn, "output_max_bytes");
 }
 
-/* Small replies to clients leave together: see held.c. */
+/* Small replies to clients leave together: see batch.c. */
 static void put(struct herd_conn *conn, struct herd_span bytes)
 {
     conn->answered = true;
-    if (herd_held_wants(conn, bytes.len) && herd_held_add(conn, bytes) == 0)
+    if (herd_batch_wanted(conn, bytes.len) && herd_batch_add(conn, bytes) == 0)
         return;
-    bool must = herd_held_must(conn);
+    bool must = herd_batch_required(conn);
     herd_conn_sent(conn, must ? HERD_E_NOMEM : herd_transport_send(conn, bytes));
 }
 
@@ -237,8 +237,8 @@ void herd_conn_send(struct herd_conn *conn, struct herd_span bytes)
 {
     if (bytes.len == 0 || conn->closed)
         return;
-    if (herd_log_traffic(conn->server->log))
-        herd_log_lines(conn->server->log, "sent", herd_conn_who(conn), bytes);
+    if (herd_log_traffic_enabled(conn->server->log))
+        herd_log_lines(conn->server->log, "sent", herd_conn_label(conn), bytes);
     put(conn, bytes);
 }
 
@@ -246,7 +246,7 @@ void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes)
 {
     if (bytes.len == 0 || conn->closed)
         return;
-    if (herd_log_traffic(conn->server->log))
+    if (herd_log_traffic_enabled(conn->server->log))
         log_answer(conn, bytes);
     put(conn, bytes);
 }
@@ -261,54 +261,54 @@ void herd_conn_drained(struct herd_conn *conn)
     conn->progress_ns = herd_clock().steady_ns;
     size_t unsent = herd_transport_unsent(conn);
     if (unsent == 0) {
-        herd_list_remove(&conn->unsent);
+        herd_list_remove(&conn->deadline_link);
         if (conn->closing) {
             linger_or_close(conn);
             return;
         }
     }
     if (conn->link)
-        herd_server_turn(conn->server);
-    else if (conn->paused && unsent <= (size_t)conn->server->limits->output_pause_bytes / 2)
+        herd_server_schedule_flush(conn->server);
+    else if (conn->blocked && unsent <= (size_t)conn->server->limits->output_pause_bytes / 2)
         herd_conn_resume(conn);
 }
 
 /* ---- receiving ---- */
 
 /* Replies are on their way, then effects carried out. False: nothing more can be fed to the session. */
-static bool carry_out(struct herd_conn *conn, const struct herd_turn *turn)
+static bool carry_out(struct herd_conn *conn, const struct herd_input_result *result)
 {
     struct herd_server *server = conn->server;
     herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
-    if (!conn->closed && turn->close)
+    if (!conn->closed && result->close)
         herd_conn_finish(conn, NULL);
-    conn->again = false;
+    conn->resume_pending = false;
     herd_server_effects(server);
-    herd_server_turn(server);
+    herd_server_schedule_flush(server);
     return !conn->closed && !conn->closing;
 }
 
 static void pause(struct herd_conn *conn, bool session_waits)
 {
-    conn->paused = session_waits || too_much_unsent(conn);
-    if (conn->paused && !session_waits)
-        herd_session_hold(conn->session);
-    herd_transport_read(conn, !conn->paused && !conn->eof);
+    conn->blocked = session_waits || too_much_unsent(conn);
+    if (conn->blocked && !session_waits)
+        herd_session_suspend_timeouts(conn->session);
+    herd_transport_read(conn, !conn->blocked && !conn->eof);
 }
 
 static void log_received(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_log *log = conn->server->log;
-    if (bytes.len > 0 && herd_log_traffic(log))
-        herd_log_lines(log, "received", herd_conn_who(conn), bytes);
+    if (bytes.len > 0 && herd_log_traffic_enabled(log))
+        herd_log_lines(log, "received", herd_conn_label(conn), bytes);
 }
 
 /* Beyond clients_max only an introduction is listened to. */
-static bool turned_away(struct herd_conn *conn, struct herd_span bytes)
+static bool reject_over_limit(struct herd_conn *conn, struct herd_span bytes)
 {
     static const char hello[] = "HELLO ";
     size_t len = bytes.len < sizeof hello - 1 ? bytes.len : sizeof hello - 1;
-    if (!conn->over || memcmp(bytes.at, hello, len) == 0)
+    if (!conn->over_limit || memcmp(bytes.at, hello, len) == 0)
         return false;
     herd_listener_refused(conn->server, "clients_max");
     herd_conn_close(conn, "clients_max");
@@ -334,37 +334,37 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_server *server = conn->server;
     size_t used = 0;
-    struct herd_turn turn;
-    if (!conn->session || turned_away(conn, bytes))
+    struct herd_input_result result;
+    if (!conn->session || reject_over_limit(conn, bytes))
         return bytes.len; /* closing: nobody listens */
     struct herd_conn *outer = enter_input(conn);
     do {
         struct herd_now now = herd_clock();
         struct herd_span rest = {bytes.at + used, bytes.len - used};
-        herd_log_time(server->log, now.wall_ns);
+        herd_log_set_time(server->log, now.wall_ns);
         server->out.len = 0;
-        int err = herd_session_input(conn->session, rest, now, &server->out, &turn);
+        int err = herd_session_input(conn->session, rest, now, &server->out, &result);
         if (err < 0) {
             herd_conn_close(conn, herd_strerror(err));
             herd_server_effects(server);
             break;
         }
-        log_received(conn, (struct herd_span){rest.at, turn.consumed});
-        herd_plain_heard(conn);
-        used += turn.consumed;
-        if (!carry_out(conn, &turn)) {
+        log_received(conn, (struct herd_span){rest.at, result.consumed});
+        herd_plain_received(conn);
+        used += result.consumed;
+        if (!carry_out(conn, &result)) {
             used = bytes.len;
             break;
         }
-        if (conn->over && used > 0) {
+        if (conn->over_limit && used > 0) {
             herd_conn_close(conn, "clients_max"); /* it said HELLO and is no neighbour */
             break;
         }
         /* A look-up that held commands up may have been answered on the spot. */
-    } while (turn.paused && conn->again && !too_much_unsent(conn));
+    } while (result.blocked && conn->resume_pending && !too_much_unsent(conn));
     leave_input(conn, outer);
     if (!conn->closed && !conn->closing)
-        pause(conn, turn.paused);
+        pause(conn, result.blocked);
     return used;
 }
 
@@ -372,7 +372,7 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
 {
     struct herd_server *server = conn->server;
     size_t used = 0;
-    struct herd_turn turn;
+    struct herd_input_result result;
     if (!rest.at)
         rest.at = ""; /* nothing was kept */
     conn->eof = true;
@@ -386,49 +386,49 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
     do {
         struct herd_now now = herd_clock();
         struct herd_span left = {used ? rest.at + used : rest.at, rest.len - used}; /* it may have no address */
-        herd_log_time(server->log, now.wall_ns);
+        herd_log_set_time(server->log, now.wall_ns);
         server->out.len = 0;
-        int err = herd_session_end(conn->session, left, now, &server->out, &turn);
+        int err = herd_session_eof(conn->session, left, now, &server->out, &result);
         if (err < 0) {
             herd_conn_close(conn, herd_strerror(err));
             herd_server_effects(server);
             break;
         }
-        log_received(conn, (struct herd_span){left.at, turn.consumed});
-        herd_plain_heard(conn);
-        used += turn.consumed;
-        if (!carry_out(conn, &turn)) {
+        log_received(conn, (struct herd_span){left.at, result.consumed});
+        herd_plain_received(conn);
+        used += result.consumed;
+        if (!carry_out(conn, &result)) {
             used = rest.len;
             break;
         }
-    } while (turn.paused && conn->again);
+    } while (result.blocked && conn->resume_pending);
     leave_input(conn, outer);
-    conn->paused = !conn->closed && turn.paused;
+    conn->blocked = !conn->closed && result.blocked;
     return used;
 }
 
 void herd_conn_line_timeout(struct herd_conn *conn)
 {
-    struct herd_turn turn;
-    if (!conn->session || conn->closed || conn->busy || conn->paused)
+    struct herd_input_result result;
+    if (!conn->session || conn->closed || conn->busy || conn->blocked)
         return;
     struct herd_span kept = herd_transport_kept(conn);
-    (void)herd_session_line_timeout(conn->session, kept, herd_clock(), &turn);
-    log_received(conn, (struct herd_span){kept.at, turn.consumed});
-    herd_plain_heard(conn);
-    herd_transport_use(conn, turn.consumed);
-    herd_server_turn(conn->server);
+    (void)herd_session_line_timeout(conn->session, kept, herd_clock(), &result);
+    log_received(conn, (struct herd_span){kept.at, result.consumed});
+    herd_plain_received(conn);
+    herd_transport_use(conn, result.consumed);
+    herd_server_schedule_flush(conn->server);
 }
 
 void herd_conn_end(struct herd_conn *conn)
 {
     struct herd_server *server = conn->server;
-    struct herd_turn turn;
+    struct herd_input_result result;
     server->out.len = 0;
-    int err = herd_session_end(conn->session, (struct herd_span){"", 0}, herd_clock(), &server->out, &turn);
+    int err = herd_session_eof(conn->session, (struct herd_span){"", 0}, herd_clock(), &server->out, &result);
     if (err < 0)
         herd_conn_close(conn, herd_strerror(err));
-    else if (turn.close)
+    else if (result.close)
         herd_conn_finish(conn, NULL);
     else
         herd_transport_read(conn, false);
@@ -436,19 +436,19 @@ void herd_conn_end(struct herd_conn *conn)
 
 void herd_conn_resume(struct herd_conn *conn)
 {
-    if (conn->closed || conn->closing || !conn->paused) {
-        conn->again = conn->busy;
+    if (conn->closed || conn->closing || !conn->blocked) {
+        conn->resume_pending = conn->busy;
         return;
     }
     if (conn->busy) {
-        conn->again = true;
+        conn->resume_pending = true;
         return;
     }
     if (too_much_unsent(conn))
         return;
-    conn->paused = false;
-    herd_transport_again(conn);
-    if (conn->closed || conn->closing || conn->paused)
+    conn->blocked = false;
+    herd_transport_redeliver(conn);
+    if (conn->closed || conn->closing || conn->blocked)
         return;
     if (conn->server->stopping && !conn->link && !conn->eof)
         herd_conn_end(conn);

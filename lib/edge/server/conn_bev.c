@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-void herd_bev_again(struct herd_conn *conn)
+void herd_bev_redeliver(struct herd_conn *conn)
 {
     struct evbuffer *input = bufferevent_get_input(conn->bev);
     size_t len = evbuffer_get_length(input);
@@ -23,15 +23,15 @@ static void on_read(struct bufferevent *bev, void *arg)
 {
     (void)bev;
     struct herd_conn *conn = arg;
-    if (!conn->busy && !conn->paused)
-        herd_bev_again(conn);
+    if (!conn->busy && !conn->blocked)
+        herd_bev_redeliver(conn);
 }
 
 static void on_write(struct bufferevent *bev, void *arg)
 {
     (void)bev;
     struct herd_conn *conn = arg;
-    if (herd_list_linked(&conn->unsent) && !conn->lingering)
+    if (herd_list_linked(&conn->deadline_link) && !conn->lingering)
         herd_conn_drained(conn);
 }
 
@@ -41,8 +41,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     struct herd_conn *conn = arg;
     if (what & BEV_EVENT_EOF) {
         conn->eof = true;
-        if (!conn->paused)
-            herd_bev_again(conn);
+        if (!conn->blocked)
+            herd_bev_redeliver(conn);
     } else if (what & (BEV_EVENT_ERROR | BEV_EVENT_TIMEOUT)) {
         herd_conn_close(conn, "transport_failed");
     }

@@ -107,7 +107,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
     } else if (!try_again(errno)) {
         herd_conn_close(conn, strerror(errno));
     }
-    herd_held_check(server);
+    herd_batch_flush_full(server);
 }
 
 void herd_socket_use(struct herd_conn *conn, size_t used)
@@ -115,7 +115,7 @@ void herd_socket_use(struct herd_conn *conn, size_t used)
     keep(conn, (struct herd_span){conn->rest.at + used, conn->rest.len - used});
 }
 
-void herd_socket_again(struct herd_conn *conn)
+void herd_socket_redeliver(struct herd_conn *conn)
 {
     if (conn->rest.len > 0 || conn->eof)
         feed(conn, (struct herd_span){conn->rest.at, conn->rest.len});
@@ -184,10 +184,10 @@ size_t herd_socket_unsent(const struct herd_conn *conn)
     return conn->queue ? evbuffer_get_length(conn->queue) : 0;
 }
 
-size_t herd_socket_untaken(const struct herd_conn *conn)
+size_t herd_socket_unacked(const struct herd_conn *conn)
 {
-    int untaken = 0;
-    return ioctl(conn->fd, TIOCOUTQ, &untaken) < 0 || untaken < 0 ? 0 : (size_t)untaken;
+    int unacked = 0;
+    return ioctl(conn->fd, TIOCOUTQ, &unacked) < 0 || unacked < 0 ? 0 : (size_t)unacked;
 }
 
 void herd_socket_shutdown(struct herd_conn *conn)

@@ -57,13 +57,13 @@ static void failed(struct herd_dial *dial, const struct herd_connect_result *res
 {
     struct herd_server *server = dial->server;
     struct herd_now now = herd_clock();
-    herd_log_time(server->log, now.wall_ns);
+    herd_log_set_time(server->log, now.wall_ns);
     log_failure(dial, result);
     if (result->local)
-        herd_node_dial_later(server->node, dial->peer, now);
+        herd_node_dial_local_failure(server->node, dial->peer, now);
     else
         herd_node_dial_failed(server->node, dial->peer, now);
-    herd_server_turn(server);
+    herd_server_schedule_flush(server);
 }
 
 static void failed_without_memory(struct herd_dial *dial)

@@ -16,22 +16,22 @@ static bool fill(struct herd_server *server, struct herd_conn *conn)
 {
     size_t limit = (size_t)server->limits->peer_buffer_bytes;
     struct herd_now now = herd_clock();
-    herd_log_time(server->log, now.wall_ns);
+    herd_log_set_time(server->log, now.wall_ns);
     for (int i = 0; i < FILLS_A_TURN; i++) {
         size_t unsent = herd_transport_unsent(conn);
-        if (conn->closed || !conn->session || !herd_session_wants(conn->session) || unsent >= limit)
+        if (conn->closed || !conn->session || !herd_session_want_write(conn->session) || unsent >= limit)
             return false;
         server->out.len = 0;
-        int err = herd_session_fill(conn->session, limit - unsent, now, &server->out);
+        int err = herd_session_write(conn->session, limit - unsent, now, &server->out);
         herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
         if (err < 0)
             return false; /* out of memory: what did not fit is still due, at the next turn */
     }
-    return !conn->closed && conn->session && herd_session_wants(conn->session) &&
+    return !conn->closed && conn->session && herd_session_want_write(conn->session) &&
            herd_transport_unsent(conn) < limit;
 }
 
-static bool tell_watcher(struct herd_server *server)
+static bool notify_watchers(struct herd_server *server)
 {
     struct herd_record record;
     for (int i = 0; i < WATCHED_A_TURN; i++) {
@@ -64,19 +64,19 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     struct herd_server *server = arg;
     bool more = false;
     if (server->journal)
-        herd_journal_turn(server->journal, herd_clock());
+        herd_journal_run(server->journal, herd_clock());
     for (size_t i = 0; i < herd_node_peer_count(server->node); i++)
         if (server->links[i])
             more |= fill(server, server->links[i]);
     server->flush_active = false; /* commands that go on from here may need another turn */
-    herd_held_release(server);
+    herd_batch_flush(server);
     if (server->watch)
-        more |= tell_watcher(server);
+        more |= notify_watchers(server);
     herd_server_effects(server);
     /* Not at once: others' reads come first. */
     if (more)
-        event_add(server->again_event, &(struct timeval){0, 0});
-    herd_conn_bury(server);
+        event_add(server->next_turn_event, &(struct timeval){0, 0});
+    herd_conn_free_closed(server);
     set_clock(server);
     if (server->stopping)
         herd_stop_check(server);

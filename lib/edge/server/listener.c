@@ -19,12 +19,12 @@
 #define HOST_SHOWN_MAX 100
 
 static int fail(const struct herd_server *server, const char *host, const char *why,
-                struct herd_config_fault *reterr_fault)
+                struct herd_diagnostic *reterr_diagnostic)
 {
     bool cut = strlen(host) > HOST_SHOWN_MAX;
-    reterr_fault->line = reterr_fault->column = 0;
-    snprintf(reterr_fault->what, sizeof reterr_fault->what, "cannot listen on %.*s%s port %u: %s", HOST_SHOWN_MAX,
-             host, cut ? "..." : "", (unsigned)server->config->servers[server->self].port, why);
+    reterr_diagnostic->line = reterr_diagnostic->column = 0;
+    snprintf(reterr_diagnostic->message, sizeof reterr_diagnostic->message, "cannot listen on %.*s%s port %u: %s",
+             HOST_SHOWN_MAX, host, cut ? "..." : "", (unsigned)server->config->servers[server->self].port, why);
     return HERD_E_ADDRESS;
 }
 
@@ -56,7 +56,7 @@ static void add_any(struct herd_sockaddr_list *list, uint16_t port)
 }
 
 static int add_host(const struct herd_server *server, const char *host, struct herd_sockaddr_list *list,
-                    struct herd_config_fault *reterr_fault)
+                    struct herd_diagnostic *reterr_diagnostic)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
@@ -69,7 +69,7 @@ static int add_host(const struct herd_server *server, const char *host, struct h
     snprintf(port, sizeof port, "%u", (unsigned)own_port);
     int code = getaddrinfo(host, port, &hints, &found);
     if (code != 0)
-        return fail(server, host, gai_strerror(code), reterr_fault);
+        return fail(server, host, gai_strerror(code), reterr_diagnostic);
     herd_sockaddr_list_add(list, found);
     freeaddrinfo(found);
     return 0;
@@ -135,18 +135,18 @@ static void log_skipped(struct herd_server *server, const struct herd_sockaddr *
                    "listen_address_skipped", fields, 2);
 }
 
-static int open_addresses(struct herd_server *server, struct herd_config_fault *reterr_fault)
+static int open_addresses(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic)
 {
     const struct herd_config_server *self = &server->config->servers[server->self];
     struct herd_sockaddr_list list = {.count = 0};
-    int err = self->listen_count ? 0 : add_host(server, self->host, &list, reterr_fault);
+    int err = self->listen_count ? 0 : add_host(server, self->host, &list, reterr_diagnostic);
     for (size_t i = 0; i < self->listen_count && err >= 0; i++)
-        err = add_host(server, self->listen[i], &list, reterr_fault);
+        err = add_host(server, self->listen[i], &list, reterr_diagnostic);
     if (err < 0)
         return err;
     server->listeners = calloc(list.count + 1, sizeof(struct evconnlistener *));
     if (!server->listeners)
-        return fail(server, self->host, strerror(ENOMEM), reterr_fault);
+        return fail(server, self->host, strerror(ENOMEM), reterr_diagnostic);
     int skipped = EADDRNOTAVAIL;
     bool v6only = has_any_of_both(&list);
     for (size_t i = 0; i < list.count; i++) {
@@ -164,20 +164,20 @@ static int open_addresses(struct herd_server *server, struct herd_config_fault *
                         herd_sockaddr_is_any(&list.at[i].u.any) ? "*"
                         : self->listen_count                    ? text
                                                                 : self->host,
-                        strerror(error), reterr_fault);
+                        strerror(error), reterr_diagnostic);
         }
         if (add_listener(server, fd) < 0) {
             close(fd);
-            return fail(server, self->host, strerror(ENOMEM), reterr_fault);
+            return fail(server, self->host, strerror(ENOMEM), reterr_diagnostic);
         }
     }
-    return server->listener_count > 0
-               ? 0
-               : fail(server, self->listen_count ? self->listen[0] : self->host, strerror(skipped), reterr_fault);
+    return server->listener_count > 0 ? 0
+                                      : fail(server, self->listen_count ? self->listen[0] : self->host,
+                                             strerror(skipped), reterr_diagnostic);
 }
 
 /* A socket that somebody else made; it stays theirs if this fails. */
-static int open_given(struct herd_server *server, int fd, struct herd_config_fault *reterr_fault)
+static int open_given(struct herd_server *server, int fd, struct herd_diagnostic *reterr_diagnostic)
 {
     int listening = 0;
     socklen_t len = sizeof listening;
@@ -189,9 +189,9 @@ static int open_given(struct herd_server *server, int fd, struct herd_config_fau
             add_listener(server, fd) == 0)
             return 0;
     }
-    reterr_fault->line = reterr_fault->column = 0;
-    snprintf(reterr_fault->what, sizeof reterr_fault->what, "cannot listen on the inherited socket %d: %s", fd,
-             strerror(errno));
+    reterr_diagnostic->line = reterr_diagnostic->column = 0;
+    snprintf(reterr_diagnostic->message, sizeof reterr_diagnostic->message,
+             "cannot listen on the inherited socket %d: %s", fd, strerror(errno));
     return HERD_E_ADDRESS;
 }
 
@@ -203,13 +203,13 @@ static bool bound_to(const struct herd_server *server, size_t i, struct sockaddr
     return getsockname(evconnlistener_get_fd(server->listeners[i]), (struct sockaddr *)ret_bound, ret_len) == 0;
 }
 
-int herd_listener_open(struct herd_server *server, struct herd_config_fault *reterr_fault)
+int herd_listener_open(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic)
 {
     int given = server->options.listen_fd;
-    server->accept_again = evtimer_new(server->base, herd_accept_again, server);
-    if (!server->accept_again)
-        return fail(server, server->config->servers[server->self].host, strerror(ENOMEM), reterr_fault);
-    int err = given ? open_given(server, given, reterr_fault) : open_addresses(server, reterr_fault);
+    server->accept_retry_event = evtimer_new(server->base, herd_accept_again, server);
+    if (!server->accept_retry_event)
+        return fail(server, server->config->servers[server->self].host, strerror(ENOMEM), reterr_diagnostic);
+    int err = given ? open_given(server, given, reterr_diagnostic) : open_addresses(server, reterr_diagnostic);
     if (err < 0)
         return err;
     server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -229,9 +229,9 @@ void herd_listener_close(struct herd_server *server)
     free(server->listeners);
     server->listeners = NULL;
     server->listener_count = 0;
-    if (server->accept_again)
-        event_free(server->accept_again);
-    server->accept_again = NULL;
+    if (server->accept_retry_event)
+        event_free(server->accept_retry_event);
+    server->accept_retry_event = NULL;
     if (server->reserve_fd >= 0)
         close(server->reserve_fd);
     server->reserve_fd = -1;

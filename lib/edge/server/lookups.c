@@ -7,12 +7,12 @@
 #include <stdlib.h>
 
 /* One question under way. */
-struct asking {
+struct lookup_call {
     struct herd_server *server;
     uint64_t ticket;
-    struct herd_places_ask *ask;
+    struct herd_places_request *request;
     bool answered;
-    bool asking; /* herd_places_ask is on the stack */
+    bool starting; /* herd_places_lookup is on the stack */
 };
 
 static const struct herd_span no_memory_json = {
@@ -35,7 +35,7 @@ static void pass_on(struct herd_server *server, struct herd_session *session, in
         herd_conn_resume(conn);
     }
     herd_server_effects(server);
-    herd_server_turn(server);
+    herd_server_schedule_flush(server);
 }
 
 static void answer(struct herd_server *server, uint64_t ticket, struct herd_span json)
@@ -43,7 +43,7 @@ static void answer(struct herd_server *server, uint64_t ticket, struct herd_span
     struct herd_session *session;
     struct herd_now now = herd_clock();
     server->out.len = 0;
-    herd_log_time(server->log, now.wall_ns);
+    herd_log_set_time(server->log, now.wall_ns);
     int err = herd_node_answer(server->node, ticket, json, now, &server->out, &session);
     pass_on(server, session, err);
 }
@@ -51,47 +51,47 @@ static void answer(struct herd_server *server, uint64_t ticket, struct herd_span
 static void on_answer(void *ctx, struct herd_span json, const char *origin)
 {
     (void)origin; /* logged where it is known how long it took */
-    struct asking *asking = ctx;
-    asking->answered = true;
-    answer(asking->server, asking->ticket, json);
-    if (!asking->asking)
-        free(asking);
+    struct lookup_call *call = ctx;
+    call->answered = true;
+    answer(call->server, call->ticket, json);
+    if (!call->starting)
+        free(call);
 }
 
-void herd_lookups_ask(struct herd_server *server, const struct herd_effect *effect)
+void herd_lookups_start(struct herd_server *server, const struct herd_effect *effect)
 {
     struct herd_places_question question = {0};
-    struct asking *asking = calloc(1, sizeof *asking);
+    struct lookup_call *call = calloc(1, sizeof *call);
     uint64_t ticket = effect->ticket;
-    if (!asking || herd_places_query_make_iso(&question, effect->place, effect->radius, effect->bound) < 0)
+    if (!call || herd_places_query_make_iso(&question, effect->position, effect->radius, effect->bound) < 0)
         goto out_of_memory;
-    asking->server = server;
-    asking->ticket = ticket;
-    asking->asking = true;
-    herd_ticket_user(server->node, ticket, asking);
-    if (herd_places_ask(server->places, &question.query, on_answer, asking, &asking->ask) < 0) {
+    call->server = server;
+    call->ticket = ticket;
+    call->starting = true;
+    herd_ticket_user(server->node, ticket, call);
+    if (herd_places_lookup(server->places, &question.query, on_answer, call, &call->request) < 0) {
         herd_ticket_user(server->node, ticket, NULL);
         goto out_of_memory;
     }
-    asking->asking = false;
-    if (asking->answered)
-        free(asking);
+    call->starting = false;
+    if (call->answered)
+        free(call);
     herd_places_query_fini(&question);
     return;
 
 out_of_memory:
-    free(asking);
+    free(call);
     herd_places_query_fini(&question);
     answer(server, ticket, no_memory_json);
 }
 
 void herd_lookups_cancel(const struct herd_effect *effect)
 {
-    struct asking *asking = effect->lookup_user;
-    if (!asking)
+    struct lookup_call *call = effect->lookup_user;
+    if (!call)
         return;
-    herd_places_cancel(asking->ask);
-    free(asking);
+    herd_places_cancel(call->request);
+    free(call);
 }
 
 void herd_lookups_command(struct herd_server *server, const struct herd_effect *effect)

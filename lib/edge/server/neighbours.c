@@ -186,7 +186,7 @@ size_t herd_neighbours_settle(struct herd_server *server, const struct herd_conf
         herd_dial_cancel(server->dials[i]);
         server->dials[i]->failures = 0;
         if (!herd_node_link(server->node, i))
-            herd_node_dial_later(server->node, i, herd_clock());
+            herd_node_dial_local_failure(server->node, i, herd_clock());
         log_neighbour(server, "neighbour_moved", is);
         changed++;
     }

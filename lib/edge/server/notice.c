@@ -49,7 +49,7 @@ void herd_notice_log(struct herd_server *server, const struct herd_effect *effec
 {
     struct herd_conn *conn = server->input_conn;
     struct herd_log_field fields[4] = {herd_log_span("detail", effect->detail)};
-    char address[HERD_WHO_MAX];
+    char address[HERD_LABEL_MAX];
     size_t n = 1;
     uint64_t count = 0;
     enum herd_log_level level = HERD_LOG_WARN;
@@ -75,7 +75,7 @@ void herd_notice_peer(struct herd_server *server, const struct herd_effect *effe
 {
     struct herd_dial *dial = server->dials[effect->peer];
     struct herd_log_field fields[4] = {herd_log_span("peer", effect->detail)};
-    char address[HERD_WHO_MAX];
+    char address[HERD_LABEL_MAX];
     size_t n = 1;
     if (!up && effect->text)
         fields[n++] = herd_log_text("why", effect->text);

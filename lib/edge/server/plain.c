@@ -82,10 +82,10 @@ void herd_plain_admit(struct herd_conn *conn)
 /* ---- for the log ---- */
 
 /* Each message is a connection: they are news only where each message is. */
-static void tell(struct herd_conn *conn, const char *event, const char *direction)
+static void notify_stopped(struct herd_conn *conn, const char *event, const char *direction)
 {
     struct herd_log *log = conn->server->log;
-    enum herd_log_level level = herd_log_traffic(log) ? HERD_LOG_INFO : HERD_LOG_DEBUG;
+    enum herd_log_level level = herd_log_traffic_enabled(log) ? HERD_LOG_INFO : HERD_LOG_DEBUG;
     int peer = conn->plain ? conn->peer : conn->plain_from;
     if (!herd_log_enabled(log, level))
         return;
@@ -97,18 +97,18 @@ static void tell(struct herd_conn *conn, const char *event, const char *directio
     herd_log_event(log, level, event, fields, 2);
 }
 
-void herd_plain_heard(struct herd_conn *conn)
+void herd_plain_received(struct herd_conn *conn)
 {
     if (!conn->plain_home || conn->gained || !conn->session || !herd_session_plain(conn->session))
         return;
     conn->gained = true;
-    tell(conn, "plain_connected", "in");
+    notify_stopped(conn, "plain_connected", "in");
 }
 
 void herd_plain_lost(struct herd_conn *conn)
 {
     if (conn->plain || conn->gained)
-        tell(conn, "plain_disconnected", conn->plain ? "out" : "in");
+        notify_stopped(conn, "plain_disconnected", conn->plain ? "out" : "in");
 }
 
 /* ---- connections to them ---- */
@@ -124,17 +124,17 @@ void herd_plain_opened(struct herd_conn *conn)
 {
     conn->plain = true;
     conn->server->plains[conn->peer].open++;
-    tell(conn, "plain_connected", "out");
+    notify_stopped(conn, "plain_connected", "out");
 }
 
-/* A machine that vanished takes nothing, and nobody says so: what its kernel did not acknowledge was not told. Our
- * end of the connection counts for a byte there too, and may be under way. */
-bool herd_plain_told(const struct herd_conn *conn)
+/* A peer that lost power sends no RST: data counts as delivered only when TCP acknowledged it. A FIN that was sent
+ * adds one to TIOCOUTQ until it is acknowledged. */
+bool herd_plain_delivered(const struct herd_conn *conn)
 {
-    return herd_transport_untaken(conn) <= (conn->lingering ? 1u : 0u);
+    return herd_transport_unacked(conn) <= (conn->lingering ? 1u : 0u);
 }
 
-void herd_plain_closed(struct herd_conn *conn, bool told)
+void herd_plain_closed(struct herd_conn *conn, bool delivered)
 {
     struct herd_server *server = conn->server;
     size_t peer = (size_t)conn->peer;
@@ -142,7 +142,7 @@ void herd_plain_closed(struct herd_conn *conn, bool told)
     plain->open--;
     if (server->freeing)
         return;
-    if (!told)
+    if (!delivered)
         herd_node_dial_failed(server->node, peer, herd_clock()); /* who knows what it has got */
     else if (plain->waiting)
         herd_dial_start(server, peer);
@@ -159,11 +159,11 @@ void herd_plain_event(evutil_socket_t fd, short what, void *arg)
     const struct timeval soon = {0, ASK_FAST_US}, late = {0, ASK_SLOW_US};
     bool young = false;
     struct herd_list *next;
-    herd_log_time(server->log, herd_clock().wall_ns);
+    herd_log_set_time(server->log, herd_clock().wall_ns);
     for (struct herd_list *at = server->plain_lingering.next; at != &server->plain_lingering; at = next) {
-        struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, unsent);
+        struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, deadline_link);
         next = at->next;
-        if (herd_plain_told(conn) || now_ns - conn->progress_ns >= stall_ns)
+        if (herd_plain_delivered(conn) || now_ns - conn->progress_ns >= stall_ns)
             herd_conn_close(conn, "lingered");
         else
             young |= now_ns - conn->progress_ns < ASK_FAST_FOR_NS;
@@ -174,7 +174,7 @@ void herd_plain_event(evutil_socket_t fd, short what, void *arg)
 
 void herd_plain_linger(struct herd_conn *conn)
 {
-    herd_list_append(&conn->server->plain_lingering, &conn->unsent);
+    herd_list_append(&conn->server->plain_lingering, &conn->deadline_link);
     herd_plain_ask(conn->server);
 }
 

@@ -64,10 +64,10 @@ static bool same_providers(const struct herd_config *a, const struct herd_config
     return true;
 }
 
-static int fail(struct herd_config_fault *reterr_fault, int err, const char *what, const char *name)
+static int fail(struct herd_diagnostic *reterr_diagnostic, int err, const char *what, const char *name)
 {
-    reterr_fault->line = reterr_fault->column = 0;
-    snprintf(reterr_fault->what, sizeof reterr_fault->what, "%s%s", what, name);
+    reterr_diagnostic->line = reterr_diagnostic->column = 0;
+    snprintf(reterr_diagnostic->message, sizeof reterr_diagnostic->message, "%s%s", what, name);
     return err;
 }
 
@@ -190,37 +190,37 @@ static void take_over(struct herd_server *server, const struct herd_config *conf
 }
 
 int herd_server_reload(struct herd_server *server, const struct herd_config *config,
-                       struct herd_config_fault *reterr_fault)
+                       struct herd_diagnostic *reterr_diagnostic)
 {
-    herd_log_time(server->log, herd_clock().wall_ns);
+    herd_log_set_time(server->log, herd_clock().wall_ns);
     herd_resolver_flush(server->resolver);
     if (server->journal) {
         herd_journal_look(server->journal);
-        herd_server_turn(server);
+        herd_server_schedule_flush(server);
     }
     if (server->stopping)
-        return fail(reterr_fault, HERD_E_STATE, "the server is stopping", "");
+        return fail(reterr_diagnostic, HERD_E_STATE, "the server is stopping", "");
     if (!config) {
         herd_places_reload(server->places);
         return 0;
     }
     int self = herd_config_find(config, herd_span_of(server->options.name));
     if (self < 0)
-        return fail(reterr_fault, self, "no such server in the configuration: ", server->options.name);
+        return fail(reterr_diagnostic, self, "no such server in the configuration: ", server->options.name);
     struct herd_places *places = NULL;
     struct herd_retired *retired = NULL;
     int err = 0;
     if (server->places_ours && !same_providers(server->config, config)) {
         retired = calloc(1, sizeof *retired);
-        err = retired ? herd_places_new(&places, server->base, config, server->log, reterr_fault)
-                      : fail(reterr_fault, HERD_E_NOMEM, herd_strerror(HERD_E_NOMEM), "");
+        err = retired ? herd_places_new(&places, server->base, config, server->log, reterr_diagnostic)
+                      : fail(reterr_diagnostic, HERD_E_NOMEM, herd_strerror(HERD_E_NOMEM), "");
         if (places)
             herd_places_set_resolver(places, server->resolver);
     }
     if (err >= 0) {
         err = herd_neighbours_change(server, config, (size_t)self);
         if (err < 0)
-            fail(reterr_fault, err, herd_strerror(err), "");
+            fail(reterr_diagnostic, err, herd_strerror(err), "");
     }
     if (err < 0) {
         herd_places_free(places);
@@ -233,6 +233,6 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
         take_over(server, config, (size_t)self);
     }
     herd_server_effects(server);
-    herd_server_turn(server);
+    herd_server_schedule_flush(server);
     return err;
 }

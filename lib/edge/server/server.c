@@ -17,7 +17,7 @@
 
 /* ---- effects ---- */
 
-static void tell_peer(struct herd_server *server, const struct herd_effect *effect, bool up)
+static void notify_peer(struct herd_server *server, const struct herd_effect *effect, bool up)
 {
     herd_notice_peer(server, effect, up);
     if (server->options.hooks.peer)
@@ -27,7 +27,7 @@ static void tell_peer(struct herd_server *server, const struct herd_effect *effe
 static void peer_up(struct herd_server *server, const struct herd_effect *effect)
 {
     if (herd_node_peer_plain(server->node, effect->peer)) {
-        tell_peer(server, effect, true); /* without a link */
+        notify_peer(server, effect, true); /* without a link */
         return;
     }
     if (!effect->session)
@@ -37,34 +37,34 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
     conn->link = true;
     if (conn->fd >= 0)
         herd_dial_tune(conn->fd);
-    if (conn->over) {
-        conn->over = false;
-        herd_list_remove(&conn->unsent);
+    if (conn->over_limit) {
+        conn->over_limit = false;
+        herd_list_remove(&conn->deadline_link);
     }
     if (conn->counted) {
         conn->counted = false; /* a neighbour is no client */
         server->client_count--;
-        herd_addresses_give(&server->addresses, conn->address);
+        herd_addresses_release(&server->addresses, conn->address);
         herd_listener_resume(server);
     }
     bool moved =
         server->links[effect->peer] != NULL; /* of two connections made at once this is the one that stays */
     server->links[effect->peer] = conn;
     if (!moved)
-        tell_peer(server, effect, true);
+        notify_peer(server, effect, true);
 }
 
 static void peer_down(struct herd_server *server, const struct herd_effect *effect)
 {
     if (!effect->session)
         server->links[effect->peer] = NULL;
-    tell_peer(server, effect, false);
+    notify_peer(server, effect, false);
 }
 
 static void carry_out(struct herd_server *server, const struct herd_effect *effect)
 {
     switch (effect->kind) {
-    case HERD_EFFECT_LOOKUP: herd_lookups_ask(server, effect); break;
+    case HERD_EFFECT_LOOKUP: herd_lookups_start(server, effect); break;
     case HERD_EFFECT_CANCEL: herd_lookups_cancel(effect); break;
     case HERD_EFFECT_COMMAND: herd_lookups_command(server, effect); break;
     case HERD_EFFECT_LINE_TIMEOUT: herd_conn_line_timeout(herd_session_user(effect->session)); break;
@@ -89,12 +89,12 @@ void herd_server_effects(struct herd_server *server)
     if (server->in_effects)
         return; /* the loop below, further out, takes the new ones too */
     server->in_effects = true;
-    while (herd_node_effect(server->node, &effect))
+    while (herd_node_next_effect(server->node, &effect))
         carry_out(server, &effect);
     server->in_effects = false;
 }
 
-void herd_server_turn(struct herd_server *server)
+void herd_server_schedule_flush(struct herd_server *server)
 {
     if (server->flush_active || server->freeing)
         return;
@@ -111,10 +111,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct herd_server *server = arg;
     struct herd_now now = herd_clock();
     server->tick_ns = INT64_MAX;
-    herd_log_time(server->log, now.wall_ns);
+    herd_log_set_time(server->log, now.wall_ns);
     herd_node_tick(server->node, now);
     herd_server_effects(server);
-    herd_server_turn(server);
+    herd_server_schedule_flush(server);
 }
 
 /* A connection that took no byte for too long, or has had its time to read our last words, is closed. What the
@@ -124,19 +124,19 @@ static void close_stalled(struct herd_server *server)
 {
     int64_t now_ns = herd_clock().steady_ns;
     int64_t stall_ns = server->limits->write_stall_ms * 1000000;
-    size_t untaken;
+    size_t unacked;
     struct herd_list *next;
-    for (struct herd_list *at = server->unsent.next; at != &server->unsent; at = next) {
-        struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, unsent);
+    for (struct herd_list *at = server->deadline_list.next; at != &server->deadline_list; at = next) {
+        struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, deadline_link);
         next = at->next;
-        if (conn->over) {
+        if (conn->over_limit) {
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "clients_max");
         } else if (conn->lingering) {
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "lingered");
-        } else if ((untaken = herd_transport_untaken(conn)) != conn->untaken_seen) {
-            conn->untaken_seen = untaken;
+        } else if ((unacked = herd_transport_unacked(conn)) != conn->unacked_seen) {
+            conn->unacked_seen = unacked;
             conn->progress_ns = now_ns;
         } else if (now_ns - conn->progress_ns >= stall_ns) {
             herd_conn_close(conn, "write_stall");
@@ -144,12 +144,12 @@ static void close_stalled(struct herd_server *server)
     }
 }
 
-static void on_second(evutil_socket_t fd, short what, void *arg)
+static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct herd_server *server = arg;
-    herd_log_time(server->log, herd_clock().wall_ns);
+    herd_log_set_time(server->log, herd_clock().wall_ns);
     close_stalled(server);
     herd_server_effects(server);
     herd_log_flush(server->log);
@@ -158,15 +158,16 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     herd_listener_resume(server);
     herd_plain_ask(server);
     herd_reload_housekeeping(server);
-    herd_server_turn(server);
+    herd_server_schedule_flush(server);
 }
 
 /* ---- life ---- */
 
-static int fault(struct herd_config_fault *reterr_fault, int err, const char *what, const char *name)
+static int fault(struct herd_diagnostic *reterr_diagnostic, int err, const char *what, const char *name)
 {
-    reterr_fault->line = reterr_fault->column = 0;
-    snprintf(reterr_fault->what, sizeof reterr_fault->what, "%s%s%s", what, name ? ": " : "", name ? name : "");
+    reterr_diagnostic->line = reterr_diagnostic->column = 0;
+    snprintf(reterr_diagnostic->message, sizeof reterr_diagnostic->message, "%s%s%s", what, name ? ": " : "",
+             name ? name : "");
     return err;
 }
 
@@ -187,7 +188,7 @@ void herd_server_node_limits(const struct herd_limits *l, struct herd_node_optio
     o->records_max = (size_t)l->records_max;
     o->records_bytes_max = l->records_bytes_max ? (uint64_t)l->records_bytes_max : UINT64_MAX;
     o->lookups_per_client_max = (size_t)l->lookups_per_client_max;
-    o->owed_max_bytes = (size_t)l->output_pause_bytes;
+    o->queued_reply_max_bytes = (size_t)l->output_pause_bytes;
     o->plain_lines_max = (size_t)l->plain_lines_max;
     o->client_idle_ns = ms_or_never(l->client_idle_ms);
     o->line_deadline_ns = ms_or_never(l->line_deadline_ms);
@@ -239,7 +240,7 @@ static void on_journal(evutil_socket_t fd, short what, void *arg)
     eventfd_t count;
     (void)what;
     (void)eventfd_read(fd, &count);
-    herd_server_turn(arg);
+    herd_server_schedule_flush(arg);
 }
 
 static int make_journal_event(struct herd_server *server)
@@ -251,7 +252,7 @@ static int make_journal_event(struct herd_server *server)
     return server->journal_event && event_add(server->journal_event, NULL) == 0 ? 0 : HERD_E_NOMEM;
 }
 
-static int open_journal(struct herd_server *server, struct herd_config_fault *reterr_fault)
+static int open_journal(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_buf path = {0};
     if (!server->config->journal)
@@ -267,8 +268,8 @@ static int open_journal(struct herd_server *server, struct herd_config_fault *re
         .wait_ns = ms(server->limits->journal_wait_ms),
         .notify_fd = &server->journal_fd,
     };
-    err = err < 0 ? fault(reterr_fault, err, herd_strerror(err), NULL)
-                  : herd_journal_open(&server->journal, &options, herd_clock(), reterr_fault);
+    err = err < 0 ? fault(reterr_diagnostic, err, herd_strerror(err), NULL)
+                  : herd_journal_open(&server->journal, &options, herd_clock(), reterr_diagnostic);
     herd_buf_fini(&path);
     return err;
 }
@@ -276,32 +277,32 @@ static int open_journal(struct herd_server *server, struct herd_config_fault *re
 static int make_events(struct herd_server *server)
 {
     server->flush_event = event_new(server->base, -1, 0, herd_flush_event, server);
-    server->again_event = evtimer_new(server->base, herd_flush_event, server);
+    server->next_turn_event = evtimer_new(server->base, herd_flush_event, server);
     server->tick_event = evtimer_new(server->base, on_tick, server);
     server->stop_event = evtimer_new(server->base, herd_stop_event, server);
     server->plain_event = evtimer_new(server->base, herd_plain_event, server);
-    server->second_event = event_new(server->base, -1, EV_PERSIST, on_second, server);
+    server->housekeeping_event = event_new(server->base, -1, EV_PERSIST, on_housekeeping, server);
     server->scratch = malloc(HERD_READ_FRONT + HERD_READ_BYTES);
-    if (!server->plain_event || !server->flush_event || !server->again_event || !server->tick_event ||
-        !server->stop_event || !server->second_event || !server->scratch ||
-        event_add(server->second_event, &(struct timeval){0, HOUSEKEEPING_US}) < 0)
+    if (!server->plain_event || !server->flush_event || !server->next_turn_event || !server->tick_event ||
+        !server->stop_event || !server->housekeeping_event || !server->scratch ||
+        event_add(server->housekeeping_event, &(struct timeval){0, HOUSEKEEPING_US}) < 0)
         return HERD_E_NOMEM;
     return 0;
 }
 
 int herd_server_new(struct herd_server **ret_server, struct event_base *base,
-                    const struct herd_server_options *options, struct herd_config_fault *reterr_fault)
+                    const struct herd_server_options *options, struct herd_diagnostic *reterr_diagnostic)
 {
-    if (!ret_server || !base || !options || !reterr_fault)
+    if (!ret_server || !base || !options || !reterr_diagnostic)
         return HERD_E_ARG;
     if (!options->config || !options->name)
-        return fault(reterr_fault, HERD_E_ARG, "a server needs a configuration and a name", NULL);
+        return fault(reterr_diagnostic, HERD_E_ARG, "a server needs a configuration and a name", NULL);
     int self = herd_config_find(options->config, herd_span_of(options->name));
     if (self < 0)
-        return fault(reterr_fault, self, "no such server in the configuration", options->name);
+        return fault(reterr_diagnostic, self, "no such server in the configuration", options->name);
     struct herd_server *server = calloc(1, sizeof *server);
     if (!server)
-        return fault(reterr_fault, HERD_E_NOMEM, herd_strerror(HERD_E_NOMEM), NULL);
+        return fault(reterr_diagnostic, HERD_E_NOMEM, herd_strerror(HERD_E_NOMEM), NULL);
     server->base = base;
     server->options = *options;
     server->config = options->config;
@@ -312,10 +313,10 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     server->reserve_fd = server->journal_fd = -1;
     server->tick_ns = INT64_MAX;
     herd_list_init(&server->conns);
-    herd_list_init(&server->unsent);
+    herd_list_init(&server->deadline_list);
     herd_list_init(&server->plain_lingering);
-    herd_list_init(&server->dead);
-    herd_log_time(server->log, herd_clock().wall_ns);
+    herd_list_init(&server->closed_conns);
+    herd_log_set_time(server->log, herd_clock().wall_ns);
 
     int err = keep_start(server);
     if (err >= 0)
@@ -325,18 +326,18 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     if (err >= 0)
         err = make_events(server);
     if (err < 0) {
-        fault(reterr_fault, err, herd_strerror(err), NULL);
+        fault(reterr_diagnostic, err, herd_strerror(err), NULL);
     } else {
         if (!server->places) {
-            err = herd_places_new(&server->places, base, server->config, server->log, reterr_fault);
+            err = herd_places_new(&server->places, base, server->config, server->log, reterr_diagnostic);
             server->places_ours = err >= 0;
             if (err >= 0)
                 herd_places_set_resolver(server->places, server->resolver);
         }
         if (err >= 0)
-            err = open_journal(server, reterr_fault);
+            err = open_journal(server, reterr_diagnostic);
         if (err >= 0 && !server->options.dont_listen)
-            err = herd_listener_open(server, reterr_fault);
+            err = herd_listener_open(server, reterr_diagnostic);
     }
     if (err < 0) {
         herd_server_free(server);
@@ -360,19 +361,19 @@ void herd_server_free(struct herd_server *server)
     if (!server)
         return;
     server->freeing = true;
-    if (server->journal && server->held.waiting.count + server->held.collecting.count > 0)
+    if (server->journal && server->batch.waiting.count + server->batch.collecting.count > 0)
         herd_journal_flush(server->journal, herd_clock(), server->limits->journal_wait_ms);
-    herd_held_release(server);
+    herd_batch_flush(server);
     herd_listener_close(server);
     for (size_t i = 0; i < server->dial_count; i++) {
         herd_dial_cancel(server->dials[i]);
         herd_plain_names_cancel(server, i);
     }
     while (!herd_list_empty(&server->conns))
-        herd_conn_close(HERD_ITEM(server->conns.next, struct herd_conn, all), NULL);
+        herd_conn_close(HERD_CONTAINER_OF(server->conns.next, struct herd_conn, all), NULL);
     if (server->node)
         herd_server_effects(server); /* look-ups are cancelled */
-    herd_conn_bury(server);
+    herd_conn_free_closed(server);
     herd_reload_fini(server);
     if (server->places_ours)
         herd_places_free(server->places);
@@ -380,8 +381,9 @@ void herd_server_free(struct herd_server *server)
     herd_journal_close(server->journal, herd_clock());
     herd_node_free(server->node);
     herd_resolver_release(server->resolver);
-    struct event *events[] = {server->flush_event,  server->again_event, server->tick_event,   server->stop_event,
-                              server->second_event, server->plain_event, server->journal_event};
+    struct event *events[] = {server->flush_event,  server->next_turn_event,    server->tick_event,
+                              server->stop_event,   server->housekeeping_event, server->plain_event,
+                              server->journal_event};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);
@@ -389,7 +391,7 @@ void herd_server_free(struct herd_server *server)
         close(server->journal_fd);
     herd_log_flush(server->log);
     herd_addresses_fini(&server->addresses);
-    herd_held_fini(&server->held);
+    herd_batch_fini(&server->batch);
     herd_buf_fini(&server->out);
     free(server->scratch);
     herd_neighbours_fini(server);

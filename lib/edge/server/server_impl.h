@@ -11,8 +11,8 @@
  *     neighbours.c who they are, as the configuration says and says anew
  *     reload.c     another configuration while running
  *     dial.c       connecting to neighbours
- *     held.c       bytes that wait for the end of a turn
- *     flush.c      the end of a turn: what is held, what links have to say, watchers, timers
+ *     batch.c      output batched until the end of a loop iteration
+ *     flush.c      the end of a loop iteration: batched output, links, watchers, timers
  *     plain.c      neighbours that speak the class protocol
  *     plain_names.c  addresses of those given by name
  *     lookups.c    from WHATSAT to places and back
@@ -41,7 +41,7 @@
 #define HERD_READ_BYTES 65536
 /* An unfinished line up to this long is copied in front of the next read; longer ones are read behind. */
 #define HERD_READ_FRONT 4096
-#define HERD_WHO_MAX    80
+#define HERD_LABEL_MAX  80
 /* So many different warnings are counted apart, of a neighbour and of all strangers; further ones together. */
 #define HERD_DAMPED_PEER      4
 #define HERD_DAMPED_STRANGERS 32
@@ -50,16 +50,16 @@ struct herd_conn {
     struct herd_server *server;
     struct herd_session *session; /* NULL once the protocol is done with it */
     struct herd_list all;
-    struct herd_list unsent; /* in the server's list while bytes wait to be sent */
-    struct event read_event; /* sockets of our own: */
-    int fd;                  /* -1: a bufferevent */
+    struct herd_list deadline_link; /* in the server's list while bytes wait to be sent */
+    struct event read_event;        /* sockets of our own: */
+    int fd;                         /* -1: a bufferevent */
     struct event *write_event;
-    size_t held;             /* how many bytes wait for the end of the turn, or for the journal */
+    size_t batched_bytes;    /* how many bytes wait for the end of the turn, or for the journal */
     struct evbuffer *queue;  /* bytes the kernel did not take; made when first needed */
     struct herd_buf rest;    /* bytes not used up yet: the beginning of a line, or a paused client's */
     struct bufferevent *bev; /* handed to us: */
     uint64_t address[2];     /* key in the table of addresses; zero for none */
-    size_t untaken_seen;     /* how many bytes waited, here and in the kernel, when we looked last */
+    size_t unacked_seen;     /* how many bytes waited, here and in the kernel, when we looked last */
     int64_t progress_ns; /* when bytes last left while some waited; while lingering: the deadline, or, to a plain
                                 neighbour, since when */
     int peer;            /* the neighbour this is dialled to, or -1 */
@@ -71,22 +71,22 @@ struct herd_conn {
     bool refused;        /* dialled, and the log knows why there is no link */
     bool answered;       /* something was said on it */
     bool eof;            /* the other side sends no more */
-    bool paused;         /* commands wait for a look-up, or replies for room */
+    bool blocked;        /* commands wait for a look-up, or replies for room */
     bool closing;        /* the protocol is done; bytes may still be unsent */
     bool lingering;      /* all is sent; waiting for the other side to have read it */
     bool counted;        /* is one of clients_max */
-    bool over;           /* beyond clients_max: has until progress_ns to prove a neighbour */
+    bool over_limit;     /* beyond clients_max: has until progress_ns to prove a neighbour */
     bool busy;           /* its input is being taken right now */
-    bool again;          /* resumed meanwhile */
-    bool closed;         /* waits in `dead` until the end of the turn */
+    bool resume_pending; /* resumed meanwhile */
+    bool closed;         /* waits in `closed_conns` for the end of the loop iteration */
     uint16_t port;       /* of the other side, for the log */
     uint8_t label_len;   /* what the log calls it, made when first needed; 0: not made */
-    char label[HERD_WHO_MAX];
+    char label[HERD_LABEL_MAX];
 };
 
 /* What connections send later: bytes of this one, then of that one. */
-struct herd_held_list {
-    struct herd_held_part {
+struct herd_batch_list {
+    struct herd_batch_part {
         struct herd_conn *conn; /* NULL: closed meanwhile */
         size_t len;
     } * parts;
@@ -94,9 +94,9 @@ struct herd_held_list {
     struct herd_buf bytes; /* of all parts, one behind the other */
 };
 
-struct herd_held {
-    struct herd_held_list collecting; /* until the end of the turn */
-    struct herd_held_list waiting;    /* until the journal has `ticket` */
+struct herd_batch {
+    struct herd_batch_list collecting; /* until the end of the turn */
+    struct herd_batch_list waiting;    /* until the journal has `ticket` */
     uint64_t ticket;
 };
 
@@ -159,9 +159,9 @@ struct herd_server {
     struct herd_plain *plains;        /* likewise */
     struct herd_list plain_lingering; /* connections to them on which all is said, by `unsent` */
     struct event *plain_event;
-    struct herd_list conns, unsent;
-    struct herd_list dead; /* closed connections, freed when no callback can be on the stack */
-    struct herd_held held;
+    struct herd_list conns, deadline_list;
+    struct herd_list closed_conns; /* freed when no callback can be on the stack */
+    struct herd_batch batch;
     struct herd_watch *watch;
     struct herd_journal *journal; /* NULL: none */
     int journal_fd;               /* an eventfd: its thread is done; -1: none */
@@ -171,17 +171,17 @@ struct herd_server {
     struct herd_addresses addresses;
     struct evconnlistener **listeners; /* one an address */
     size_t listener_count;
-    struct event *accept_again;
+    struct event *accept_retry_event;
     int reserve_fd;
     uint16_t port;
     int64_t plain_names_due_ns;     /* when names of plain neighbours are looked up next */
     struct herd_resolver *resolver; /* shared with the places that are ours */
     struct herd_conn *input_conn;   /* whose bytes the session takes right now: effects are about it */
     struct herd_damped refusals[HERD_DAMPED_STRANGERS];
-    struct event *flush_event, *again_event, *tick_event, *second_event, *stop_event;
+    struct event *flush_event, *next_turn_event, *tick_event, *housekeeping_event, *stop_event;
     int64_t tick_ns; /* when tick_event is due; INT64_MAX: not armed */
     bool flush_active;
-    bool stopping, stopped_told;
+    bool stopping, stopped_notified;
     int64_t stop_until_ns; /* when its patience ends */
     bool freeing;
     struct herd_buf out;    /* replies of the call under way */
@@ -193,7 +193,7 @@ struct herd_server {
 /* Carries out what the node wants; call after every call on the node. */
 void herd_server_effects(struct herd_server *server);
 /* Makes sure links are filled before the loop sleeps, and the clock is watched. */
-void herd_server_turn(struct herd_server *server);
+void herd_server_schedule_flush(struct herd_server *server);
 
 /* The options that come from limits; the others are left alone. */
 void herd_server_node_limits(const struct herd_limits *limits, struct herd_node_options *ret_options);
@@ -220,18 +220,18 @@ void herd_reload_housekeeping(struct herd_server *server);
 void herd_reload_fini(struct herd_server *server);
 
 /* ---- lookups.c ---- */
-void herd_lookups_ask(struct herd_server *server, const struct herd_effect *effect);
+void herd_lookups_start(struct herd_server *server, const struct herd_effect *effect);
 void herd_lookups_cancel(const struct herd_effect *effect);
 /* Lets the program answer what the protocol does not know. */
 void herd_lookups_command(struct herd_server *server, const struct herd_effect *effect);
 
 /* ---- stop.c ---- */
-/* Whether nothing is owed to anybody any more: then it closes links and says so. */
+/* If every reply and update was delivered: closes links and calls hooks.stopped. */
 void herd_stop_check(struct herd_server *server);
 void herd_stop_event(evutil_socket_t fd, short what, void *arg);
 
 /* ---- flush.c ---- */
-/* The end of a turn: links are filled, watchers told, the dead buried, timers set. */
+/* The end of a loop iteration: links are filled, watchers notified, closed connections freed, timers set. */
 void herd_flush_event(evutil_socket_t fd, short what, void *arg);
 
 /* ---- conn.c ---- */
@@ -245,7 +245,7 @@ void herd_conn_close(struct herd_conn *conn, const char *why);
 /* The protocol is done: send what is unsent, let the other side read it, then close. */
 void herd_conn_finish(struct herd_conn *conn, const char *why);
 /* Frees what was closed. */
-void herd_conn_bury(struct herd_server *server);
+void herd_conn_free_closed(struct herd_server *server);
 /* Bytes from the transport. Returns how many are used up; look at `closed` afterwards. */
 size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes);
 /* A line lacks its LF for a while: the session may take it as it is. */
@@ -264,25 +264,25 @@ void herd_conn_end(struct herd_conn *conn);
 /* What held its commands up may be gone: they go on. */
 void herd_conn_resume(struct herd_conn *conn);
 /* Writes the other side's address and port to `text`; "local:0" for what is no IP address. */
-struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_WHO_MAX]);
+struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_LABEL_MAX]);
 /* "client=127.0.0.1:5000" or "peer=Jaquez", for the log; borrowed until the connection is closed. */
-struct herd_span herd_conn_who(struct herd_conn *conn);
+struct herd_span herd_conn_label(struct herd_conn *conn);
 /* It turned out to be this neighbour. */
 void herd_conn_set_peer(struct herd_conn *conn, size_t peer);
 
 /* ---- the transports ---- */
 int herd_socket_attach(struct herd_conn *conn, int fd);
 void herd_socket_close(struct herd_conn *conn);
-void herd_socket_again(struct herd_conn *conn);
+void herd_socket_redeliver(struct herd_conn *conn);
 void herd_socket_use(struct herd_conn *conn, size_t used);
 void herd_socket_read(struct herd_conn *conn, bool enable);
 int herd_socket_send(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_socket_unsent(const struct herd_conn *conn);
 /* What the kernel took and the other side's has not. */
-size_t herd_socket_untaken(const struct herd_conn *conn);
+size_t herd_socket_unacked(const struct herd_conn *conn);
 void herd_socket_shutdown(struct herd_conn *conn);
 int herd_bev_attach(struct herd_conn *conn, struct bufferevent *bev);
-void herd_bev_again(struct herd_conn *conn);
+void herd_bev_redeliver(struct herd_conn *conn);
 void herd_transport_close(struct herd_conn *conn);
 /* Takes all bytes: sends them or keeps them. HERD_E_NOMEM, HERD_E_IO: the connection is of no more use. */
 int herd_transport_send(struct herd_conn *conn, struct herd_span bytes);
@@ -294,31 +294,31 @@ void herd_transport_read(struct herd_conn *conn, bool enable);
 struct herd_span herd_transport_kept(struct herd_conn *conn);
 void herd_transport_use(struct herd_conn *conn, size_t used);
 /* Gives bytes that are kept to the session once more. */
-void herd_transport_again(struct herd_conn *conn);
+void herd_transport_redeliver(struct herd_conn *conn);
 /* How much the other side has not got, unsent or under way: until it is none closing may lose it, for a byte
  * from there that finds the connection gone makes the kernel forget the rest. */
-size_t herd_transport_untaken(const struct herd_conn *conn);
+size_t herd_transport_unacked(const struct herd_conn *conn);
 /* Tells the other side that nothing more comes. */
 void herd_transport_shutdown(struct herd_conn *conn);
 
-/* ---- held.c ---- */
+/* ---- batch.c ---- */
 /* Whether so many bytes should wait for the end of the turn. With a journal all bytes to clients must: see
- * herd_held_must. */
-bool herd_held_wants(const struct herd_conn *conn, size_t len);
+ * herd_batch_required. */
+bool herd_batch_wanted(const struct herd_conn *conn, size_t len);
 /* Whether bytes may acknowledge what the journal has not, so that sending them at once is out of the question. */
-bool herd_held_must(const struct herd_conn *conn);
+bool herd_batch_required(const struct herd_conn *conn);
 /* Keeps bytes until then; what is sent on this connection meanwhile has to follow them. HERD_E_NOMEM. */
-int herd_held_add(struct herd_conn *conn, struct herd_span bytes);
-void herd_held_drop(struct herd_conn *conn);
+int herd_batch_add(struct herd_conn *conn, struct herd_span bytes);
+void herd_batch_drop(struct herd_conn *conn);
 /* Sends all that is held, if the journal has what it acknowledges; the other one only if it is much. Commands that
  * waited for room go on. */
-void herd_held_check(struct herd_server *server);
-void herd_held_release(struct herd_server *server);
-void herd_held_fini(struct herd_held *held);
+void herd_batch_flush_full(struct herd_server *server);
+void herd_batch_flush(struct herd_server *server);
+void herd_batch_fini(struct herd_batch *batch);
 
 /* ---- listener.c ---- */
 /* Listens on every address of `listen`, or of the host, or on the socket given. HERD_E_ADDRESS, HERD_E_NOMEM. */
-int herd_listener_open(struct herd_server *server, struct herd_config_fault *reterr_fault);
+int herd_listener_open(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic);
 void herd_listener_close(struct herd_server *server);
 /* Where a server of a configuration listens, as text: "*", or hosts with a comma between; owned. NULL: no memory. */
 char *herd_listener_where(const struct herd_config_server *self);
@@ -329,7 +329,7 @@ void herd_listener_resume(struct herd_server *server);
 /* ---- accept.c ---- */
 /* Serves what comes in on a listening socket, which is non-blocking and the listener's on success. NULL, errno. */
 struct evconnlistener *herd_accept_new(struct herd_server *server, int fd);
-/* Of the timer `accept_again`. */
+/* Of the timer `accept_retry_event`. */
 void herd_accept_again(evutil_socket_t fd, short what, void *arg);
 void herd_listener_refused(struct herd_server *server, const char *why);
 
@@ -347,15 +347,15 @@ void herd_plain_admit(struct herd_conn *conn);
 bool herd_plain_may_dial(struct herd_server *server, size_t peer);
 void herd_plain_opened(struct herd_conn *conn);
 /* Whether the neighbour has all that was said on a connection of ours. */
-bool herd_plain_told(const struct herd_conn *conn);
-void herd_plain_closed(struct herd_conn *conn, bool told);
+bool herd_plain_delivered(const struct herd_conn *conn);
+void herd_plain_closed(struct herd_conn *conn, bool delivered);
 /* All is said to a plain neighbour: the connection closes as soon as its kernel has it. */
 void herd_plain_linger(struct herd_conn *conn);
 /* Sees to it that this is looked after. */
 void herd_plain_ask(struct herd_server *server);
 void herd_plain_event(evutil_socket_t fd, short what, void *arg);
 /* For the log: whether a connection of theirs to us turned out to be one, and that one is gone. */
-void herd_plain_heard(struct herd_conn *conn);
+void herd_plain_received(struct herd_conn *conn);
 void herd_plain_lost(struct herd_conn *conn);
 
 /* ---- plain_names.c ---- */
@@ -379,8 +379,8 @@ void herd_notice_peer(struct herd_server *server, const struct herd_effect *effe
 
 /* ---- addresses.c ---- */
 /* HERD_E_LIMIT: it has `max` already (0: no bound). HERD_E_NOMEM. */
-int herd_addresses_take(struct herd_addresses *addresses, const uint64_t address[2], int64_t max);
-void herd_addresses_give(struct herd_addresses *addresses, const uint64_t address[2]);
+int herd_addresses_acquire(struct herd_addresses *addresses, const uint64_t address[2], int64_t max);
+void herd_addresses_release(struct herd_addresses *addresses, const uint64_t address[2]);
 void herd_addresses_fini(struct herd_addresses *addresses);
 
 #endif

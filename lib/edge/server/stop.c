@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Ending gracefully: nobody new, what was asked is answered, what is known is passed on. */
+/* Graceful stop: closes the listener, finishes pending requests, flushes links, closes them and calls
+ * hooks.stopped; at the time-out it closes everything. */
 #include "server_impl.h"
 
 #define TAKEN_POLL_US 10000
 /* Patience may have ended over a client: a journal that is even has this moment all the same. */
 #define JOURNAL_MS 500
 
-void herd_server_stop(struct herd_server *server, int64_t patience_ms)
+void herd_server_stop(struct herd_server *server, int64_t timeout_ms)
 {
     if (server->stopping)
         return;
     server->stopping = true;
     struct herd_now now = herd_clock();
-    server->stop_until_ns = now.steady_ns + patience_ms * 1000000;
-    herd_log_time(server->log, now.wall_ns);
+    server->stop_until_ns = now.steady_ns + timeout_ms * 1000000;
+    herd_log_set_time(server->log, now.wall_ns);
     herd_log_event(server->log, HERD_LOG_INFO, "stopping", NULL, 0);
     herd_listener_close(server);
     for (size_t i = 0; i < herd_node_peer_count(server->node); i++)
@@ -23,15 +24,15 @@ void herd_server_stop(struct herd_server *server, int64_t patience_ms)
     /* One that has commands waiting ends when these are answered: see herd_conn_resume. */
     struct herd_list *next;
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = next) {
-        struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, all);
+        struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, all);
         next = at->next;
-        if (conn->session && !conn->link && !conn->paused)
+        if (conn->session && !conn->link && !conn->blocked)
             herd_conn_end(conn);
     }
-    struct timeval patience = {patience_ms / 1000, patience_ms % 1000 * 1000};
-    if (evtimer_add(server->stop_event, &patience) < 0)
+    struct timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    if (evtimer_add(server->stop_event, &timeout) < 0)
         herd_stop_event(-1, 0, server);
-    herd_server_turn(server);
+    herd_server_schedule_flush(server);
 }
 
 static void flush_journal(struct herd_server *server)
@@ -43,11 +44,11 @@ static void flush_journal(struct herd_server *server)
     herd_journal_flush(server->journal, now, left_ms);
 }
 
-static void tell(struct herd_server *server)
+static void notify_stopped(struct herd_server *server)
 {
-    if (server->stopped_told)
+    if (server->stopped_notified)
         return;
-    server->stopped_told = true;
+    server->stopped_notified = true;
     evtimer_del(server->stop_event);
     if (server->journal)
         flush_journal(server);
@@ -60,15 +61,15 @@ static void tell(struct herd_server *server)
 static void close_all(struct herd_server *server)
 {
     while (!herd_list_empty(&server->conns))
-        herd_conn_close(HERD_ITEM(server->conns.next, struct herd_conn, all), NULL);
+        herd_conn_close(HERD_CONTAINER_OF(server->conns.next, struct herd_conn, all), NULL);
 }
 
 /* A link is when it has nothing to say, a client when its side has all that we said. */
 static bool settled(const struct herd_conn *conn)
 {
     if (!conn->link)
-        return conn->lingering && herd_transport_untaken(conn) == 0;
-    return herd_transport_unsent(conn) == 0 && !(conn->session && herd_session_wants(conn->session));
+        return conn->lingering && herd_transport_unacked(conn) == 0;
+    return herd_transport_unsent(conn) == 0 && !(conn->session && herd_session_want_write(conn->session));
 }
 
 /* Clients first: what they still say is passed on. Then each neighbour hears that nothing more comes, and
@@ -76,27 +77,27 @@ static bool settled(const struct herd_conn *conn)
 void herd_stop_check(struct herd_server *server)
 {
     struct herd_list *next;
-    if (herd_node_owes(server->node))
+    if (herd_node_plain_pending(server->node))
         return; /* messages to plain neighbours are on their way, or patience ends */
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = at->next) {
-        const struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, all);
+        const struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, all);
         if (settled(conn))
             continue;
         if (conn->lingering) /* nobody tells us when it is taken */
-            event_add(server->again_event, &(struct timeval){0, TAKEN_POLL_US});
+            event_add(server->next_turn_event, &(struct timeval){0, TAKEN_POLL_US});
         return;
     }
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = next) {
-        struct herd_conn *conn = HERD_ITEM(at, struct herd_conn, all);
+        struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, all);
         next = at->next;
         if (conn->link)
             herd_conn_finish(conn, NULL);
     }
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = at->next)
-        if (HERD_ITEM(at, struct herd_conn, all)->link)
+        if (HERD_CONTAINER_OF(at, struct herd_conn, all)->link)
             return;
     close_all(server);
-    tell(server);
+    notify_stopped(server);
 }
 
 void herd_stop_event(evutil_socket_t fd, short what, void *arg)
@@ -104,5 +105,5 @@ void herd_stop_event(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     close_all(arg);
-    tell(arg);
+    notify_stopped(arg);
 }

@@ -16,7 +16,7 @@ static bool is_bare_socket(struct bufferevent *bev)
 
 void herd_transport_close(struct herd_conn *conn)
 {
-    herd_held_drop(conn);
+    herd_batch_drop(conn);
     if (conn->bev) {
         /* Callbacks of this bufferevent may be on the stack: libevent keeps it alive until they return. */
         bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
@@ -27,12 +27,12 @@ void herd_transport_close(struct herd_conn *conn)
     }
 }
 
-void herd_transport_again(struct herd_conn *conn)
+void herd_transport_redeliver(struct herd_conn *conn)
 {
     if (!conn->bev)
-        herd_socket_again(conn);
+        herd_socket_redeliver(conn);
     else if (conn->eof || evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
-        herd_bev_again(conn);
+        herd_bev_redeliver(conn);
 }
 
 struct herd_span herd_transport_kept(struct herd_conn *conn)
@@ -76,18 +76,18 @@ int herd_transport_send_now(struct herd_conn *conn, struct herd_span bytes)
 
 int herd_transport_send(struct herd_conn *conn, struct herd_span bytes)
 {
-    return conn->held > 0 ? herd_held_add(conn, bytes) : herd_transport_send_now(conn, bytes);
+    return conn->batched_bytes > 0 ? herd_batch_add(conn, bytes) : herd_transport_send_now(conn, bytes);
 }
 
 size_t herd_transport_unsent(const struct herd_conn *conn)
 {
-    return conn->held +
+    return conn->batched_bytes +
            (conn->bev ? evbuffer_get_length(bufferevent_get_output(conn->bev)) : herd_socket_unsent(conn));
 }
 
-size_t herd_transport_untaken(const struct herd_conn *conn)
+size_t herd_transport_unacked(const struct herd_conn *conn)
 {
-    return herd_transport_unsent(conn) + (conn->bev ? 0 : herd_socket_untaken(conn));
+    return herd_transport_unsent(conn) + (conn->bev ? 0 : herd_socket_unacked(conn));
 }
 
 void herd_transport_shutdown(struct herd_conn *conn)

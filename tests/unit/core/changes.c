@@ -18,26 +18,26 @@ static void test_keeps_place_in_the_queue(void **state)
 {
     (void)state;
     struct herd_changes changes;
-    struct herd_reader reader;
+    struct herd_subscriber subscriber;
     open_changes(&changes, 16);
-    assert_int_equal(herd_changes_join(&changes, &reader), 0);
+    assert_int_equal(herd_changes_subscribe(&changes, &subscriber), 0);
     static const uint32_t noted[] = {7, 2, 9, 2, 4, 7, 7};
     static const uint32_t expected[] = {7, 2, 9, 4};
     for (size_t i = 0; i < 7; i++)
-        herd_changes_note(&changes, noted[i], NULL);
-    assert_int_equal(reader.pending, 4);
+        herd_changes_publish(&changes, noted[i], NULL);
+    assert_int_equal(subscriber.pending, 4);
     for (size_t i = 0; i < 4; i++)
-        assert_int_equal(herd_reader_take(&changes, &reader), expected[i]);
-    assert_int_equal(herd_reader_take(&changes, &reader), HERD_NO_SLOT);
+        assert_int_equal(herd_subscriber_next(&changes, &subscriber), expected[i]);
+    assert_int_equal(herd_subscriber_next(&changes, &subscriber), HERD_NO_SLOT);
     /* taken, then changed again: at the end of the queue */
-    herd_changes_note(&changes, 1, NULL);
-    herd_changes_note(&changes, 2, NULL);
-    assert_int_equal(herd_reader_take(&changes, &reader), 1);
-    herd_changes_note(&changes, 1, NULL);
-    assert_int_equal(herd_reader_take(&changes, &reader), 2);
-    assert_int_equal(herd_reader_take(&changes, &reader), 1);
-    assert_int_equal(herd_reader_take(&changes, &reader), HERD_NO_SLOT);
-    herd_changes_leave(&changes, &reader);
+    herd_changes_publish(&changes, 1, NULL);
+    herd_changes_publish(&changes, 2, NULL);
+    assert_int_equal(herd_subscriber_next(&changes, &subscriber), 1);
+    herd_changes_publish(&changes, 1, NULL);
+    assert_int_equal(herd_subscriber_next(&changes, &subscriber), 2);
+    assert_int_equal(herd_subscriber_next(&changes, &subscriber), 1);
+    assert_int_equal(herd_subscriber_next(&changes, &subscriber), HERD_NO_SLOT);
+    herd_changes_unsubscribe(&changes, &subscriber);
     herd_changes_fini(&changes);
 }
 
@@ -45,30 +45,30 @@ static void test_except_and_joining_late(void **state)
 {
     (void)state;
     struct herd_changes changes;
-    struct herd_reader a, b, c;
+    struct herd_subscriber a, b, c;
     open_changes(&changes, 16);
-    herd_changes_note(&changes, 1, NULL); /* nobody reads: not even written */
+    herd_changes_publish(&changes, 1, NULL); /* nobody reads: not even written */
     assert_int_equal(changes.next, 0);
-    herd_changes_join(&changes, &a);
-    herd_changes_join(&changes, &b);
-    herd_changes_note(&changes, 2, &a);
-    herd_changes_join(&changes, &c);
-    herd_changes_note(&changes, 3, &b);
-    assert_int_equal(herd_reader_take(&changes, &a), 3);
-    assert_int_equal(herd_reader_take(&changes, &a), HERD_NO_SLOT);
-    assert_int_equal(herd_reader_take(&changes, &b), 2);
-    assert_int_equal(herd_reader_take(&changes, &b), HERD_NO_SLOT);
-    assert_int_equal(herd_reader_take(&changes, &c), 3);
-    assert_int_equal(herd_reader_take(&changes, &c), HERD_NO_SLOT);
-    herd_changes_leave(&changes, &b);
-    herd_changes_note(&changes, 4, NULL);
-    assert_int_equal(herd_reader_take(&changes, &c), 4);
-    assert_int_equal(herd_reader_take(&changes, &a), 4);
-    herd_changes_leave(&changes, &a);
-    herd_changes_leave(&changes, &a);
-    herd_changes_leave(&changes, &c);
-    struct herd_reader never = {0};
-    herd_changes_leave(&changes, &never);
+    herd_changes_subscribe(&changes, &a);
+    herd_changes_subscribe(&changes, &b);
+    herd_changes_publish(&changes, 2, &a);
+    herd_changes_subscribe(&changes, &c);
+    herd_changes_publish(&changes, 3, &b);
+    assert_int_equal(herd_subscriber_next(&changes, &a), 3);
+    assert_int_equal(herd_subscriber_next(&changes, &a), HERD_NO_SLOT);
+    assert_int_equal(herd_subscriber_next(&changes, &b), 2);
+    assert_int_equal(herd_subscriber_next(&changes, &b), HERD_NO_SLOT);
+    assert_int_equal(herd_subscriber_next(&changes, &c), 3);
+    assert_int_equal(herd_subscriber_next(&changes, &c), HERD_NO_SLOT);
+    herd_changes_unsubscribe(&changes, &b);
+    herd_changes_publish(&changes, 4, NULL);
+    assert_int_equal(herd_subscriber_next(&changes, &c), 4);
+    assert_int_equal(herd_subscriber_next(&changes, &a), 4);
+    herd_changes_unsubscribe(&changes, &a);
+    herd_changes_unsubscribe(&changes, &a);
+    herd_changes_unsubscribe(&changes, &c);
+    struct herd_subscriber never = {0};
+    herd_changes_unsubscribe(&changes, &never);
     herd_changes_fini(&changes);
 }
 
@@ -78,16 +78,16 @@ static void test_shares(void **state)
 {
     (void)state;
     struct herd_changes changes;
-    struct herd_reader reader;
+    struct herd_subscriber subscriber;
     open_changes(&changes, 1024);
-    herd_changes_join(&changes, &reader);
+    herd_changes_subscribe(&changes, &subscriber);
     for (uint32_t slot = 0; slot < 100; slot++)
-        herd_reader_mark(&changes, &reader, 500 + slot);
+        herd_subscriber_mark_dirty(&changes, &subscriber, 500 + slot);
     for (uint32_t slot = 0; slot < 300; slot++)
-        herd_changes_note(&changes, slot, NULL);
+        herd_changes_publish(&changes, slot, NULL);
     size_t live = 0, swept = 0;
     for (int i = 0; i < 80; i++) {
-        uint32_t slot = herd_reader_take(&changes, &reader);
+        uint32_t slot = herd_subscriber_next(&changes, &subscriber);
         live += slot < 300;
         swept += slot >= 500 && slot < 600;
     }
@@ -95,12 +95,12 @@ static void test_shares(void **state)
     /* the sweep meets low slots first, wherever they come from; the ring gets its three of four */
     assert_true(live >= 60);
     bool seen[600] = {false};
-    for (uint32_t slot; (slot = herd_reader_take(&changes, &reader)) != HERD_NO_SLOT; live++) {
+    for (uint32_t slot; (slot = herd_subscriber_next(&changes, &subscriber)) != HERD_NO_SLOT; live++) {
         assert_false(seen[slot]);
         seen[slot] = true;
     }
     assert_int_equal(live + swept, 400);
-    herd_changes_leave(&changes, &reader);
+    herd_changes_unsubscribe(&changes, &subscriber);
     herd_changes_fini(&changes);
 }
 
@@ -109,25 +109,25 @@ static void test_news_go_before_a_sweep(void **state)
 {
     (void)state;
     struct herd_changes changes;
-    struct herd_reader reader;
+    struct herd_subscriber subscriber;
     open_changes(&changes, 1024);
-    herd_changes_join(&changes, &reader);
-    herd_reader_mark_all(&changes, &reader, 1024);
+    herd_changes_subscribe(&changes, &subscriber);
+    herd_subscriber_mark_all_dirty(&changes, &subscriber, 1024);
     for (uint32_t round = 0; round < 8; round++) {
         uint32_t slot = 1000 - round, takes = 0;
-        herd_changes_note(&changes, slot, NULL);
-        herd_changes_note(&changes, slot, NULL); /* twice is once */
-        while (herd_reader_take(&changes, &reader) != slot)
+        herd_changes_publish(&changes, slot, NULL);
+        herd_changes_publish(&changes, slot, NULL); /* twice is once */
+        while (herd_subscriber_next(&changes, &subscriber) != slot)
             takes++;
         assert_true(takes < 4);
     }
     bool seen[1024] = {false};
-    for (uint32_t slot; (slot = herd_reader_take(&changes, &reader)) != HERD_NO_SLOT;) {
+    for (uint32_t slot; (slot = herd_subscriber_next(&changes, &subscriber)) != HERD_NO_SLOT;) {
         assert_false(seen[slot] || (slot > 992 && slot <= 1000));
         seen[slot] = true;
     }
-    assert_int_equal(reader.pending, 0);
-    herd_changes_leave(&changes, &reader);
+    assert_int_equal(subscriber.pending, 0);
+    herd_changes_unsubscribe(&changes, &subscriber);
     herd_changes_fini(&changes);
 }
 
@@ -137,22 +137,22 @@ static void test_mark_all(void **state)
     static const uint32_t sizes[] = {0, 1, 63, 64, 65, 1000, 1024};
     for (size_t i = 0; i < 7; i++) {
         struct herd_changes changes;
-        struct herd_reader reader;
+        struct herd_subscriber subscriber;
         open_changes(&changes, 16);
-        herd_changes_join(&changes, &reader);
+        herd_changes_subscribe(&changes, &subscriber);
         for (uint32_t slot = 0; slot < sizes[i]; slot += 3)
-            herd_changes_note(&changes, slot, NULL);
-        herd_reader_mark_all(&changes, &reader, sizes[i]);
-        assert_int_equal(reader.pending, sizes[i]);
+            herd_changes_publish(&changes, slot, NULL);
+        herd_subscriber_mark_all_dirty(&changes, &subscriber, sizes[i]);
+        assert_int_equal(subscriber.pending, sizes[i]);
         bool seen[1024] = {false};
         for (uint32_t n = 0; n < sizes[i]; n++) {
-            uint32_t slot = herd_reader_take(&changes, &reader);
+            uint32_t slot = herd_subscriber_next(&changes, &subscriber);
             assert_true(slot < sizes[i] && !seen[slot]);
             seen[slot] = true;
         }
-        assert_int_equal(herd_reader_take(&changes, &reader), HERD_NO_SLOT);
-        assert_int_equal(reader.pending, 0);
-        herd_changes_leave(&changes, &reader);
+        assert_int_equal(herd_subscriber_next(&changes, &subscriber), HERD_NO_SLOT);
+        assert_int_equal(subscriber.pending, 0);
+        herd_changes_unsubscribe(&changes, &subscriber);
         herd_changes_fini(&changes);
     }
 }
@@ -173,7 +173,7 @@ struct naive {
 
 struct world {
     struct herd_changes changes;
-    struct herd_reader reader[READERS];
+    struct herd_subscriber reader[READERS];
     struct naive naive[READERS];
     uint32_t slots;
     uint64_t ring;
@@ -200,7 +200,7 @@ static uint32_t naive_first(const struct world *w, struct naive *n)
 static void take_one(struct world *w, size_t r)
 {
     struct naive *n = &w->naive[r];
-    uint32_t slot = herd_reader_take(&w->changes, &w->reader[r]);
+    uint32_t slot = herd_subscriber_next(&w->changes, &w->reader[r]);
     if (n->pending == 0) {
         assert_int_equal(slot, HERD_NO_SLOT);
         n->ordered = true;
@@ -214,7 +214,7 @@ static void take_one(struct world *w, size_t r)
     n->pending--;
 }
 
-static void note(struct world *w, uint32_t slot, const struct herd_reader *except)
+static void note(struct world *w, uint32_t slot, const struct herd_subscriber *except)
 {
     bool anyone = false;
     for (size_t i = 0; i < READERS; i++) {
@@ -225,7 +225,7 @@ static void note(struct world *w, uint32_t slot, const struct herd_reader *excep
     }
     if (anyone)
         w->stream[w->at++] = slot;
-    herd_changes_note(&w->changes, slot, except);
+    herd_changes_publish(&w->changes, slot, except);
     for (size_t i = 0; i < READERS; i++)
         if (w->at - w->naive[i].cursor > w->ring)
             w->naive[i].ordered = false;
@@ -239,13 +239,13 @@ static void random_step(struct world *w, uint64_t *seed)
     switch (rnd_below(seed, 64)) {
     case 0:
         if (n->joined) {
-            herd_changes_leave(&w->changes, &w->reader[r]);
+            herd_changes_unsubscribe(&w->changes, &w->reader[r]);
             *n = (struct naive){0};
         } else {
-            assert_int_equal(herd_changes_join(&w->changes, &w->reader[r]), 0);
+            assert_int_equal(herd_changes_subscribe(&w->changes, &w->reader[r]), 0);
             n->joined = n->ordered = true;
             if (rnd(seed) & 1) {
-                herd_reader_mark_all(&w->changes, &w->reader[r], w->slots);
+                herd_subscriber_mark_all_dirty(&w->changes, &w->reader[r], w->slots);
                 for (uint32_t s = 0; s < w->slots; s++)
                     naive_set(w, n, s);
                 n->ordered = false;
@@ -256,7 +256,7 @@ static void random_step(struct world *w, uint64_t *seed)
         if (n->joined) {
             naive_set(w, n, slot);
             n->ordered = false;
-            herd_reader_mark(&w->changes, &w->reader[r], slot);
+            herd_subscriber_mark_dirty(&w->changes, &w->reader[r], slot);
         }
         break;
     case 2:
@@ -270,7 +270,7 @@ static void random_step(struct world *w, uint64_t *seed)
     case 4:
     case 5:
         if (n->joined) {
-            herd_reader_clear(&w->reader[r], slot);
+            herd_subscriber_clear(&w->reader[r], slot);
             n->pending -= n->dirty[slot];
             n->dirty[slot] = false;
         }
@@ -293,7 +293,7 @@ static void random_step(struct world *w, uint64_t *seed)
         if (!w->naive[i].joined)
             continue;
         assert_int_equal(w->reader[i].pending, w->naive[i].pending);
-        assert_int_equal(herd_reader_has(&w->reader[i], slot), w->naive[i].dirty[slot]);
+        assert_int_equal(herd_subscriber_has(&w->reader[i], slot), w->naive[i].dirty[slot]);
     }
 }
 
@@ -311,7 +311,7 @@ static void run(uint64_t seed, uint32_t ring, uint32_t slots, int steps)
         while (w->naive[r].pending > 0)
             take_one(w, r);
         take_one(w, r); /* nothing left */
-        herd_changes_leave(&w->changes, &w->reader[r]);
+        herd_changes_unsubscribe(&w->changes, &w->reader[r]);
     }
     herd_changes_fini(&w->changes);
     free(w);
@@ -333,24 +333,24 @@ static void test_many_laps(void **state)
 {
     (void)state;
     struct herd_changes changes;
-    struct herd_reader slow, quick;
+    struct herd_subscriber slow, quick;
     open_changes(&changes, 8);
-    herd_changes_join(&changes, &slow);
-    herd_changes_join(&changes, &quick);
+    herd_changes_subscribe(&changes, &slow);
+    herd_changes_subscribe(&changes, &quick);
     for (uint32_t i = 0; i < 10000; i++) {
-        herd_changes_note(&changes, i * 7 % 1000, NULL);
-        assert_int_equal(herd_reader_take(&changes, &quick), i * 7 % 1000);
+        herd_changes_publish(&changes, i * 7 % 1000, NULL);
+        assert_int_equal(herd_subscriber_next(&changes, &quick), i * 7 % 1000);
     }
     assert_int_equal(slow.pending, 1000);
     bool seen[1000] = {false};
     for (uint32_t i = 0; i < 1000; i++) {
-        uint32_t slot = herd_reader_take(&changes, &slow);
+        uint32_t slot = herd_subscriber_next(&changes, &slow);
         assert_true(slot < 1000 && !seen[slot]);
         seen[slot] = true;
     }
-    assert_int_equal(herd_reader_take(&changes, &slow), HERD_NO_SLOT);
-    herd_changes_leave(&changes, &slow);
-    herd_changes_leave(&changes, &quick);
+    assert_int_equal(herd_subscriber_next(&changes, &slow), HERD_NO_SLOT);
+    herd_changes_unsubscribe(&changes, &slow);
+    herd_changes_unsubscribe(&changes, &quick);
     herd_changes_fini(&changes);
 }
 

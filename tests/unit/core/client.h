@@ -20,7 +20,7 @@ struct fixture {
     struct herd_session *session;
     struct herd_now now;
     struct herd_buf in, out;
-    struct herd_turn turn;
+    struct herd_input_result turn;
     uint64_t tickets[64]; /* LOOKUP effects taken, in order */
     size_t ticket_count;
     struct herd_effect lookup; /* the last one's bound; spans copied below */
@@ -49,14 +49,14 @@ static inline void end(struct fixture *f)
 static inline void effects(struct fixture *f)
 {
     struct herd_effect e;
-    while (herd_node_effect(f->node, &e)) {
+    while (herd_node_next_effect(f->node, &e)) {
         switch (e.kind) {
         case HERD_EFFECT_LOOKUP:
             assert_true(f->ticket_count < 64);
             f->tickets[f->ticket_count++] = e.ticket;
             f->lookup = e;
-            snprintf(f->looked_up, sizeof f->looked_up, "%.*s %.*s %.*s", (int)e.id.len, e.id.at, (int)e.place.len,
-                     e.place.at, (int)e.radius.len, e.radius.at);
+            snprintf(f->looked_up, sizeof f->looked_up, "%.*s %.*s %.*s", (int)e.id.len, e.id.at,
+                     (int)e.position.len, e.position.at, (int)e.radius.len, e.radius.at);
             herd_ticket_user(f->node, e.ticket, &f->tickets[f->ticket_count - 1]);
             break;
         case HERD_EFFECT_CANCEL:

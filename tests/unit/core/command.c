@@ -35,27 +35,27 @@ static int teardown(void **state)
 }
 
 /* Gives what is not used up, with `more` behind it. */
-static struct herd_turn say(struct talk *talk, const char *more)
+static struct herd_input_result say(struct talk *talk, const char *more)
 {
-    struct herd_turn turn;
+    struct herd_input_result result;
     assert_int_equal(herd_buf_add_text(&talk->in, more), 0);
     assert_int_equal(
-        herd_session_input(talk->session, (struct herd_span){talk->in.at, talk->in.len}, now, &talk->out, &turn),
+        herd_session_input(talk->session, (struct herd_span){talk->in.at, talk->in.len}, now, &talk->out, &result),
         0);
-    memmove(talk->in.at, talk->in.at + turn.consumed, talk->in.len - turn.consumed);
-    talk->in.len -= turn.consumed;
-    return turn;
+    memmove(talk->in.at, talk->in.at + result.consumed, talk->in.len - result.consumed);
+    talk->in.len -= result.consumed;
+    return result;
 }
 
 static void expect_offer(struct talk *talk, const char *line, uint64_t *ret_ticket)
 {
     struct herd_effect effect;
-    assert_true(herd_node_effect(talk->node, &effect));
+    assert_true(herd_node_next_effect(talk->node, &effect));
     assert_int_equal(effect.kind, HERD_EFFECT_COMMAND);
     assert_true(herd_span_equal(effect.detail, herd_span_of(line)));
     assert_ptr_equal(effect.session, talk->session);
     *ret_ticket = effect.ticket;
-    assert_false(herd_node_effect(talk->node, &effect));
+    assert_false(herd_node_next_effect(talk->node, &effect));
 }
 
 static void reply(struct talk *talk, uint64_t ticket, const char *text)
@@ -77,23 +77,23 @@ static void test_one_at_a_time(void **state)
 {
     struct talk *talk = *state;
     uint64_t ticket;
-    struct herd_turn turn = say(talk, "HOW\t many \nIAMAT k +1+1 1621464827\nPING\n\nBYE\n");
-    assert_true(turn.paused);
+    struct herd_input_result result = say(talk, "HOW\t many \nIAMAT k +1+1 1621464827\nPING\n\nBYE\n");
+    assert_true(result.blocked);
     assert_int_equal(herd_store_count(herd_node_store(talk->node)), 0); /* the report waits */
     expect_offer(talk, "HOW\t many ", &ticket);
     reply(talk, ticket, "1\n2\n");
     expect_out(talk, "1\n2\n");
-    assert_true(say(talk, "").paused);
+    assert_true(say(talk, "").blocked);
     expect_out(talk, "AT A +1.000000000 k +1+1 1621464827\n");
     expect_offer(talk, "PING", &ticket);
     reply(talk, ticket, NULL);
     expect_out(talk, "? PING\n");
-    assert_true(say(talk, "").paused);
+    assert_true(say(talk, "").blocked);
     expect_offer(talk, "BYE", &ticket);
     reply(talk, ticket, ""); /* a command may have no reply */
     expect_out(talk, "");
-    assert_false(say(talk, "").paused);
-    assert_int_equal(herd_node_counts(talk->node).invalid, 1);
+    assert_false(say(talk, "").blocked);
+    assert_int_equal(herd_node_stats(talk->node).invalid, 1);
 }
 
 static void test_behind_a_question(void **state)
@@ -104,7 +104,7 @@ static void test_behind_a_question(void **state)
     uint64_t ticket;
     say(talk, "IAMAT k +1+1 1621464827\nWHATSAT k 1 1\nHELP\n");
     talk->out.len = 0;
-    assert_true(herd_node_effect(talk->node, &effect));
+    assert_true(herd_node_next_effect(talk->node, &effect));
     assert_int_equal(effect.kind, HERD_EFFECT_LOOKUP);
     uint64_t question = effect.ticket;
     expect_offer(talk, "HELP", &ticket);
@@ -123,7 +123,7 @@ static void test_cancel(void **state)
     say(talk, "HELP\n");
     expect_offer(talk, "HELP", &ticket);
     herd_session_close(session);
-    assert_true(herd_node_effect(talk->node, &effect));
+    assert_true(herd_node_next_effect(talk->node, &effect));
     assert_int_equal(effect.kind, HERD_EFFECT_CANCEL);
     assert_int_equal(herd_node_reply(talk->node, ticket, NULL, now, &talk->out, &session), 0);
     assert_null(session);
@@ -134,25 +134,25 @@ static void test_cancel(void **state)
 static void test_end_and_too_long(void **state)
 {
     struct talk *talk = *state;
-    struct herd_turn turn;
+    struct herd_input_result result;
     struct herd_effect effect;
     uint64_t ticket;
-    assert_int_equal(herd_session_end(talk->session, herd_span_of("HELP"), now, &talk->out, &turn), 0);
-    assert_false(turn.close);
+    assert_int_equal(herd_session_eof(talk->session, herd_span_of("HELP"), now, &talk->out, &result), 0);
+    assert_false(result.close);
     expect_offer(talk, "HELP", &ticket);
     reply(talk, ticket, "yes\n");
     expect_out(talk, "yes\n");
-    assert_true(herd_node_effect(talk->node, &effect));
+    assert_true(herd_node_next_effect(talk->node, &effect));
     assert_int_equal(effect.kind, HERD_EFFECT_CLOSE);
 
     static char line[70000];
     memset(line, 'x', sizeof line);
     assert_int_equal(herd_session_open(talk->node, &talk->session, NULL, now), 0);
     assert_int_equal(
-        herd_session_input(talk->session, (struct herd_span){line, sizeof line}, now, &talk->out, &turn), 0);
-    assert_true(turn.close);
+        herd_session_input(talk->session, (struct herd_span){line, sizeof line}, now, &talk->out, &result), 0);
+    assert_true(result.close);
     assert_int_equal(talk->out.len, 2 + 256 + 1);
-    assert_false(herd_node_effect(talk->node, &effect));
+    assert_false(herd_node_next_effect(talk->node, &effect));
 }
 
 int main(void)

@@ -4,8 +4,8 @@
 
 #include "wire.h"
 
+#include "../../../lib/core/journal/journal_encoder.h"
 #include "../../../lib/core/journal/replay.h"
-#include "../../../lib/core/journal/scribe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +58,7 @@ static uint64_t alarms(struct wire *w)
     uint64_t sum = 0;
     for (int i = 0; i < w->count; i++)
         if (w->nodes[i].node)
-            sum += herd_node_counts(w->nodes[i].node).repairs;
+            sum += herd_node_stats(w->nodes[i].node).repairs;
     return sum;
 }
 
@@ -164,7 +164,7 @@ static void test_refused(void **state)
         herd_replay_take(node, &replay, (struct herd_span){journal.at, journal.len}, w->now, &consumed), 0);
     assert_int_equal(replay.forgotten, before);
     assert_int_equal(herd_store_count(herd_node_store(node)), taken);
-    struct herd_node_counts seen = herd_node_counts(w->nodes[0].node);
+    struct herd_node_stats seen = herd_node_stats(w->nodes[0].node);
     assert_int_equal(seen.at_expired + seen.at_future, sizeof rows / sizeof *rows - count);
     assert_true(herd_node_link(w->nodes[0].node, 0) != NULL); /* nothing is wrong with the link */
     herd_node_free(node);
@@ -236,10 +236,10 @@ static void test_client_clock_set_back(void **state)
     report(w, 0, "l", w->now.wall_ns + 1000 * S);
     pass(w, 30);
     report(w, 2, "l", w->now.wall_ns); /* too soon: its time was believed to be 60 s ahead */
-    assert_int_equal(herd_node_counts(w->nodes[2].node).reports, 0);
+    assert_int_equal(herd_node_stats(w->nodes[2].node).reports, 0);
     pass(w, 31);
     report(w, 2, "l", w->now.wall_ns);
-    assert_int_equal(herd_node_counts(w->nodes[2].node).reports, 1);
+    assert_int_equal(herd_node_stats(w->nodes[2].node).reports, 1);
     pass(w, 549); /* a and c have forgotten it, b has not */
     assert_true(held(w, 0) == 0 && held(w, 1) >= 1 && held(w, 2) == 0);
     report(w, 0, "k", w->now.wall_ns);
@@ -258,9 +258,9 @@ static void test_client_clock_set_back(void **state)
     wire_free(w);
 }
 
-static struct herd_node_counts counts(const struct wire *w, int node)
+static struct herd_node_stats counts(const struct wire *w, int node)
 {
-    return herd_node_counts(w->nodes[node].node);
+    return herd_node_stats(w->nodes[node].node);
 }
 
 #define DAY (86400 * S)

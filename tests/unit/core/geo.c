@@ -42,18 +42,18 @@ static void test_split(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct herd_span text = guarded(herd_span_of(rows[i].text));
-        struct herd_place place = {{"untouched", 9}, {"untouched", 9}};
-        int err = herd_place_parse(text, &place);
+        struct herd_position position = {{"untouched", 9}, {"untouched", 9}};
+        int err = herd_position_parse(text, &position);
         if (err != rows[i].err)
             fail_msg("\"%s\": %d", rows[i].text, err);
         if (err < 0) {
-            assert_int_equal(place.lat.len, 9);
+            assert_int_equal(position.lat.len, 9);
             continue;
         }
-        assert_ptr_equal(place.lat.at, text.at);
-        assert_int_equal(place.lat.len, rows[i].lat_len);
-        assert_ptr_equal(place.lon.at, text.at + rows[i].lat_len);
-        assert_int_equal(place.lon.len, text.len - rows[i].lat_len);
+        assert_ptr_equal(position.lat.at, text.at);
+        assert_int_equal(position.lat.len, rows[i].lat_len);
+        assert_ptr_equal(position.lon.at, text.at + rows[i].lat_len);
+        assert_int_equal(position.lon.len, text.len - rows[i].lat_len);
     }
 }
 
@@ -61,9 +61,9 @@ static void test_split(void **state)
 static void test_nothing(void **state)
 {
     (void)state;
-    struct herd_place place;
-    assert_int_equal(herd_place_parse((struct herd_span){NULL, 0}, &place), HERD_E_SYNTAX);
-    assert_true(herd_place_degrees((struct herd_span){NULL, 0}) == 0);
+    struct herd_position position;
+    assert_int_equal(herd_position_parse((struct herd_span){NULL, 0}, &position), HERD_E_SYNTAX);
+    assert_true(herd_coordinate_degrees((struct herd_span){NULL, 0}) == 0);
 }
 
 /* Every changed byte of a place: never a crash, and valid only if it looks valid. */
@@ -76,8 +76,8 @@ static void test_mutations(void **state)
             char text[sizeof good];
             memcpy(text, good, sizeof good);
             text[at] = (char)byte;
-            struct herd_place place;
-            int err = herd_place_parse(guarded((struct herd_span){text, sizeof good - 1}), &place);
+            struct herd_position position;
+            int err = herd_position_parse(guarded((struct herd_span){text, sizeof good - 1}), &position);
             bool digit = byte >= '0' && byte <= '9';
             if (err == 0)
                 assert_true(digit || strchr("+-.", (char)byte));
@@ -106,7 +106,7 @@ static void test_degrees(void **state)
         {"+179.999999999999", 179.999999999999},
     };
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
-        double got = herd_place_degrees(guarded(herd_span_of(exact[i].text)));
+        double got = herd_coordinate_degrees(guarded(herd_span_of(exact[i].text)));
         assert_true(got == exact[i].value);
         assert_int_equal(signbit(got) != 0, signbit(exact[i].value) != 0);
     }
@@ -123,7 +123,7 @@ static void test_degrees(void **state)
             text[len++] = (char)('0' + rnd_below(&seed, 10));
         text[len] = '\0';
         double expected = strtod(text, NULL);
-        double got = herd_place_degrees(guarded((struct herd_span){text, len}));
+        double got = herd_coordinate_degrees(guarded((struct herd_span){text, len}));
         if (decimals <= 12)
             assert_true(got == expected); /* 15 significant digits: correctly rounded */
         else if (fabs(expected) > 1e-3)
@@ -138,10 +138,10 @@ static void test_locale_does_not_matter(void **state)
     for (size_t i = 0; i < 3; i++)
         if (setlocale(LC_ALL, names[i]))
             break;
-    struct herd_place place;
-    assert_int_equal(herd_place_parse(herd_span_of("+1.5-2.5"), &place), 0);
-    assert_int_equal(herd_place_parse(herd_span_of("+1,5-2,5"), &place), HERD_E_SYNTAX);
-    assert_true(herd_place_degrees(herd_span_of("+1.5")) == 1.5);
+    struct herd_position position;
+    assert_int_equal(herd_position_parse(herd_span_of("+1.5-2.5"), &position), 0);
+    assert_int_equal(herd_position_parse(herd_span_of("+1,5-2,5"), &position), HERD_E_SYNTAX);
+    assert_true(herd_coordinate_degrees(herd_span_of("+1.5")) == 1.5);
     setlocale(LC_ALL, "C");
 }
 

@@ -34,7 +34,7 @@ static void check_all(const struct herd_index *index, const struct model *model)
         uint32_t expected = model->present[slot] ? slot : HERD_NO_SLOT;
         assert_int_equal(find(index, model, model->hash[slot], slot), expected);
         if (model->present[slot]) {
-            uint32_t guess = herd_index_guess(index, model->hash[slot]);
+            uint32_t guess = herd_index_first_match(index, model->hash[slot]);
             assert_true(guess < SLOTS && (uint32_t)model->hash[guess] == (uint32_t)model->hash[slot]);
         }
         present += model->present[slot];
@@ -92,7 +92,7 @@ static void test_empty(void **state)
     static struct herd_index index;
     struct model *model = calloc(1, sizeof *model);
     assert_int_equal(find(&index, model, 7, 7), HERD_NO_SLOT);
-    assert_int_equal(herd_index_guess(&index, 7), HERD_NO_SLOT);
+    assert_int_equal(herd_index_first_match(&index, 7), HERD_NO_SLOT);
     assert_null(herd_index_home(&index, 7));
     herd_index_fini(&index);
     free(model);

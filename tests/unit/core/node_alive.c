@@ -18,7 +18,7 @@ static void test_silence(void **state)
         say(&o, session, "PONG\n");
     }
     tick(&o, 5 * SECOND - 1);
-    assert_false(herd_session_wants(session));
+    assert_false(herd_session_want_write(session));
     tick(&o, 1);
     for (int missed = 1; missed <= 3; missed++) {
         fill(&o, session);
@@ -43,11 +43,11 @@ static void test_life_is_any_byte(void **state)
     for (int i = 0; i < 100; i++) {
         o.now.wall_ns -= 1000 * SECOND;
         tick(&o, 4 * SECOND);
-        struct herd_turn turn;
+        struct herd_input_result result;
         assert_int_equal(herd_session_input(session, guarded((struct herd_span){"AAAA", (size_t)i % 4 + 1}), o.now,
-                                            &o.out, &turn),
+                                            &o.out, &result),
                          0);
-        assert_int_equal(turn.consumed, 0);
+        assert_int_equal(result.consumed, 0);
     }
     assert_int_equal(o.downs, 0);
     end(&o);
@@ -67,11 +67,11 @@ static void test_signs_of_life(void **state)
     for (int i = 0; i < 20; i++) { /* they say much, and ask nothing */
         for (int k = 0; k < 4; k++) {
             say(&o, session, "AT Riley +1 kiwi +1+1 1\n");
-            assert_false(herd_session_wants(session));
+            assert_false(herd_session_want_write(session));
             assert_true(herd_node_next_ns(o.node) > o.now.steady_ns);
             tick(&o, 5 * SECOND / 4);
         }
-        assert_true(herd_session_wants(session));
+        assert_true(herd_session_want_write(session));
         assert_true(herd_node_next_ns(o.node) > o.now.steady_ns); /* no room: nothing hurries */
         fill(&o, session);
         heard(&o, "PONG\n");
@@ -84,7 +84,7 @@ static void test_signs_of_life(void **state)
     o.out.len = 0;
     say(&o, session, "\n");
     tick(&o, 4 * SECOND);
-    assert_false(herd_session_wants(session));
+    assert_false(herd_session_want_write(session));
     tick(&o, SECOND); /* in silence a ping does for both */
     fill(&o, session);
     heard(&o, "PING\n");

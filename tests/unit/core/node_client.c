@@ -11,10 +11,10 @@ static void test_replies(void **state)
     say(&f, KIWI "\n \t \nwhat\n" KIWI "WHATSAT nobody 1 1\nAT x +1 kiwi +1+1 1\nPING\nPONG\nREFUSE x\n");
     heard(&f,
           AT_KIWI "? what\n" AT_KIWI "? WHATSAT nobody 1 1\n? AT x +1 kiwi +1+1 1\n? PING\n? PONG\n? REFUSE x\n");
-    assert_false(f.turn.paused || f.turn.close);
-    struct herd_node_counts counts = herd_node_counts(f.node);
+    assert_false(f.turn.blocked || f.turn.close);
+    struct herd_node_stats counts = herd_node_stats(f.node);
     assert_int_equal(counts.reports, 1);
-    assert_int_equal(counts.reports_old, 1);
+    assert_int_equal(counts.reports_stale, 1);
     assert_int_equal(counts.invalid, 6);
     say(&f, "HELLO 2 Juzang Riley 1\n"); /* not its first word */
     heard(&f, "? HELLO 2 Juzang Riley 1\n");
@@ -62,8 +62,8 @@ static void test_reports_again_and_stale(void **state)
     assert_true(herd_store_get(herd_node_store(f.node), herd_span_of("a"), &record));
     assert_true(herd_span_equal(record.time, herd_span_of("100.0")));
     assert_true(herd_span_equal(record.diff, herd_span_of("+1621464728.000000000")));
-    assert_int_equal(herd_node_counts(f.node).reports, 2);
-    assert_int_equal(herd_node_counts(f.node).reports_old, 3);
+    assert_int_equal(herd_node_stats(f.node).reports, 2);
+    assert_int_equal(herd_node_stats(f.node).reports_stale, 3);
     end(&f);
 }
 
@@ -174,21 +174,21 @@ static void test_no_allocation_in_steady_state(void **state)
         char line[128];
         snprintf(line, sizeof line, "IAMAT client%d.cs.ucla.edu +34.068930-118.445127 16214648%02d.95949%04d\n",
                  i % 10, i / 400, i);
-        struct herd_turn turn;
+        struct herd_input_result result;
         if (i == 1000)
             alloc_plan = (struct alloc_plan){.armed = true};
         f.out.len = 0;
-        assert_int_equal(herd_session_input(f.session, herd_span_of(line), f.now, &f.out, &turn), 0);
+        assert_int_equal(herd_session_input(f.session, herd_span_of(line), f.now, &f.out, &result), 0);
         assert_memory_equal(f.out.at, "AT", 2);
     }
     assert_int_equal(alloc_plan.count, 0);
     char large[128]; /* a record too large for its cell does allocate: the counting works */
     snprintf(large, sizeof large, "IAMAT %050d +34.068930-118.445127 1621464827.959498503\n", 1);
-    struct herd_turn turn;
-    assert_int_equal(herd_session_input(f.session, herd_span_of(large), f.now, &f.out, &turn), 0);
+    struct herd_input_result result;
+    assert_int_equal(herd_session_input(f.session, herd_span_of(large), f.now, &f.out, &result), 0);
     alloc_plan.armed = false;
     assert_true(alloc_plan.count > 0);
-    assert_int_equal(herd_node_counts(f.node).reports, 10001);
+    assert_int_equal(herd_node_stats(f.node).reports, 10001);
     end(&f);
 }
 

@@ -7,7 +7,7 @@
 static void half_close(struct fixture *f)
 {
     struct herd_span rest = f->in.len ? guarded(span_of_buf(&f->in)) : (struct herd_span){NULL, 0};
-    assert_int_equal(herd_session_end(f->session, rest, f->now, &f->out, &f->turn), 0);
+    assert_int_equal(herd_session_eof(f->session, rest, f->now, &f->out, &f->turn), 0);
     use_up(f);
 }
 
@@ -60,11 +60,11 @@ static void test_half_close_while_paused(void **state)
     say(&f, KIWI "WHATSAT kiwi 1 1\nWHATSAT kiwi 2 2\nend");
     f.out.len = 0;
     half_close(&f);
-    assert_true(f.turn.paused);
+    assert_true(f.turn.blocked);
     assert_false(f.turn.close);
     answer(&f, 0, "1");
     half_close(&f);
-    assert_true(f.turn.paused);
+    assert_true(f.turn.blocked);
     answer(&f, 1, "2");
     half_close(&f);
     assert_true(f.turn.close);
@@ -75,7 +75,7 @@ static void test_half_close_while_paused(void **state)
     begin(&f, &(struct herd_node_options){.lookups_per_client_max = 1});
     say(&f, KIWI "WHATSAT kiwi 1 1\n");
     half_close(&f);
-    assert_false(f.turn.paused || f.turn.close);
+    assert_false(f.turn.blocked || f.turn.close);
     answer(&f, 0, "1");
     assert_string_equal(f.closed, "done");
     end(&f);

@@ -84,8 +84,8 @@ static void test_dialled(void **state)
     struct one o;
     begin(&o, "Juzang", NULL);
     struct herd_session *session;
-    assert_int_equal(herd_session_dialled(o.node, &session, NULL, 2, o.now, &o.out), HERD_E_ARG);
-    assert_int_equal(herd_session_dialled(o.node, &session, &o, 1, o.now, &o.out), 0);
+    assert_int_equal(herd_session_connected(o.node, &session, NULL, 2, o.now, &o.out), HERD_E_ARG);
+    assert_int_equal(herd_session_connected(o.node, &session, &o, 1, o.now, &o.out), 0);
     heard(&o, "HELLO 2 Juzang Riley ");
     assert_ptr_equal(herd_session_user(session), &o);
     say(&o, session, "\nHELLO 2 Riley Juzang 5\n");
@@ -197,7 +197,7 @@ static void test_which_survives(void **state)
     assert_int_equal(o.downs, 0);
     say(&o, ours, "AT Jaquez +1 kiwi +1+1 1\n"); /* nobody listens there any more */
     assert_int_equal(herd_store_count(herd_node_store(o.node)), 0);
-    assert_int_equal(herd_session_end(ours, (struct herd_span){"", 0}, o.now, &o.out, &o.turn), 0);
+    assert_int_equal(herd_session_eof(ours, (struct herd_span){"", 0}, o.now, &o.out, &o.turn), 0);
     effects(&o);
     assert_int_equal(o.closes, 1);
     assert_ptr_equal(o.closed, ours);
@@ -318,7 +318,7 @@ static void test_other_expiry(void **state)
     dial_one(&o, 1);
     herd_session_close(accept_one(&o));
     struct herd_session *session;
-    assert_int_equal(herd_session_dialled(o.node, &session, NULL, 1, o.now, &o.out), 0);
+    assert_int_equal(herd_session_connected(o.node, &session, NULL, 1, o.now, &o.out), 0);
     assert_int_equal(herd_buf_add(&o.out, "", 1), 0);
     assert_string_equal(o.out.at + o.out.len - 8, " 60001\n");
     end(&o);

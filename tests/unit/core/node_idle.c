@@ -54,7 +54,7 @@ static void test_held(void **state)
     struct fixture f;
     begin(&f, &(struct herd_node_options){.client_idle_ns = 10 * SECOND});
     say(&f, KIWI "WHATSAT kiwi 1 1\n");
-    herd_session_hold(f.session);
+    herd_session_suspend_timeouts(f.session);
     answer(&f, 0, "{}");
     assert_true(herd_node_next_ns(f.node) == INT64_MAX);
     tick(&f, 1000 * SECOND);

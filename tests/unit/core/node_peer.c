@@ -30,10 +30,10 @@ static void test_invalid_on_a_link(void **state)
     struct herd_session *session = accept_one(&o);
     say(&o, session, "HELLO 2 Riley Juzang 1\n\n \t\nPONG\nPING\n");
     o.out.len = 0;
-    assert_true(herd_session_wants(session));
+    assert_true(herd_session_want_write(session));
     fill(&o, session);
     heard(&o, "PONG\n");
-    assert_false(herd_session_wants(session));
+    assert_false(herd_session_want_write(session));
     assert_int_equal(o.downs, 0);
     end(&o);
 }
@@ -98,9 +98,9 @@ static void test_full_push(void **state)
         told[strchr(strstr(p, " c"), 'c')[1] - '0'] = true;
     assert_int_equal(lines, 8); /* not c3, newer there; not c5, equal there; c4 is older there */
     assert_true(told[4] && !told[3] && !told[5]);
-    assert_int_equal(herd_node_counts(o.node).at_sent, 8);
-    assert_int_equal(herd_node_counts(o.node).at_received, 3);
-    assert_int_equal(herd_node_counts(o.node).at_new, 1);
+    assert_int_equal(herd_node_stats(o.node).at_sent, 8);
+    assert_int_equal(herd_node_stats(o.node).at_received, 3);
+    assert_int_equal(herd_node_stats(o.node).at_new, 1);
     end(&o);
 }
 
@@ -116,19 +116,19 @@ static void test_room(void **state)
         say(&o, client, line);
     }
     o.out.len = 0;
-    assert_int_equal(herd_session_fill(client, 65536, o.now, &o.out), 0); /* no link */
+    assert_int_equal(herd_session_write(client, 65536, o.now, &o.out), 0); /* no link */
     assert_int_equal(o.out.len, 0);
     say(&o, session, "HELLO 2 Riley Juzang 1\n");
     fill(&o, session);
     say(&o, session, "ROOT 0 0\n");
     o.out.len = 0;
     size_t calls = 0;
-    for (; herd_session_wants(session); calls++) {
+    for (; herd_session_want_write(session); calls++) {
         size_t before = o.out.len;
-        assert_int_equal(herd_session_fill(session, 100, o.now, &o.out), 0);
+        assert_int_equal(herd_session_write(session, 100, o.now, &o.out), 0);
         assert_in_range(o.out.len - before, 1, 200);
     }
-    assert_int_equal(herd_node_counts(o.node).at_sent, 100);
+    assert_int_equal(herd_node_stats(o.node).at_sent, 100);
     assert_true(calls > 20);
     end(&o);
 }
@@ -141,7 +141,7 @@ static void test_end_of_a_link(void **state)
     begin(&o, "Juzang", NULL);
     struct herd_session *session = accept_one(&o);
     say(&o, session, "HELLO 2 Riley Juzang 1\n");
-    assert_int_equal(herd_session_end(session, herd_span_of("AT Riley +1 kiwi +1+1 1"), o.now, &o.out, &o.turn), 0);
+    assert_int_equal(herd_session_eof(session, herd_span_of("AT Riley +1 kiwi +1+1 1"), o.now, &o.out, &o.turn), 0);
     effects(&o);
     assert_int_equal(o.downs, 1);
     assert_string_equal(o.why, "peer_closed");
@@ -155,7 +155,7 @@ static void test_end_of_a_link(void **state)
     say(&o, session, "HELLO 2 Riley Juzang 1\n");
     struct herd_session *torn = accept_one(&o);
     o.out.len = 0;
-    assert_int_equal(herd_session_end(torn, herd_span_of("HELLO 2 Riley Juzang 2"), o.now, &o.out, &o.turn), 0);
+    assert_int_equal(herd_session_eof(torn, herd_span_of("HELLO 2 Riley Juzang 2"), o.now, &o.out, &o.turn), 0);
     heard(&o, "? HELLO 2 Riley Juzang 2\n");
     effects(&o);
     assert_int_equal(o.downs, 1);
@@ -180,11 +180,11 @@ static void test_records_max_from_neighbours(void **state)
     }
     assert_int_equal(herd_store_count(herd_node_store(o.node)), 10);
     assert_int_equal(o.downs, 0);
-    assert_int_equal(herd_node_counts(o.node).at_refused, 10);
+    assert_int_equal(herd_node_stats(o.node).at_refused, 10);
     assert_string_equal(o.notice, "peer_record_refused");
     assert_int_equal(o.notices, 4); /* 1, 2, 4, 8 */
     say(&o, session, "AT Riley +1 c3 +5+5 6\n");
-    assert_int_equal(herd_node_counts(o.node).at_new, 11);
+    assert_int_equal(herd_node_stats(o.node).at_new, 11);
     struct herd_session *client = accept_one(&o);
     say(&o, client, "IAMAT c4 +7+7 8\n");
     o.out.len = 0;
@@ -226,7 +226,7 @@ static void test_long_records(void **state)
         herd_buf_fini(&in);
         assert_int_equal(o.downs, 0);
         assert_int_equal(herd_store_count(herd_node_store(o.node)), 4);
-        assert_int_equal(herd_node_counts(o.node).at_refused, 2);
+        assert_int_equal(herd_node_stats(o.node).at_refused, 2);
         end(&o);
         if (piece == 1)
             piece = 40;
@@ -246,14 +246,14 @@ static void test_server_names(void **state)
     for (int i = 0; i < 65600; i++) {
         snprintf(line, sizeof line, "AT n%d +0.0 c%d +1+1 5\n", i, i);
         say(&o, session, line);
-        if (o.turn.paused) /* the digest got more leaves: that was a turn's work */
+        if (o.turn.blocked) /* the digest got more leaves: that was a turn's work */
             tick(&o, 0);
     }
     assert_int_equal(o.downs, 0);
     assert_int_equal(herd_store_count(herd_node_store(o.node)), 65534); /* its own name has a number too */
-    assert_int_equal(herd_node_counts(o.node).at_refused, 66);
+    assert_int_equal(herd_node_stats(o.node).at_refused, 66);
     say(&o, session, "AT n0 +0.0 c1 +1+1 6\nAT other +0.0 c2 +1+1 6\n"); /* n1 is free, then n2 */
-    assert_int_equal(herd_node_counts(o.node).at_refused, 66);
+    assert_int_equal(herd_node_stats(o.node).at_refused, 66);
     end(&o);
 
     /* one client, reported by ever other servers */
@@ -265,8 +265,8 @@ static void test_server_names(void **state)
         say(&o, session, line);
     }
     assert_int_equal(o.downs, 0);
-    assert_int_equal(herd_node_counts(o.node).at_new, 70000);
-    assert_int_equal(herd_node_counts(o.node).at_refused, 0);
+    assert_int_equal(herd_node_stats(o.node).at_new, 70000);
+    assert_int_equal(herd_node_stats(o.node).at_refused, 0);
     end(&o);
 }
 

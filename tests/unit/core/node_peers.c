@@ -82,7 +82,7 @@ static void test_removed(void **state)
     begin(&o, "Juzang", NULL);
     struct herd_session *link = link_up(&o, "HELLO 2 Riley Juzang 1\n");
     report(&o, "IAMAT kiwi +1+1 1621464827\n");
-    assert_true(herd_session_wants(link));
+    assert_true(herd_session_want_write(link));
     assert_int_equal(herd_node_peer_remove(o.node, 1, o.now), 0);
     assert_null(herd_node_link(o.node, 1));
     effects(&o);
@@ -90,7 +90,7 @@ static void test_removed(void **state)
     assert_int_equal(o.closes, 1);
     assert_ptr_equal(o.closed, link);
     assert_string_equal(o.why, "peer_removed");
-    assert_false(herd_session_wants(link));
+    assert_false(herd_session_want_write(link));
     herd_session_close(link);
     assert_int_equal(herd_node_peer_remove(o.node, 1, o.now), HERD_E_NOTFOUND);
     assert_int_equal(herd_node_peer_name(o.node, 1).len, 0);
@@ -98,7 +98,7 @@ static void test_removed(void **state)
 
     /* It is neither dialled nor let in. */
     struct herd_session *session;
-    assert_int_equal(herd_session_dialled(o.node, &session, NULL, 1, o.now, &o.out), HERD_E_ARG);
+    assert_int_equal(herd_session_connected(o.node, &session, NULL, 1, o.now, &o.out), HERD_E_ARG);
     herd_node_dial_failed(o.node, 1, o.now);
     assert_int_equal(herd_node_peer_remove(o.node, 0, o.now), 0);
     assert_int_equal(herd_node_next_ns(o.node), INT64_MAX);
@@ -130,10 +130,10 @@ static void test_removed_while_dialled(void **state)
     /* Nobody has taken the DIAL effect yet. */
     herd_node_tick(o.node, o.now);
     assert_int_equal(herd_node_peer_remove(o.node, 0, o.now), 0);
-    assert_true(herd_node_effect(o.node, &effect));
+    assert_true(herd_node_next_effect(o.node, &effect));
     assert_int_equal(effect.kind, HERD_EFFECT_DIAL);
     assert_int_equal(effect.peer, 1);
-    assert_false(herd_node_effect(o.node, &effect));
+    assert_false(herd_node_next_effect(o.node, &effect));
     /* A connection was made, and the introduction is to come. */
     struct herd_session *session = dial_one(&o, 1);
     assert_int_equal(herd_node_peer_remove(o.node, 1, o.now), 0);
@@ -163,9 +163,9 @@ static void test_plain(void **state)
     assert_int_equal(o.ups, 1);
     herd_session_close(ours);
     report(&o, "IAMAT bus +2+2 1621464827\n");
-    assert_true(herd_node_owes(o.node));
+    assert_true(herd_node_plain_pending(o.node));
     assert_int_equal(herd_node_peer_remove(o.node, peer, o.now), 0);
-    assert_false(herd_node_owes(o.node));
+    assert_false(herd_node_plain_pending(o.node));
     assert_false(herd_node_peer_plain(o.node, peer));
     effects(&o);
     assert_int_equal(o.downs, 1);
@@ -200,7 +200,7 @@ static void test_many(void **state)
     tick(&o, 0);
     assert_int_equal(o.dials, 1 + 200); /* plain ones are dialled when there is something to say */
     report(&o, "IAMAT kiwi +1+1 1621464827\n");
-    assert_true(herd_session_wants(link));
+    assert_true(herd_session_want_write(link));
     tick(&o, 0);
     assert_int_equal(o.dials, 1 + 300);
     fill(&o, link);

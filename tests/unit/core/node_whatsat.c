@@ -23,7 +23,7 @@ static void test_order_behind_a_lookup(void **state)
     assert_null(session); /* an old number is nobody's */
     say(&f, "and on\n");
     heard(&f, "? and on\n");
-    assert_false(f.turn.paused);
+    assert_false(f.turn.blocked);
     end(&f);
 }
 
@@ -47,18 +47,18 @@ static void test_pauses_at_lookups(void **state)
     begin(&f, &(struct herd_node_options){.lookups_per_client_max = 2});
     say(&f, KIWI "WHATSAT kiwi 1 1\nWHATSAT kiwi 2 2\nWHATSAT kiwi 3 3\nlast\n");
     assert_int_equal(f.ticket_count, 2);
-    assert_true(f.turn.paused);
+    assert_true(f.turn.blocked);
     assert_int_equal(f.in.len, strlen("WHATSAT kiwi 3 3\nlast\n"));
     say(&f, ""); /* nothing changed: nothing happens */
-    assert_true(f.turn.paused);
+    assert_true(f.turn.blocked);
     assert_int_equal(f.ticket_count, 2);
     f.out.len = 0;
     answer(&f, 1, "2");
     say(&f, "");
-    assert_true(f.turn.paused); /* the first still holds both */
+    assert_true(f.turn.blocked); /* the first still holds both */
     answer(&f, 0, "1");
     say(&f, "");
-    assert_false(f.turn.paused);
+    assert_false(f.turn.blocked);
     assert_int_equal(f.ticket_count, 3);
     heard(&f, AT_KIWI "1\n\n" AT_KIWI "2\n\n");
     answer(&f, 2, "3");
@@ -73,7 +73,7 @@ static void test_pause_forgets_what_was_read_ahead(void **state)
     struct fixture f;
     begin(&f, &(struct herd_node_options){.lookups_per_client_max = 1});
     say(&f, KIWI "WHATSAT kiwi 1 1\nx\ny\nan unfinished line");
-    assert_true(f.turn.paused);
+    assert_true(f.turn.blocked);
     f.out.len = 0;
     answer(&f, 0, "1");
     f.out.len = 0;
@@ -113,13 +113,13 @@ static void test_pauses_at_owed_bytes(void **state)
 {
     (void)state;
     struct fixture f;
-    begin(&f, &(struct herd_node_options){.owed_max_bytes = 1000});
+    begin(&f, &(struct herd_node_options){.queued_reply_max_bytes = 1000});
     say(&f, KIWI "WHATSAT kiwi 1 1\n");
     f.out.len = 0;
     struct herd_buf expected = {0};
     herd_buf_add_text(&expected, AT_KIWI "{}\n\n");
     int said = 0;
-    while (!f.turn.paused && said < 1000) {
+    while (!f.turn.blocked && said < 1000) {
         say(&f, "ten bytes\n");
         herd_buf_add_text(&expected, "? ten bytes\n");
         said++;
@@ -127,19 +127,19 @@ static void test_pauses_at_owed_bytes(void **state)
     assert_int_equal(said, 84); /* 84 * 12 > 1000 */
     for (int i = 0; i < 100; i++) {
         say(&f, "ten bytes\n");
-        assert_true(f.turn.paused);
+        assert_true(f.turn.blocked);
         herd_buf_add_text(&expected, "? ten bytes\n");
     }
     assert_int_equal(f.in.len, 1000);
     answer(&f, 0, "{}");
     say(&f, "");
-    assert_false(f.turn.paused);
+    assert_false(f.turn.blocked);
     assert_int_equal(f.in.len, 0);
     assert_true(herd_span_equal(span_of_buf(&f.out), span_of_buf(&expected)));
     f.out.len = 0;
     /* and the account is even: the next look-up owes nothing yet */
     say(&f, "WHATSAT kiwi 1 1\nx\n");
-    assert_false(f.turn.paused);
+    assert_false(f.turn.blocked);
     answer(&f, 1, "{}");
     heard(&f, AT_KIWI "{}\n\n? x\n");
     herd_buf_fini(&expected);
@@ -152,11 +152,11 @@ static void test_other_clients_never_wait(void **state)
     struct fixture f;
     struct herd_session *other;
     struct herd_buf out = {0};
-    struct herd_turn turn;
+    struct herd_input_result result;
     begin(&f, NULL);
     say(&f, KIWI "WHATSAT kiwi 1 1\n");
     assert_int_equal(herd_session_open(f.node, &other, &f, f.now), 0);
-    assert_int_equal(herd_session_input(other, herd_span_of(KIWI), f.now, &out, &turn), 0);
+    assert_int_equal(herd_session_input(other, herd_span_of(KIWI), f.now, &out, &result), 0);
     assert_true(herd_span_equal(span_of_buf(&out), herd_span_of(AT_KIWI)));
     herd_buf_fini(&out);
     end(&f);

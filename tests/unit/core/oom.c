@@ -182,7 +182,7 @@ static void test_a_refused_report_changes_nothing(void **state)
         struct herd_node_options options = {.name = {"a", 1}};
         struct herd_node *node;
         struct herd_session *session;
-        struct herd_turn turn;
+        struct herd_input_result result;
         struct herd_buf out = {0};
         struct herd_now now = {INT64_C(1621464828000000000), 0};
         assert_int_equal(herd_node_new(&node, &options), 0);
@@ -190,7 +190,7 @@ static void test_a_refused_report_changes_nothing(void **state)
         herd_buf_reserve(&out, 4096);
         wire_inside++;
         alloc_plan = (struct alloc_plan){.armed = true, .fail = fail};
-        int err = herd_session_input(session, herd_span_of("IAMAT kiwi +0-0 1\n"), now, &out, &turn);
+        int err = herd_session_input(session, herd_span_of("IAMAT kiwi +0-0 1\n"), now, &out, &result);
         alloc_plan.armed = false;
         wire_inside--;
         assert_int_equal(err, 0);
@@ -224,26 +224,26 @@ static void test_fill(void **state)
         struct herd_node_options options = {.name = {"a", 1}, .peers = &peer, .peer_count = 1};
         struct herd_node *node;
         struct herd_session *client, *link;
-        struct herd_turn turn;
+        struct herd_input_result result;
         struct herd_buf out = {0}, said = {0};
         struct herd_now now = {INT64_C(1621464828000000000), 0};
         assert_int_equal(herd_node_new(&node, &options), 0);
         assert_int_equal(herd_session_open(node, &client, NULL, now), 0);
         assert_int_equal(herd_session_open(node, &link, NULL, now), 0);
-        assert_int_equal(herd_session_input(link, herd_span_of("HELLO 2 b a 1\n"), now, &out, &turn), 0);
+        assert_int_equal(herd_session_input(link, herd_span_of("HELLO 2 b a 1\n"), now, &out, &result), 0);
         for (int i = 0; i < 40; i++) {
             char line[64];
             snprintf(line, sizeof line, "IAMAT client%d +1.5-2.5 3.5\n", i);
-            assert_int_equal(herd_session_input(client, herd_span_of(line), now, &out, &turn), 0);
+            assert_int_equal(herd_session_input(client, herd_span_of(line), now, &out, &result), 0);
         }
         wire_inside++;
         alloc_plan = (struct alloc_plan){.armed = true, .fail = fail};
-        int err = herd_session_fill(link, 65536, now, &said);
+        int err = herd_session_write(link, 65536, now, &said);
         alloc_plan.armed = false;
         wire_inside--;
         failed = err < 0;
-        assert_int_equal(herd_session_wants(link), failed);
-        assert_int_equal(herd_session_fill(link, 65536, now, &said), 0);
+        assert_int_equal(herd_session_want_write(link), failed);
+        assert_int_equal(herd_session_write(link, 65536, now, &said), 0);
         assert_int_equal(lines_of(&said), 40);
         herd_buf_fini(&out);
         herd_buf_fini(&said);

@@ -18,7 +18,7 @@ struct one {
     struct herd_node *node;
     struct herd_now now;
     struct herd_buf out;
-    struct herd_turn turn;
+    struct herd_input_result turn;
     size_t dials, ups, downs, closes, notices, resumes;
     struct herd_session *closed;
     char why[64], notice[64];
@@ -48,7 +48,7 @@ static inline void end(struct one *o)
 static inline void effects(struct one *o)
 {
     struct herd_effect e;
-    while (herd_node_effect(o->node, &e)) {
+    while (herd_node_next_effect(o->node, &e)) {
         switch (e.kind) {
         case HERD_EFFECT_DIAL:
             o->dials++;
@@ -84,7 +84,7 @@ static inline struct herd_session *accept_one(struct one *o)
 static inline struct herd_session *dial_one(struct one *o, size_t peer)
 {
     struct herd_session *session;
-    assert_int_equal(herd_session_dialled(o->node, &session, NULL, peer, o->now, &o->out), 0);
+    assert_int_equal(herd_session_connected(o->node, &session, NULL, peer, o->now, &o->out), 0);
     o->out.len = 0;
     return session;
 }
@@ -104,7 +104,7 @@ static inline void heard(struct one *o, const char *start)
 
 static inline void fill(struct one *o, struct herd_session *session)
 {
-    assert_int_equal(herd_session_fill(session, 65536, o->now, &o->out), 0);
+    assert_int_equal(herd_session_write(session, 65536, o->now, &o->out), 0);
 }
 
 static inline void tick(struct one *o, int64_t ns)

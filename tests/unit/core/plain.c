@@ -94,16 +94,16 @@ static void test_everything_after_absence(void **state)
     pass(w, 100);
     assert_true(wire_agree(w));
     assert_int_equal(w->ups, 2); /* each finds the other */
-    assert_false(herd_node_owes(w->nodes[0].node));
+    assert_false(herd_node_plain_pending(w->nodes[0].node));
 
     wire_crash(w, 1);
     pass(w, 10000);
     assert_int_equal(w->downs, 0); /* nobody has tried */
     report(w, 0, "IAMAT k1 +1+1 6\n");
-    assert_true(herd_node_owes(w->nodes[0].node));
+    assert_true(herd_node_plain_pending(w->nodes[0].node));
     pass(w, 2);
     assert_int_equal(w->downs, 1);
-    assert_false(herd_node_owes(w->nodes[0].node)); /* nobody would take it */
+    assert_false(herd_node_plain_pending(w->nodes[0].node)); /* nobody would take it */
     size_t dials = w->dials;
     pass(w, 60000);
     assert_in_range(w->dials - dials, 15, 70); /* with back-off */
@@ -201,9 +201,9 @@ static void test_sloppy(void **state)
     assert_true(knows(w, 1, "c1") && knows(w, 1, "c2") && knows(w, 1, "c3"));
     at_is(w, 1, "c2", "+0.000008106");
     /* again, and as its neighbours print it: nothing new */
-    struct herd_node_counts before = herd_node_counts(w->nodes[0].node);
+    struct herd_node_stats before = herd_node_stats(w->nodes[0].node);
     expect(w, client, "AT p 0.500192 c1 +1+1 5\nAT p +0.500192000 c1 +1+1 5\n", "");
-    assert_int_equal(herd_node_counts(w->nodes[0].node).at_new, before.at_new);
+    assert_int_equal(herd_node_stats(w->nodes[0].node).at_new, before.at_new);
     /* the rest of a line is read as strictly as ever */
     static const char *const wrong[] = {"AT p 0.5 w +91+1 5\n", "AT p 0.5 w +1+1 5e0\n", "AT p! 0.5 w +1+1 5\n",
                                         "AT p nan w +1+1 5\n",  "AT p 1e100 w +1+1 5\n", "AT p 0.5 w +1+1\n",
@@ -296,19 +296,19 @@ static void test_unfinished_and_gone(void **state)
     herd_session_close(end->other->session);
     end->other->session = NULL;
     struct herd_effect effect;
-    while (herd_node_effect(w->nodes[0].node, &effect))
+    while (herd_node_next_effect(w->nodes[0].node, &effect))
         assert_int_not_equal(effect.kind, HERD_EFFECT_LINE_TIMEOUT);
     /* and one that got its LF meanwhile */
     end = from_plain(w, 0);
     wire_say(w, end, "AT p +1 x +1+1 5");
     w->now.steady_ns += 250000000;
     herd_node_tick(w->nodes[0].node, w->now);
-    struct herd_turn turn;
+    struct herd_input_result result;
     struct herd_buf out = {0};
     assert_int_equal(
-        herd_session_input(end->other->session, herd_span_of("AT p +1 x +1+1 56\n"), w->now, &out, &turn), 0);
-    assert_false(herd_node_effect(w->nodes[0].node, &effect) && effect.kind == HERD_EFFECT_LINE_TIMEOUT);
-    assert_int_equal(turn.consumed, 18);
+        herd_session_input(end->other->session, herd_span_of("AT p +1 x +1+1 56\n"), w->now, &out, &result), 0);
+    assert_false(herd_node_next_effect(w->nodes[0].node, &effect) && effect.kind == HERD_EFFECT_LINE_TIMEOUT);
+    assert_int_equal(result.consumed, 18);
     herd_buf_fini(&out);
     wire_free(w);
 }
@@ -362,19 +362,19 @@ static void test_sender(void **state)
     assert_int_equal(herd_node_new(&node, &options), 0);
     struct herd_session *client, *session;
     struct herd_buf out = {0};
-    struct herd_turn turn;
+    struct herd_input_result result;
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(herd_node_peer_sender(node, i, sender[i]), 0);
     assert_int_equal(herd_node_peer_sender(node, 3, true), HERD_E_NOTFOUND);
     assert_int_equal(herd_session_open(node, &client, NULL, now), 0);
-    assert_int_equal(herd_session_input(client, herd_span_of("IAMAT k +1+1 5\nIAMAT l +1+1 5\n"), now, &out, &turn),
-                     0);
+    assert_int_equal(
+        herd_session_input(client, herd_span_of("IAMAT k +1+1 5\nIAMAT l +1+1 5\n"), now, &out, &result), 0);
     static const char *const said[] = {
         "AT Riley +2.000000000 k +1+1 5 Riley\nAT Riley +2.000000000 l +1+1 5 Riley\n",
         "AT Riley +2.000000000 k +1+1 5\nAT Riley +2.000000000 l +1+1 5\n", "HELLO "};
     for (size_t i = 0; i < 3; i++) {
         out.len = 0;
-        assert_int_equal(herd_session_dialled(node, &session, NULL, i, now, &out), 0);
+        assert_int_equal(herd_session_connected(node, &session, NULL, i, now, &out), 0);
         assert_true(out.len >= strlen(said[i]));
         assert_memory_equal(out.at, said[i], strlen(said[i]));
         if (i < 2)

@@ -151,7 +151,7 @@ static void test_at_the_end(void **state)
     struct fixture f;
     begin(&f, NULL);
     struct herd_span last = cut("GET / HTTP/1.1");
-    assert_int_equal(herd_session_end(f.session, last, f.now, &f.out, &f.turn), 0);
+    assert_int_equal(herd_session_eof(f.session, last, f.now, &f.out, &f.turn), 0);
     heard(&f, "? GET / HTTP/1.1\n");
     assert_true(f.turn.close);
     end(&f);
@@ -235,11 +235,11 @@ static void test_byte_order_mark(void **state)
     heard(&f, "");
     end(&f);
     begin(&f, NULL);
-    assert_int_equal(herd_session_end(f.session, cut("\xef\xbb\xbfx"), f.now, &f.out, &f.turn), 0);
+    assert_int_equal(herd_session_eof(f.session, cut("\xef\xbb\xbfx"), f.now, &f.out, &f.turn), 0);
     heard(&f, "? x\n");
     end(&f);
     begin(&f, NULL);
-    assert_int_equal(herd_session_end(f.session, cut("\xef\xbb\xbf"), f.now, &f.out, &f.turn), 0);
+    assert_int_equal(herd_session_eof(f.session, cut("\xef\xbb\xbf"), f.now, &f.out, &f.turn), 0);
     heard(&f, "");
     end(&f);
     begin(&f, &(struct herd_node_options){.line_max_bytes = 10});

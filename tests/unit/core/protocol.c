@@ -162,7 +162,7 @@ static void test_random_fields(void **state)
         if (n == 0)
             assert_int_equal(verb, HERD_BLANK);
         else if (n > 1 && herd_span_equal(f[0], herd_span_of("REFUSE")))
-            assert_true(verb == HERD_REFUSE && c.rest.at == f[1].at);
+            assert_true(verb == HERD_REFUSE && c.args.at == f[1].at);
         else
             assert_int_equal(verb, HERD_INVALID);
     }

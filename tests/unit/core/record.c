@@ -7,13 +7,13 @@
 #include "hash.h"
 #include "record.h"
 
-#include <herd/stamp.h>
+#include <herd/timestamp.h>
 
 #include <stdio.h>
 
-static struct herd_cell empty_cell(void)
+static struct herd_packed_record empty_cell(void)
 {
-    struct herd_cell cell;
+    struct herd_packed_record cell;
     memset(&cell, 0, sizeof cell);
     cell.server = HERD_NO_SERVER;
     return cell;
@@ -39,17 +39,17 @@ static struct herd_span stamp(char *text, size_t len, unsigned kind)
     return (struct herd_span){text, len};
 }
 
-static void check_cell(const struct herd_cell *cell, const struct herd_record *record, uint16_t server)
+static void check_cell(const struct herd_packed_record *cell, const struct herd_record *record, uint16_t server)
 {
     struct herd_buf scratch = {0};
     struct herd_record back;
-    assert_false(herd_cell_empty(cell));
+    assert_false(herd_packed_record_empty(cell));
     assert_int_equal(cell->server, server);
     assert_true(cell->time_ns == record->time_ns);
-    assert_true(herd_span_equal(herd_cell_id(cell), record->id));
-    assert_int_equal(herd_cell_texts(cell, &scratch, &back), 0);
+    assert_true(herd_span_equal(herd_packed_record_id(cell), record->id));
+    assert_int_equal(herd_packed_record_texts(cell, &scratch, &back), 0);
     assert_true(herd_span_equal(back.diff, record->diff));
-    assert_true(herd_span_equal(back.place, record->place));
+    assert_true(herd_span_equal(back.position, record->position));
     assert_true(herd_span_equal(back.time, record->time));
     herd_buf_fini(&scratch);
 }
@@ -63,7 +63,7 @@ static void test_sizes(void **state)
     static const size_t texts[] = {1, 2, 5, 9, 10, 21, 31, 60, 98, 99, 100, 101, 255, 256, 70000};
     struct herd_buf scratch = {0};
     struct {
-        struct herd_cell cell[2];
+        struct herd_packed_record cell[2];
         char slack[HERD_PACK_SLACK];
     } room = {{empty_cell(), empty_cell()}, {0}};
     char *id = malloc(65536), *a = malloc(70000), *b = malloc(70000), *c = malloc(70000);
@@ -71,9 +71,9 @@ static void test_sizes(void **state)
         id[i] = (char)(i * 31);
     uint64_t seed = 4;
     struct herd_record neighbour = {{"x", 1}, {"+1", 2}, {"neighbour", 9}, {"+1+2", 4}, {"3.4", 3}, 3400000000};
-    struct herd_draft draft;
-    assert_int_equal(herd_draft_make(&draft, &scratch, &neighbour, 9), 0);
-    assert_int_equal(herd_cell_write(&room.cell[1], &draft), 0);
+    struct herd_encoded_record encoded;
+    assert_int_equal(herd_record_encode(&encoded, &scratch, &neighbour, 9), 0);
+    assert_int_equal(herd_packed_record_write(&room.cell[1], &encoded), 0);
     bool inline_seen = false, apart_seen = false;
     for (int i = 0; i < 4000; i++) {
         struct herd_record record = {0};
@@ -81,24 +81,24 @@ static void test_sizes(void **state)
         size_t len = texts[rnd_below(&seed, i % 50 ? 14 : 15)];
         record.diff = (struct herd_span){digits(a, len), len};
         len = texts[rnd_below(&seed, 8)];
-        record.place = (struct herd_span){digits(b, len), len};
+        record.position = (struct herd_span){digits(b, len), len};
         len = texts[rnd_below(&seed, 8)];
         record.time = stamp(c, len, (unsigned)rnd_below(&seed, 100));
-        assert_int_equal(herd_stamp_parse(record.time, &record.time_ns), 0);
-        assert_int_equal(herd_draft_make(&draft, &scratch, &record, (uint16_t)i), 0);
-        assert_int_equal(herd_cell_write(&room.cell[0], &draft), 0);
+        assert_int_equal(herd_timestamp_parse(record.time, &record.time_ns), 0);
+        assert_int_equal(herd_record_encode(&encoded, &scratch, &record, (uint16_t)i), 0);
+        assert_int_equal(herd_packed_record_write(&room.cell[0], &encoded), 0);
         check_cell(&room.cell[0], &record, (uint16_t)i);
         check_cell(&room.cell[1], &neighbour, 9);
-        bool fits = herd_shape_fits(&draft.shape);
-        assert_int_equal(room.cell[0].id_len == HERD_BODY_APART, !fits);
+        bool fits = herd_record_layout_fits(&encoded.layout);
+        assert_int_equal(room.cell[0].id_len == HERD_BODY_EXTERNAL, !fits);
         inline_seen |= fits;
         apart_seen |= !fits;
     }
     assert_true(inline_seen && apart_seen);
-    herd_cell_clear(&room.cell[0]);
-    assert_true(herd_cell_empty(&room.cell[0]));
-    herd_cell_clear(&room.cell[0]);
-    herd_cell_clear(&room.cell[1]);
+    herd_packed_record_clear(&room.cell[0]);
+    assert_true(herd_packed_record_empty(&room.cell[0]));
+    herd_packed_record_clear(&room.cell[0]);
+    herd_packed_record_clear(&room.cell[1]);
     free(id);
     free(a);
     free(b);
@@ -111,27 +111,27 @@ static void test_common_records_are_inline(void **state)
 {
     (void)state;
     struct herd_buf scratch = {0};
-    struct herd_draft draft;
+    struct herd_encoded_record encoded;
     struct herd_record record = {herd_span_of("Riley"),
                                  herd_span_of("+0.263873386"),
                                  herd_span_of("kiwi.cs.ucla.edu"),
                                  herd_span_of("+34.068930-118.445127"),
                                  herd_span_of("1621464827.959498503"),
                                  1};
-    assert_int_equal(herd_draft_make(&draft, &scratch, &record, 0), 0);
-    assert_true(herd_shape_fits(&draft.shape));
+    assert_int_equal(herd_record_encode(&encoded, &scratch, &record, 0), 0);
+    assert_true(herd_record_layout_fits(&encoded.layout));
     herd_buf_fini(&scratch);
 }
 
-static uint64_t hash_of(const char *id, const char *diff, const char *place, const char *time, uint64_t server)
+static uint64_t hash_of(const char *id, const char *diff, const char *position, const char *time, uint64_t server)
 {
     struct herd_buf scratch = {0};
-    struct herd_draft draft;
+    struct herd_encoded_record encoded;
     struct herd_record record = {
-        {"", 0}, herd_span_of(diff), herd_span_of(id), herd_span_of(place), herd_span_of(time), 0};
-    assert_int_equal(herd_stamp_parse(record.time, &record.time_ns), 0);
-    assert_int_equal(herd_draft_make(&draft, &scratch, &record, 0), 0);
-    uint64_t hash = herd_body_hash(draft.body, &draft.shape, record.time_ns, server);
+        {"", 0}, herd_span_of(diff), herd_span_of(id), herd_span_of(position), herd_span_of(time), 0};
+    assert_int_equal(herd_timestamp_parse(record.time, &record.time_ns), 0);
+    assert_int_equal(herd_record_encode(&encoded, &scratch, &record, 0), 0);
+    uint64_t hash = herd_body_hash(encoded.body, &encoded.layout, record.time_ns, server);
     herd_buf_fini(&scratch);
     return hash;
 }
@@ -190,11 +190,11 @@ static void test_too_large(void **state)
 {
     (void)state;
     struct herd_buf scratch = {0};
-    struct herd_draft draft;
+    struct herd_encoded_record encoded;
     struct herd_record record = {.id = {"x", (size_t)UINT32_MAX / 2 + 1}};
-    assert_int_equal(herd_draft_make(&draft, &scratch, &record, 0), HERD_E_LIMIT);
+    assert_int_equal(herd_record_encode(&encoded, &scratch, &record, 0), HERD_E_LIMIT);
     record = (struct herd_record){.id = {"x", 1}, .time = {"1", (size_t)UINT32_MAX}};
-    assert_int_equal(herd_draft_make(&draft, &scratch, &record, 0), HERD_E_LIMIT);
+    assert_int_equal(herd_record_encode(&encoded, &scratch, &record, 0), HERD_E_LIMIT);
     herd_buf_fini(&scratch);
 }
 

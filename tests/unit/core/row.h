@@ -13,7 +13,7 @@
 
 #include <herd/node.h>
 #include <herd/protocol.h>
-#include <herd/stamp.h>
+#include <herd/timestamp.h>
 
 static const struct herd_now NOW = {INT64_C(1621464828000000000), INT64_C(5000000000)};
 
@@ -61,17 +61,17 @@ static inline void feed(struct herd_node *node, struct herd_span bytes, size_t f
                         struct herd_buf *out)
 {
     struct herd_session *session;
-    struct herd_turn turn = {0};
+    struct herd_input_result result = {0};
     assert_int_equal(herd_session_open(node, &session, NULL, NOW), 0);
     size_t used = 0, given = first;
     while (true) {
         if (given > bytes.len)
             given = bytes.len;
         struct herd_span piece = guarded((struct herd_span){bytes.at + used, given - used});
-        assert_int_equal(herd_session_input(session, piece, NOW, out, &turn), 0);
-        assert_true(turn.consumed <= piece.len);
-        assert_false(turn.paused);
-        used += turn.consumed;
+        assert_int_equal(herd_session_input(session, piece, NOW, out, &result), 0);
+        assert_true(result.consumed <= piece.len);
+        assert_false(result.blocked);
+        used += result.consumed;
         if (given == bytes.len)
             break;
         given += step;
@@ -89,7 +89,7 @@ static inline void expect_reply(const struct row *row, struct herd_buf *expected
         assert_int_equal(naive_fields(line, f, 6), 4);
         int64_t time_ns;
         char diff[HERD_DIFF_MAX];
-        assert_int_equal(herd_stamp_parse(f[3], &time_ns), 0);
+        assert_int_equal(herd_timestamp_parse(f[3], &time_ns), 0);
         size_t len = herd_diff_format(NOW.wall_ns - time_ns, diff);
         herd_buf_add_text(expected, "AT Juzang ");
         herd_buf_add(expected, diff, len);
@@ -114,12 +114,12 @@ static inline void check_fields(struct herd_span line, const struct herd_command
     size_t n = naive_fields(line, f, 8);
     if (c->verb == HERD_IAMAT) {
         assert_int_equal(n, 4);
-        assert_true(herd_span_equal(c->id, f[1]) && herd_span_equal(c->place, f[2]) &&
+        assert_true(herd_span_equal(c->id, f[1]) && herd_span_equal(c->position, f[2]) &&
                     herd_span_equal(c->time, f[3]));
     } else if (c->verb == HERD_AT) {
         assert_int_equal(n, 6);
         assert_true(herd_span_equal(c->server, f[1]) && herd_span_equal(c->diff, f[2]) &&
-                    herd_span_equal(c->id, f[3]) && herd_span_equal(c->place, f[4]) &&
+                    herd_span_equal(c->id, f[3]) && herd_span_equal(c->position, f[4]) &&
                     herd_span_equal(c->time, f[5]));
     } else if (c->verb == HERD_WHATSAT) {
         assert_int_equal(n, 4);
@@ -131,7 +131,7 @@ static inline void check_fields(struct herd_span line, const struct herd_command
         assert_true(c->version != HERD_PROTOCOL_VERSION ||
                     (herd_span_equal(c->from, f[2]) && herd_span_equal(c->to, f[3])));
     } else if (c->verb == HERD_REFUSE) {
-        assert_true(c->rest.at == f[1].at && c->rest.at + c->rest.len == line.at + line.len);
+        assert_true(c->args.at == f[1].at && c->args.at + c->args.len == line.at + line.len);
     }
 }
 

@@ -8,18 +8,18 @@
 #include "guard.h"
 #include "store_impl.h"
 
-#include <herd/stamp.h>
 #include <herd/store.h>
+#include <herd/timestamp.h>
 
 #include <stdio.h>
 
 #define S(text) herd_span_of(text)
 
-static struct herd_record make(const char *server, const char *diff, const char *id, const char *place,
+static struct herd_record make(const char *server, const char *diff, const char *id, const char *position,
                                const char *time)
 {
-    struct herd_record record = {S(server), S(diff), S(id), S(place), S(time), 0};
-    assert_int_equal(herd_stamp_parse(record.time, &record.time_ns), 0);
+    struct herd_record record = {S(server), S(diff), S(id), S(position), S(time), 0};
+    assert_int_equal(herd_timestamp_parse(record.time, &record.time_ns), 0);
     return record;
 }
 
@@ -37,7 +37,7 @@ static enum herd_put put(struct herd_store *store, const struct herd_record *rec
     uint32_t slot;
     assert_int_equal(herd_store_put(store, record, &verdict, &slot), 0);
     struct herd_record at;
-    assert_true(herd_store_at(store, slot, &at));
+    assert_true(herd_store_get_slot(store, slot, &at));
     assert_true(herd_span_equal(at.id, record->id));
     return verdict;
 }
@@ -49,7 +49,7 @@ static void expect_record(struct herd_store *store, const struct herd_record *ex
     assert_true(herd_span_equal(got.server, expected->server));
     assert_true(herd_span_equal(got.diff, expected->diff));
     assert_true(herd_span_equal(got.id, expected->id));
-    assert_true(herd_span_equal(got.place, expected->place));
+    assert_true(herd_span_equal(got.position, expected->position));
     assert_true(herd_span_equal(got.time, expected->time));
     assert_true(got.time_ns == expected->time_ns);
 }
@@ -60,14 +60,14 @@ static void check_digest(struct herd_store *store)
     uint64_t total = 0, bytes = (uint64_t)herd_store_slots(store) * 68;
     size_t count = 0;
     for (uint32_t slot = 0; slot < herd_store_slots(store); slot++) {
-        const struct herd_cell *cell = herd_store_cell(store, slot);
-        if (herd_cell_empty(cell))
+        const struct herd_packed_record *cell = herd_store_packed(store, slot);
+        if (herd_packed_record_empty(cell))
             continue;
-        struct herd_shape shape = herd_cell_shape(cell);
+        struct herd_record_layout layout = herd_packed_record_layout(cell);
         struct herd_span name = herd_names_text(&store->names, cell->server);
-        total += herd_body_hash(herd_cell_body(cell), &shape, cell->time_ns,
+        total += herd_body_hash(herd_packed_record_body(cell), &layout, cell->time_ns,
                                 herd_hash(store->digest_key, name.at, name.len));
-        bytes += herd_cell_apart_bytes(cell);
+        bytes += herd_packed_record_external_bytes(cell);
         count++;
     }
     assert_true(herd_store_bytes(store) == bytes);
@@ -258,7 +258,7 @@ static void test_random(void **state)
             model->known[id] = false;
             struct herd_record gone;
             assert_false(herd_store_get(store, S(model->text[id][2]), &gone));
-            assert_false(herd_store_at(store, model->slot[id], &gone));
+            assert_false(herd_store_get_slot(store, model->slot[id], &gone));
             struct herd_buf line = {0};
             assert_int_equal(herd_store_format(store, model->slot[id], &line), HERD_E_NOTFOUND);
             assert_int_equal(line.len, 0);
@@ -379,8 +379,8 @@ static void test_edges(void **state)
     struct herd_buf out = {0};
     assert_int_equal(herd_store_new(&store, NULL), 0);
     assert_false(herd_store_get(store, S("kiwi"), &record));
-    assert_false(herd_store_at(store, 0, &record));
-    assert_false(herd_store_at(store, UINT32_MAX, &record));
+    assert_false(herd_store_get_slot(store, 0, &record));
+    assert_false(herd_store_get_slot(store, UINT32_MAX, &record));
     assert_int_equal(herd_store_format(store, 0, &out), HERD_E_NOTFOUND);
     herd_store_remove(store, 0);
     herd_store_remove(store, UINT32_MAX);

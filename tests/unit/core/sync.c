@@ -76,9 +76,9 @@ static void mend(struct wire *w, struct said *said)
     for (int i = 0; i < 2; i++) {
         const struct herd_peer *peer = w->nodes[i].node->peers[0];
         assert_null(peer->sync.due);
-        assert_int_equal(peer->reader.pending, 0);
-        assert_false(herd_sync_wants(peer));
-        assert_int_equal(herd_node_counts(w->nodes[i].node).repairs, 0);
+        assert_int_equal(peer->subscriber.pending, 0);
+        assert_false(herd_sync_want_write(peer));
+        assert_int_equal(herd_node_stats(w->nodes[i].node).repairs, 0);
     }
 }
 
@@ -89,12 +89,12 @@ static void test_equal_stores(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct said said;
         struct wire *w = pair(sizes[i], &said);
-        uint64_t syncs = herd_node_counts(w->nodes[0].node).syncs;
+        uint64_t syncs = herd_node_stats(w->nodes[0].node).syncs;
         mend(w, &said);
         assert_int_equal(said.root, 2);
         assert_int_equal(said.push + said.sums + said.list + said.at + said.other, 0);
         assert_in_range(said.bytes, 1, 2 * 32);
-        assert_int_equal(herd_node_counts(w->nodes[0].node).syncs, syncs);
+        assert_int_equal(herd_node_stats(w->nodes[0].node).syncs, syncs);
         wire_free(w);
     }
 }
@@ -230,7 +230,7 @@ static void test_updates_meanwhile(void **state)
         wire_settle(w);
         assert_true(wire_agree(w));
         for (int i = 0; i < 2; i++) {
-            assert_int_equal(herd_node_counts(w->nodes[i].node).repairs, 0);
+            assert_int_equal(herd_node_stats(w->nodes[i].node).repairs, 0);
             assert_null(w->nodes[i].node->peers[0]->sync.due);
         }
         wire_free(w);
@@ -271,7 +271,7 @@ static void test_idle_links_compare(void **state)
 
     for (int node = 0; node < 2; node++) {
         for (int kind = 0; kind < 2; kind++) {
-            uint64_t repairs = herd_node_counts(w->nodes[0].node).repairs;
+            uint64_t repairs = herd_node_stats(w->nodes[0].node).repairs;
             smuggle(w, node, kind ? "lost" : "c5", node ? "60" : "50");
             assert_false(wire_agree(w));
             said = (struct said){0};
@@ -282,10 +282,10 @@ static void test_idle_links_compare(void **state)
             }
             assert_true(said.root == 4); /* two checks, no more and no less */
             assert_true(seconds > 48);
-            assert_int_equal(herd_node_counts(w->nodes[0].node).repairs, repairs + 1);
+            assert_int_equal(herd_node_stats(w->nodes[0].node).repairs, repairs + 1);
             assert_string_equal(w->notice, "digest_differs");
             assert_in_range(said.at, 1, 2);
-            assert_int_equal(herd_node_counts(w->nodes[1].node).repairs, 0); /* the leader counts */
+            assert_int_equal(herd_node_stats(w->nodes[1].node).repairs, 0); /* the leader counts */
         }
     }
     for (int i = 0; i < 2; i++)

@@ -27,8 +27,8 @@ static void test_push(void **state)
         assert_int_equal(lines(text, "PUSH"), rows[i].push);
         assert_int_equal(lines(text, "SUMS 0 0 "), !rows[i].push);
         assert_int_equal(lines(text, "AT "), rows[i].push ? rows[i].ours : 0);
-        assert_int_equal(herd_node_counts(o.node).syncs, 1);
-        assert_false(herd_session_wants(o.link));
+        assert_int_equal(herd_node_stats(o.node).syncs, 1);
+        assert_false(herd_session_want_write(o.link));
         end(&o);
     }
     struct one o;
@@ -157,16 +157,16 @@ static void test_busy_links_raise_no_alarm(void **state)
             tell(&o, line);
         }
         tell(&o, "ROOT 3 0\n");
-        assert_int_equal(herd_node_counts(o.node).repairs, 0);
+        assert_int_equal(herd_node_stats(o.node).repairs, 0);
     }
     for (int check = 0; check < 2; check++) {
-        assert_int_equal(herd_node_counts(o.node).repairs, 0);
+        assert_int_equal(herd_node_stats(o.node).repairs, 0);
         o.now.steady_ns = herd_sync_next_ns(o.node, o.node->peers[0]);
         herd_node_tick(o.node, o.now);
         told(&o);
         tell(&o, "ROOT 3 0\n");
     }
-    assert_int_equal(herd_node_counts(o.node).repairs, 1);
+    assert_int_equal(herd_node_stats(o.node).repairs, 1);
     assert_int_equal(lines(told(&o), "SUMS 0 0 "), 1);
     end(&o);
 }
@@ -191,7 +191,7 @@ static void test_reasons(void **state)
             descents[check / 20] += lines(told(&o), "SUMS 0 0 ");
             assert_string_equal(o.notice, reason == 0 ? "neighbour_refuses_records" : "");
         }
-        assert_int_equal(herd_node_counts(o.node).repairs, 0);
+        assert_int_equal(herd_node_stats(o.node).repairs, 0);
         assert_in_range(descents[0], 3, 4);
         assert_in_range(descents[1] + descents[2], 3, 5);
         tell(&o, "PONG\n");

@@ -25,7 +25,7 @@ struct one {
 static inline void effects(struct one *o)
 {
     struct herd_effect e;
-    while (herd_node_effect(o->node, &e)) {
+    while (herd_node_next_effect(o->node, &e)) {
         if (e.kind == HERD_EFFECT_PEER_DOWN) {
             o->downs++;
             snprintf(o->why, sizeof o->why, "%s", e.text);
@@ -37,8 +37,8 @@ static inline void effects(struct one *o)
 
 static inline void say(struct one *o, struct herd_session *session, const char *text)
 {
-    struct herd_turn turn;
-    assert_int_equal(herd_session_input(session, guarded(herd_span_of(text)), o->now, &o->out, &turn), 0);
+    struct herd_input_result result;
+    assert_int_equal(herd_session_input(session, guarded(herd_span_of(text)), o->now, &o->out, &result), 0);
     effects(o);
 }
 
@@ -72,7 +72,7 @@ static inline void end(struct one *o)
 static inline const char *told(struct one *o)
 {
     o->out.len = 0;
-    assert_int_equal(herd_session_fill(o->link, 4 << 20, o->now, &o->out), 0);
+    assert_int_equal(herd_session_write(o->link, 4 << 20, o->now, &o->out), 0);
     assert_int_equal(herd_buf_add(&o->out, "", 1), 0);
     return o->out.at;
 }

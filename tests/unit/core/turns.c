@@ -6,9 +6,9 @@
  */
 #include "cm.h"
 
+#include "journal_encoder.h"
 #include "node_impl.h"
 #include "replay.h"
-#include "scribe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static void turn_ends(struct big *b, const char *what)
         b->longest = steps;
     if (steps > STEPS_MAX)
         fail_msg("%s: a turn of %llu steps", what, (unsigned long long)steps);
-    while (herd_node_effect(b->node, &e)) {
+    while (herd_node_next_effect(b->node, &e)) {
         b->downs += e.kind == HERD_EFFECT_PEER_DOWN;
         b->resumed |= e.kind == HERD_EFFECT_RESUME;
     }
@@ -64,7 +64,7 @@ static void rest_of_turn(struct big *b, const char *what)
     turn_begins(b);
     b->out.len = 0;
     if (b->downs == 0)
-        assert_int_equal(herd_session_fill(b->link, 16384, b->now, &b->out), 0);
+        assert_int_equal(herd_session_write(b->link, 16384, b->now, &b->out), 0);
     turn_ends(b, what);
     if (herd_node_next_ns(b->node) <= b->now.steady_ns) {
         turn_begins(b);
@@ -77,12 +77,12 @@ static void rest_of_turn(struct big *b, const char *what)
 static void open_link(struct big *b, const char *name)
 {
     char hello[64];
-    struct herd_turn turn;
+    struct herd_input_result result;
     b->downs = 0;
     assert_int_equal(herd_session_open(b->node, &b->link, NULL, b->now), 0);
     int len = snprintf(hello, sizeof hello, "HELLO 2 Riley %s 1\n", name);
     turn_begins(b);
-    assert_int_equal(herd_session_input(b->link, (struct herd_span){hello, (size_t)len}, b->now, &b->out, &turn),
+    assert_int_equal(herd_session_input(b->link, (struct herd_span){hello, (size_t)len}, b->now, &b->out, &result),
                      0);
     turn_ends(b, "HELLO");
     assert_int_equal(herd_session_peer(b->link), 0);
@@ -96,7 +96,7 @@ static void make(struct big *b, const char *name, int records, unsigned leaf, in
     *b = (struct big){.now = {INT64_C(1621464828000000000), 50 * SECOND}};
     assert_int_equal(herd_node_new(&b->node, &options), 0);
     struct herd_session *client;
-    struct herd_turn turn;
+    struct herd_input_result result;
     struct herd_buf text = {0};
     assert_int_equal(herd_session_open(b->node, &client, NULL, b->now), 0);
     for (int i = 0, made = 0; made < records; i++) {
@@ -114,8 +114,8 @@ static void make(struct big *b, const char *name, int records, unsigned leaf, in
             continue;
         b->out.len = 0;
         turn_begins(b);
-        assert_int_equal(herd_session_input(client, (struct herd_span){text.at, text.len}, b->now, &b->out, &turn),
-                         0);
+        assert_int_equal(
+            herd_session_input(client, (struct herd_span){text.at, text.len}, b->now, &b->out, &result), 0);
         turn_ends(b, "IAMAT");
         text.len = 0;
     }
@@ -169,7 +169,7 @@ static const struct {
 static void say(struct big *b, size_t which, bool same, unsigned leaf)
 {
     struct herd_buf text = {0};
-    struct herd_turn turn = {0};
+    struct herd_input_result result = {0};
     const char *form = frames[which].text;
     unsigned depth = frames[which].depth;
     for (unsigned i = 0; i < TIMES; i++) {
@@ -185,14 +185,14 @@ static void say(struct big *b, size_t which, bool same, unsigned leaf)
         turn_begins(b);
         b->out.len = 0;
         assert_int_equal(herd_session_input(b->link, (struct herd_span){text.at + used, text.len - used}, b->now,
-                                            &b->out, &turn),
+                                            &b->out, &result),
                          0);
         turn_ends(b, form);
-        used += turn.consumed;
+        used += result.consumed;
         b->resumed = false;
         rest_of_turn(b, form);
         if (b->downs == 0 && used < text.len)
-            assert_true(turn.paused && b->resumed);
+            assert_true(result.blocked && b->resumed);
         assert_in_range(++turns, 1, 2 * TIMES);
     }
     assert_int_equal(b->downs, frames[which].fault);
@@ -247,7 +247,7 @@ static void test_scan_finds_all(void **state)
 {
     (void)state;
     struct big b;
-    struct herd_turn turn;
+    struct herd_input_result result;
     no_growth = true;
     make(&b, "Zora", 20000, 0x5a, 0);
     struct herd_session *client;
@@ -255,15 +255,15 @@ static void test_scan_finds_all(void **state)
     for (int i = 0; i < 50; i++) { /* elsewhere, most of them */
         char line[64];
         int len = snprintf(line, sizeof line, "IAMAT other%d +0+0 1621464828\n", i);
-        assert_int_equal(herd_session_input(client, (struct herd_span){line, (size_t)len}, b.now, &b.out, &turn),
+        assert_int_equal(herd_session_input(client, (struct herd_span){line, (size_t)len}, b.now, &b.out, &result),
                          0);
     }
     size_t due = 0;
-    while (herd_session_wants(b.link)) /* the fifty */
+    while (herd_session_want_write(b.link)) /* the fifty */
         rest_of_turn(&b, "");
-    assert_int_equal(herd_session_input(b.link, herd_span_of("LIST 8 5a all\n"), b.now, &b.out, &turn), 0);
+    assert_int_equal(herd_session_input(b.link, herd_span_of("LIST 8 5a all\n"), b.now, &b.out, &result), 0);
     assert_non_null(b.node->peers[0]->sync.scan);
-    for (int turns = 0; herd_session_wants(b.link); turns++) {
+    for (int turns = 0; herd_session_want_write(b.link); turns++) {
         assert_in_range(turns, 0, 10000);
         rest_of_turn(&b, "LIST 8 5a all");
         for (size_t i = 0; i < b.out.len; i++)
@@ -312,7 +312,7 @@ static void test_replay(void **state)
     for (uint32_t slot = 0; slot < 20000; slot++) {
         struct herd_record record;
         char line[128];
-        assert_true(herd_store_at(b.node->store, slot, &record));
+        assert_true(herd_store_get_slot(b.node->store, slot, &record));
         int len = snprintf(line, sizeof line, "AT Zora +900000000 %.*s +1+1 1621400000", (int)record.id.len,
                            record.id.at);
         size_t start = text.len;

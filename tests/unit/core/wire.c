@@ -168,7 +168,7 @@ static void dial(struct wire *w, int from, size_t peer)
     }
     struct wire_conn *conn = connect_ends(w, from, to);
     wire_inside++;
-    int err = herd_session_dialled(node, &conn->end[0].session, &conn->end[0], peer, wire_now(w, from), &w->out);
+    int err = herd_session_connected(node, &conn->end[0].session, &conn->end[0], peer, wire_now(w, from), &w->out);
     int other_err = herd_session_open(w->nodes[to].node, &conn->end[1].session, &conn->end[1], wire_now(w, to));
     if (other_err >= 0 && (w->nodes[from].plain || w->nodes[to].plain))
         allow_plain(w, to, from, conn->end[1].session);
@@ -223,18 +223,18 @@ static void use_up(struct wire_end *end, size_t consumed)
 
 static void line_timeout(struct wire_end *end)
 {
-    struct herd_turn turn;
+    struct herd_input_result result;
     struct herd_span bytes = guarded((struct herd_span){end->in.at, end->given});
     wire_inside++;
-    must(herd_session_line_timeout(end->session, bytes, wire_now(end->wire, end->node), &turn) == 0);
+    must(herd_session_line_timeout(end->session, bytes, wire_now(end->wire, end->node), &result) == 0);
     wire_inside--;
-    use_up(end, turn.consumed);
+    use_up(end, result.consumed);
 }
 
 static bool carry_out(struct wire *w, int i)
 {
     struct herd_effect effect;
-    if (!w->nodes[i].node || !herd_node_effect(w->nodes[i].node, &effect))
+    if (!w->nodes[i].node || !herd_node_next_effect(w->nodes[i].node, &effect))
         return false;
     switch (effect.kind) {
     case HERD_EFFECT_LOOKUP:
@@ -277,10 +277,10 @@ static bool deliver(struct wire_end *end)
     end->given += w->chunk && left ? rnd_below(&w->random, left < w->chunk ? left : w->chunk) + 1 : left;
     struct herd_span bytes = guarded((struct herd_span){end->in.at, end->given});
     bool last = end->eof && end->given == end->in.len;
-    struct herd_turn turn = {0};
+    struct herd_input_result result = {0};
     wire_inside++;
-    int err = last ? herd_session_end(end->session, bytes, wire_now(w, end->node), &w->out, &turn)
-                   : herd_session_input(end->session, bytes, wire_now(w, end->node), &w->out, &turn);
+    int err = last ? herd_session_eof(end->session, bytes, wire_now(w, end->node), &w->out, &result)
+                   : herd_session_input(end->session, bytes, wire_now(w, end->node), &w->out, &result);
     wire_inside--;
     if (err < 0) {
         w->failures++;
@@ -289,13 +289,13 @@ static bool deliver(struct wire_end *end)
         return true;
     }
     send_out(end);
-    use_up(end, turn.consumed);
-    end->paused = turn.paused;
-    if (turn.paused)
+    use_up(end, result.consumed);
+    end->paused = result.blocked;
+    if (result.blocked)
         end->given = 0;
-    if (turn.close)
+    if (result.close)
         wire_close(end);
-    else if (last && !turn.paused)
+    else if (last && !result.blocked)
         end->eof = false; /* it was told; a CLOSE effect follows */
     return true;
 }
@@ -315,10 +315,10 @@ static void show_tap(const struct wire_end *end)
 static bool fill(struct wire_end *end)
 {
     struct wire *w = end->wire;
-    if (!end->session || end->other->in.len >= w->room || !herd_session_wants(end->session))
+    if (!end->session || end->other->in.len >= w->room || !herd_session_want_write(end->session))
         return false;
     wire_inside++;
-    int err = herd_session_fill(end->session, w->room, wire_now(w, end->node), &w->out);
+    int err = herd_session_write(end->session, w->room, wire_now(w, end->node), &w->out);
     wire_inside--;
     w->failures += err < 0;
     if (w->out.len)
@@ -441,10 +441,10 @@ static bool same_records(struct herd_store *a, struct herd_store *b)
         return false;
     for (uint32_t slot = 0; slot < herd_store_slots(a); slot++) {
         struct herd_record x, y;
-        if (!herd_store_at(a, slot, &x))
+        if (!herd_store_get_slot(a, slot, &x))
             continue;
         if (!herd_store_get(b, x.id, &y) || !herd_span_equal(x.server, y.server) ||
-            !herd_span_equal(x.diff, y.diff) || !herd_span_equal(x.place, y.place) ||
+            !herd_span_equal(x.diff, y.diff) || !herd_span_equal(x.position, y.position) ||
             !herd_span_equal(x.time, y.time) || x.time_ns != y.time_ns)
             return false;
     }

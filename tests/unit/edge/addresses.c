@@ -39,12 +39,12 @@ static void test_counts(void **state)
             if (model->address[j][0] == model->address[i][0] && model->address[j][1] == model->address[i][1])
                 k = j;
         if (rand() % 100 < (step % 20000 < 8000 ? 60 : 35)) {
-            int err = herd_addresses_take(&table, model->address[i], 5);
+            int err = herd_addresses_acquire(&table, model->address[i], 5);
             assert_int_equal(err, model->count[k] < 5 ? 0 : HERD_E_LIMIT);
             model->count[k] += err == 0;
             refused += err < 0;
         } else if (model->count[k] > 0) {
-            herd_addresses_give(&table, model->address[i]);
+            herd_addresses_release(&table, model->address[i]);
             model->count[k]--;
         }
     }
@@ -55,10 +55,10 @@ static void test_counts(void **state)
     assert_true(refused > 0 && table.size >= 2 * used);
     for (int i = 0; i < MOST; i++)
         for (; model->count[i] > 0; model->count[i]--)
-            herd_addresses_give(&table, model->address[i]);
+            herd_addresses_release(&table, model->address[i]);
     assert_int_equal(table.used, 0);
     const uint64_t never[2] = {7, 7};
-    herd_addresses_give(&table, never); /* one that has none: nothing happens */
+    herd_addresses_release(&table, never); /* one that has none: nothing happens */
     assert_int_equal(table.used, 0);
     herd_addresses_fini(&table);
     free(model);
@@ -72,11 +72,11 @@ static void test_no_memory(void **state)
     for (int i = 0; i < 200; i++) {
         uint64_t address[2] = {0, (uint64_t)i};
         alloc_fail_at = 1;
-        int err = herd_addresses_take(&table, address, 0);
+        int err = herd_addresses_acquire(&table, address, 0);
         alloc_fail_at = 0;
         assert_true(err == 0 || err == HERD_E_NOMEM);
         if (err < 0)
-            assert_int_equal(herd_addresses_take(&table, address, 0), 0);
+            assert_int_equal(herd_addresses_acquire(&table, address, 0), 0);
         taken += err == 0;
     }
     assert_int_equal(taken, 200 - 4); /* 64, 128, 256, 512 */

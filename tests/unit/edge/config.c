@@ -33,10 +33,10 @@ static const char full[] =
 static struct herd_config *parse(const char *json)
 {
     struct herd_config *config = NULL;
-    struct herd_config_fault fault = {0};
-    int err = herd_config_parse(&config, herd_span_of(json), &fault);
+    struct herd_diagnostic diagnostic = {0};
+    int err = herd_config_parse(&config, herd_span_of(json), &diagnostic);
     if (err < 0)
-        fail_msg("%u:%u: %s", fault.line, fault.column, fault.what);
+        fail_msg("%u:%u: %s", diagnostic.line, diagnostic.column, diagnostic.message);
     return config;
 }
 
@@ -252,13 +252,14 @@ static void test_cut_and_hurt(void **state)
     memcpy(json, full, len);
     for (size_t cut = 0; cut < len - 1; cut++) {
         struct herd_config *config = NULL;
-        struct herd_config_fault fault = {0};
+        struct herd_diagnostic diagnostic = {0};
         char *copy = malloc(cut + 1);
         assert_non_null(copy);
         memcpy(copy, full, cut);
-        assert_int_equal(herd_config_parse(&config, (struct herd_span){copy, cut}, &fault), HERD_E_SYNTAX);
-        assert_true(strstr(fault.what, "found the end of the text") || strstr(fault.what, "found half of one"));
-        assert_true(fault.line >= 1 && fault.column >= 1);
+        assert_int_equal(herd_config_parse(&config, (struct herd_span){copy, cut}, &diagnostic), HERD_E_SYNTAX);
+        assert_true(strstr(diagnostic.message, "found the end of the text") ||
+                    strstr(diagnostic.message, "found half of one"));
+        assert_true(diagnostic.line >= 1 && diagnostic.column >= 1);
         free(copy);
     }
     for (size_t at = 0; at < len; at++) {
@@ -266,12 +267,12 @@ static void test_cut_and_hurt(void **state)
                                               '\\', ']',  'a', '{',  '}', 0x80, 0xff};
         for (size_t i = 0; i < sizeof bytes; i++) {
             struct herd_config *config = NULL;
-            struct herd_config_fault fault = {0};
+            struct herd_diagnostic diagnostic = {0};
             json[at] = (char)bytes[i];
-            int err = herd_config_parse(&config, (struct herd_span){json, len}, &fault);
+            int err = herd_config_parse(&config, (struct herd_span){json, len}, &diagnostic);
             assert_int_equal(err == 0, config != NULL);
             if (err < 0)
-                assert_true(fault.what[0] && fault.line >= 1);
+                assert_true(diagnostic.message[0] && diagnostic.line >= 1);
             herd_config_free(config);
         }
         json[at] = full[at];
@@ -310,10 +311,10 @@ static void test_file(void **state)
     (void)state;
     char path[TEMP_LEN];
     struct herd_config *config = NULL;
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     int fd = temp_file(path);
     assert_int_equal(write(fd, full, sizeof full - 1), sizeof full - 1);
-    assert_int_equal(herd_config_read(&config, path, &fault), 0);
+    assert_int_equal(herd_config_read(&config, path, &diagnostic), 0);
     struct herd_config *other = parse(full);
     same(config, other);
     herd_config_free(other);
@@ -321,25 +322,25 @@ static void test_file(void **state)
     config = NULL;
 
     assert_int_equal(write(fd, "\n}", 2), 2);
-    assert_int_equal(herd_config_read(&config, path, &fault), HERD_E_SYNTAX);
-    assert_int_equal(fault.line, 12);
-    assert_int_equal(fault.column, 1);
+    assert_int_equal(herd_config_read(&config, path, &diagnostic), HERD_E_SYNTAX);
+    assert_int_equal(diagnostic.line, 12);
+    assert_int_equal(diagnostic.column, 1);
     assert_int_equal(ftruncate(fd, (16 << 20) + 1), 0);
-    assert_int_equal(herd_config_read(&config, path, &fault), HERD_E_RANGE);
-    assert_string_equal(fault.what, "expected at most 16777216 bytes, found more");
-    assert_int_equal(fault.line, 0);
+    assert_int_equal(herd_config_read(&config, path, &diagnostic), HERD_E_RANGE);
+    assert_string_equal(diagnostic.message, "expected at most 16777216 bytes, found more");
+    assert_int_equal(diagnostic.line, 0);
     assert_int_equal(ftruncate(fd, 16 << 20), 0);
-    assert_int_equal(herd_config_read(&config, path, &fault), HERD_E_SYNTAX);
+    assert_int_equal(herd_config_read(&config, path, &diagnostic), HERD_E_SYNTAX);
     close(fd);
     unlink(path);
 
-    assert_int_equal(herd_config_read(&config, path, &fault), HERD_E_IO);
-    assert_string_equal(fault.what, "cannot read the file: No such file or directory");
-    assert_int_equal(fault.line, 0);
-    assert_int_equal(fault.column, 0);
+    assert_int_equal(herd_config_read(&config, path, &diagnostic), HERD_E_IO);
+    assert_string_equal(diagnostic.message, "cannot read the file: No such file or directory");
+    assert_int_equal(diagnostic.line, 0);
+    assert_int_equal(diagnostic.column, 0);
     assert_int_equal(herd_config_read(&config, path, NULL), HERD_E_IO);
-    assert_int_equal(herd_config_read(&config, "/tmp", &fault), HERD_E_IO);
-    assert_string_equal(fault.what, "cannot read the file: Is a directory");
+    assert_int_equal(herd_config_read(&config, "/tmp", &diagnostic), HERD_E_IO);
+    assert_string_equal(diagnostic.message, "cannot read the file: Is a directory");
     assert_null(config);
 }
 
@@ -347,17 +348,17 @@ static void test_no_memory(void **state)
 {
     (void)state;
     struct herd_config *config = NULL;
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     struct herd_buf text = {0};
     int err;
     for (long n = 1;; n++) {
-        memset(&fault, 0, sizeof fault);
+        memset(&diagnostic, 0, sizeof diagnostic);
         alloc_fail_at = n;
-        err = herd_config_parse(&config, herd_span_of(full), &fault);
+        err = herd_config_parse(&config, herd_span_of(full), &diagnostic);
         if (alloc_fail_at > 0)
             break;
         assert_int_equal(err, HERD_E_NOMEM);
-        assert_string_equal(fault.what, "out of memory");
+        assert_string_equal(diagnostic.message, "out of memory");
         assert_null(config);
     }
     alloc_fail_at = 0;

@@ -371,18 +371,18 @@ static void test_every_fault_has_its_place(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct row *row = &rows[i];
         struct herd_config *config = NULL;
-        struct herd_config_fault fault;
-        memset(&fault, 'x', sizeof fault);
+        struct herd_diagnostic diagnostic;
+        memset(&diagnostic, 'x', sizeof diagnostic);
         /* Exactly so many bytes, for a sanitizer to see one read too far. */
         char *json = malloc(row->len + !row->len);
         assert_non_null(json);
         memcpy(json, row->json, row->len);
-        assert_int_equal(herd_config_parse(&config, (struct herd_span){json, row->len}, &fault), row->err);
+        assert_int_equal(herd_config_parse(&config, (struct herd_span){json, row->len}, &diagnostic), row->err);
         assert_null(config);
-        assert_string_equal(fault.what, row->what);
-        assert_int_equal(fault.line, row->line);
-        assert_int_equal(fault.column, row->column);
-        assert_null(strstr(fault.what, "SECRET"));
+        assert_string_equal(diagnostic.message, row->what);
+        assert_int_equal(diagnostic.line, row->line);
+        assert_int_equal(diagnostic.column, row->column);
+        assert_null(strstr(diagnostic.message, "SECRET"));
         assert_int_equal(herd_config_parse(&config, (struct herd_span){json, row->len}, NULL), row->err);
         free(json);
     }
@@ -394,7 +394,7 @@ static void test_messages_are_capped(void **state)
     (void)state;
     struct herd_buf json = {0};
     struct herd_config *config = NULL;
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     assert_int_equal(herd_buf_add_text(&json, "{\""), 0);
     for (int i = 0; i < 100000; i++)
         assert_int_equal(herd_buf_add_text(&json, "\xc3\xa9"), 0);
@@ -402,13 +402,13 @@ static void test_messages_are_capped(void **state)
     for (int i = 0; i < 100000; i++)
         assert_int_equal(herd_buf_add_text(&json, "\\u00ff"), 0);
     assert_int_equal(herd_buf_add_text(&json, "\": x"), 0);
-    assert_int_equal(herd_config_parse(&config, (struct herd_span){json.at, json.len}, &fault), HERD_E_SYNTAX);
-    assert_in_range(strlen(fault.what), 100, sizeof fault.what - 1);
-    for (const char *at = fault.what; *at; at++)
+    assert_int_equal(herd_config_parse(&config, (struct herd_span){json.at, json.len}, &diagnostic), HERD_E_SYNTAX);
+    assert_in_range(strlen(diagnostic.message), 100, sizeof diagnostic.message - 1);
+    for (const char *at = diagnostic.message; *at; at++)
         assert_in_range(*at, 0x20, 0x7e);
-    assert_non_null(strstr(fault.what, ": expected a value, found 'x'"));
+    assert_non_null(strstr(diagnostic.message, ": expected a value, found 'x'"));
     /* Columns count characters. */
-    assert_int_equal(fault.column, json.len - 100000);
+    assert_int_equal(diagnostic.column, json.len - 100000);
     herd_buf_fini(&json);
 }
 

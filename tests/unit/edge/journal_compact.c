@@ -16,7 +16,7 @@ static void test_sync_fails(void **state)
     disk_sync_error = 0;
     for (int i = 0; i < 5000 && !logged(&p, "journal_compacted"); i++) {
         usleep(200);
-        pass(&p, HERD_JOURNAL_LOOK_NS);
+        pass(&p, HERD_JOURNAL_SYNC_POLL_NS);
     }
     assert_true(logged(&p, "journal_compacted"));
     expect_on_disk(&p, in_dir("j"));
@@ -70,18 +70,18 @@ static void test_compaction_fails(void **state)
         disk_sync_error = what == 3 ? EIO : 0;
         for (int i = 0; i < 20000 && !logged(&p, "journal_compaction_failed"); i++) {
             usleep(100);
-            pass(&p, HERD_JOURNAL_LOOK_NS);
+            pass(&p, HERD_JOURNAL_SYNC_POLL_NS);
         }
         assert_true(logged(&p, "journal_compaction_failed"));
         assert_int_equal(size_of(in_dir("j~compact")), -1);
-        assert_int_equal(p.journal->fresh.fd, -1);
+        assert_int_equal(p.journal->replacement.fd, -1);
         disk_reset();
         expect_on_disk(&p, in_dir("j"));
         pass(&p, INT64_C(20000000000)); /* it is tried again, later */
         for (int i = 0; i < 20000 && !logged(&p, "journal_compacted"); i++) {
             usleep(100);
             report(&p, i % 9000, 100 + i / 9000);
-            pass(&p, HERD_JOURNAL_LOOK_NS);
+            pass(&p, HERD_JOURNAL_SYNC_POLL_NS);
         }
         assert_true(logged(&p, "journal_compacted"));
         expect_on_disk(&p, in_dir("j"));
@@ -130,7 +130,7 @@ static void test_leftover_and_links(void **state)
     }
     for (int i = 0; i < 5000 && !logged(&p, "journal_compacted"); i++) {
         usleep(100);
-        pass(&p, HERD_JOURNAL_LOOK_NS);
+        pass(&p, HERD_JOURNAL_SYNC_POLL_NS);
     }
     expect_on_disk(&p, in_dir("j"));
     struct stat about;
@@ -173,7 +173,7 @@ static void test_dangling_link(void **state)
     }
     for (int i = 0; i < 5000 && !logged(&p, "journal_compacted"); i++) {
         usleep(100);
-        pass(&p, HERD_JOURNAL_LOOK_NS);
+        pass(&p, HERD_JOURNAL_SYNC_POLL_NS);
     }
     assert_true(logged(&p, "journal_compacted"));
     struct stat about;

@@ -42,7 +42,7 @@ static inline int sink(void *ctx, const char *bytes, size_t len)
 static size_t records_max; /* 0: as many as come */
 
 static inline int try_start(struct pair *p, const char *path, uint64_t compact_lines,
-                            struct herd_config_fault *fault)
+                            struct herd_diagnostic *diagnostic)
 {
     struct herd_node_options node_options = {.name = {"Riley", 5}, .seed = {1, 2}, .records_max = records_max};
     *p = (struct pair){0};
@@ -51,7 +51,7 @@ static inline int try_start(struct pair *p, const char *path, uint64_t compact_l
     assert_int_equal(herd_node_new(&p->node, &node_options), 0);
     const struct herd_journal_options options = {
         .node = p->node, .log = p->log, .path = path, .sync_ns = 1000000, .compact_lines = compact_lines};
-    return herd_journal_open(&p->journal, &options, now, fault);
+    return herd_journal_open(&p->journal, &options, now, diagnostic);
 }
 
 static inline void stop(struct pair *p)
@@ -65,20 +65,21 @@ static inline void stop(struct pair *p)
 
 static inline void start(struct pair *p, const char *path, uint64_t compact_lines)
 {
-    struct herd_config_fault fault = {0};
-    if (try_start(p, path, compact_lines, &fault) < 0)
-        fail_msg("%s", fault.what);
+    struct herd_diagnostic diagnostic = {0};
+    if (try_start(p, path, compact_lines, &diagnostic) < 0)
+        fail_msg("%s", diagnostic.message);
     assert_int_equal(herd_session_open(p->node, &p->client, NULL, now), 0);
 }
 
 static inline void report(struct pair *p, int id, int second)
 {
     char line[128];
-    struct herd_turn turn;
+    struct herd_input_result result;
     int len = snprintf(line, sizeof line, "IAMAT client%d +%d.5-%d.25 %d.%09d\n", id, id % 90, id % 180,
                        1621464000 + second, id);
     p->out.len = 0;
-    assert_int_equal(herd_session_input(p->client, (struct herd_span){line, (size_t)len}, now, &p->out, &turn), 0);
+    assert_int_equal(herd_session_input(p->client, (struct herd_span){line, (size_t)len}, now, &p->out, &result),
+                     0);
     assert_memory_equal(p->out.at, "AT ", 3);
 }
 
@@ -86,14 +87,14 @@ static inline void pass(struct pair *p, int64_t ns)
 {
     now.steady_ns += ns;
     now.wall_ns += ns;
-    herd_journal_turn(p->journal, now);
+    herd_journal_run(p->journal, now);
 }
 
 static inline void settle_sync(struct pair *p)
 {
     for (int i = 0; i < 2000 && p->journal->syncing_ns != INT64_MAX; i++) {
         usleep(1000);
-        pass(p, HERD_JOURNAL_LOOK_NS);
+        pass(p, HERD_JOURNAL_SYNC_POLL_NS);
     }
     assert_true(p->journal->syncing_ns == INT64_MAX);
 }

@@ -58,11 +58,11 @@ static void test_corrupt_at_every_byte(void **state)
 static void expect_refused(const char *path, const char *why)
 {
     struct pair p;
-    struct herd_config_fault fault = {0};
-    assert_true(try_start(&p, path, 0, &fault) < 0);
+    struct herd_diagnostic diagnostic = {0};
+    assert_true(try_start(&p, path, 0, &diagnostic) < 0);
     p.journal = NULL;
-    if (!strstr(fault.what, why))
-        fail_msg("%s", fault.what);
+    if (!strstr(diagnostic.message, why))
+        fail_msg("%s", diagnostic.message);
     stop(&p);
 }
 
@@ -215,7 +215,7 @@ static void test_no_memory(void **state)
     long n = 1;
     for (bool met = true; met; n++) {
         struct herd_node_options node_options = {.name = {"Riley", 5}, .seed = {1, 2}};
-        struct herd_config_fault fault = {0};
+        struct herd_diagnostic diagnostic = {0};
         p = (struct pair){0};
         assert_int_equal(herd_log_new(&p.log, &(struct herd_log_options){.sink = sink, .sink_ctx = &p.log_text}),
                          0);
@@ -224,10 +224,10 @@ static void test_no_memory(void **state)
         const struct herd_journal_options options = {
             .node = p.node, .log = p.log, .path = in_dir("j"), .sync_ns = 1000000};
         alloc_fail_at = n;
-        int err = herd_journal_open(&p.journal, &options, now, &fault);
+        int err = herd_journal_open(&p.journal, &options, now, &diagnostic);
         met = alloc_fail_at <= 0;
         alloc_fail_at = 0;
-        assert_true(err == 0 || (err == HERD_E_NOMEM && strstr(fault.what, "memory")));
+        assert_true(err == 0 || (err == HERD_E_NOMEM && strstr(diagnostic.message, "memory")));
         if (err < 0)
             p.journal = NULL;
         else

@@ -32,10 +32,10 @@ static void test_full(void **state)
             report(&p, 1, 1); /* it goes on meanwhile, and does not try again at once */
             disk_reset();
             pass(&p, 0);
-            assert_true(herd_scribe_due(&p.journal->scribe));
+            assert_true(herd_journal_encoder_pending(&p.journal->encoder));
             disk.truncate_error = room % 4 == 1 ? EIO : 0;
             pass(&p, 1000000000);
-            assert_false(herd_scribe_due(&p.journal->scribe));
+            assert_false(herd_journal_encoder_pending(&p.journal->encoder));
             assert_true(logged(&p, "journal_caught_up failures=1"));
             expect_on_disk(&p, in_dir("j"));
             disk_reset();

@@ -81,9 +81,9 @@ static void test_levels(void **state)
 static void test_null_is_silent(void **state)
 {
     (void)state;
-    herd_log_time(NULL, 1);
+    herd_log_set_time(NULL, 1);
     assert_false(herd_log_enabled(NULL, HERD_LOG_ERROR));
-    assert_false(herd_log_traffic(NULL));
+    assert_false(herd_log_traffic_enabled(NULL));
     herd_log_event(NULL, HERD_LOG_ERROR, "e", NULL, 0);
     herd_log_lines(NULL, "e", herd_span_of(""), herd_span_of("x\n"));
     assert_int_equal(herd_log_flush(NULL), 0);
@@ -165,7 +165,7 @@ static void test_stamps(void **state)
     struct herd_log *log = make(&keeper, (struct herd_log_options){0});
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char want[64];
-        herd_log_time(log, rows[i].now_ns);
+        herd_log_set_time(log, rows[i].now_ns);
         herd_log_event(log, HERD_LOG_INFO, "t", NULL, 0);
         herd_log_flush(log);
         snprintf(want, sizeof want, "%s info t\n", rows[i].want);
@@ -185,7 +185,7 @@ static void test_stamps(void **state)
         gmtime_r(&s, &tm);
         strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
         snprintf(want, sizeof want, "%s.%06dZ info t\n", date, (int)(now_us % 1000000));
-        herd_log_time(log, now_us * 1000);
+        herd_log_set_time(log, now_us * 1000);
         herd_log_event(log, HERD_LOG_INFO, "t", NULL, 0);
         herd_log_flush(log);
         expect(&keeper, want);
@@ -211,7 +211,7 @@ static void test_lines(void **state)
     };
     struct keeper keeper = {0};
     struct herd_log *log = make(&keeper, (struct herd_log_options){.traffic = true});
-    assert_true(herd_log_traffic(log));
+    assert_true(herd_log_traffic_enabled(log));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         herd_log_lines(log, "received", herd_span_of(rows[i].who), herd_span_of(rows[i].lines));
         assert_int_equal(herd_log_flush(log), 0);
@@ -222,7 +222,7 @@ static void test_lines(void **state)
     struct herd_log_options quiet[] = {{.traffic = false}, {.traffic = true, .level = HERD_LOG_WARN}};
     for (size_t i = 0; i < 2; i++) {
         log = make(&keeper, quiet[i]);
-        assert_false(herd_log_traffic(log));
+        assert_false(herd_log_traffic_enabled(log));
         herd_log_lines(log, "received", herd_span_of("c=1"), herd_span_of("a\n"));
         herd_log_free(log);
         expect(&keeper, "");
@@ -366,7 +366,7 @@ static struct herd_log *make_blocks(struct blocks *blocks, int64_t offset)
     struct herd_log *log = NULL;
     const struct herd_log_options options = {.sink = take_block, .sink_ctx = blocks, .traffic = true};
     assert_int_equal(herd_log_new(&log, &options), 0);
-    herd_log_blocks(log, offset);
+    herd_log_set_aligned(log, offset);
     return log;
 }
 
@@ -417,7 +417,7 @@ static void test_blocks(void **state)
         next = put_numbered(log, next, 3000); /* after a flush the next block is short */
         assert_true(blocks.calls > before);
         assert_int_equal(((size_t)offsets[i] + blocks.ends[blocks.calls - 1]) % 65536, 0);
-        herd_log_blocks(log, -1);
+        herd_log_set_aligned(log, -1);
         next = put_numbered(log, next, 3000);
         assert_int_equal(blocks.got.at[blocks.got.len - 1], '\n');
         herd_log_free(log);
@@ -466,7 +466,7 @@ static void test_no_memory(void **state)
     keeper.refuse = HERD_E_IO;
     alloc_fail_at = 1;
     for (int i = 0; i < 5000; i++) {
-        herd_log_time(log, i);
+        herd_log_set_time(log, i);
         herd_log_event(log, HERD_LOG_INFO, "e", NULL, 0);
         herd_log_lines(log, "r", herd_span_of("c=1"), herd_span_of("a\nb"));
     }

@@ -66,7 +66,7 @@ static void start(struct world *w, const char *path)
     assert_int_equal(herd_logfile_start(w->file, BUFFER_BYTES), 0);
     const struct herd_log_options options = {.sink = herd_logfile_sink, .sink_ctx = w->file, .traffic = true};
     assert_int_equal(herd_log_new(&w->log, &options), 0);
-    herd_log_blocks(w->log, herd_logfile_offset(w->file));
+    herd_log_set_aligned(w->log, herd_logfile_offset(w->file));
 }
 
 static void stop(struct world *w)
@@ -254,7 +254,7 @@ static void test_reopens(void **state)
     before = w.logged;
     assert_int_equal(rename(in_dir("log"), in_dir("log.1")), 0);
     assert_int_equal(herd_logfile_reopen(w.file), 0);
-    herd_log_blocks(w.log, herd_logfile_offset(w.file));
+    herd_log_set_aligned(w.log, herd_logfile_offset(w.file));
     w.logged = 0;
     put(&w, 1000);
     stop(&w);

@@ -31,9 +31,9 @@ static bool config_takes(const unsigned char *bytes, size_t len)
     memcpy(json + start, bytes, len);
     memcpy(json + start + len, "\"}", 2);
     struct herd_config *config = NULL;
-    struct herd_config_fault fault;
-    int err = herd_config_parse(&config, (struct herd_span){json, start + len + 2}, &fault);
-    assert_true(err == 0 || (err == HERD_E_SYNTAX && strstr(fault.what, "expected UTF-8")));
+    struct herd_diagnostic diagnostic;
+    int err = herd_config_parse(&config, (struct herd_span){json, start + len + 2}, &diagnostic);
+    assert_true(err == 0 || (err == HERD_E_SYNTAX && strstr(diagnostic.message, "expected UTF-8")));
     herd_config_free(config);
     return err == 0;
 }

@@ -15,7 +15,7 @@ static void assert_cut(const char *in, unsigned bound, const char *want)
     char why[100];
     if (herd_answer_read(herd_span_of(in), &shape, why, sizeof why) < 0)
         fail_msg("%s refused: %s", in, why);
-    assert_int_equal(herd_answer_cut(&out, herd_span_of(in), &shape, bound), 0);
+    assert_int_equal(herd_answer_truncate(&out, herd_span_of(in), &shape, bound), 0);
     if (!herd_span_equal((struct herd_span){out.at, out.len}, herd_span_of(want)))
         fail_msg("%s cut to %u became %.*s, not %s", in, bound, (int)out.len, out.at, want);
     herd_buf_fini(&out);
@@ -116,7 +116,7 @@ static void test_huge(void **state)
     char why[100];
     assert_int_equal(herd_answer_read((struct herd_span){text, len}, &shape, why, sizeof why), 0);
     assert_int_equal(shape.result_count, count);
-    assert_int_equal(herd_answer_cut(&out, (struct herd_span){text, len}, &shape, 1), 0);
+    assert_int_equal(herd_answer_truncate(&out, (struct herd_span){text, len}, &shape, 1), 0);
     assert_string_equal((assert_int_equal(herd_buf_add(&out, "", 1), 0), out.at),
                         "{\"results\":[{\"k\":[1,2,\"abcdefghij\"]} \n]}");
     herd_buf_fini(&out);

@@ -80,14 +80,14 @@ static void test_countries(void **state)
 }
 
 static int load(const char *text, size_t len, const atomic_bool *stop, struct herd_points **ret_points,
-                struct herd_config_fault *fault)
+                struct herd_diagnostic *diagnostic)
 {
     char path[TEMP_LEN];
     int fd = temp_file(path);
     assert_int_equal(write(fd, text, len), (ssize_t)len);
     close(fd);
     struct herd_points_summary summary;
-    int err = herd_points_load(ret_points, path, stop, &summary, fault);
+    int err = herd_points_load(ret_points, path, stop, &summary, diagnostic);
     unlink(path);
     return err;
 }
@@ -99,8 +99,8 @@ static void test_files(void **state)
         "\xef\xbb\xbf\n{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[0.5,0.25]},"
         "\"properties\":{\"name\":\"Here\"}}\n";
     struct herd_points *points;
-    struct herd_config_fault fault = {0};
-    assert_int_equal(load(geojson, sizeof geojson - 1, NULL, &points, &fault), 0);
+    struct herd_diagnostic diagnostic = {0};
+    assert_int_equal(load(geojson, sizeof geojson - 1, NULL, &points, &diagnostic), 0);
     struct herd_buf json = answer(points, "+0.25+0.5", "0", 5);
     assert_non_null(strstr(json.at, "\"place_id\" : \"geo:0.25,0.5\""));
     assert_non_null(strstr(json.at, "\"html_attributions\" : [],"));
@@ -108,15 +108,15 @@ static void test_files(void **state)
     herd_points_free(points);
 
     points = NULL;
-    assert_int_equal(load("", 0, NULL, &points, &fault), HERD_E_SYNTAX);
-    assert_string_equal(fault.what, "empty file");
-    assert_int_equal(load("1\t2\n", 4, NULL, &points, &fault), HERD_E_SYNTAX);
-    assert_int_equal(fault.line, 1);
+    assert_int_equal(load("", 0, NULL, &points, &diagnostic), HERD_E_SYNTAX);
+    assert_string_equal(diagnostic.message, "empty file");
+    assert_int_equal(load("1\t2\n", 4, NULL, &points, &diagnostic), HERD_E_SYNTAX);
+    assert_int_equal(diagnostic.line, 1);
     atomic_bool stop = true;
-    assert_int_equal(load(geojson, sizeof geojson - 1, &stop, &points, &fault), HERD_E_STATE);
+    assert_int_equal(load(geojson, sizeof geojson - 1, &stop, &points, &diagnostic), HERD_E_STATE);
     struct herd_points_summary summary;
-    assert_int_equal(herd_points_load(&points, "/nonexistent/x", NULL, &summary, &fault), HERD_E_IO);
-    assert_int_equal(herd_points_load(&points, "/tmp", NULL, &summary, &fault), HERD_E_IO);
+    assert_int_equal(herd_points_load(&points, "/nonexistent/x", NULL, &summary, &diagnostic), HERD_E_IO);
+    assert_int_equal(herd_points_load(&points, "/tmp", NULL, &summary, &diagnostic), HERD_E_IO);
     assert_null(points);
 }
 

@@ -10,9 +10,9 @@ static struct herd_points *read_good(const char *text, size_t want, size_t want_
 {
     struct herd_points *points;
     struct herd_points_summary summary;
-    struct herd_config_fault fault = {0};
-    if (read_points(HERD_POINTS_GEOJSON, text, &points, &summary, &fault) < 0)
-        fail_msg("line %u: %s in %s", fault.line, fault.what, text);
+    struct herd_diagnostic diagnostic = {0};
+    if (read_points(HERD_POINTS_GEOJSON, text, &points, &summary, &diagnostic) < 0)
+        fail_msg("line %u: %s in %s", diagnostic.line, diagnostic.message, text);
     assert_int_equal(herd_points_count(points), want);
     assert_int_equal(summary.skipped, want_skipped);
     return points;
@@ -221,10 +221,10 @@ static void test_refused(void **state)
     refuse_rows(HERD_POINTS_GEOJSON, rows, sizeof rows / sizeof rows[0]);
     struct herd_points *points;
     struct herd_points_summary summary;
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     static const char nul[] = {'\0', '{', '}'};
     assert_int_equal(
-        read_points_in_pieces(HERD_POINTS_GEOJSON, nul, sizeof nul, sizeof nul, &points, &summary, &fault),
+        read_points_in_pieces(HERD_POINTS_GEOJSON, nul, sizeof nul, sizeof nul, &points, &summary, &diagnostic),
         HERD_E_SYNTAX);
 }
 
@@ -299,12 +299,12 @@ static void test_noted(void **state)
     /* The number of the feature, which a file of one line needs. */
     struct herd_points *points;
     struct herd_points_summary summary;
-    struct herd_config_fault fault = {0};
-    assert_int_equal(read_points(HERD_POINTS_GEOJSON, COLLECTION(GOOD "," GOOD ",null"), &points, &summary, &fault),
-                     0);
+    struct herd_diagnostic diagnostic = {0};
+    assert_int_equal(
+        read_points(HERD_POINTS_GEOJSON, COLLECTION(GOOD "," GOOD ",null"), &points, &summary, &diagnostic), 0);
     assert_int_equal(summary.first_item, 3);
     herd_points_free(points);
-    assert_int_equal(read_points(HERD_POINTS_GEOJSON, GOOD "\n" GOOD "{", &points, &summary, &fault), 0);
+    assert_int_equal(read_points(HERD_POINTS_GEOJSON, GOOD "\n" GOOD "{", &points, &summary, &diagnostic), 0);
     assert_int_equal(summary.first_item, 3);
     assert_true(summary.cut_short);
     herd_points_free(points);
@@ -362,11 +362,11 @@ static void test_deep(void **state)
     memcpy(text + len + 2000, "}", 2);
     struct herd_points *points;
     struct herd_points_summary summary;
-    struct herd_config_fault fault;
-    assert_int_equal(
-        read_points_in_pieces(HERD_POINTS_GEOJSON, text, strlen(text), strlen(text), &points, &summary, &fault),
-        HERD_E_SYNTAX);
-    assert_string_equal(fault.what, "nested too deep");
+    struct herd_diagnostic diagnostic;
+    assert_int_equal(read_points_in_pieces(HERD_POINTS_GEOJSON, text, strlen(text), strlen(text), &points, &summary,
+                                           &diagnostic),
+                     HERD_E_SYNTAX);
+    assert_string_equal(diagnostic.message, "nested too deep");
 }
 
 int main(void)

@@ -57,18 +57,18 @@ static void test_judge(void **state)
         {414, "", "INVALID_REQUEST", false, false, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct herd_judgement j;
+        struct herd_reply_class j;
         struct herd_answer_shape shape;
-        herd_google_legacy_judge(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)}, &j, &shape);
+        herd_google_legacy_classify(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)}, &j, &shape);
         if (!rows[i].status) {
             assert_int_equal(j.verdict, HERD_REPLY_ANSWER);
             continue;
         }
         assert_int_equal(j.verdict, HERD_REPLY_FAILED);
-        if (strcmp(j.status, rows[i].status) != 0 || j.retry != rows[i].retry || j.blame != rows[i].blame ||
-            j.verbatim != rows[i].verbatim || !j.why[0])
-            fail_msg("row %zu: %s retry %d blame %d verbatim %d (%s)", i, j.status, j.retry, j.blame, j.verbatim,
-                     j.why);
+        if (strcmp(j.status, rows[i].status) != 0 || j.retry != rows[i].retry ||
+            j.counts_as_failure != rows[i].blame || j.verbatim != rows[i].verbatim || !j.why[0])
+            fail_msg("row %zu: %s retry %d blame %d verbatim %d (%s)", i, j.status, j.retry, j.counts_as_failure,
+                     j.verbatim, j.why);
     }
 }
 
@@ -83,10 +83,10 @@ static void test_message(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char json[400];
-        struct herd_judgement j;
+        struct herd_reply_class j;
         struct herd_answer_shape shape;
         snprintf(json, sizeof json, "{\"status\":\"REQUEST_DENIED\",\"error_message\":\"%s\"}", rows[i][0]);
-        herd_google_legacy_judge(&(struct herd_reply){200, herd_span_of(json)}, &j, &shape);
+        herd_google_legacy_classify(&(struct herd_reply){200, herd_span_of(json)}, &j, &shape);
         const char *colon = strstr(j.why, "DENIED: ");
         assert_string_equal(colon ? colon + 8 : "", rows[i][1]);
     }
@@ -95,9 +95,9 @@ static void test_message(void **state)
     for (int i = 0; i < 60; i++)
         strcat(json, i % 2 ? "\\u00e9" : "\xc3\xa9");
     strcat(json, "\"}");
-    struct herd_judgement j;
+    struct herd_reply_class j;
     struct herd_answer_shape shape;
-    herd_google_legacy_judge(&(struct herd_reply){200, herd_span_of(json)}, &j, &shape);
+    herd_google_legacy_classify(&(struct herd_reply){200, herd_span_of(json)}, &j, &shape);
     size_t len = strlen(j.why);
     assert_true(memcmp(j.why + len - 2, "\xc3\xa9", 2) == 0);
     assert_int_equal(strlen(strstr(j.why, ": a")), 2 + 1 + 59 * 2);

@@ -72,8 +72,9 @@ static void test_translate(void **state)
     (void)state;
     struct herd_places_question q = question(20);
     struct herd_buf out = {0};
-    struct herd_judgement j;
-    assert_int_equal(herd_google_new_judge(&(struct herd_reply){200, herd_span_of(body)}, &q.query, &out, &j), 0);
+    struct herd_reply_class j;
+    assert_int_equal(herd_google_new_classify(&(struct herd_reply){200, herd_span_of(body)}, &q.query, &out, &j),
+                     0);
     assert_int_equal(j.verdict, HERD_REPLY_ANSWER);
     static const char want[] =
         "{\n   \"html_attributions\" : [ \"<a href=\\\"https://p/\\\">P</a>\" ],\n   \"results\" : [\n      {\n"
@@ -102,7 +103,8 @@ static void test_translate(void **state)
     /* Bound 0 keeps the status of what is there. */
     q = question(0);
     out.len = 0;
-    assert_int_equal(herd_google_new_judge(&(struct herd_reply){200, herd_span_of(body)}, &q.query, &out, &j), 0);
+    assert_int_equal(herd_google_new_classify(&(struct herd_reply){200, herd_span_of(body)}, &q.query, &out, &j),
+                     0);
     assert_non_null(memmem(out.at, out.len, "\"results\" : [],\n   \"status\" : \"OK\"", 34));
     herd_places_query_fini(&q);
     herd_buf_fini(&out);
@@ -140,17 +142,17 @@ static void test_judge(void **state)
     };
     struct herd_places_question q = question(5);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct herd_judgement j;
+        struct herd_reply_class j;
         struct herd_buf out = {0};
-        assert_int_equal(herd_google_new_judge(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)},
-                                               &q.query, &out, &j),
+        assert_int_equal(herd_google_new_classify(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)},
+                                                  &q.query, &out, &j),
                          0);
         if (!rows[i].status) {
             assert_int_equal(j.verdict, HERD_REPLY_ANSWER);
             assert_non_null(memmem(out.at, out.len, "ZERO_RESULTS", 12));
         } else if (j.verdict != HERD_REPLY_FAILED || strcmp(j.status, rows[i].status) != 0 ||
-                   j.retry != rows[i].retry || j.blame != rows[i].blame || out.len) {
-            fail_msg("row %zu: %s retry %d blame %d (%s)", i, j.status, j.retry, j.blame, j.why);
+                   j.retry != rows[i].retry || j.counts_as_failure != rows[i].blame || out.len) {
+            fail_msg("row %zu: %s retry %d blame %d (%s)", i, j.status, j.retry, j.counts_as_failure, j.why);
         }
         herd_buf_fini(&out);
     }

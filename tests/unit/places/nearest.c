@@ -35,7 +35,7 @@ static struct herd_points *points_of(size_t count, double lat_low, double lat_hi
                                    .name = herd_span_of(name)};
         assert_int_equal(herd_points_add(points, &point), 0);
     }
-    assert_int_equal(herd_points_seal(points), 0);
+    assert_int_equal(herd_points_build_index(points), 0);
     assert_int_equal(herd_points_count(points), count);
     return points;
 }
@@ -118,7 +118,7 @@ static void test_antimeridian_and_poles(void **state)
             lon_e7 = i % 200 ? 1800000000 : -1800000000; /* the same meridian */
         assert_int_equal(herd_points_add(points, &(struct herd_point){.lat_e7 = lat_e7, .lon_e7 = lon_e7}), 0);
     }
-    assert_int_equal(herd_points_seal(points), 0);
+    assert_int_equal(herd_points_build_index(points), 0);
     for (unsigned r = 0; r < 1000; r++)
         compare(points, (r & 2 ? between_e7(-0.5, 0.5) : between_e7(65, 66)) / 1e7,
                 r % 10 == 0   ? 180.0

@@ -58,7 +58,7 @@ static int cut(void)
     char why[100];
     int err = herd_answer_read(herd_span_of(json), &shape, why, sizeof why);
     if (err == 0)
-        err = herd_answer_cut(&out, herd_span_of(json), &shape, 1);
+        err = herd_answer_truncate(&out, herd_span_of(json), &shape, 1);
     assert_true(err == 0 || out.len == 0);
     herd_buf_fini(&out);
     return err;
@@ -72,17 +72,17 @@ static int translate(void)
     static const char overpass[] = "{\"elements\":[{\"type\":\"node\",\"id\":1,\"lat\":1,\"lon\":2,\"tags\":{"
                                    "\"name\":\"n\",\"shop\":\"s\"}}]}";
     struct herd_places_query query = {.lat = {"1", 1}, .lon = {"2", 1}, .radius = {"3", 1}, .bound = 5};
-    struct herd_judgement j;
+    struct herd_reply_class j;
     struct herd_buf out = {0}, body = {0};
     int err = herd_google_new_body(&body, &query);
     if (err == 0)
-        err = herd_google_new_judge(&(struct herd_reply){200, herd_span_of(google)}, &query, &out, &j);
+        err = herd_google_new_classify(&(struct herd_reply){200, herd_span_of(google)}, &query, &out, &j);
     out.len = 0;
     body.len = 0;
     if (err == 0)
         err = herd_overpass_body(&body, &query, HERD_OVERPASS_FILTER, 5);
     if (err == 0)
-        err = herd_overpass_judge(&(struct herd_reply){200, herd_span_of(overpass)}, &query, &out, &j);
+        err = herd_overpass_classify(&(struct herd_reply){200, herd_span_of(overpass)}, &query, &out, &j);
     herd_buf_fini(&out);
     herd_buf_fini(&body);
     return err;
@@ -92,18 +92,18 @@ static int read_and_answer(enum herd_points_format format, const char *text)
 {
     struct herd_points *points = NULL;
     struct herd_points_reader *reader = NULL;
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     struct herd_buf out = {0};
     struct herd_places_query query = {.lat_deg = 2, .lon_deg = 1, .radius_m = 1000, .bound = 5};
     int err = herd_points_new(&points, "\"a\"", "p:");
     if (err == 0)
         err = herd_points_reader_new(&reader, format, points);
     if (err == 0)
-        err = herd_points_read(reader, herd_span_of(text), &fault);
+        err = herd_points_read(reader, herd_span_of(text), &diagnostic);
     if (err == 0)
-        err = herd_points_read_end(reader, &fault);
+        err = herd_points_read_end(reader, &diagnostic);
     if (err == 0)
-        err = herd_points_seal(points);
+        err = herd_points_build_index(points);
     if (err == 0)
         err = herd_points_answer(points, &query, &out);
     assert_true(err == 0 || out.len == 0);
@@ -170,7 +170,7 @@ static int append_cut(struct herd_buf *out)
     struct herd_answer_shape shape;
     char why[100];
     assert_int_equal(herd_answer_read(herd_span_of(json), &shape, why, sizeof why), 0);
-    return herd_answer_cut(out, herd_span_of(json), &shape, 2);
+    return herd_answer_truncate(out, herd_span_of(json), &shape, 2);
 }
 
 static int append_legacy(struct herd_buf *out)
@@ -181,8 +181,8 @@ static int append_legacy(struct herd_buf *out)
                                  "\"P\",\"providerUri\":\"u\"},"
                                  "{\"provider\":\"Q\",\"providerUri\":\"v\"},{\"providerUri\":\"nobody\"}]}]}";
     struct herd_places_query query = {.lat = {"1", 1}, .lon = {"2", 1}, .radius = {"3", 1}, .bound = 5};
-    struct herd_judgement j;
-    return herd_google_new_judge(&(struct herd_reply){200, herd_span_of(google)}, &query, out, &j);
+    struct herd_reply_class j;
+    return herd_google_new_classify(&(struct herd_reply){200, herd_span_of(google)}, &query, out, &j);
 }
 
 static void fail_wherever(int (*append)(struct herd_buf *out))
@@ -229,7 +229,7 @@ static int grow_overpass(int size)
 {
     char json[2000];
     struct herd_places_query query = {.lat = {"1", 1}, .lon = {"2", 1}, .radius = {"3", 1}, .bound = 5};
-    struct herd_judgement j;
+    struct herd_reply_class j;
     struct herd_buf out = {0};
     snprintf(
         json, sizeof json,
@@ -238,7 +238,7 @@ static int grow_overpass(int size)
         size / 2 + 1, 0, size + 1, 0);
     int err = herd_buf_reserve(&out, 4096); /* so that only the inner ones are in want */
     if (err == 0)
-        err = herd_overpass_judge(&(struct herd_reply){200, herd_span_of(json)}, &query, &out, &j);
+        err = herd_overpass_classify(&(struct herd_reply){200, herd_span_of(json)}, &query, &out, &j);
     assert_true(err == 0 || out.len == 0);
     herd_buf_fini(&out);
     return err;

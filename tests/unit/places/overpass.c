@@ -46,8 +46,9 @@ static void test_nearest_first(void **state)
     (void)state;
     struct herd_places_question q = question(20);
     struct herd_buf out = {0};
-    struct herd_judgement j;
-    assert_int_equal(herd_overpass_judge(&(struct herd_reply){200, herd_span_of(elements)}, &q.query, &out, &j), 0);
+    struct herd_reply_class j;
+    assert_int_equal(herd_overpass_classify(&(struct herd_reply){200, herd_span_of(elements)}, &q.query, &out, &j),
+                     0);
     assert_int_equal(j.verdict, HERD_REPLY_ANSWER);
     assert_int_equal(herd_buf_add(&out, "", 1), 0);
     const char *near = strstr(out.at, "\"name\" : \"Near \\u00e9\""), *far = strstr(out.at, "\"name\" : \"Far\"");
@@ -88,11 +89,11 @@ static void test_judge(void **state)
     };
     struct herd_places_question q = question(5);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct herd_judgement j;
+        struct herd_reply_class j;
         struct herd_buf out = {0};
-        assert_int_equal(
-            herd_overpass_judge(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)}, &q.query, &out, &j),
-            0);
+        assert_int_equal(herd_overpass_classify(&(struct herd_reply){rows[i].http, herd_span_of(rows[i].body)},
+                                                &q.query, &out, &j),
+                         0);
         assert_int_equal(j.verdict, rows[i].status ? HERD_REPLY_FAILED : HERD_REPLY_ANSWER);
         if (rows[i].status)
             assert_string_equal(j.status, rows[i].status);

@@ -13,7 +13,7 @@
 
 static inline int read_points_in_pieces(enum herd_points_format format, const char *text, size_t len, size_t cut,
                                         struct herd_points **ret_points, struct herd_points_summary *ret_summary,
-                                        struct herd_config_fault *fault)
+                                        struct herd_diagnostic *diagnostic)
 {
     struct herd_points *points;
     struct herd_points_reader *reader;
@@ -28,17 +28,17 @@ static inline int read_points_in_pieces(enum herd_points_format format, const ch
         char *copy = malloc(piece); /* so that reading beyond a piece is seen */
         assert_non_null(copy);
         memcpy(copy, text + at, piece);
-        err = herd_points_read(reader, (struct herd_span){copy, piece}, fault);
+        err = herd_points_read(reader, (struct herd_span){copy, piece}, diagnostic);
         free(copy);
         at += piece;
     }
     if (err == 0)
-        err = herd_points_read_end(reader, fault);
+        err = herd_points_read_end(reader, diagnostic);
     *ret_summary = *herd_points_reader_summary(reader);
     assert_int_equal(herd_points_skipped(reader), ret_summary->skipped);
     herd_points_reader_free(reader);
     if (err == 0)
-        err = herd_points_seal(points);
+        err = herd_points_build_index(points);
     if (err < 0) {
         herd_points_free(points);
         points = NULL;
@@ -48,23 +48,23 @@ static inline int read_points_in_pieces(enum herd_points_format format, const ch
 }
 
 static inline int read_points(enum herd_points_format format, const char *text, struct herd_points **ret_points,
-                              struct herd_points_summary *ret_summary, struct herd_config_fault *fault)
+                              struct herd_points_summary *ret_summary, struct herd_diagnostic *diagnostic)
 {
     size_t len = strlen(text);
-    int whole = read_points_in_pieces(format, text, len, len, ret_points, ret_summary, fault);
+    int whole = read_points_in_pieces(format, text, len, len, ret_points, ret_summary, diagnostic);
     for (size_t cut = 0; cut < len; cut++) {
         struct herd_points *points;
         struct herd_points_summary summary;
-        struct herd_config_fault other = {0};
+        struct herd_diagnostic other = {0};
         int err = read_points_in_pieces(format, text, len, cut, &points, &summary, &other);
         if (err != whole || memcmp(&summary, ret_summary, sizeof summary) != 0 ||
             (err == 0 && herd_points_count(points) != herd_points_count(*ret_points)) ||
-            (err < 0 && (other.line != fault->line || strcmp(other.what, fault->what) != 0)))
+            (err < 0 && (other.line != diagnostic->line || strcmp(other.message, diagnostic->message) != 0)))
             fail_msg(
                 "cut at %zu: %d line %u %s, faults %zu: line %u %s; whole: %d line %u %s, %zu: line %u %s in %s",
-                cut, err, other.line, other.what, summary.faulty, summary.first.line, summary.first.what, whole,
-                fault->line, fault->what, ret_summary->faulty, ret_summary->first.line, ret_summary->first.what,
-                text);
+                cut, err, other.line, other.message, summary.faulty, summary.first.line, summary.first.message,
+                whole, diagnostic->line, diagnostic->message, ret_summary->faulty, ret_summary->first.line,
+                ret_summary->first.message, text);
         herd_points_free(points);
     }
     return whole;
@@ -89,15 +89,16 @@ static inline void check_row(enum herd_points_format format, size_t i, const str
     const struct bad_row *bad = &row->bad;
     struct herd_points *points;
     struct herd_points_summary summary;
-    struct herd_config_fault fault = {0};
-    int err = read_points(format, bad->text, &points, &summary, &fault);
+    struct herd_diagnostic diagnostic = {0};
+    int err = read_points(format, bad->text, &points, &summary, &diagnostic);
     if (err == 0)
-        fault = summary.first;
+        diagnostic = summary.first;
     if (err != (row->taken ? 0 : bad->err) || summary.taken != row->taken || summary.first_err != bad->err ||
-        fault.line != bad->line || !strstr(fault.what, bad->what) || strcmp(fault.what, summary.first.what) != 0 ||
+        diagnostic.line != bad->line || !strstr(diagnostic.message, bad->what) ||
+        strcmp(diagnostic.message, summary.first.message) != 0 ||
         (row->taken && (summary.skipped != row->skipped || summary.faulty != row->faulty)))
         fail_msg("row %zu: %d, taken %zu, skipped %zu, faults %zu, line %u: %s", i, err, summary.taken,
-                 summary.skipped, summary.faulty, fault.line, fault.what);
+                 summary.skipped, summary.faulty, diagnostic.line, diagnostic.message);
     herd_points_free(points);
 }
 

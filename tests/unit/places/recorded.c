@@ -73,7 +73,7 @@ static void test_every_bound(void **state)
         for (unsigned bound = 0; bound <= 21; bound++) {
             struct herd_buf cut = {0}, want = {0};
             struct herd_answer_shape again;
-            assert_int_equal(herd_answer_cut(&cut, json, &shape, bound), 0);
+            assert_int_equal(herd_answer_truncate(&cut, json, &shape, bound), 0);
             expect(&want, json, bound);
             assert_int_equal(cut.len, want.len);
             assert_memory_equal(cut.at, want.at, want.len);
@@ -83,9 +83,9 @@ static void test_every_bound(void **state)
             herd_buf_fini(&cut);
             herd_buf_fini(&want);
         }
-        struct herd_judgement judgement;
-        herd_google_legacy_judge(&(struct herd_reply){200, json}, &judgement, &shape);
-        assert_int_equal(judgement.verdict, HERD_REPLY_ANSWER);
+        struct herd_reply_class reply_class;
+        herd_google_legacy_classify(&(struct herd_reply){200, json}, &reply_class, &shape);
+        assert_int_equal(reply_class.verdict, HERD_REPLY_ANSWER);
         herd_buf_fini(&text);
     }
 }
@@ -98,7 +98,7 @@ static void test_big_number_survives(void **state)
     char why[100];
     struct herd_span json = {text.at, text.len};
     assert_int_equal(herd_answer_read(json, &shape, why, sizeof why), 0);
-    assert_int_equal(herd_answer_cut(&cut, json, &shape, 20), 0);
+    assert_int_equal(herd_answer_truncate(&cut, json, &shape, 20), 0);
     assert_non_null(memmem(cut.at, cut.len, "12782971787189354742", 20));
     herd_buf_fini(&text);
     herd_buf_fini(&cut);
@@ -108,12 +108,12 @@ static void test_over_the_limit(void **state)
 {
     (void)state;
     struct herd_buf text = load("OverQueryLimitResponse.json");
-    struct herd_judgement judgement;
+    struct herd_reply_class reply_class;
     struct herd_answer_shape shape;
-    herd_google_legacy_judge(&(struct herd_reply){200, {text.at, text.len}}, &judgement, &shape);
-    assert_int_equal(judgement.verdict, HERD_REPLY_FAILED);
-    assert_string_equal(judgement.status, "OVER_QUERY_LIMIT");
-    assert_true(judgement.blame);
+    herd_google_legacy_classify(&(struct herd_reply){200, {text.at, text.len}}, &reply_class, &shape);
+    assert_int_equal(reply_class.verdict, HERD_REPLY_FAILED);
+    assert_string_equal(reply_class.status, "OVER_QUERY_LIMIT");
+    assert_true(reply_class.counts_as_failure);
     herd_buf_fini(&text);
 }
 

@@ -10,7 +10,7 @@ static void test_rows(void **state)
     (void)state;
     struct herd_points *points;
     struct herd_points_summary summary;
-    struct herd_config_fault fault = {0};
+    struct herd_diagnostic diagnostic = {0};
     static const char text[] = ROW("2988507", "Paris", "48.85341", "2.3488", "P", "FR") "\n" ROW(
         "5", "Say \"x\"\\", "-90", "-180", "T",
         "QQ") "\r\n\n" ROW("6", "S\xc3\xa3o", "1e1", "2", "",
@@ -19,7 +19,7 @@ static void test_rows(void **state)
                                                          "FR") "\n" ROW("9", "Spot", "90", "2", "S",
                                                                         "FR") "\n" ROW("10", "Two letters", "14",
                                                                                        "2", "PP", "FR");
-    assert_int_equal(read_points(HERD_POINTS_TSV, text, &points, &summary, &fault), 0);
+    assert_int_equal(read_points(HERD_POINTS_TSV, text, &points, &summary, &diagnostic), 0);
     assert_int_equal(herd_points_count(points), 7);
     static const struct {
         int32_t lat_e7;

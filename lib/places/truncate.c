@@ -96,8 +96,8 @@ static int add_squeezed(struct herd_buf *out, const char *at, const char *end, s
     return 0;
 }
 
-int herd_answer_cut(struct herd_buf *out, struct herd_span json, const struct herd_answer_shape *shape,
-                    unsigned bound)
+int herd_answer_truncate(struct herd_buf *out, struct herd_span json, const struct herd_answer_shape *shape,
+                         unsigned bound)
 {
     const char *end = json.at + json.len;
     const char *from = end, *to = end; /* what is cut out */

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* The records of a node as lines of a journal: those that changed, or all of them. */
-#include "scribe.h"
+#include "journal_encoder.h"
 
 #include "../node/node_impl.h"
 
 #define SLOTS_A_SLICE 16384
 
-int herd_scribe_open(struct herd_scribe *scribe, struct herd_node *node)
+int herd_journal_encoder_open(struct herd_journal_encoder *encoder, struct herd_node *node)
 {
-    *scribe = (struct herd_scribe){.node = node};
-    return herd_changes_join(&node->changes, &scribe->reader);
+    *encoder = (struct herd_journal_encoder){.node = node};
+    return herd_changes_subscribe(&node->changes, &encoder->subscriber);
 }
 
-void herd_scribe_close(struct herd_scribe *scribe)
+void herd_journal_encoder_close(struct herd_journal_encoder *encoder)
 {
-    if (scribe->node)
-        herd_changes_leave(&scribe->node->changes, &scribe->reader);
-    herd_buf_fini(&scribe->batch);
-    *scribe = (struct herd_scribe){0};
+    if (encoder->node)
+        herd_changes_unsubscribe(&encoder->node->changes, &encoder->subscriber);
+    herd_buf_fini(&encoder->batch);
+    *encoder = (struct herd_journal_encoder){0};
 }
 
 static int put_line(struct herd_node *node, uint32_t slot, struct herd_buf *out)
@@ -27,14 +27,14 @@ static int put_line(struct herd_node *node, uint32_t slot, struct herd_buf *out)
     return err < 0 ? err : herd_checksum_add(out, start);
 }
 
-int herd_scribe_take(struct herd_scribe *scribe, size_t room, struct herd_buf *out)
+int herd_journal_encode_changes(struct herd_journal_encoder *encoder, size_t max_bytes, struct herd_buf *out)
 {
-    struct herd_node *node = scribe->node;
+    struct herd_node *node = encoder->node;
     size_t start = out->len;
     int lines = 0;
-    scribe->batch.len = 0;
-    while (out->len - start < room) {
-        uint32_t slot = herd_reader_take(&node->changes, &scribe->reader);
+    encoder->batch.len = 0;
+    while (out->len - start < max_bytes) {
+        uint32_t slot = herd_subscriber_next(&node->changes, &encoder->subscriber);
         if (slot == HERD_NO_SLOT)
             break;
         size_t before = out->len;
@@ -42,10 +42,10 @@ int herd_scribe_take(struct herd_scribe *scribe, size_t room, struct herd_buf *o
         if (err == HERD_E_NOTFOUND)
             continue; /* removed while it waited */
         if (err >= 0)
-            err = herd_buf_add(&scribe->batch, &slot, sizeof slot);
+            err = herd_buf_add(&encoder->batch, &slot, sizeof slot);
         if (err < 0) {
             out->len = before;
-            herd_reader_mark(&node->changes, &scribe->reader, slot);
+            herd_subscriber_mark_dirty(&node->changes, &encoder->subscriber, slot);
             return lines ? lines : err;
         }
         lines++;
@@ -53,23 +53,25 @@ int herd_scribe_take(struct herd_scribe *scribe, size_t room, struct herd_buf *o
     return lines;
 }
 
-void herd_scribe_undo(struct herd_scribe *scribe)
+void herd_journal_encoder_requeue(struct herd_journal_encoder *encoder)
 {
-    for (size_t at = 0; at < scribe->batch.len; at += sizeof(uint32_t)) {
+    for (size_t at = 0; at < encoder->batch.len; at += sizeof(uint32_t)) {
         uint32_t slot;
-        memcpy(&slot, scribe->batch.at + at, sizeof slot);
-        herd_reader_mark(&scribe->node->changes, &scribe->reader, slot);
+        memcpy(&slot, encoder->batch.at + at, sizeof slot);
+        herd_subscriber_mark_dirty(&encoder->node->changes, &encoder->subscriber, slot);
     }
-    scribe->batch.len = 0;
+    encoder->batch.len = 0;
 }
 
-int herd_scribe_copy(struct herd_scribe *scribe, uint32_t *io_slot, uint32_t end, size_t room, struct herd_buf *out)
+int herd_journal_encode_range(struct herd_journal_encoder *encoder, uint32_t *io_slot, uint32_t end,
+                              size_t max_bytes, struct herd_buf *out)
 {
     size_t start = out->len;
     int lines = 0;
     /* Where many slots are empty their number bounds the slice. */
-    for (uint32_t seen = 0; *io_slot < end && out->len - start < room && seen < SLOTS_A_SLICE; ++*io_slot, seen++) {
-        int err = put_line(scribe->node, *io_slot, out);
+    for (uint32_t seen = 0; *io_slot < end && out->len - start < max_bytes && seen < SLOTS_A_SLICE;
+         ++*io_slot, seen++) {
+        int err = put_line(encoder->node, *io_slot, out);
         if (err == HERD_E_NOTFOUND)
             continue;
         if (err < 0)
@@ -79,7 +81,7 @@ int herd_scribe_copy(struct herd_scribe *scribe, uint32_t *io_slot, uint32_t end
     return lines;
 }
 
-int herd_scribe_begin(struct herd_buf *out)
+int herd_journal_encode_header(struct herd_buf *out)
 {
     size_t start = out->len;
     int err = herd_buf_add_text(out, HERD_JOURNAL_VERSION "\n");

@@ -9,64 +9,64 @@
  * taken in once is not news again while records only give way to newer ones. One that was removed or accepted anew
  * because of this node's clock may be news once more: then nothing is remembered here either.
  */
-#ifndef HERD_CORE_RECENT_H
-#define HERD_CORE_RECENT_H
+#ifndef HERD_CORE_SEEN_CACHE_H
+#define HERD_CORE_SEEN_CACHE_H
 
 #include "../base/hash.h"
 #include "../store/index.h"
 
 /* Copies arrive within milliseconds; this is many times that at a million lines a second. */
-#define HERD_RECENT_LINES 16384
+#define HERD_SEEN_CACHE_LINES 16384
 
-struct herd_recent_line {
+struct herd_seen_line {
     uint64_t hash; /* 0: none, and never found */
     uint32_t slot; /* where its record is, or was */
 };
 
-struct herd_recent {
-    struct herd_recent_line *lines; /* the newest of each place */
+struct herd_seen_cache {
+    struct herd_seen_line *lines; /* the newest of each place */
     uint64_t key[2];
 };
 
 /* HERD_E_NOMEM. */
-int herd_recent_init(struct herd_recent *recent, const uint64_t key[2]);
-void herd_recent_fini(struct herd_recent *recent);
-void herd_recent_clear(struct herd_recent *recent);
+int herd_seen_cache_init(struct herd_seen_cache *seen, const uint64_t key[2]);
+void herd_seen_cache_fini(struct herd_seen_cache *seen);
+void herd_seen_cache_clear(struct herd_seen_cache *seen);
 
 /* Both factors of each product hold a secret: no bytes make one of them zero, whatever they are. */
-static inline uint64_t herd_recent_hash(const struct herd_recent *recent, struct herd_span line)
+static inline uint64_t herd_seen_cache_hash(const struct herd_seen_cache *seen, struct herd_span line)
 {
     const unsigned char *p = (const unsigned char *)line.at;
-    uint64_t h = recent->key[0] ^ line.len;
+    uint64_t h = seen->key[0] ^ line.len;
     if (line.len < 16)
         return 0; /* no AT line is so short */
     for (const unsigned char *last = p + line.len - 16;; p += 16) {
         if (p > last)
             p = last;
-        h = herd_fold(h ^ herd_load_le64(p), recent->key[1] ^ herd_load_le64(p + 8));
+        h = herd_mul_fold(h ^ herd_load_le64(p), seen->key[1] ^ herd_load_le64(p + 8));
         if (p == last)
             break;
     }
-    return herd_fold(h ^ recent->key[1], recent->key[0] | 1);
+    return herd_mul_fold(h ^ seen->key[1], seen->key[0] | 1);
 }
 
 /* Where a hash is looked for, to be fetched ahead. */
-static inline const struct herd_recent_line *herd_recent_home(const struct herd_recent *recent, uint64_t hash)
+static inline const struct herd_seen_line *herd_seen_cache_home(const struct herd_seen_cache *seen, uint64_t hash)
 {
-    return &recent->lines[hash % HERD_RECENT_LINES];
+    return &seen->lines[hash % HERD_SEEN_CACHE_LINES];
 }
 
 /* The slot of the record that a line with this hash brought, or HERD_NO_SLOT. */
-static inline uint32_t herd_recent_slot(const struct herd_recent *recent, uint64_t hash)
+static inline uint32_t herd_seen_cache_slot(const struct herd_seen_cache *seen, uint64_t hash)
 {
-    const struct herd_recent_line *line = herd_recent_home(recent, hash);
+    const struct herd_seen_line *line = herd_seen_cache_home(seen, hash);
     return line->hash == hash && hash != 0 ? line->slot : HERD_NO_SLOT;
 }
 
 /* A line without a hash is not kept. */
-static inline void herd_recent_note(struct herd_recent *recent, uint64_t hash, uint32_t slot)
+static inline void herd_seen_cache_add(struct herd_seen_cache *seen, uint64_t hash, uint32_t slot)
 {
-    recent->lines[hash % HERD_RECENT_LINES] = (struct herd_recent_line){hash, slot};
+    seen->lines[hash % HERD_SEEN_CACHE_LINES] = (struct herd_seen_line){hash, slot};
 }
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "guard.h"
 
-#include <herd/stamp.h>
+#include <herd/timestamp.h>
 
 #include <stdio.h>
 
@@ -83,21 +83,21 @@ static void test_against_decimal_arithmetic(void **state)
         random_stamp(&seed, a);
         random_stamp(&seed, b);
         int64_t a_ns = -1, b_ns = -1;
-        int a_err = herd_stamp_parse(guarded(herd_span_of(a)), &a_ns);
+        int a_err = herd_timestamp_parse(guarded(herd_span_of(a)), &a_ns);
         assert_int_equal(a_err, naive_fits(a) ? 0 : HERD_E_RANGE);
         if (a_err < 0)
             assert_true(a_ns == -1);
         else if (a_ns != naive_ns(a))
             fail_msg("%s", a);
-        int b_err = herd_stamp_parse(herd_span_of(b), &b_ns);
+        int b_err = herd_timestamp_parse(herd_span_of(b), &b_ns);
         if (a_err < 0 || b_err < 0)
             continue;
         pad(a, wide_a);
         pad(b, wide_b);
         int expected = sign(memcmp(wide_a, wide_b, sizeof wide_a));
-        if (sign(herd_stamp_compare(guarded(herd_span_of(a)), herd_span_of(b))) != expected)
+        if (sign(herd_timestamp_compare(guarded(herd_span_of(a)), herd_span_of(b))) != expected)
             fail_msg("%s against %s", a, b);
-        assert_int_equal(sign(herd_stamp_compare(herd_span_of(b), herd_span_of(a))), -expected);
+        assert_int_equal(sign(herd_timestamp_compare(herd_span_of(b), herd_span_of(a))), -expected);
         if (a_ns != b_ns)
             assert_int_equal(a_ns < b_ns ? -1 : 1, expected); /* the order of ns refines to the exact order */
     }
@@ -111,12 +111,12 @@ static void test_syntax(void **state)
                                       "nan", "inf", "1,2",  "a",     "1a",  "99999999999999999999x"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int64_t ns = 77;
-        assert_int_equal(herd_stamp_parse(guarded(herd_span_of(bad[i])), &ns), HERD_E_SYNTAX);
+        assert_int_equal(herd_timestamp_parse(guarded(herd_span_of(bad[i])), &ns), HERD_E_SYNTAX);
         assert_true(ns == 77);
     }
     int64_t ns;
-    assert_int_equal(herd_stamp_parse((struct herd_span){"1\0", 2}, &ns), HERD_E_SYNTAX);
-    assert_int_equal(herd_stamp_parse((struct herd_span){NULL, 0}, &ns), HERD_E_SYNTAX);
+    assert_int_equal(herd_timestamp_parse((struct herd_span){"1\0", 2}, &ns), HERD_E_SYNTAX);
+    assert_int_equal(herd_timestamp_parse((struct herd_span){NULL, 0}, &ns), HERD_E_SYNTAX);
 }
 
 static void test_long(void **state)
@@ -130,14 +130,14 @@ static void test_long(void **state)
     a[len / 2 - 1] = b[len / 2 - 1] = '7';
     struct herd_span sa = {a, len}, sb = {b, len};
     int64_t ns;
-    assert_int_equal(herd_stamp_parse(sa, &ns), 0);
+    assert_int_equal(herd_timestamp_parse(sa, &ns), 0);
     assert_true(ns == INT64_C(7000000000));
-    assert_int_equal(herd_stamp_compare(sa, sb), 0);
-    assert_int_equal(herd_stamp_compare(sa, herd_span_of("7")), 0);
+    assert_int_equal(herd_timestamp_compare(sa, sb), 0);
+    assert_int_equal(herd_timestamp_compare(sa, herd_span_of("7")), 0);
     a[len - 1] = '1';
-    assert_true(herd_stamp_compare(sa, sb) > 0);
-    assert_true(herd_stamp_compare(sa, herd_span_of("7.0")) > 0);
-    assert_true(herd_stamp_compare(sa, herd_span_of("7.000000001")) < 0);
+    assert_true(herd_timestamp_compare(sa, sb) > 0);
+    assert_true(herd_timestamp_compare(sa, herd_span_of("7.0")) > 0);
+    assert_true(herd_timestamp_compare(sa, herd_span_of("7.000000001")) < 0);
     free(a);
     free(b);
 }

@@ -28,15 +28,15 @@ static int begin(void **state)
     static const char json[] =
         "{\"servers\":{\"a\":{\"port\":1}},\"links\":[],\"limits\":{\"output_pause_bytes\":4096},"
         "\"places\":{\"provider\":\"embedded\"}}";
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     struct trio *t = calloc(1, sizeof *t);
     assert_non_null(t);
     t->base = event_base_new();
-    if (herd_config_parse(&t->config, herd_span_of(json), &fault) < 0)
-        fail_msg("%s", fault.what);
+    if (herd_config_parse(&t->config, herd_span_of(json), &diagnostic) < 0)
+        fail_msg("%s", diagnostic.message);
     struct herd_server_options options = {.name = "a", .config = t->config, .dont_listen = true};
-    if (herd_server_new(&t->server, t->base, &options, &fault) < 0)
-        fail_msg("%s", fault.what);
+    if (herd_server_new(&t->server, t->base, &options, &diagnostic) < 0)
+        fail_msg("%s", diagnostic.message);
     for (int i = 0; i < 3; i++) {
         int pair[2], small = 4096;
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
@@ -123,7 +123,7 @@ static void test_order(void **state)
     say(t, 0, "|");
     assert_int_equal(event_base_loop(t->base, EVLOOP_NONBLOCK), 0);
     assert_true(herd_transport_unsent(t->conn[0]) > 0);
-    assert_true(herd_list_linked(&t->conn[0]->unsent));
+    assert_true(herd_list_linked(&t->conn[0]->deadline_link));
     say(t, 0, "+");
     say_large(t, 0, 'b');
     say(t, 0, ">");
@@ -132,7 +132,7 @@ static void test_order(void **state)
                 got[LARGE + 2] == '+');
     assert_true(got[LARGE + 3] == 'b' && got[2 * LARGE + 2] == 'b' && got[2 * LARGE + 3] == '>');
     assert_int_equal(event_base_loop(t->base, EVLOOP_NONBLOCK), 0);
-    assert_false(herd_list_linked(&t->conn[0]->unsent)); /* or it would be closed as stalled one day */
+    assert_false(herd_list_linked(&t->conn[0]->deadline_link)); /* or it would be closed as stalled one day */
 }
 
 static void test_large_at_once(void **state)
@@ -159,11 +159,11 @@ static void test_limit(void **state)
     for (int i = 0; i < 17; i++)
         hear(t, 0, piece, sizeof piece);
     say(t, 1, "later");
-    herd_held_check(t->server);
+    herd_batch_flush_full(t->server);
     assert_true(look(t, 1, got, sizeof got) < 0 && errno == EAGAIN);
     for (int i = 0; i < 17; i++)
         herd_conn_send(t->conn[0], (struct herd_span){piece, sizeof piece});
-    herd_held_check(t->server);
+    herd_batch_flush_full(t->server);
     assert_int_equal(look(t, 1, got, sizeof got), 5);
 }
 

@@ -2,19 +2,19 @@
 /* Time stamps and clock differences. */
 #include "../base/print.h"
 #include "decimal.h"
-#include "read.h"
+#include "parse_bounded.h"
 
 #include <string.h>
 
 #define NS_PER_S       1000000000
 #define STAMP_DECIMALS 9
 
-int herd_stamp_read(struct herd_span text, const char *limit, int64_t *ret_ns)
+int herd_timestamp_parse_bounded(struct herd_span text, const char *readable_end, int64_t *ret_ns)
 {
     static const uint32_t power[] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
     const char *end = text.len ? text.at + text.len : text.at; /* an empty span may have no address */
     struct herd_decimal number;
-    if (text.len == 0 || herd_decimal_scan(text.at, end, limit, &number) != end)
+    if (text.len == 0 || herd_decimal_scan(text.at, end, readable_end, &number) != end)
         return HERD_E_SYNTAX;
     if (number.whole > (uint64_t)(INT64_MAX / NS_PER_S))
         return HERD_E_RANGE;
@@ -37,9 +37,9 @@ int herd_stamp_read(struct herd_span text, const char *limit, int64_t *ret_ns)
     return 0;
 }
 
-int herd_stamp_parse(struct herd_span text, int64_t *ret_ns)
+int herd_timestamp_parse(struct herd_span text, int64_t *ret_ns)
 {
-    return herd_stamp_read(text, text.len ? text.at + text.len : text.at, ret_ns);
+    return herd_timestamp_parse_bounded(text, text.len ? text.at + text.len : text.at, ret_ns);
 }
 
 /* Splits a valid stamp into its whole digits without leading zeros and its decimals without trailing
@@ -62,7 +62,7 @@ static void normal_parts(struct herd_span text, struct herd_span *ret_whole, str
     *ret_frac = frac;
 }
 
-int herd_stamp_compare(struct herd_span a, struct herd_span b)
+int herd_timestamp_compare(struct herd_span a, struct herd_span b)
 {
     struct herd_span a_whole, a_frac, b_whole, b_frac;
     normal_parts(a, &a_whole, &a_frac);

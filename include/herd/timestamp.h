@@ -4,8 +4,8 @@
  * clock of a server and that of a client, `+0.263873386`. Any number of decimals is legal and counts
  * when two stamps are ordered.
  */
-#ifndef HERD_STAMP_H
-#define HERD_STAMP_H
+#ifndef HERD_TIMESTAMP_H
+#define HERD_TIMESTAMP_H
 
 #include <herd/types.h>
 
@@ -16,10 +16,10 @@ extern "C" {
 /* Checks `text` and gives its value in nanoseconds, decimals beyond the ninth cut off.
  * HERD_E_SYNTAX: not digits [. digits]. HERD_E_RANGE: more than INT64_MAX nanoseconds, decided on all
  * digits. */
-HERD_API int herd_stamp_parse(struct herd_span text, int64_t *ret_ns);
+HERD_API int herd_timestamp_parse(struct herd_span text, int64_t *ret_ns);
 
-/* Orders two stamps that herd_stamp_parse accepts, exactly: <0, 0, >0. "1.5" and "01.50" are equal. */
-HERD_API int herd_stamp_compare(struct herd_span a, struct herd_span b);
+/* Orders two stamps that herd_timestamp_parse accepts, exactly: <0, 0, >0. "1.5" and "01.50" are equal. */
+HERD_API int herd_timestamp_compare(struct herd_span a, struct herd_span b);
 
 /* Bytes that herd_diff_format writes at most: sign, 10 digits, point, 9 digits. */
 #define HERD_DIFF_MAX 21

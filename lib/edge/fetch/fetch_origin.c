@@ -27,7 +27,7 @@ static bool is_loopback(const char *host, bool *ret_fixed)
     return *ret_fixed;
 }
 
-static const char *read_url(struct herd_fetch_site *site, CURLU *u, const char *url)
+static const char *read_url(struct herd_fetch_origin *origin, CURLU *u, const char *url)
 {
     char *part = NULL;
     if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK)
@@ -47,14 +47,14 @@ static const char *read_url(struct herd_fetch_site *site, CURLU *u, const char *
         curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
         size_t len = strlen(host);
         bool brackets = len > 2 && host[0] == '[' && host[len - 1] == ']';
-        site->host = strdup(brackets ? host + 1 : host);
-        if (site->host && brackets)
-            site->host[len - 2] = '\0';
-        site->port = (uint16_t)strtoul(port, NULL, 10);
-        if (!site->host) {
+        origin->host = strdup(brackets ? host + 1 : host);
+        if (origin->host && brackets)
+            origin->host[len - 2] = '\0';
+        origin->port = (uint16_t)strtoul(port, NULL, 10);
+        if (!origin->host) {
             why = NULL;
         } else {
-            bool loopback = is_loopback(site->host, &site->fixed);
+            bool loopback = is_loopback(origin->host, &origin->fixed);
             why = "";
             if (strcmp(scheme, "https") != 0 && (strcmp(scheme, "http") != 0 || !loopback))
                 why = "only https:// is accepted, and http:// to a loopback address";
@@ -66,16 +66,16 @@ static const char *read_url(struct herd_fetch_site *site, CURLU *u, const char *
     return why;
 }
 
-int herd_fetch_site_new(struct herd_fetch *fetch, struct herd_fetch_site **ret_site, const char *url,
-                        const char *ca_file, const char **reterr_why)
+int herd_fetch_origin_new(struct herd_fetch *fetch, struct herd_fetch_origin **ret_origin, const char *url,
+                          const char *ca_file, const char **reterr_why)
 {
     int err = HERD_E_NOMEM;
     *reterr_why = "out of memory";
     CURLU *u = curl_url();
-    struct herd_fetch_site *site = calloc(1, sizeof *site);
-    if (!u || !site || (ca_file && !(site->ca_file = strdup(ca_file))))
+    struct herd_fetch_origin *origin = calloc(1, sizeof *origin);
+    if (!u || !origin || (ca_file && !(origin->ca_file = strdup(ca_file))))
         goto out;
-    const char *why = read_url(site, u, url);
+    const char *why = read_url(origin, u, url);
     if (!why)
         goto out;
     if (*why) {
@@ -83,43 +83,43 @@ int herd_fetch_site_new(struct herd_fetch *fetch, struct herd_fetch_site **ret_s
         err = HERD_E_SYNTAX;
         goto out;
     }
-    site->fetch = fetch;
-    site->next = fetch->sites;
-    fetch->sites = site;
-    *ret_site = site;
-    site = NULL;
+    origin->fetch = fetch;
+    origin->next = fetch->origins;
+    fetch->origins = origin;
+    *ret_origin = origin;
+    origin = NULL;
     err = 0;
 out:
     curl_url_cleanup(u);
-    herd_fetch_site_free(site);
+    herd_fetch_origin_free(origin);
     return err;
 }
 
-void herd_fetch_site_free(struct herd_fetch_site *site)
+void herd_fetch_origin_free(struct herd_fetch_origin *origin)
 {
-    if (!site)
+    if (!origin)
         return;
-    herd_resolver_cancel(site->resolving);
-    herd_fetch_easy_free_idle(site);
-    free(site->host);
-    free(site->ca_file);
-    free(site->addresses);
-    free(site);
+    herd_resolver_cancel(origin->resolving);
+    herd_fetch_easy_free_idle(origin);
+    free(origin->host);
+    free(origin->ca_file);
+    free(origin->addresses);
+    free(origin);
 }
 
-bool herd_fetch_site_ready(struct herd_fetch_site *site)
+bool herd_fetch_origin_ready(struct herd_fetch_origin *origin)
 {
-    return site->fixed || (site->addresses && herd_fetch_now_ms() < site->fresh_until_ms);
+    return origin->fixed || (origin->addresses && herd_fetch_now_ms() < origin->fresh_until_ms);
 }
 
 /* "host:port:address,address"; NULL for no memory or no address. */
-static char *addresses_text(const struct herd_fetch_site *site, const struct herd_sockaddr_list *list)
+static char *addresses_text(const struct herd_fetch_origin *origin, const struct herd_sockaddr_list *list)
 {
     struct herd_buf text = {0};
     char port[8];
-    snprintf(port, sizeof port, "%u", (unsigned)site->port);
+    snprintf(port, sizeof port, "%u", (unsigned)origin->port);
     int err = 0, count = 0;
-    if (herd_buf_add_text(&text, site->host) < 0 || herd_buf_add_text(&text, ":") < 0 ||
+    if (herd_buf_add_text(&text, origin->host) < 0 || herd_buf_add_text(&text, ":") < 0 ||
         herd_buf_add_text(&text, port) < 0)
         err = HERD_E_NOMEM;
     for (size_t i = 0; i < list->count && err == 0 && count < ADDRESSES_MAX; i++) {
@@ -142,10 +142,10 @@ static char *addresses_text(const struct herd_fetch_site *site, const struct her
 
 /* Ends or begins every call that waits for the site's addresses. Neither runs a callback of ours, so the list of calls
  * stays as it is. */
-static void serve_waiting(struct herd_fetch_site *site, int err, const char *why)
+static void serve_waiting(struct herd_fetch_origin *origin, int err, const char *why)
 {
-    for (struct herd_fetch_call *call = site->fetch->calls; call; call = call->next) {
-        if (call->site != site || call->state != HERD_FETCH_RESOLVING)
+    for (struct herd_fetch_call *call = origin->fetch->calls; call; call = call->next) {
+        if (call->origin != origin || call->state != HERD_FETCH_RESOLVING)
             continue;
         if (why)
             herd_fetch_end(call, err, why);
@@ -156,20 +156,20 @@ static void serve_waiting(struct herd_fetch_site *site, int err, const char *why
 
 static void on_resolved(void *ctx, const struct herd_sockaddr_list *found, const char *why, bool local)
 {
-    struct herd_fetch_site *site = ctx;
+    struct herd_fetch_origin *origin = ctx;
     (void)local;
-    site->resolving = NULL;
-    char *text = why ? NULL : addresses_text(site, found);
+    origin->resolving = NULL;
+    char *text = why ? NULL : addresses_text(origin, found);
     if (text) {
-        free(site->addresses);
-        site->addresses = text;
-        site->fresh_until_ms = herd_fetch_now_ms() + ADDRESSES_FRESH_MS;
+        free(origin->addresses);
+        origin->addresses = text;
+        origin->fresh_until_ms = herd_fetch_now_ms() + ADDRESSES_FRESH_MS;
     }
     /* Addresses of a while ago are better than none while the name servers are away. */
-    if (site->addresses)
-        serve_waiting(site, 0, NULL);
+    if (origin->addresses)
+        serve_waiting(origin, 0, NULL);
     else
-        serve_waiting(site, HERD_E_ADDRESS, "the provider's host name cannot be resolved");
+        serve_waiting(origin, HERD_E_ADDRESS, "the provider's host name cannot be resolved");
 }
 
 static int make_resolver(struct herd_fetch *fetch)
@@ -190,12 +190,12 @@ int herd_fetch_resolver(struct herd_fetch *fetch, const char *address)
     return err < 0 ? err : herd_resolver_nameserver(fetch->resolver, address);
 }
 
-void herd_fetch_site_resolve(struct herd_fetch_site *site)
+void herd_fetch_origin_resolve(struct herd_fetch_origin *origin)
 {
-    struct herd_fetch *fetch = site->fetch;
-    if (site->resolving)
+    struct herd_fetch *fetch = origin->fetch;
+    if (origin->resolving)
         return;
-    if (make_resolver(fetch) < 0 ||
-        herd_resolver_lookup(fetch->resolver, site->host, site->port, on_resolved, site, &site->resolving) < 0)
-        serve_waiting(site, HERD_E_NOMEM, "out of memory");
+    if (make_resolver(fetch) < 0 || herd_resolver_lookup(fetch->resolver, origin->host, origin->port, on_resolved,
+                                                         origin, &origin->resolving) < 0)
+        serve_waiting(origin, HERD_E_NOMEM, "out of memory");
 }

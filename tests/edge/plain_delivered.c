@@ -121,7 +121,7 @@ static int listen_here(uint16_t *ret_port)
 
 static void begin(void)
 {
-    struct herd_config_fault fault;
+    struct herd_diagnostic diagnostic;
     char json[500];
     uint16_t port, own;
     int taken = listen_here(&own); /* only its number is wanted */
@@ -133,10 +133,10 @@ static void begin(void)
              "\"Other\"]],"
              "\"limits\":{\"redial_min_ms\":1,\"redial_max_ms\":20,\"write_stall_ms\":100}}",
              own, port);
-    assert_int_equal(herd_config_parse(&config, herd_span_of(json), &fault), 0);
+    assert_int_equal(herd_config_parse(&config, herd_span_of(json), &diagnostic), 0);
     const struct herd_server_options options = {.name = "Riley", .config = config};
-    if (herd_server_new(&server, base, &options, &fault) < 0)
-        fail_msg("%s", fault.what);
+    if (herd_server_new(&server, base, &options, &diagnostic) < 0)
+        fail_msg("%s", diagnostic.message);
 }
 
 static void end(void)

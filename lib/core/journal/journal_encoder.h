@@ -12,8 +12,8 @@
  * Lines that could not be written are not kept: their slots become due again, and what is written later
  * is the value of that time. So a disk that stays full costs a bit a record, however long it does.
  */
-#ifndef HERD_CORE_SCRIBE_H
-#define HERD_CORE_SCRIBE_H
+#ifndef HERD_CORE_JOURNAL_ENCODER_H
+#define HERD_CORE_JOURNAL_ENCODER_H
 
 #include "../store/changes.h"
 
@@ -22,36 +22,36 @@ struct herd_node;
 #define HERD_JOURNAL_VERSION "JOURNAL 1"
 #define HERD_CHECKSUM_LEN    9 /* a space and 8 hex digits */
 
-struct herd_scribe {
+struct herd_journal_encoder {
     struct herd_node *node;
-    struct herd_reader reader;
+    struct herd_subscriber subscriber;
     struct herd_buf batch; /* uint32_t: the slots taken last */
 };
 
 /* Sees what changes from now on. HERD_E_NOMEM. */
-int herd_scribe_open(struct herd_scribe *scribe, struct herd_node *node);
-/* Before the node is freed; fine for a zeroed scribe. */
-void herd_scribe_close(struct herd_scribe *scribe);
+int herd_journal_encoder_open(struct herd_journal_encoder *encoder, struct herd_node *node);
+/* Before the node is freed; fine for a zeroed encoder. */
+void herd_journal_encoder_close(struct herd_journal_encoder *encoder);
 
-static inline bool herd_scribe_due(const struct herd_scribe *scribe)
+static inline bool herd_journal_encoder_pending(const struct herd_journal_encoder *encoder)
 {
-    return scribe->reader.pending > 0;
+    return encoder->subscriber.pending > 0;
 }
 
-/* Appends the lines of records that changed until about `room` bytes are there or none is left. Returns
+/* Appends the lines of records that changed until about `max_bytes` bytes are there or none is left. Returns
  * how many lines. HERD_E_NOMEM: not even one; all is still due. */
-int herd_scribe_take(struct herd_scribe *scribe, size_t room, struct herd_buf *out);
+int herd_journal_encode_changes(struct herd_journal_encoder *encoder, size_t max_bytes, struct herd_buf *out);
 /* What was taken last did not reach the file: it is due again. */
-void herd_scribe_undo(struct herd_scribe *scribe);
+void herd_journal_encoder_requeue(struct herd_journal_encoder *encoder);
 
-/* Appends the lines of all records in slots from *io_slot up to `end`, likewise until about `room` bytes;
+/* Appends the lines of all records in slots from *io_slot up to `end`, likewise until about `max_bytes` bytes;
  * *io_slot is where to go on. Returns how many lines, 0 perhaps where many slots are empty. HERD_E_NOMEM: not even
  * one. */
-int herd_scribe_copy(struct herd_scribe *scribe, uint32_t *io_slot, uint32_t end, size_t room,
-                     struct herd_buf *out);
+int herd_journal_encode_range(struct herd_journal_encoder *encoder, uint32_t *io_slot, uint32_t end,
+                              size_t max_bytes, struct herd_buf *out);
 
 /* Appends the first line of a journal. HERD_E_NOMEM. */
-int herd_scribe_begin(struct herd_buf *out);
+int herd_journal_encode_header(struct herd_buf *out);
 
 /* Ends the line that begins at `start` of `out` with its checksum; its LF, if it has one, is replaced.
  * HERD_E_NOMEM: cut back to `start`. */

@@ -17,92 +17,92 @@
 
 /* More in one piece is worth a call of its own; and no more is held than stays in the cache. */
 #define PIECE_MAX_BYTES 16384
-#define HELD_MAX_BYTES  262144
+#define BATCH_MAX_BYTES 262144
 
 static bool is_client(const struct herd_conn *conn)
 {
-    return conn->peer < 0 && !conn->link && !conn->over;
+    return conn->peer < 0 && !conn->link && !conn->over_limit;
 }
 
-bool herd_held_must(const struct herd_conn *conn)
+bool herd_batch_required(const struct herd_conn *conn)
 {
     struct herd_journal *journal = conn->server->journal;
     return journal && is_client(conn) && !conn->server->freeing &&
            !herd_journal_has(journal, herd_journal_ticket(journal));
 }
 
-bool herd_held_wants(const struct herd_conn *conn, size_t len)
+bool herd_batch_wanted(const struct herd_conn *conn, size_t len)
 {
     if (conn->fd >= 0 && is_client(conn) && len <= PIECE_MAX_BYTES &&
-        conn->server->held.collecting.bytes.len < HELD_MAX_BYTES)
+        conn->server->batch.collecting.bytes.len < BATCH_MAX_BYTES)
         return true;
-    return herd_held_must(conn);
+    return herd_batch_required(conn);
 }
 
-static struct herd_held_part *part_of(struct herd_held_list *list, struct herd_conn *conn)
+static struct herd_batch_part *part_of(struct herd_batch_list *list, struct herd_conn *conn)
 {
     if (list->count > 0 && list->parts[list->count - 1].conn == conn)
         return &list->parts[list->count - 1];
     if (list->count == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 64;
-        struct herd_held_part *parts = realloc(list->parts, cap * sizeof *parts);
+        struct herd_batch_part *parts = realloc(list->parts, cap * sizeof *parts);
         if (!parts)
             return NULL;
         list->parts = parts;
         list->cap = cap;
     }
-    list->parts[list->count] = (struct herd_held_part){.conn = conn};
+    list->parts[list->count] = (struct herd_batch_part){.conn = conn};
     return &list->parts[list->count++];
 }
 
-int herd_held_add(struct herd_conn *conn, struct herd_span bytes)
+int herd_batch_add(struct herd_conn *conn, struct herd_span bytes)
 {
-    struct herd_held_list *list = &conn->server->held.collecting;
+    struct herd_batch_list *list = &conn->server->batch.collecting;
     if (herd_buf_reserve(&list->bytes, bytes.len) < 0)
         return HERD_E_NOMEM;
-    struct herd_held_part *part = part_of(list, conn);
+    struct herd_batch_part *part = part_of(list, conn);
     if (!part)
         return HERD_E_NOMEM;
     (void)herd_buf_add(&list->bytes, bytes.at, bytes.len); /* there is room */
     part->len += bytes.len;
-    conn->held += bytes.len;
-    herd_server_turn(conn->server);
+    conn->batched_bytes += bytes.len;
+    herd_server_schedule_flush(conn->server);
     return 0;
 }
 
-static void drop(struct herd_held_list *list, struct herd_conn *conn)
+static void drop(struct herd_batch_list *list, struct herd_conn *conn)
 {
-    for (size_t i = 0; conn->held > 0 && i < list->count; i++)
+    for (size_t i = 0; conn->batched_bytes > 0 && i < list->count; i++)
         if (list->parts[i].conn == conn) {
-            conn->held -= list->parts[i].len;
+            conn->batched_bytes -= list->parts[i].len;
             list->parts[i].conn = NULL;
         }
 }
 
-void herd_held_drop(struct herd_conn *conn)
+void herd_batch_drop(struct herd_conn *conn)
 {
-    drop(&conn->server->held.waiting, conn);
-    drop(&conn->server->held.collecting, conn);
+    drop(&conn->server->batch.waiting, conn);
+    drop(&conn->server->batch.collecting, conn);
 }
 
-void herd_held_check(struct herd_server *server)
+void herd_batch_flush_full(struct herd_server *server)
 {
-    if (server->held.collecting.bytes.len >= HELD_MAX_BYTES)
-        herd_held_release(server);
+    if (server->batch.collecting.bytes.len >= BATCH_MAX_BYTES)
+        herd_batch_flush(server);
 }
 
 /* What was sent makes room, commands go on, and their answers may add parts to `collecting`, also while that is sent. */
-static void send_list(struct herd_server *server, struct herd_held_list *list)
+static void send_list(struct herd_server *server, struct herd_batch_list *list)
 {
     size_t at = 0;
     for (size_t i = 0; i < list->count; i++) {
-        struct herd_held_part part = list->parts[i];
+        struct herd_batch_part part = list->parts[i];
         list->parts[i].conn = NULL;
         if (part.conn) {
-            part.conn->held -= part.len;
+            part.conn->batched_bytes -= part.len;
             herd_conn_sent(part.conn,
                            herd_transport_send_now(part.conn, (struct herd_span){list->bytes.at + at, part.len}));
-            bool waits = part.conn->closing || part.conn->paused || herd_list_linked(&part.conn->unsent);
+            bool waits = part.conn->closing || part.conn->blocked || herd_list_linked(&part.conn->deadline_link);
             if (!part.conn->closed && waits && !server->freeing)
                 herd_conn_drained(part.conn);
         }
@@ -110,15 +110,15 @@ static void send_list(struct herd_server *server, struct herd_held_list *list)
     }
     list->count = 0;
     list->bytes.len = 0;
-    if (list->bytes.cap > 2 * HELD_MAX_BYTES)
+    if (list->bytes.cap > 2 * BATCH_MAX_BYTES)
         herd_buf_fini(&list->bytes);
 }
 
-static void swap(struct herd_held *held)
+static void swap(struct herd_batch *batch)
 {
-    struct herd_held_list list = held->waiting;
-    held->waiting = held->collecting;
-    held->collecting = list;
+    struct herd_batch_list list = batch->waiting;
+    batch->waiting = batch->collecting;
+    batch->collecting = list;
 }
 
 static bool has(const struct herd_server *server, uint64_t ticket)
@@ -126,39 +126,39 @@ static bool has(const struct herd_server *server, uint64_t ticket)
     return server->freeing || herd_journal_has(server->journal, ticket);
 }
 
-void herd_held_release(struct herd_server *server)
+void herd_batch_flush(struct herd_server *server)
 {
-    struct herd_held *held = &server->held;
+    struct herd_batch *batch = &server->batch;
     if (!server->journal) {
-        send_list(server, &held->collecting);
+        send_list(server, &batch->collecting);
         return;
     }
-    if (held->waiting.count == 0 && held->collecting.count == 0)
+    if (batch->waiting.count == 0 && batch->collecting.count == 0)
         return;
     herd_journal_write(server->journal, herd_clock());
     /* What one list adds is sent, or waits, with the next one. */
     for (int i = 0; i < 2; i++) {
-        if (held->waiting.count > 0) {
-            if (!has(server, held->ticket))
+        if (batch->waiting.count > 0) {
+            if (!has(server, batch->ticket))
                 return;
-            send_list(server, &held->waiting);
+            send_list(server, &batch->waiting);
         }
-        if (held->collecting.count == 0)
+        if (batch->collecting.count == 0)
             return;
-        held->ticket = herd_journal_ticket(server->journal);
-        swap(held);
+        batch->ticket = herd_journal_ticket(server->journal);
+        swap(batch);
     }
-    herd_server_turn(server);
+    herd_server_schedule_flush(server);
 }
 
-static void fini(struct herd_held_list *list)
+static void fini(struct herd_batch_list *list)
 {
     free(list->parts);
     herd_buf_fini(&list->bytes);
 }
 
-void herd_held_fini(struct herd_held *held)
+void herd_batch_fini(struct herd_batch *batch)
 {
-    fini(&held->collecting);
-    fini(&held->waiting);
+    fini(&batch->collecting);
+    fini(&batch->waiting);
 }
