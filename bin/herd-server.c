@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ static const char usage_text[] =
     "usage: herd-server [options] NAME\n"
     "\n"
     "Runs the server NAME of a herd: it keeps the newest location of each client,\n"
-    "floods it to its neighbours, and answers what is near a client.\n"
+    "sends it to its neighbours, and answers which places are near a client.\n"
     "\n"
     "  -c, --config FILE    the herd (JSON); default: the built-in five-server herd\n"
     "  -l, --log FILE       default NAME.log in the working directory; - for standard error\n"
@@ -139,6 +140,15 @@ static int exit_status(int err)
     case HERD_E_ACCESS: return EXIT_USAGE;
     default: return EXIT_RUNNING;
     }
+}
+
+/* Keeps the process' memory out of core files, and away from other processes of its user, if a key will be in it: the
+ * HTTP and TLS libraries have copies that nobody can wipe. Called before the key is read. */
+static void protect_keys(const struct herd_config *config)
+{
+    for (size_t i = 0; i < config->provider_count; i++)
+        if (config->providers[i].key_file || config->providers[i].key_env)
+            (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
 }
 
 static bool name_known(const struct herd_config *config, const char *name)
@@ -275,6 +285,8 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ct
     herd_log_event(program->log, HERD_LOG_INFO, "signal", &field, 1);
     reopen_log(program);
     int err = path ? read_config(path, &config, &diagnostic) : 0;
+    if (err >= 0 && config)
+        protect_keys(config);
     if (err >= 0)
         err = herd_server_reload(program->server, config, &diagnostic);
     if (err < 0) {
@@ -355,6 +367,7 @@ static int run(const struct options *options, struct herd_config *config)
     struct herd_diagnostic diagnostic = {0};
     int status = EXIT_RUNNING, unused_sockets;
 
+    protect_keys(config);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
     if (open_log(&program, options, config) < 0)

@@ -65,9 +65,10 @@ struct herd_provider {
 struct herd_places;
 
 /* A chain made from configuration: `providers` and the lookup limits are read, copied. `base` and `log`
- * are borrowed for the object's life. HERD_E_NOMEM; HERD_E_IO, HERD_E_ACCESS, HERD_E_SYNTAX,
- * HERD_E_UNSUPPORTED with a sentence in reterr_what (a key file that others can read, a places file
- * that is wrong, with its line). */
+ * are borrowed for the object's life. Waits for files of places, at most 20 s for all together; one that takes longer is
+ * passed over until it has been read. HERD_E_NOMEM; HERD_E_IO, HERD_E_ACCESS, HERD_E_SYNTAX, HERD_E_RANGE,
+ * HERD_E_TIMEOUT (none can be used, the first for a file that takes too long), HERD_E_UNSUPPORTED with a sentence in
+ * *reterr_diagnostic (a key file that others can read, a places file that is wrong, with its line). */
 HERD_API int herd_places_new(struct herd_places **ret_places, struct event_base *base,
                              const struct herd_config *config, struct herd_log *log,
                              struct herd_diagnostic *reterr_diagnostic);

@@ -95,10 +95,17 @@ const struct herd_points_summary *herd_points_reader_summary(const struct herd_p
 size_t herd_points_skipped(const struct herd_points_reader *reader);
 void herd_points_reader_free(struct herd_points_reader *reader);
 
-/* Reads a whole regular file, telling GeoJSON from TSV by its first byte, and indexes. `stop` may become true from
- * another thread (NULL: never); then HERD_E_STATE. HERD_E_IO; HERD_E_SYNTAX too for a file that is something else, with
- * a sentence that says what. *ret_summary is filled in any case. */
-int herd_points_load(struct herd_points **ret_points, const char *path, const atomic_bool *stop,
+/* How another thread looks on while a file is read. */
+struct herd_points_watch {
+    atomic_bool stop;         /* may become true: then the reading ends with HERD_E_STATE */
+    void (*begun)(void *ctx); /* the first 64 KiB were taken without an error, and more follows; NULL: not wanted */
+    void *ctx;
+};
+
+/* Reads a whole regular file, telling GeoJSON from TSV by its first byte, and indexes. `watch` NULL: nobody
+ * looks on. HERD_E_IO; HERD_E_SYNTAX too for a file that is something else, with a sentence that says what. *ret_summary
+ * is filled in any case. */
+int herd_points_load(struct herd_points **ret_points, const char *path, const struct herd_points_watch *watch,
                      struct herd_points_summary *ret_summary, struct herd_diagnostic *reterr_diagnostic);
 
 /* What the licence of GeoNames' data asks for, as an element of `html_attributions`. */

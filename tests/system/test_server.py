@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -253,6 +254,48 @@ class Options(HerdTest):
                 result = self.program("-c", path, "-l", "-", "A")
                 self.assertEqual(result.returncode, status, result.stderr)
                 self.assertIn(word, result.stderr)
+
+    @staticmethod
+    def read(path):
+        with open(path, "rb") as file:
+            return file.read()
+
+    def dumps_core(self, config):
+        """Whether a server with this configuration leaves a core file when it is aborted."""
+        folder = self.directory()
+        path = os.path.join(folder, "herd.json")
+        with open(path, "w") as file:
+            json.dump(config, file)
+
+        def prepare():
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+        process = subprocess.Popen([PROGRAM, "-c", path, "-l", "A.log", "A"], cwd=folder, preexec_fn=prepare,
+                                   env=environment({"ASAN_OPTIONS": "disable_coredump=0"}),
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        log = os.path.join(folder, "A.log")
+        wait_for(lambda: os.path.exists(log) and b" listening " in self.read(log), "it listens")
+        process.send_signal(signal.SIGABRT)
+        _, status = os.waitpid(process.pid, 0)
+        process.returncode = status
+        self.assertTrue(os.WIFSIGNALED(status))
+        return os.WCOREDUMP(status)
+
+    def test_a_key_stays_out_of_core_files(self):
+        key = os.path.join(self.dir, "key")
+        with open(key, "w") as file:
+            file.write("CANARY\n")
+        os.chmod(key, 0o600)
+        servers = {"servers": {"A": {"port": free_port()}}}
+        try:
+            without = self.dumps_core({**servers, "places": {"provider": "embedded"}})
+        except ValueError:
+            self.skipTest("skipped: the limit of core files cannot be raised here")
+        if not without:
+            self.skipTest("skipped: this system leaves no core files, or not of this build")
+        self.assertFalse(self.dumps_core({**servers, "places": {"provider": "google-new", "key_file": key}}))
+        self.assertFalse(self.dumps_core({**servers, "places": [{"provider": "embedded"}, {
+            "provider": "google-legacy", "key_env": "PATH"}]}))
 
     def test_a_journal_that_cannot_be_used(self):
         """A folder that is missing or a lock that is held may be otherwise at the next start: 1."""

@@ -171,7 +171,7 @@ struct herd_node {
     struct herd_buf entries; /* scratch: the entries of a LIST */
     uint64_t future_count, refused_count, hellos_refused;
     uint64_t plain_refused[HERD_REFUSALS]; /* records of plain neighbours that may be one of several */
-    uint64_t http_count, tls_count, deadline_count, plain_invalid_count, at_count; /* of notices: damped */
+    uint64_t http_count, tls_count, deadline_count, plain_invalid_count; /* of notices: damped */
     int64_t purge_before_ns; /* no record of an effective time before this is held or taken */
     int64_t sweep_until_ns;  /* no record that was taken since the sweep began is effectively later */
     uint32_t sweep_at;       /* the next leaf to look at; UINT32_MAX: done until the window moves */

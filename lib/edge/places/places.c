@@ -11,6 +11,9 @@
 #include <string.h>
 
 #define SPARE_MAX_BYTES 65536
+/* How long a start waits for all files of places together. Millions of points take seconds; a mount whose server is gone
+ * takes for ever. */
+#define LOAD_PATIENCE_MS 20000
 
 int places_fault(struct herd_diagnostic *reterr_diagnostic, int err, const char *what, ...)
 {
@@ -254,14 +257,16 @@ bool herd_places_idle(const struct herd_places *places)
     return true;
 }
 
-int herd_places_new(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
-                    struct herd_log *log, struct herd_diagnostic *reterr_diagnostic)
+static int make(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
+                struct herd_log *log, bool serving, struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_places *places = calloc(1, sizeof *places);
     if (!places)
         return places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     places->base = base;
     places->log = log;
+    places->serving = serving;
+    places->load_until_ms = herd_fetch_now_ms() + LOAD_PATIENCE_MS;
     set_limits(places, &config->limits);
     /* A provider that does not work is passed over if another one does: better places than none. */
     struct herd_diagnostic diagnostic = {0};
@@ -281,6 +286,18 @@ int herd_places_new(struct herd_places **ret_places, struct event_base *base, co
     }
     *ret_places = places;
     return 0;
+}
+
+int herd_places_new(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
+                    struct herd_log *log, struct herd_diagnostic *reterr_diagnostic)
+{
+    return make(ret_places, base, config, log, false, reterr_diagnostic);
+}
+
+int herd_places_renew(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
+                      struct herd_log *log, struct herd_diagnostic *reterr_diagnostic)
+{
+    return make(ret_places, base, config, log, true, reterr_diagnostic);
 }
 
 int herd_places_prepend(struct herd_places *places, const struct herd_provider *provider)

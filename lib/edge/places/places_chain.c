@@ -25,8 +25,8 @@ int64_t places_now_ns(void)
 static bool has_room(const struct herd_places *places, const struct places_backend *backend)
 {
     /* A provider that answers at once holds nothing, so it has room even when all the others are stuck. */
-    return backend->synchronous ||
-           (backend->in_flight < backend->in_flight_max && places->in_flight < places->in_flight_max);
+    return !backend->loading && (backend->synchronous || (backend->in_flight < backend->in_flight_max &&
+                                                          places->in_flight < places->in_flight_max));
 }
 
 static void leave_queue(struct herd_provider_call *flight)
@@ -53,8 +53,11 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
     char why[160];
     if (flight->state == PLACES_WAITING) {
         leave_queue(flight);
-        snprintf(why, sizeof why, "%s is busy: no place for this look-up within %lld ms", backend->name,
-                 (long long)backend->timeout_ms);
+        if (backend->loading)
+            snprintf(why, sizeof why, "%s is still reading its file", backend->name);
+        else
+            snprintf(why, sizeof why, "%s is busy: no place for this look-up within %lld ms", backend->name,
+                     (long long)backend->timeout_ms);
         places_set_failure(flight, "OVER_QUERY_LIMIT", why);
         flight->backend++;
         flight->state = PLACES_CHOOSING;
@@ -243,7 +246,7 @@ void places_pump(struct herd_places *places)
         }
         struct places_backend *backend = i < places->backend_count ? places->backends[i] : NULL;
         while (backend && backend->waiting) {
-            bool allowed = places_breaker_allows(backend);
+            bool allowed = !backend->unusable[0] && places_breaker_allows(backend);
             if (allowed && !has_room(places, backend))
                 break;
             struct herd_provider_call *flight = backend->waiting;

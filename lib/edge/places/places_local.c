@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Providers in memory: the compiled-in gazetteer, and files. A file is read at the start and again on
- * reload, then by a thread of its own: millions of points take seconds, and the loop has no seconds. The
- * thread shares a job with the loop, which belongs to both: the one that lets go of it last frees it. So leaving never
+ * Providers in memory: the compiled-in gazetteer, and files. A file is read by a thread of its own: millions of points
+ * take seconds, and the loop has no seconds. A start waits for it, with a bound, for the file may lie where no read ever
+ * returns; what comes after that is taken all the same. While the loop serves, only the first 64 KiB are waited for.
+ * The thread shares a job with the loop, which belongs to both: the one that lets go of it last frees it. So leaving never
  * waits for a read that hangs (a network file system whose server is gone): the thread is left behind with the job.
  * That it is done is told by closing its end of a pipe.
  */
@@ -10,6 +11,7 @@
 
 #include "../../places/points.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -21,12 +23,14 @@
 #include <unistd.h>
 
 #define LEAVE_MAX_MS 100 /* a thread that reads looks at `stop` more often than that */
+#define BEGIN_MAX_MS 100 /* 64 KiB take much less, where a read returns at all */
 
 struct load_job {
     atomic_int owners;
-    atomic_bool stop, done;
+    atomic_bool done;
+    struct herd_points_watch watch;
     char *path;
-    int done_fd; /* the thread's: closed when what is below is written */
+    int done_fd; /* the thread's: a byte when the file has begun well, closed when what is below is written */
     struct herd_points *points;
     struct herd_points_summary summary;
     int err;
@@ -94,10 +98,17 @@ static void local_start(void *ctx, struct herd_provider_call *call, const struct
     places_call_answer_final(call, (struct herd_span){local->answer.at, local->answer.len});
 }
 
+/* One byte into an empty pipe. */
+static void on_begun(void *ctx)
+{
+    const struct load_job *job = ctx;
+    (void)!write(job->done_fd, "", 1);
+}
+
 static void *load_thread(void *ctx)
 {
     struct load_job *job = ctx;
-    job->err = herd_points_load(&job->points, job->path, &job->stop, &job->summary, &job->fault);
+    job->err = herd_points_load(&job->points, job->path, &job->watch, &job->summary, &job->fault);
     atomic_store(&job->done, true);
     close(job->done_fd);
     job_release(job);
@@ -151,6 +162,8 @@ static int begin_load(struct local_provider *local)
     struct load_job *job = calloc(1, sizeof *job);
     if (local->loaded && job && (job->path = strdup(local->path)) && event_add(local->loaded, NULL) == 0) {
         job->done_fd = ends[1];
+        job->watch.begun = on_begun;
+        job->watch.ctx = job;
         atomic_init(&job->owners, 2);
         local->job = job;
         if ((err = start_thread(job)) == 0)
@@ -172,13 +185,24 @@ static void log_kept(struct local_provider *local, const struct load_job *job, c
     herd_log_event(local->places->log, HERD_LOG_ERROR, "places_file_kept", fields, 3);
 }
 
-static void on_loaded(evutil_socket_t fd, short what, void *ctx)
+/* Fills the diagnostic with what a failed job says. Returns its error. */
+static int job_fault(const struct load_job *job, struct herd_diagnostic *reterr_diagnostic)
 {
-    (void)fd;
-    (void)what;
-    struct local_provider *local = ctx;
+    if (job->fault.line)
+        return places_fault(reterr_diagnostic, job->err, "%s, line %u: %s", job->path, job->fault.line,
+                            job->fault.message);
+    return places_fault(reterr_diagnostic, job->err, "%s: %s", job->path, job->fault.message);
+}
+
+/* Takes over what a job that is done has read, or says why not. */
+static void end_load(struct local_provider *local)
+{
     struct load_job *job = local->job;
-    if (job->err < 0) {
+    struct herd_diagnostic diagnostic;
+    if (job->err < 0 && local->slot->loading) {
+        job_fault(job, &diagnostic);
+        places_set_unusable(local->places, local->slot, diagnostic.message);
+    } else if (job->err < 0) {
         log_kept(local, job, job->fault.message);
     } else if (job->summary.cut_short && local->points && herd_points_count(local->points)) {
         job->fault.line = job->summary.first.line; /* perhaps it is being written just now */
@@ -188,8 +212,37 @@ static void on_loaded(evutil_socket_t fd, short what, void *ctx)
         job->points = NULL;
     }
     leave_job(local);
+    local->slot->loading = false;
+}
+
+static void on_loaded(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)what;
+    struct local_provider *local = ctx;
+    char begun;
+    (void)!read(fd, &begun, 1);
+    if (!atomic_load(&local->job->done) && event_add(local->loaded, NULL) == 0)
+        return;
+    end_load(local);
     if (local->again)
         (void)begin_load(local);
+    places_pump(local->places);
+}
+
+/* Waits until the job is done, or has begun well if that is enough, or the moment has come. Whether it is done. */
+static bool wait_load(const struct local_provider *local, int64_t until_ms, bool begun_is_enough)
+{
+    struct pollfd said = {.fd = local->job_fd, .events = POLLIN};
+    while (!atomic_load(&local->job->done)) {
+        char begun;
+        int64_t left_ms = until_ms - herd_fetch_now_ms();
+        int ready = poll(&said, 1, left_ms > 0 ? (int)left_ms : 0);
+        if (ready == 0 || (ready < 0 && errno != EINTR))
+            break;
+        if (ready > 0 && read(local->job_fd, &begun, 1) == 1 && begun_is_enough)
+            break;
+    }
+    return atomic_load(&local->job->done);
 }
 
 static int local_reload(void *ctx)
@@ -211,9 +264,8 @@ static void local_free(void *ctx)
         return;
     if (local->job) {
         /* As a rule the thread ends at once, and nothing is left behind. */
-        struct pollfd done = {.fd = local->job_fd, .events = POLLIN};
-        atomic_store(&local->job->stop, true);
-        (void)poll(&done, 1, LEAVE_MAX_MS);
+        atomic_store(&local->job->watch.stop, true);
+        (void)wait_load(local, herd_fetch_now_ms() + LEAVE_MAX_MS, false);
     }
     leave_job(local);
     herd_points_free(local->points);
@@ -222,19 +274,29 @@ static void local_free(void *ctx)
     free(local);
 }
 
+/* Reads the file for the first time. HERD_E_TIMEOUT: the reading goes on, and what comes of it is taken. */
 static int open_file(struct local_provider *local, struct herd_diagnostic *reterr_diagnostic)
 {
-    struct herd_points *points = NULL;
-    struct herd_points_summary summary;
-    struct herd_diagnostic diagnostic = {0};
-    int err = herd_points_load(&points, local->path, NULL, &summary, &diagnostic);
-    if (err < 0 && diagnostic.line)
-        return places_fault(reterr_diagnostic, err, "%s, line %u: %s", local->path, diagnostic.line,
-                            diagnostic.message);
+    bool serving = local->places->serving;
+    int64_t until_ms = serving ? herd_fetch_now_ms() + BEGIN_MAX_MS : local->places->load_until_ms;
+    int err = begin_load(local);
     if (err < 0)
-        return places_fault(reterr_diagnostic, err, "%s: %s", local->path, diagnostic.message);
-    use_points(local, points, &summary);
-    return 0;
+        return places_fault(reterr_diagnostic, err, "%s: %s", local->path, herd_strerror(err));
+    if (!wait_load(local, until_ms, serving)) {
+        local->slot->loading = serving;
+        return serving
+                   ? 0
+                   : places_fault(reterr_diagnostic, HERD_E_TIMEOUT, "%s: reading it takes too long", local->path);
+    }
+    struct load_job *job = local->job;
+    if (job->err < 0) {
+        err = job_fault(job, reterr_diagnostic);
+    } else {
+        use_points(local, job->points, &job->summary);
+        job->points = NULL;
+    }
+    leave_job(local);
+    return err;
 }
 
 int places_local_new(struct places_backend *backend, struct herd_places *places,

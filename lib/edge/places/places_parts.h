@@ -41,6 +41,7 @@ struct places_backend {
     int64_t timeout_ms;
     size_t in_flight_max, in_flight;
     bool synchronous;   /* start always ends the look-up */
+    bool loading;       /* its file is read for the first time: look-ups wait */
     char unusable[256]; /* why it is passed over until a reload mends it; empty: it is not */
     struct places_breaker breaker;
     struct places_cache *cache; /* NULL: not allowed */
@@ -97,6 +98,8 @@ struct herd_places {
     size_t in_flight, in_flight_max, waiting, waiting_max, reply_max_bytes;
     struct herd_buf spare; /* memory of an answer that is gone, for the next one */
     bool pumping, pump_again;
+    bool serving;          /* made while the loop serves: files are not waited for */
+    int64_t load_until_ms; /* else they are, until this moment */
 };
 
 /* places.c: every asker is answered, the flight is gone. */
