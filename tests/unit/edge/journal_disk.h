@@ -24,6 +24,9 @@ static struct disk {
     long reads; /* so many go well before one fails */
 } disk;
 static atomic_int disk_sync_error;
+/* The next call of this kind, of any thread, does not return before disk_let_go. */
+enum disk_hang { DISK_HANGS_NOT, DISK_HANGS_IN_WRITE, DISK_HANGS_IN_SYNC, DISK_HANGS_IN_RENAME };
+static atomic_int disk_hang, disk_hung;
 static atomic_int disk_syncs;
 
 ssize_t __real_write(int fd, const void *bytes, size_t len);
@@ -63,8 +66,24 @@ static void disk_reset(void)
     disk_sync_error = 0;
 }
 
+static inline void disk_let_go(void)
+{
+    disk_hang = DISK_HANGS_NOT;
+}
+
+static void hang(enum disk_hang where)
+{
+    if (disk_hang != (int)where)
+        return;
+    disk_hung++;
+    while (disk_hang == (int)where)
+        usleep(500);
+    disk_hung--;
+}
+
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 {
+    hang(DISK_HANGS_IN_WRITE);
     if (disk.interrupts > 0) {
         disk.interrupts--;
         errno = EINTR;
@@ -106,6 +125,7 @@ int __wrap_flock(int fd, int how)
 int __wrap_fdatasync(int fd)
 {
     (void)fd;
+    hang(DISK_HANGS_IN_SYNC);
     disk_syncs++;
     int error = disk_sync_error;
     if (error)
@@ -115,6 +135,7 @@ int __wrap_fdatasync(int fd)
 
 int __wrap_rename(const char *from, const char *to)
 {
+    hang(DISK_HANGS_IN_RENAME);
     if (disk.rename_error) {
         errno = disk.rename_error;
         return -1;
