@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A whole file of places: opened, told apart, read to its end. */
+/* Reads a whole file of places: opens it, detects its format, reads it to its end. */
 #include "reader.h"
 
 #include <errno.h>
@@ -19,8 +19,8 @@ struct load {
     struct herd_diagnostic *fault;
 };
 
-/* A FIFO, a terminal or a socket would wait for whoever writes to it: regular files only. O_NONBLOCK is for the time
- * until that is known. */
+/* Opens regular files only: reading a FIFO, a terminal or a socket could block. O_NONBLOCK is for the
+ * time until that is known. */
 static int open_regular(const char *path, int *ret_fd, struct herd_diagnostic *reterr_diagnostic)
 {
     struct stat about;

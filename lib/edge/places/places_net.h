@@ -13,9 +13,9 @@ struct herd_resolver;
 /* Providers resolve names with this resolver, of which a reference is taken. */
 void herd_places_set_resolver(struct herd_places *places, struct herd_resolver *resolver);
 
-/* herd_places_new while the loop serves others: a file is judged by its first 64 KiB, and the rest is read by a thread.
- * Look-ups wait for it as they do for a provider that is busy. What turns out to be wrong later is logged, and the
- * provider passed over until a reload mends it. */
+/* As herd_places_new, for a loop that serves meanwhile: of a file only the first 64 KiB are checked, a thread reads
+ * the rest. Look-ups wait for it as they do for a provider that is busy. A fault found later is logged, and the
+ * provider is passed over until a reload repairs it. */
 int herd_places_renew(struct herd_places **ret_places, struct event_base *base, const struct herd_config *config,
                       struct herd_log *log, struct herd_diagnostic *reterr_diagnostic);
 
