@@ -324,7 +324,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
 static int feed_watchdog(struct program *program)
 {
     int64_t half_us = service_watchdog_us() / 2;
-    struct timeval interval = {half_us / 1000000, half_us % 1000000};
+    struct timeval interval = {(time_t)(half_us / 1000000), (suseconds_t)(half_us % 1000000)};
     if (half_us == 0)
         return 0;
     program->watchdog = event_new(program->base, -1, EV_PERSIST, on_watchdog, NULL);

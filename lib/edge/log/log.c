@@ -34,7 +34,7 @@ struct herd_log {
     struct herd_log_options options;
     char *at; /* whole lines, between calls; after a block the first may be the rest of one */
     size_t len, cap;
-    size_t room;      /* so much is collected before it is handed over */
+    size_t room;      /* bytes collected before they go to the sink */
     bool aligned;     /* room ends where a block of the sink ends */
     uint64_t dropped; /* lost since the sink last worked */
     int64_t now_ns;
@@ -90,7 +90,7 @@ static void put_date(char *to, int64_t day)
     put_digits(to + 8, of_year - (153 * march_month + 2) / 5 + 1, 2);
 }
 
-/* Brings the stamp up to the log's time; only the parts that changed are made anew. */
+/* Updates the formatted time; only the parts that changed are formatted again. */
 static void timestamp_update(struct herd_log *log)
 {
     int64_t us = floor_div(log->now_ns, 1000);
@@ -223,7 +223,7 @@ static char *put_value(const struct herd_log *log, char *to, struct herd_span va
     return value.len > most ? put_bytes(to, "...", 3) : to;
 }
 
-/* Time, level and event: how every line begins. */
+/* Writes time, level and event: the beginning of every line. */
 static char *put_head(struct herd_log *log, char *to, enum herd_log_level level, const char *event)
 {
     timestamp_update(log);
@@ -269,7 +269,7 @@ static int hand_to_sink(struct herd_log *log, const char *bytes, size_t len)
     return 0;
 }
 
-/* Tells of lines lost, once the sink takes lines again. */
+/* Writes how many lines were lost, once the sink takes lines again. */
 static int log_dropped(struct herd_log *log)
 {
     char line[STAMP_BYTES + 2 * NAME_MAX_BYTES];
@@ -284,14 +284,14 @@ static int log_dropped(struct herd_log *log)
     return err;
 }
 
-/* Hands over the first `len` bytes, which are lost if the sink does not take them. */
+/* Passes the first `len` bytes to the sink; what it does not take is lost. */
 static int hand_over(struct herd_log *log, size_t len)
 {
     int err = log->dropped ? log_dropped(log) : 0;
     if (err >= 0 && len > 0)
         err = hand_to_sink(log, log->at, len);
     if (err < 0) {
-        /* With a line goes the rest of it: whole lines follow. */
+        /* The rest of a line that was cut is lost too: whole lines follow. */
         if (len > 0 && log->at[len - 1] != '\n')
             len = (size_t)((char *)memchr(log->at + len, '\n', log->len - len) + 1 - log->at);
         log->dropped += count_lines(log->at, len);

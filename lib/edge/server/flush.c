@@ -48,11 +48,8 @@ static void set_clock(struct herd_server *server)
     if (server->journal && herd_journal_next_ns(server->journal) < next_ns)
         next_ns = herd_journal_next_ns(server->journal);
     if (next_ns >= server->tick_ns)
-        return; /* rings early at worst, and is set anew then */
-    int64_t wait_ns = next_ns - herd_clock().steady_ns;
-    if (wait_ns < 0)
-        wait_ns = 0;
-    struct timeval wait = {wait_ns / 1000000000, wait_ns % 1000000000 / 1000 + 1};
+        return; /* fires early at worst, and is set again then */
+    struct timeval wait = herd_timeval_ns(next_ns - herd_clock().steady_ns);
     if (evtimer_add(server->tick_event, &wait) == 0)
         server->tick_ns = next_ns;
 }

@@ -207,7 +207,7 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
     int err = 0;
     if (server->places_ours && !same_providers(server->config, config)) {
         retired = calloc(1, sizeof *retired);
-        err = retired ? herd_places_new(&places, server->base, config, server->log, reterr_diagnostic)
+        err = retired ? herd_places_renew(&places, server->base, config, server->log, reterr_diagnostic)
                       : fail(reterr_diagnostic, HERD_E_NOMEM, herd_strerror(HERD_E_NOMEM), "");
         if (places)
             herd_places_set_resolver(places, server->resolver);

@@ -26,7 +26,7 @@ void herd_server_stop(struct herd_server *server, int64_t timeout_ms)
         if (conn->session && !conn->link && !conn->blocked)
             herd_conn_end(conn);
     }
-    struct timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    struct timeval timeout = herd_timeval_ms(timeout_ms);
     if (evtimer_add(server->stop_event, &timeout) < 0)
         herd_stop_event(-1, 0, server);
     herd_server_schedule_flush(server);
