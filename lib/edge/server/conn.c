@@ -226,13 +226,11 @@ void herd_conn_sent(struct herd_conn *conn, int err)
 /* Small replies to clients leave together: see batch.c. */
 static void put(struct herd_conn *conn, struct herd_span bytes)
 {
-    struct herd_server *server = conn->server;
     conn->answered = true;
     if (herd_batch_wanted(conn, bytes.len) && herd_batch_add(conn, bytes) == 0)
         return;
-    if (server->journal && !conn->link)
-        herd_journal_write(server->journal, herd_clock()); /* what is acknowledged is in the file */
-    herd_conn_sent(conn, herd_transport_send(conn, bytes));
+    bool must = herd_batch_required(conn);
+    herd_conn_sent(conn, must ? HERD_E_NOMEM : herd_transport_send(conn, bytes));
 }
 
 void herd_conn_send(struct herd_conn *conn, struct herd_span bytes)
