@@ -83,6 +83,13 @@ HERD_API void herd_log_event(struct herd_log *log, enum herd_log_level level, co
 HERD_API void herd_log_lines(struct herd_log *log, const char *event, struct herd_span label,
                              struct herd_span lines);
 
+/* Logs lines that were received, as "received", and what was answered to them at once, as "sent", both as
+ * herd_log_lines does. An answer that ends in all that stood behind the first word of its line (the AT line for a
+ * report, "? " and the line) is not told once more but stands, up to there, beside that line:
+ * `<time> info received <label> line="IAMAT a +1-1 5" sent="AT Riley +0.1 ..."`. */
+HERD_API void herd_log_exchange(struct herd_log *log, struct herd_span label, struct herd_span received,
+                                struct herd_span sent);
+
 /* Hands what is collected to the sink. 0, or what the sink returned. */
 HERD_API int herd_log_flush(struct herd_log *log);
 
