@@ -165,9 +165,10 @@ static bool accepts_input(const struct herd_session *session)
     return !session->draining && session->role != HERD_ROLE_CLOSING && !waits(session);
 }
 
-static int take_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
+static inline int take_line(struct herd_session *session, const struct herd_parsed_line *parsed,
+                            struct herd_buf *out)
 {
-    assert(accepts_input(session));
+    assert(session->role != HERD_ROLE_CLOSING);
     switch (session->role) {
     case HERD_ROLE_CLIENT: return client_line(session, parsed, out);
     case HERD_ROLE_HANDSHAKE: return handshake_line(session, parsed, out);
@@ -257,25 +258,27 @@ static void cut_lines(struct herd_session *session, const char *start, struct ba
     const bool link = session->role == HERD_ROLE_LINK;
     const bool may_introduce = !session->had_line || session->role == HERD_ROLE_HANDSHAKE;
     const size_t most = link || !may_introduce ? BATCH : 1;
-    batch->count = batch->next = 0;
-    batch->scan = HERD_LINE;
-    while (batch->count < most) {
-        struct herd_parsed_line *parsed = &batch->lines[batch->count];
-        batch->scan = herd_line_next(&batch->rest, &session->seen, line_max(session), &parsed->line);
-        if (batch->scan != HERD_LINE)
-            return;
+    enum herd_scan scan = HERD_LINE;
+    size_t n = 0;
+    for (; n < most; n++) {
+        struct herd_parsed_line *parsed = &batch->lines[n];
+        scan = herd_line_next(&batch->rest, &session->seen, line_max(session), &parsed->line);
+        if (scan != HERD_LINE)
+            break;
         if (!session->had_line)
             parsed->line = herd_preface_skip_bom(parsed->line);
         parsed->end = (size_t)(batch->rest.at - start);
         parsed->line_hash = link ? herd_seen_cache_hash(seen, parsed->line) : 0;
         if (link)
             __builtin_prefetch(herd_seen_cache_home(seen, parsed->line_hash));
-        batch->count++;
     }
+    batch->count = n;
+    batch->next = 0;
+    batch->scan = scan;
 }
 
 /* What the id of a report is looked up by. */
-static void hash_id(const struct herd_store *store, struct herd_parsed_line *io_parsed)
+static inline void hash_id(const struct herd_store *store, struct herd_parsed_line *io_parsed)
 {
     io_parsed->hash = herd_store_hash(store, io_parsed->command.id);
     io_parsed->id_hash = herd_store_id_hash(store, io_parsed->command.id);
@@ -292,9 +295,10 @@ static void parse_lines(struct herd_session *session, const char *readable_end, 
 {
     const struct herd_store *store = session->node->store;
     const bool link = session->role == HERD_ROLE_LINK;
+    const size_t count = batch->count;
     bool frame = false;
     size_t left = 0;
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct herd_parsed_line *parsed = &batch->lines[left];
         parsed->line = batch->lines[i].line;
         parsed->end = batch->lines[i].end;
