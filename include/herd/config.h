@@ -27,11 +27,11 @@ extern "C" {
 /* One server of the herd. */
 struct herd_config_server {
     char *name; /* 1..64 bytes of A-Z a-z 0-9 . _ - */
-    char *host; /* where others find it: a name or an address; default 127.0.0.1. It listens there too, unless
-                   `listen` says otherwise */
+    char *host; /* where the other servers connect: a name or an address; default 127.0.0.1. It listens there too if
+                   `listen` is NULL */
     uint16_t port;
     bool plain;          /* a foreign implementation: bare AT lines, a connection per message */
-    bool plain_sender;   /* plain: it wants the name of the sender as a seventh field of each line */
+    bool plain_sender;   /* plain: it expects the name of the sender as a seventh field of each line */
     size_t listen_count; /* 0..16 */
     /* Where it listens, always on `port`: names or addresses, each with all its addresses; "*" stands for all of the
      * machine, IPv4 and IPv6. NULL: the host. */
