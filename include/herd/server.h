@@ -45,10 +45,9 @@ struct herd_server;
  * from the loop; none may free the server, herd_server_stop is fine. */
 struct herd_server_hooks {
     void *ctx;
-    /* A record was accepted, from a client or a neighbour; borrowed for the call. Updates of one client
-     * that come faster than the loop turns are seen as the newest of them. Records read from the journal are no
-     * updates (but for one that a clock had dated ahead, and that is corrected): herd_server_node has them when
-     * herd_server_new returns. */
+    /* A record was accepted, from a client or a neighbour, or was read from the journal: these come in the first
+     * turns of the loop, in no particular order. Borrowed for the call. Updates of one client that come faster
+     * than the loop turns are seen as the newest of them. */
     void (*update)(void *ctx, const struct herd_record *record);
     /* The link to a neighbour came up or went down. */
     void (*peer)(void *ctx, struct herd_span name, bool up);

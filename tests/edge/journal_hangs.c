@@ -188,12 +188,10 @@ static void test_replies(void **state)
     assert_int_equal(herd_server_unsaved(o->server), 0);
     free_server(o);
     o->updates = 0;
-    start(o); /* what is read is no update: it is in the node from the beginning */
-    assert_int_equal(herd_store_count(herd_node_store(herd_server_node(o->server))), 4);
-    ask(o, "IAMAT c1 +1+1 2\n");
-    for (int i = 0; i < 100 && o->updates == 0; i++)
+    start(o); /* the hook hears of what is read, once */
+    for (int i = 0; i < 100; i++)
         event_base_loop(o->base, EVLOOP_NONBLOCK);
-    assert_int_equal(o->updates, 1);
+    assert_int_equal(o->updates, 4);
     free_server(o);
 }
 
