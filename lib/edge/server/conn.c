@@ -226,13 +226,11 @@ void herd_conn_sent(struct herd_conn *conn, int err)
 /* Small replies to clients leave together: see batch.c. */
 static void put(struct herd_conn *conn, struct herd_span bytes)
 {
-    struct herd_server *server = conn->server;
     conn->answered = true;
     if (herd_batch_wanted(conn, bytes.len) && herd_batch_add(conn, bytes) == 0)
         return;
-    if (server->journal && !conn->link)
-        herd_journal_write(server->journal, herd_clock()); /* what is acknowledged is in the file */
-    herd_conn_sent(conn, herd_transport_send(conn, bytes));
+    bool must = herd_batch_required(conn);
+    herd_conn_sent(conn, must ? HERD_E_NOMEM : herd_transport_send(conn, bytes));
 }
 
 void herd_conn_send(struct herd_conn *conn, struct herd_span bytes)
@@ -281,7 +279,8 @@ void herd_conn_drained(struct herd_conn *conn)
 static bool carry_out(struct herd_conn *conn, const struct herd_input_result *result)
 {
     struct herd_server *server = conn->server;
-    herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
+    if (server->out.len > 0 && !conn->closed)
+        put(conn, (struct herd_span){server->out.at, server->out.len}); /* log_exchange has told of it */
     if (!conn->closed && result->close)
         herd_conn_finish(conn, NULL);
     conn->resume_pending = false;
@@ -303,6 +302,15 @@ static void log_received(struct herd_conn *conn, struct herd_span bytes)
     struct herd_log *log = conn->server->log;
     if (bytes.len > 0 && herd_log_traffic_enabled(log))
         herd_log_lines(log, "received", herd_conn_label(conn), bytes);
+}
+
+/* What was used up, and the replies to it. */
+static void log_exchange(struct herd_conn *conn, struct herd_span received)
+{
+    struct herd_server *server = conn->server;
+    if ((received.len > 0 || server->out.len > 0) && herd_log_traffic_enabled(server->log))
+        herd_log_exchange(server->log, herd_conn_label(conn), received,
+                          (struct herd_span){server->out.at, server->out.len});
 }
 
 /* Beyond clients_max only an introduction is listened to. */
@@ -351,7 +359,7 @@ size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes)
             herd_server_effects(server);
             break;
         }
-        log_received(conn, (struct herd_span){rest.at, result.consumed});
+        log_exchange(conn, (struct herd_span){rest.at, result.consumed});
         herd_plain_received(conn);
         used += result.consumed;
         if (!carry_out(conn, &result)) {
@@ -396,7 +404,7 @@ size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest)
             herd_server_effects(server);
             break;
         }
-        log_received(conn, (struct herd_span){left.at, result.consumed});
+        log_exchange(conn, (struct herd_span){left.at, result.consumed});
         herd_plain_received(conn);
         used += result.consumed;
         if (!carry_out(conn, &result)) {

@@ -54,7 +54,7 @@ struct herd_conn {
     struct event read_event;        /* sockets of our own: */
     int fd;                         /* -1: a bufferevent */
     struct event *write_event;
-    size_t batched_bytes;    /* how many bytes wait for the end of the turn */
+    size_t batched_bytes;    /* how many bytes wait for the end of the turn, or for the journal */
     struct evbuffer *queue;  /* bytes the kernel did not take; made when first needed */
     struct herd_buf rest;    /* bytes not used up yet: the beginning of a line, or a paused client's */
     struct bufferevent *bev; /* handed to us: */
@@ -84,14 +84,20 @@ struct herd_conn {
     char label[HERD_LABEL_MAX];
 };
 
-/* What sockets send at the end of the loop iteration, socket by socket. */
-struct herd_batch {
+/* What connections send later: bytes of this one, then of that one. */
+struct herd_batch_list {
     struct herd_batch_part {
         struct herd_conn *conn; /* NULL: closed meanwhile */
         size_t len;
     } * parts;
     size_t count, cap;
     struct herd_buf bytes; /* of all parts, one behind the other */
+};
+
+struct herd_batch {
+    struct herd_batch_list collecting; /* until the end of the turn */
+    struct herd_batch_list waiting;    /* until the journal has `ticket` */
+    uint64_t ticket;
 };
 
 /* A warning that may repeat at each redial: logged at the 1st, 2nd, 4th, 8th, ... time in a row. */
@@ -158,6 +164,8 @@ struct herd_server {
     struct herd_batch batch;
     struct herd_watch *watch;
     struct herd_journal *journal; /* NULL: none */
+    int journal_fd;               /* an eventfd: its thread is done; -1: none */
+    struct event *journal_event;
     bool in_effects;
     size_t client_count;
     struct herd_addresses addresses;
@@ -174,6 +182,7 @@ struct herd_server {
     int64_t tick_ns; /* when tick_event is due; INT64_MAX: not armed */
     bool flush_active;
     bool stopping, stopped_notified;
+    int64_t stop_until_ns; /* when its patience ends */
     bool freeing;
     struct herd_buf out;    /* replies of the call under way */
     char *scratch;          /* HERD_READ_FRONT + HERD_READ_BYTES */
@@ -277,6 +286,8 @@ void herd_bev_redeliver(struct herd_conn *conn);
 void herd_transport_close(struct herd_conn *conn);
 /* Takes all bytes: sends them or keeps them. HERD_E_NOMEM, HERD_E_IO: the connection is of no more use. */
 int herd_transport_send(struct herd_conn *conn, struct herd_span bytes);
+/* The same, before what is held. */
+int herd_transport_send_now(struct herd_conn *conn, struct herd_span bytes);
 size_t herd_transport_unsent(const struct herd_conn *conn);
 void herd_transport_read(struct herd_conn *conn, bool enable);
 /* What is kept of bytes that the session has not used up, and that the first `used` of them are now. */
@@ -291,12 +302,16 @@ size_t herd_transport_unacked(const struct herd_conn *conn);
 void herd_transport_shutdown(struct herd_conn *conn);
 
 /* ---- batch.c ---- */
-/* Whether so many bytes should wait for the end of the loop iteration. */
+/* Whether so many bytes should wait for the end of the turn. With a journal all bytes to clients must: see
+ * herd_batch_required. */
 bool herd_batch_wanted(const struct herd_conn *conn, size_t len);
-/* Keeps bytes until then; what is sent on this socket meanwhile has to follow them. HERD_E_NOMEM. */
+/* Whether bytes may acknowledge what the journal has not, so that sending them at once is out of the question. */
+bool herd_batch_required(const struct herd_conn *conn);
+/* Keeps bytes until then; what is sent on this connection meanwhile has to follow them. HERD_E_NOMEM. */
 int herd_batch_add(struct herd_conn *conn, struct herd_span bytes);
 void herd_batch_drop(struct herd_conn *conn);
-/* Sends what is batched; _full only if it is much. Commands that waited for output space go on. */
+/* Sends all that is held, if the journal has what it acknowledges; the other one only if it is much. Commands that
+ * waited for room go on. */
 void herd_batch_flush_full(struct herd_server *server);
 void herd_batch_flush(struct herd_server *server);
 void herd_batch_fini(struct herd_batch *batch);

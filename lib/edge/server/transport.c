@@ -16,13 +16,13 @@ static bool is_bare_socket(struct bufferevent *bev)
 
 void herd_transport_close(struct herd_conn *conn)
 {
+    herd_batch_drop(conn);
     if (conn->bev) {
         /* Callbacks of this bufferevent may be on the stack: libevent keeps it alive until they return. */
         bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
         bufferevent_free(conn->bev);
         conn->bev = NULL;
     } else if (conn->fd >= 0) {
-        herd_batch_drop(conn);
         herd_socket_close(conn);
     }
 }
@@ -67,18 +67,22 @@ void herd_transport_read(struct herd_conn *conn, bool enable)
         bufferevent_disable(conn->bev, EV_READ);
 }
 
-int herd_transport_send(struct herd_conn *conn, struct herd_span bytes)
+int herd_transport_send_now(struct herd_conn *conn, struct herd_span bytes)
 {
     if (conn->bev)
         return bufferevent_write(conn->bev, bytes.at, bytes.len) < 0 ? HERD_E_NOMEM : 0;
-    return conn->batched_bytes > 0 ? herd_batch_add(conn, bytes) : herd_socket_send(conn, bytes);
+    return herd_socket_send(conn, bytes);
+}
+
+int herd_transport_send(struct herd_conn *conn, struct herd_span bytes)
+{
+    return conn->batched_bytes > 0 ? herd_batch_add(conn, bytes) : herd_transport_send_now(conn, bytes);
 }
 
 size_t herd_transport_unsent(const struct herd_conn *conn)
 {
-    if (!conn->bev)
-        return conn->batched_bytes + herd_socket_unsent(conn);
-    return evbuffer_get_length(bufferevent_get_output(conn->bev));
+    return conn->batched_bytes +
+           (conn->bev ? evbuffer_get_length(bufferevent_get_output(conn->bev)) : herd_socket_unsent(conn));
 }
 
 size_t herd_transport_unacked(const struct herd_conn *conn)
