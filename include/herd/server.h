@@ -46,7 +46,9 @@ struct herd_server;
 struct herd_server_hooks {
     void *ctx;
     /* A record was accepted, from a client or a neighbour; borrowed for the call. Updates of one client
-     * that come faster than the loop turns are seen as the newest of them. */
+     * that come faster than the loop turns are seen as the newest of them. Records read from the journal are no
+     * updates (but for one that a clock had dated ahead, and that is corrected): herd_server_node has them when
+     * herd_server_new returns. */
     void (*update)(void *ctx, const struct herd_record *record);
     /* The link to a neighbour came up or went down. */
     void (*peer)(void *ctx, struct herd_span name, bool up);
@@ -109,8 +111,8 @@ HERD_API void herd_server_stop(struct herd_server *server, int64_t timeout_ms);
 HERD_API int herd_server_reload(struct herd_server *server, const struct herd_config *config,
                                 struct herd_diagnostic *reterr_diagnostic);
 
-/* How many records its journal lacks, because the disk does not take them: after hooks.stopped, what is lost if this
- * process ends now. 0 without a journal. */
+/* How many records its journal lacks, because the disk does not take them, or may lack because the last sync failed or
+ * did not end: after hooks.stopped, what may be lost if this process ends now. 0 without a journal. */
 HERD_API size_t herd_server_unsaved(const struct herd_server *server);
 
 /* The port it listens on; 0 with dont_listen. */
