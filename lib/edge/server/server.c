@@ -2,6 +2,7 @@
 /* A server's life, its timers, and the effects of its node carried out. */
 #include "server_impl.h"
 
+#include "../../core/node/watch.h"
 #include "../places/places_net.h"
 
 #include <errno.h>
@@ -271,6 +272,8 @@ static int open_journal(struct herd_server *server, struct herd_diagnostic *rete
     err = err < 0 ? fault(reterr_diagnostic, err, herd_strerror(err), NULL)
                   : herd_journal_open(&server->journal, &options, herd_clock(), reterr_diagnostic);
     herd_buf_fini(&path);
+    if (err >= 0 && server->watch)
+        herd_watch_mark_all(server->watch);
     return err;
 }
 
