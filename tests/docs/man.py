@@ -159,6 +159,30 @@ assert done.returncode == 0, done.stdout
 headers = set(re.findall(r"<herd/(\w+\.h)>", source["lib/libherd.3"]))
 assert headers == set(os.listdir(os.path.join(root, "include/herd"))) - {"meson.build"}, headers
 
+# ---- the examples at the heads of headers: functions stand as they are, statements become the body of another ----
+for name in ["client.h", "config.h", "protocol.h", "server.h"]:
+    head = read("include/herd/" + name).split("*/")[1]
+    example = "\n".join(line[7:] for line in head.splitlines() if line.startswith(" *     ")) + "\n"
+    functions = "".join(re.findall(r"^static .*?^}\n", example, re.M | re.S))
+    statements = example.replace(functions, "").replace("struct event_base *base =", "base =")
+    assert "herd_" in statements, name
+    program = """#include <herd/herd.h>
+#include <event2/event.h>
+#include <stdio.h>
+void remember(struct herd_span id, struct herd_span position, struct herd_span time);
+void example(struct event_base *base);
+%s
+void example(struct event_base *base)
+{
+    (void)base;
+    %s
+}
+""" % (functions, statements)
+    done = run(compiler, "-x", "c", "-std=c11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-fsyntax-only",
+               "-D_DEFAULT_SOURCE", "-I", os.path.join(root, "include"),
+               *run("pkg-config", "--cflags", "libevent_core").stdout.split(), "-", input=program)
+    assert done.returncode == 0, (name, done.stdout)
+
 # ---- herd-server(1) and herd-protocol(7): what they show happens ----
 rotate = examples["bin/herd-server.1"][0]
 assert rotate in read("examples/systemd/herd.logrotate")

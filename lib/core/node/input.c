@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes into lines, and each line to who handles it. */
+/* Bytes into lines, many at a time; what each means is in dispatch.c. */
 #include "../protocol/parse_bounded.h"
 #include "../protocol/preface.h"
-#include "auth.h"
+#include "dispatch.h"
 #include "effect.h"
-#include "hello.h"
-#include "lookup.h"
 #include "peer.h"
 #include "plain_session.h"
 #include "report.h"
 #include "session.h"
 #include "timeouts.h"
-
-#include <assert.h>
 
 /* Lines that are parsed and looked up together, so that their cache misses overlap. */
 #define BATCH 32
@@ -21,168 +17,6 @@
 /* A neighbour's AT line is longer than the report it came from ("AT", a name, a difference), and a LIST
  * takes 16 000 bytes whatever limit clients have. */
 #define LINK_LINE_EXTRA 16384
-
-/* ---- what a line means to whom ---- */
-
-static int reply_invalid(struct herd_session *session, struct herd_span line, struct herd_buf *out)
-{
-    session->node->stats.invalid++;
-    return herd_format_invalid(herd_session_replies(session, out), line);
-}
-
-/* The end of what the protocol knows. */
-static int no_command(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
-{
-    if (session->node->options.commands && !session->draining)
-        return herd_command_offer(session, parsed);
-    return reply_invalid(session, parsed->line, out);
-}
-
-/* The neighbour, or who may be a plain one, is to bring again later what found no memory. */
-static void out_of_memory(struct herd_session *session)
-{
-    herd_session_terminate(session, "out_of_memory");
-}
-
-/* What no client says, but perhaps a plain neighbour. */
-static int plain_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
-{
-    int taken = session->plain ? herd_plain_receive(session, parsed) : 0;
-    if (taken < 0)
-        out_of_memory(session);
-    return taken == 0 ? no_command(session, parsed, out) : 0;
-}
-
-static int client_command(struct herd_session *session, const struct herd_parsed_line *parsed, bool first,
-                          struct herd_buf *out)
-{
-    switch (parsed->command.verb) {
-    case HERD_BLANK: return 0;
-    case HERD_IAMAT: return herd_report_apply_client(session, parsed, herd_session_replies(session, out));
-    case HERD_WHATSAT: return herd_whatsat_begin(session, parsed, out);
-    case HERD_AUTH: return herd_access_auth(session, parsed, first, out);
-    case HERD_HELLO:
-        if (first)
-            return herd_peer_hello(session, &parsed->command, out);
-        return no_command(session, parsed, out);
-    default: return plain_line(session, parsed, out);
-    }
-}
-
-/* A web page can make its reader's browser send a request here, and choose what is in its body: a client that begins
- * like HTTP is answered once, and nothing behind that is read. */
-static bool is_http(struct herd_session *session, const struct herd_parsed_line *parsed)
-{
-    if (session->began || parsed->command.verb == HERD_BLANK)
-        return false;
-    session->began = true;
-    if (parsed->command.verb == HERD_IAMAT || parsed->command.verb == HERD_AUTH ||
-        parsed->command.verb == HERD_WHATSAT || parsed->command.verb == HERD_HELLO ||
-        !herd_preface_http(parsed->line))
-        return false;
-    herd_notice_damped(session->node, &session->node->http_count, "http_request", parsed->line);
-    return true;
-}
-
-static int client_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
-{
-    bool first = !session->had_line;
-    session->had_line = true;
-    if (is_http(session, parsed)) {
-        session->draining = true;
-        return reply_invalid(session, parsed->line, out);
-    }
-    const struct herd_buf *replies = herd_session_replies(session, out);
-    size_t before = replies->len;
-    int err = client_command(session, parsed, first, out);
-    if (replies != out) /* behind a ticket, which lives at least until its answer */
-        session->queued_reply_bytes += replies->len - before;
-    return err;
-}
-
-/* A line for the log. */
-static struct herd_span shown(const struct herd_parsed_line *parsed)
-{
-    return parsed->command.verb == HERD_AUTH ? herd_span_of("AUTH") : parsed->line;
-}
-
-static int handshake_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
-{
-    switch (parsed->command.verb) {
-    case HERD_BLANK: return 0;
-    case HERD_HELLO: return herd_peer_hello(session, &parsed->command, out);
-    case HERD_REFUSE:
-        if (herd_worth_saying(++session->node->peers[session->peer]->refused_us))
-            herd_notice(session->node, "peer_refuses_us", parsed->command.args);
-        herd_session_terminate(session, "refused");
-        return 0;
-    default:
-        herd_notice(session->node, "peer_not_a_herd_server", shown(parsed));
-        herd_session_terminate(session, "no_introduction");
-        return 0;
-    }
-}
-
-/* No neighbour says that. */
-static void protocol_error(struct herd_session *session, const struct herd_parsed_line *parsed)
-{
-    herd_notice(session->node, "peer_line_invalid", shown(parsed));
-    herd_session_terminate(session, "protocol");
-}
-
-static void link_line(struct herd_session *session, const struct herd_parsed_line *parsed)
-{
-    struct herd_peer *peer = session->node->peers[session->peer];
-    switch (parsed->command.verb) {
-    case HERD_BLANK:
-    case HERD_PONG: break;
-    case HERD_PING: peer->pong_due = true; break;
-    case HERD_AT:
-        if (herd_report_apply_peer(session, parsed) < 0)
-            out_of_memory(session);
-        break;
-    case HERD_ROOT:
-    case HERD_PUSH:
-    case HERD_SUMS:
-    case HERD_LIST: {
-        int err = herd_sync_take(session->node, peer, &parsed->command);
-        if (err == HERD_E_NOMEM) {
-            out_of_memory(session);
-        } else if (err < 0) {
-            protocol_error(session, parsed);
-        }
-        break;
-    }
-    case HERD_REFUSE:
-        /* Ours was the connection that both sides agreed to drop. */
-        herd_session_terminate(session, "refused");
-        break;
-    default: protocol_error(session, parsed);
-    }
-}
-
-/* Whether commands of this session have to wait for answers to others, or for its next turn. */
-static bool waits(const struct herd_session *session)
-{
-    const struct herd_node_options *o = &session->node->options;
-    return session->awaiting_command || session->spent || session->ticket_count >= o->lookups_per_client_max ||
-           session->queued_reply_bytes >= o->queued_reply_max_bytes;
-}
-
-static bool accepts_input(const struct herd_session *session)
-{
-    return !session->draining && session->role != HERD_ROLE_CLOSING && !waits(session);
-}
-
-static int take_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
-{
-    assert(accepts_input(session));
-    switch (session->role) {
-    case HERD_ROLE_CLIENT: return client_line(session, parsed, out);
-    case HERD_ROLE_HANDSHAKE: return handshake_line(session, parsed, out);
-    default: link_line(session, parsed); return 0;
-    }
-}
 
 /* ---- lines too long, and other protocols ---- */
 
@@ -232,7 +66,7 @@ static int reply_too_long(struct herd_session *session, struct herd_span bytes, 
     if (herd_command_parse(bytes, &parsed.command) != HERD_AUTH) /* cut off, it says something else, or nothing */
         parsed.command.verb = HERD_INVALID;
     parsed.command.args = (struct herd_span){"", 0};
-    return client_line(session, &parsed, out);
+    return herd_dispatch_client(session, &parsed, out);
 }
 
 /* A client that speaks TLS would wait for an answer of its kind; no line of ours begins so. */
@@ -269,25 +103,27 @@ static void cut_lines(struct herd_session *session, const char *start, struct ba
     const bool link = session->role == HERD_ROLE_LINK;
     const bool may_introduce = !session->had_line || session->role == HERD_ROLE_HANDSHAKE;
     const size_t most = link || !may_introduce ? BATCH : 1;
-    batch->count = batch->next = 0;
-    batch->scan = HERD_LINE;
-    while (batch->count < most) {
-        struct herd_parsed_line *parsed = &batch->lines[batch->count];
-        batch->scan = herd_line_next(&batch->rest, &session->seen, line_max(session), &parsed->line);
-        if (batch->scan != HERD_LINE)
-            return;
+    enum herd_scan scan = HERD_LINE;
+    size_t n = 0;
+    for (; n < most; n++) {
+        struct herd_parsed_line *parsed = &batch->lines[n];
+        scan = herd_line_next(&batch->rest, &session->seen, line_max(session), &parsed->line);
+        if (scan != HERD_LINE)
+            break;
         if (!session->had_line)
             parsed->line = herd_preface_skip_bom(parsed->line);
         parsed->end = (size_t)(batch->rest.at - start);
         parsed->line_hash = link ? herd_seen_cache_hash(seen, parsed->line) : 0;
         if (link)
             __builtin_prefetch(herd_seen_cache_home(seen, parsed->line_hash));
-        batch->count++;
     }
+    batch->count = n;
+    batch->next = 0;
+    batch->scan = scan;
 }
 
 /* What the id of a report is looked up by. */
-static void hash_id(const struct herd_store *store, struct herd_parsed_line *io_parsed)
+static inline void hash_id(const struct herd_store *store, struct herd_parsed_line *io_parsed)
 {
     io_parsed->hash = herd_store_hash(store, io_parsed->command.id);
     io_parsed->id_hash = herd_store_id_hash(store, io_parsed->command.id);
@@ -304,9 +140,10 @@ static void parse_lines(struct herd_session *session, const char *readable_end, 
 {
     const struct herd_store *store = session->node->store;
     const bool link = session->role == HERD_ROLE_LINK;
+    const size_t count = batch->count;
     bool frame = false;
     size_t left = 0;
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct herd_parsed_line *parsed = &batch->lines[left];
         parsed->line = batch->lines[i].line;
         parsed->end = batch->lines[i].end;
@@ -346,9 +183,9 @@ static void batch_fill(struct herd_session *session, struct herd_span bytes, str
 static int batch_run(struct herd_session *session, struct batch *batch, uint64_t steps, struct herd_buf *out)
 {
     const struct herd_node *node = session->node;
-    while (batch->next < batch->count && accepts_input(session)) {
+    while (batch->next < batch->count && herd_session_accepts_input(session)) {
         size_t out_before = out->len;
-        int err = take_line(session, &batch->lines[batch->next++], out);
+        int err = herd_dispatch(session, &batch->lines[batch->next++], out);
         if (err < 0)
             return err;
         if (node->options.close_after_reply && session->role == HERD_ROLE_CLIENT &&
@@ -356,7 +193,7 @@ static int batch_run(struct herd_session *session, struct batch *batch, uint64_t
             session->draining = true;
         session->spent |= session->role == HERD_ROLE_LINK && herd_node_steps(node) - steps >= HERD_TURN_STEPS;
     }
-    if (!accepts_input(session))
+    if (!herd_session_accepts_input(session))
         session->seen = 0; /* lines behind the last that ran are found again later */
     return 0;
 }
@@ -376,14 +213,14 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
     uint64_t steps = herd_node_steps(session->node);
     batch.rest = bytes;
     batch.scan = is_tls(session, bytes) ? HERD_LINE_MORE : HERD_LINE;
-    while (batch.scan == HERD_LINE && accepts_input(session)) {
+    while (batch.scan == HERD_LINE && herd_session_accepts_input(session)) {
         batch_fill(session, bytes, &batch);
         int err = batch_run(session, &batch, steps, out);
         if (err < 0)
             return err;
         consumed = batch_consumed(&batch, bytes);
     }
-    if (batch.scan == HERD_LINE_TOO_LONG && accepts_input(session)) {
+    if (batch.scan == HERD_LINE_TOO_LONG && herd_session_accepts_input(session)) {
         int err = reply_too_long(session, batch.rest, out);
         if (err < 0)
             return err;
@@ -417,7 +254,7 @@ static void set_result(const struct herd_session *session, size_t consumed, stru
 {
     bool dead = session->role == HERD_ROLE_CLOSING;
     ret_result->consumed = consumed;
-    ret_result->blocked = !dead && !session->draining && waits(session);
+    ret_result->blocked = !dead && !session->draining && herd_session_waits(session);
     ret_result->close = !dead && session->draining && session->ticket_count == 0;
 }
 
@@ -459,7 +296,7 @@ static int last_line(struct herd_session *session, struct herd_span rest, struct
         parsed.command.verb = HERD_INVALID; /* nobody to be linked with any more, and perhaps cut off */
     if (is_report(&parsed))
         hash_id(session->node->store, &parsed);
-    return take_line(session, &parsed, out);
+    return herd_dispatch(session, &parsed, out);
 }
 
 int herd_session_eof(struct herd_session *session, struct herd_span rest, struct herd_now now, struct herd_buf *out,
@@ -493,13 +330,13 @@ int herd_session_line_timeout(struct herd_session *session, struct herd_span res
 {
     session->node->now = now;
     *ret_result = (struct herd_input_result){0};
-    if (session->role != HERD_ROLE_CLIENT || rest.len == 0 || !accepts_input(session) ||
+    if (session->role != HERD_ROLE_CLIENT || rest.len == 0 || !herd_session_accepts_input(session) ||
         memchr(rest.at, '\n', rest.len))
         return 0;
     struct herd_span line = session->had_line ? rest : herd_preface_skip_bom(rest);
     int taken = herd_plain_take_unfinished(session, line);
     if (taken < 0)
-        out_of_memory(session);
+        herd_dispatch_no_memory(session);
     if (taken == 0)
         return 0;
     session->had_line = session->began = true;

@@ -7,9 +7,7 @@
 #include "expiry.h"
 #include "session.h"
 
-#include <assert.h>
-
-/* The AT line for a report. As a rule id, place and time stand in it as they came, one space apart. */
+/* The AT line for a line IAMAT. As a rule id, place and time stand in it as they came, one space apart. */
 static int reply(struct herd_node *node, const struct herd_record *record, struct herd_buf *out)
 {
     const char *id = record->id.at, *position = record->position.at, *time = record->time.at;
@@ -34,7 +32,8 @@ static int reply(struct herd_node *node, const struct herd_record *record, struc
 }
 
 /* Makes a report that is accepted now an offer: it gets this node's name and the difference of the clocks. */
-static void accept_now(const struct herd_node *node, const struct herd_command *command, struct herd_offer *offer)
+static inline void accept_now(const struct herd_node *node, const struct herd_command *command,
+                              struct herd_offer *offer)
 {
     int64_t wall_ns = node->now.wall_ns > 0 ? node->now.wall_ns : 0; /* a clock before 1970 is no clock */
     offer->source = HERD_SOURCE_CLIENT;
@@ -96,7 +95,6 @@ bool herd_report_seen(struct herd_session *session, uint64_t line_hash)
     struct herd_node *node = session->node;
     struct herd_peer *from = node->peers[session->peer];
     uint32_t slot = herd_seen_cache_slot(&node->seen, line_hash);
-    assert(session->role == HERD_ROLE_LINK);
     /* What this neighbour is still due may be this very record: then it has to be looked at. */
     if (slot == HERD_NO_SLOT || herd_subscriber_has(&from->subscriber, slot))
         return false;
@@ -149,7 +147,9 @@ int herd_node_report(struct herd_node *node, struct herd_span id, struct herd_sp
     if (verdict < 0)
         return verdict;
     *ret_verdict = (enum herd_verdict)verdict;
-    return out && herd_offer_taken(verdict) ? reply(node, &offer.record, out) : 0;
+    if (!out || !herd_offer_taken(verdict))
+        return 0;
+    return herd_format_at(out, node->name, offer.record.diff, id, position, time);
 }
 
 int herd_report_find(struct herd_node *node, struct herd_span id, struct herd_record *ret_record)

@@ -5,6 +5,7 @@
  */
 #include <herd/log.h>
 
+#include "../../core/base/print.h"
 #include "escape.h"
 
 #include <stdlib.h>
@@ -16,13 +17,18 @@ enum {
     NAME_MAX_BYTES = 64,        /* an event's or a key's name */
     FIELD_STANDARD_BYTES = 256, /* a value, before escaping */
     FIELD_GREATEST_BYTES = 16384,
-    STAMP_BYTES = 28,   /* "2026-11-23T07:01:02.345678Z " */
-    INT_MAX_BYTES = 20, /* "-9223372036854775808" */
+    STAMP_BYTES = 28,     /* "2026-11-23T07:01:02.345678Z " */
+    INT_MAX_BYTES = 20,   /* "-9223372036854775808" */
+    WORD_MAX_BYTES = 16,  /* the first word of a line that is answered with the rest of it */
+    SHARED_MIN_BYTES = 3, /* what an answer repeats of its line, to be left out */
+    OWN_MAX_BYTES = 128,  /* what it says beside */
 };
 
-/* The longest tail of a line that follows its prefix: an escaped value, its dots and its end. */
-#define VALUE_ROOM(field_max) \
-    ((field_max)*HERD_ESCAPE_GROWTH + sizeof " =\"...\" ...\n" + NAME_MAX_BYTES + INT_MAX_BYTES)
+/* The longest tail of a line that follows its prefix: an escaped value, its dots and its end; or such a value and what
+ * was answered. */
+#define VALUE_ROOM(field_max)                                                                                      \
+    (((field_max) + OWN_MAX_BYTES) * HERD_ESCAPE_GROWTH + sizeof " =\"...\" sent=\"...\" ...\n" + NAME_MAX_BYTES + \
+     INT_MAX_BYTES)
 
 struct herd_log {
     struct herd_log_options options;
@@ -101,7 +107,8 @@ static void timestamp_update(struct herd_log *log)
         log->stamp_day = day;
         log->stamp_s = s;
     }
-    put_digits(log->timestamp + 20, us - s * 1000000, 6);
+    herd_put8(log->timestamp + 20, (uint32_t)(us - s * 1000000) * 100);
+    memcpy(log->timestamp + 26, "Z ", 2); /* over the last two of eight digits */
     log->stamp_us = us;
 }
 
@@ -335,29 +342,84 @@ void herd_log_event(struct herd_log *log, enum herd_log_level level, const char 
     line_done(log, to);
 }
 
-void herd_log_lines(struct herd_log *log, const char *event, struct herd_span label, struct herd_span lines)
+/* What all lines of one read begin with. Returns the end. */
+static char *put_prefix(struct herd_log *log, char prefix[PREFIX_MAX_BYTES], const char *event,
+                        struct herd_span label)
 {
     static const char before[] = " line=\"";
-    char prefix[PREFIX_MAX_BYTES];
-    if (!herd_log_traffic_enabled(log) || lines.len == 0)
-        return;
     char *to = put_head(log, prefix, HERD_LOG_INFO, event);
     if (label.len) {
-        size_t room = (size_t)(prefix + sizeof prefix - to) - sizeof before;
+        size_t room = (size_t)(prefix + PREFIX_MAX_BYTES - to) - sizeof before;
         *to++ = ' ';
         to = put_bytes(to, label.at, label.len < room ? label.len : room);
     }
-    to = put_bytes(to, before, sizeof before - 1);
-    const size_t prefix_len = (size_t)(to - prefix);
+    return put_bytes(to, before, sizeof before - 1);
+}
 
-    const char *at = lines.at, *const end = lines.at + lines.len;
-    while (at < end) {
-        const char *lf = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = lf ? lf : end;
-        to = put_bytes(log->at + log->len, prefix, prefix_len);
-        to = put_value(log, to, (struct herd_span){at, (size_t)(stop - at)});
+/* Takes the first line off *io_lines, without its LF. */
+static struct herd_span next_line(struct herd_span *io_lines)
+{
+    const char *lf = memchr(io_lines->at, '\n', io_lines->len);
+    struct herd_span line = {io_lines->at, lf ? (size_t)(lf - io_lines->at) : io_lines->len};
+    size_t used = line.len + (lf != NULL);
+    *io_lines = (struct herd_span){io_lines->at + used, io_lines->len - used};
+    return line;
+}
+
+void herd_log_lines(struct herd_log *log, const char *event, struct herd_span label, struct herd_span lines)
+{
+    char prefix[PREFIX_MAX_BYTES];
+    if (!herd_log_traffic_enabled(log) || lines.len == 0)
+        return;
+    const size_t prefix_len = (size_t)(put_prefix(log, prefix, event, label) - prefix);
+    while (lines.len > 0) {
+        char *to = put_bytes(log->at + log->len, prefix, prefix_len);
+        to = put_value(log, to, next_line(&lines));
         *to++ = '"';
         line_done(log, to);
-        at = stop + 1;
     }
+}
+
+/* How much of an answer does not stand in the line it answers; 0: not enough does, it is told in full. */
+static size_t own_part(struct herd_span line, struct herd_span answer)
+{
+    size_t word = 0;
+    while (word < line.len && word < WORD_MAX_BYTES && line.at[word] != ' ')
+        word++;
+    if (word >= line.len || line.at[word] != ' ')
+        return 0;
+    const char *args = line.at + word + 1;
+    size_t shared = line.len - word - 1;
+    size_t own = answer.len - shared;
+    if (shared < SHARED_MIN_BYTES || answer.len <= shared || own > OWN_MAX_BYTES || answer.at[own - 1] != ' ' ||
+        memcmp(answer.at + own, args, shared) != 0)
+        return 0;
+    return own;
+}
+
+void herd_log_exchange(struct herd_log *log, struct herd_span label, struct herd_span received,
+                       struct herd_span sent)
+{
+    char prefix[PREFIX_MAX_BYTES];
+    if (!herd_log_traffic_enabled(log) || received.len == 0) {
+        herd_log_lines(log, "sent", label, sent);
+        return;
+    }
+    const size_t prefix_len = (size_t)(put_prefix(log, prefix, "received", label) - prefix);
+    while (received.len > 0) {
+        struct herd_span line = next_line(&received), rest = sent;
+        struct herd_span answer = sent.len > 0 ? next_line(&rest) : sent;
+        size_t own = own_part(line, answer);
+        char *to = put_bytes(log->at + log->len, prefix, prefix_len);
+        to = put_value(log, to, line);
+        if (own > 0) {
+            to = put_bytes(to, "\" sent=\"", sizeof "\" sent=\"" - 1);
+            to += herd_escape_copy(to, answer.at, own);
+            to = put_bytes(to, "...", 3);
+            sent = rest;
+        }
+        *to++ = '"';
+        line_done(log, to);
+    }
+    herd_log_lines(log, "sent", label, sent);
 }

@@ -4,6 +4,7 @@
 
 #include "../clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -38,6 +39,7 @@ struct herd_connector {
 
 static void close_attempt(struct attempt *attempt)
 {
+    assert(attempt->fd >= 0 && attempt->connector->open > 0);
     event_del(&attempt->event);
     close(attempt->fd);
     attempt->fd = -1;

@@ -8,6 +8,7 @@
 #include "resolver_thread.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <event2/event.h>
 #include <event2/util.h>
 #include <netdb.h>
@@ -74,6 +75,7 @@ int herd_resolver_new(struct herd_resolver **ret_resolver, struct event_base *ba
 
 struct herd_resolver *herd_resolver_acquire(struct herd_resolver *resolver)
 {
+    assert(resolver->references > 0);
     resolver->references++;
     return resolver;
 }
@@ -99,6 +101,7 @@ void herd_resolver_release(struct herd_resolver *resolver)
 {
     if (!resolver || --resolver->references > 0)
         return;
+    assert(resolver->call_count == 0); /* each holds a reference */
     free_queries(&resolver->waiting, false);
     free_queries(&resolver->kept, false);
     if (resolver->finished_event)

@@ -5,6 +5,7 @@
 #include "../clock.h"
 
 #include <arpa/nameser.h>
+#include <assert.h>
 #include <limits.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -54,6 +55,7 @@ int herd_resolver_pool_fd(const struct herd_resolver_pool *pool)
 /* Releases a reference, and frees the pool with the last. The lock is held before and released after. */
 static void unreference(struct herd_resolver_pool *pool)
 {
+    assert(pool->references > 0);
     bool last = --pool->references == 0;
     pthread_mutex_unlock(&pool->lock);
     if (!last)

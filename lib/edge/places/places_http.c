@@ -8,6 +8,7 @@
 #include "places_call.h"
 #include "places_key.h"
 
+#include <assert.h>
 #include <event2/util.h>
 
 #include <stdio.h>
@@ -109,6 +110,7 @@ static void on_reply(void *ctx, const struct herd_fetch_result *result)
     struct herd_reply_class reply_class;
     struct herd_answer_shape shape;
     struct herd_buf translated = {0};
+    assert(exchange->call);
     exchange->call = NULL;
     if (result->err < 0)
         herd_reply_class_fail(&reply_class, "UNKNOWN_ERROR", result->err != HERD_E_NOMEM, "%s: %s", provider->label,
@@ -182,6 +184,7 @@ static void send_request(struct http_exchange *exchange)
     };
     if (request.timeout_ms < FETCH_LATER_MS)
         request.timeout_ms = FETCH_LATER_MS;
+    assert(!exchange->call && exchange->attempts < ATTEMPTS_MAX);
     exchange->attempts++;
     int err = make_request(exchange, &url, &body, headers, &request.header_count);
     if (err == 0) {

@@ -15,6 +15,7 @@
 #include "places_chain.h"
 #include "places_fault.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -155,6 +156,7 @@ static void leave_load(struct local_provider *local)
 static int begin_load(struct local_provider *local)
 {
     int ends[2], err = HERD_E_NOMEM;
+    assert(!local->load && local->pipe_fd < 0 && !local->loaded);
     local->again = false;
     if (pipe(ends) < 0)
         return HERD_E_IO;
@@ -203,6 +205,7 @@ static void end_load(struct local_provider *local)
 {
     struct load *load = local->load;
     struct herd_diagnostic diagnostic;
+    assert(load && atomic_load(&load->done));
     if (load->err < 0 && local->backend->loading) {
         load_fault(load, &diagnostic);
         places_set_unusable(local->places, local->backend, diagnostic.message);

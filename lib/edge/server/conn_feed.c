@@ -48,7 +48,7 @@ size_t herd_conn_feed(struct herd_conn *conn)
         herd_conn_close(conn, "out_of_memory");
         return 0;
     }
-    herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
+    herd_conn_send_logged(conn, (struct herd_span){server->out.at, server->out.len});
     settle(conn, &result);
     herd_server_schedule_flush(server);
     return result.consumed;

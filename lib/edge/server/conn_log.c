@@ -100,6 +100,13 @@ void herd_conn_log_received(struct herd_conn *conn, struct herd_span bytes)
     }
 }
 
+void herd_conn_log_exchange(struct herd_conn *conn, struct herd_span received, struct herd_span sent)
+{
+    struct herd_log *log = conn->server->log;
+    if ((received.len > 0 || sent.len > 0) && herd_log_traffic_enabled(log))
+        herd_log_exchange(log, herd_conn_label(conn), received, sent);
+}
+
 void herd_conn_log_sent(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_log *log = conn->server->log;

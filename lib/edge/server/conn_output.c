@@ -23,14 +23,23 @@ void herd_conn_sent(struct herd_conn *conn, int err)
 /* Small replies to clients leave together: see batch.c. What is batched goes before what follows it. */
 static void put(struct herd_conn *conn, struct herd_span bytes)
 {
-    struct herd_server *server = conn->server;
+    int err;
     conn->answered = true;
     if (herd_batch_wanted(conn, bytes.len) && herd_batch_add(conn, bytes) == 0)
         return;
-    if (server->journal && !conn->link)
-        herd_journal_write(server->journal, herd_clock()); /* what is acknowledged is in the file */
-    int err = conn->batched_bytes > 0 ? herd_batch_add(conn, bytes) : herd_transport_send(conn->transport, bytes);
+    if (herd_batch_required(conn))
+        err = HERD_E_NOMEM;
+    else if (conn->batched_bytes > 0)
+        err = herd_batch_add(conn, bytes);
+    else
+        err = herd_transport_send(conn->transport, bytes);
     herd_conn_sent(conn, err);
+}
+
+void herd_conn_send_logged(struct herd_conn *conn, struct herd_span bytes)
+{
+    if (bytes.len > 0 && conn->state != HERD_CONN_CLOSED)
+        put(conn, bytes);
 }
 
 void herd_conn_send(struct herd_conn *conn, struct herd_span bytes)

@@ -16,9 +16,9 @@ static bool reject_over_limit(struct herd_conn *conn, struct herd_span bytes)
     return true;
 }
 
-static void received(struct herd_conn *conn, struct herd_span bytes)
+static void log_input(struct herd_conn *conn, struct herd_span received, const struct herd_buf *out)
 {
-    herd_conn_log_received(conn, bytes);
+    herd_conn_log_exchange(conn, received, (struct herd_span){out->at, out->len});
     herd_plain_log_received(conn);
 }
 
@@ -29,7 +29,7 @@ static int line_input(struct herd_conn *conn, struct herd_span bytes, struct her
         return 0;
     int err = herd_session_input(conn->session, bytes, now, out, ret_result);
     if (err >= 0)
-        received(conn, (struct herd_span){bytes.at, ret_result->consumed});
+        log_input(conn, (struct herd_span){bytes.at, ret_result->consumed}, out);
     return err;
 }
 
@@ -38,7 +38,7 @@ static int line_eof(struct herd_conn *conn, struct herd_span rest, struct herd_n
 {
     int err = herd_session_eof(conn->session, rest, now, out, ret_result);
     if (err >= 0)
-        received(conn, (struct herd_span){rest.at, ret_result->consumed});
+        log_input(conn, (struct herd_span){rest.at, ret_result->consumed}, out);
     return err;
 }
 
@@ -107,7 +107,8 @@ void herd_line_timeout(struct herd_conn *conn)
         return;
     assert(conn->protocol == &line_protocol);
     (void)herd_session_line_timeout(conn->session, kept, herd_clock(), &result);
-    received(conn, (struct herd_span){kept.at, result.consumed});
+    herd_conn_log_received(conn, (struct herd_span){kept.at, result.consumed});
+    herd_plain_log_received(conn);
     if (result.consumed > 0 && herd_transport_consume(conn->transport, result.consumed) < 0)
         herd_conn_close(conn, "out_of_memory");
     herd_server_schedule_flush(conn->server);

@@ -139,7 +139,8 @@ static void set_limits(struct herd_server *server)
     if (server->places_ours)
         herd_places_configure(server->places, server->limits);
     if (server->journal)
-        herd_journal_set_sync(server->journal, server->limits->journal_sync_ms * 1000000);
+        herd_journal_configure(server->journal, server->limits->journal_sync_ms * 1000000,
+                               server->limits->journal_wait_ms * 1000000);
     herd_accept_resume(server);
 }
 
@@ -194,6 +195,10 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
 {
     herd_log_set_time(server->log, herd_clock().wall_ns);
     herd_resolver_flush(server->resolver);
+    if (server->journal) {
+        herd_journal_look(server->journal);
+        herd_server_schedule_flush(server);
+    }
     if (server->stopping)
         return fail(reterr_diagnostic, HERD_E_STATE, "the server is stopping", "");
     if (!config) {

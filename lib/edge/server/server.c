@@ -3,13 +3,16 @@
 #include "../config/config_path.h"
 #include "server_impl.h"
 
+#include "../../core/node/watch.h"
 #include "../places/places_net.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 static int fault(struct herd_diagnostic *reterr_diagnostic, int err, const char *what, const char *name)
 {
@@ -53,21 +56,45 @@ static int keep_start(struct herd_server *server)
     return server->start_listen && (server->start_journal || !server->config->journal) ? 0 : HERD_E_NOMEM;
 }
 
+/* The journal's thread is done with something. */
+static void on_journal(evutil_socket_t fd, short what, void *arg)
+{
+    eventfd_t count;
+    (void)what;
+    (void)eventfd_read(fd, &count);
+    herd_server_schedule_flush(arg);
+}
+
+static int make_journal_event(struct herd_server *server)
+{
+    server->journal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->journal_fd < 0)
+        return HERD_E_IO;
+    server->journal_event = event_new(server->base, server->journal_fd, EV_READ | EV_PERSIST, on_journal, server);
+    return server->journal_event && event_add(server->journal_event, NULL) == 0 ? 0 : HERD_E_NOMEM;
+}
+
 static int open_journal(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_buf path = {0};
     if (!server->config->journal)
         return 0;
-    int err = herd_config_path(server->config->journal, server->options.name, &path);
+    int err = make_journal_event(server);
+    if (err >= 0)
+        err = herd_config_path(server->config->journal, server->options.name, &path);
     const struct herd_journal_options options = {
         .node = server->node,
         .log = server->log,
         .path = path.at,
         .sync_ns = server->limits->journal_sync_ms * 1000000,
+        .wait_ns = server->limits->journal_wait_ms * 1000000,
+        .notify_fd = &server->journal_fd,
     };
     err = err < 0 ? fault(reterr_diagnostic, err, herd_strerror(err), NULL)
                   : herd_journal_open(&server->journal, &options, herd_clock(), reterr_diagnostic);
     herd_buf_fini(&path);
+    if (err >= 0 && server->watch)
+        herd_watch_mark_all(server->watch);
     return err;
 }
 
@@ -97,7 +124,7 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     server->log = options->log;
     server->places = options->places;
     server->self = (size_t)self;
-    server->reserve_fd = -1;
+    server->reserve_fd = server->journal_fd = -1;
     server->tick_ns = INT64_MAX;
     herd_list_init(&server->conns);
     herd_list_init(&server->deadline_list);
@@ -161,6 +188,8 @@ void herd_server_free(struct herd_server *server)
     if (!server)
         return;
     server->freeing = true;
+    if (server->journal && server->batch.waiting.count + server->batch.collecting.count > 0)
+        herd_journal_flush(server->journal, herd_clock(), server->limits->journal_wait_ms);
     herd_batch_flush(server);
     herd_listener_close(server);
     for (size_t i = 0; i < server->dial_count; i++) {
@@ -181,11 +210,14 @@ void herd_server_free(struct herd_server *server)
     herd_trust_free(server->trust);
     herd_secure_fini(server);
     herd_resolver_release(server->resolver);
-    struct event *events[] = {server->flush_event, server->next_turn_event,    server->tick_event,
-                              server->stop_event,  server->housekeeping_event, server->plain_event};
+    struct event *events[] = {server->flush_event,  server->next_turn_event,    server->tick_event,
+                              server->stop_event,   server->housekeeping_event, server->plain_event,
+                              server->journal_event};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);
+    if (server->journal_fd >= 0)
+        close(server->journal_fd);
     herd_log_flush(server->log);
     herd_addresses_fini(&server->addresses);
     herd_batch_fini(&server->batch);

@@ -12,7 +12,7 @@
  *     line                   the line protocol on a connection
  *     conn_feed, _output     bytes to the protocol, replies to the transport
  *     conn, conn_log         one connection: its state, closing; what the log says of it
- *     batch                  output batched until the end of a loop iteration
+ *     batch, batch_send      output batched until the end of a loop iteration, and until the journal has it
  *     addresses, schedule, notice, limits
  *
  * Files call downward only: tests/layers proves it, and has the exact order.
@@ -77,7 +77,7 @@ enum herd_conn_state {
 /* What talks on a connection: the line protocol is the first (line.c). A connection has one from its first byte on
  * until it is DRAINING, and `session` is what the protocol keeps for it. None of these carries out effects. */
 struct herd_conn_protocol {
-    /* Bytes arrived: appends replies to `out`, says how many are used up. < 0: close the connection. */
+    /* Bytes arrived: appends replies to `out`, says how many are used up, and logs both. < 0: close the connection. */
     int (*input)(struct herd_conn *conn, struct herd_span bytes, struct herd_now now, struct herd_buf *out,
                  struct herd_input_result *ret_result);
     /* No more come, `rest` is the last of them (empty if the server stops): likewise. */
@@ -113,7 +113,7 @@ struct herd_conn {
     int64_t handshake_ns;            /* when that began */
     struct herd_list ready_link;     /* in the server's list: BLOCKED, and perhaps no longer */
     enum herd_conn_state state;
-    size_t batched_bytes; /* how many bytes wait for the end of the loop iteration */
+    size_t batched_bytes; /* how many bytes wait for the end of the loop iteration, or for the journal */
     uint64_t address[2];  /* key in the table of addresses; zero for none */
     size_t unacked_seen;  /* how many bytes waited, here and in the kernel, when we looked last */
     int64_t progress_ns;  /* when bytes last left while some waited; while lingering: the deadline, or, to a plain
@@ -136,14 +136,20 @@ struct herd_conn {
     char label[HERD_LABEL_MAX];
 };
 
-/* What sockets send at the end of the loop iteration, socket by socket. */
-struct herd_batch {
+/* What connections send later: bytes of this one, then of that one. */
+struct herd_batch_list {
     struct herd_batch_part {
         struct herd_conn *conn; /* NULL: closed meanwhile */
         size_t len;
     } * parts;
     size_t count, cap;
     struct herd_buf bytes; /* of all parts, one behind the other */
+};
+
+struct herd_batch {
+    struct herd_batch_list collecting; /* until the end of the turn */
+    struct herd_batch_list waiting;    /* until the journal has `ticket` */
+    uint64_t ticket;
 };
 
 /* A warning that may repeat at each redial: logged at the 1st, 2nd, 4th, 8th, ... time in a row. */
@@ -228,6 +234,8 @@ struct herd_server {
     struct herd_batch batch;
     struct herd_watch *watch;
     struct herd_journal *journal; /* NULL: none */
+    int journal_fd;               /* an eventfd: its thread is done; -1: none */
+    struct event *journal_event;
     size_t client_count;
     struct herd_addresses addresses;
     struct evconnlistener **listeners; /* one an address */
@@ -243,6 +251,7 @@ struct herd_server {
     int64_t tick_ns; /* when tick_event is due; INT64_MAX: not armed */
     bool flush_active;
     bool stopping, stopped_notified;
+    int64_t stop_until_ns; /* when its patience ends */
     bool freeing;
     struct herd_buf out;    /* replies of the call under way */
     uint64_t refused_count; /* connections over a limit */
@@ -320,6 +329,8 @@ void herd_conn_set_peer(struct herd_conn *conn, size_t peer);
 /* Logs that something became of the connection; `why` may be NULL. */
 void herd_conn_log(struct herd_conn *conn, enum herd_log_level level, const char *event, const char *why);
 /* Log traffic, if that is wanted: whole lines, or an answer as its AT line and the size of its JSON. */
+/* What was used up of the input, and the replies to it. */
+void herd_conn_log_exchange(struct herd_conn *conn, struct herd_span received, struct herd_span sent);
 void herd_conn_log_received(struct herd_conn *conn, struct herd_span bytes);
 void herd_conn_log_sent(struct herd_conn *conn, struct herd_span bytes);
 void herd_conn_log_answer(struct herd_conn *conn, struct herd_span bytes);
@@ -360,6 +371,8 @@ static inline bool herd_conn_active(const struct herd_conn *conn)
 /* Sends bytes and logs them, perhaps not before the end of the loop iteration; may close the connection. */
 void herd_conn_send(struct herd_conn *conn, struct herd_span bytes);
 void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes);
+/* The same for bytes that the log knows of. */
+void herd_conn_send_logged(struct herd_conn *conn, struct herd_span bytes);
 /* The transport took bytes, or failed with `err`. */
 void herd_conn_sent(struct herd_conn *conn, int err);
 /* Bytes left the queue. */
@@ -382,15 +395,23 @@ int herd_line_begin_link(struct herd_conn *conn, size_t peer);
 /* A line lacks its LF for a while: the session may take it as it is. */
 void herd_line_timeout(struct herd_conn *conn);
 
-/* ---- batch.c ---- */
-/* Whether so many bytes should wait for the end of the loop iteration. */
-bool herd_batch_wanted(const struct herd_conn *conn, size_t len);
-/* Keeps bytes until then; what is sent on this socket meanwhile has to follow them. HERD_E_NOMEM. */
-int herd_batch_add(struct herd_conn *conn, struct herd_span bytes);
-void herd_batch_drop(struct herd_conn *conn);
-/* Sends what is batched; _full only if it is much. Commands that waited for output space go on. */
+/* ---- batch_send.c ---- */
+/* Sends all that is held, if the journal has what it acknowledges; the other one only if it is much. Commands that
+ * waited for space become ready. */
 void herd_batch_flush_full(struct herd_server *server);
 void herd_batch_flush(struct herd_server *server);
+
+/* ---- batch.c ---- */
+/* No more is held than stays in the cache. */
+#define HERD_BATCH_MAX_BYTES 262144
+/* Whether so many bytes should wait for the end of the turn. With a journal all bytes to clients must: see
+ * herd_batch_required. */
+bool herd_batch_wanted(const struct herd_conn *conn, size_t len);
+/* Whether bytes may acknowledge what the journal has not, so that sending them at once is out of the question. */
+bool herd_batch_required(const struct herd_conn *conn);
+/* Keeps bytes until then; what is sent on this connection meanwhile has to follow them. HERD_E_NOMEM. */
+int herd_batch_add(struct herd_conn *conn, struct herd_span bytes);
+void herd_batch_drop(struct herd_conn *conn);
 void herd_batch_fini(struct herd_batch *batch);
 
 /* ---- listener.c ---- */

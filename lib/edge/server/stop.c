@@ -4,6 +4,8 @@
 #include "server_impl.h"
 
 #define TAKEN_POLL_US 10000
+/* Patience may have ended over a client: a journal that is even has this moment all the same. */
+#define JOURNAL_MS 500
 
 void herd_server_stop(struct herd_server *server, int64_t timeout_ms)
 {
@@ -11,6 +13,7 @@ void herd_server_stop(struct herd_server *server, int64_t timeout_ms)
         return;
     server->stopping = true;
     struct herd_now now = herd_clock();
+    server->stop_until_ns = now.steady_ns + timeout_ms * 1000000;
     herd_log_set_time(server->log, now.wall_ns);
     herd_log_event(server->log, HERD_LOG_INFO, "stopping", NULL, 0);
     herd_listener_close(server);
@@ -32,6 +35,15 @@ void herd_server_stop(struct herd_server *server, int64_t timeout_ms)
     herd_server_schedule_flush(server);
 }
 
+static void flush_journal(struct herd_server *server)
+{
+    struct herd_now now = herd_clock();
+    int64_t left_ms = (server->stop_until_ns - now.steady_ns) / 1000000;
+    if (left_ms < JOURNAL_MS)
+        left_ms = herd_journal_is_behind(server->journal) ? 0 : JOURNAL_MS;
+    herd_journal_flush(server->journal, now, left_ms);
+}
+
 static void notify_stopped(struct herd_server *server)
 {
     if (server->stopped_notified)
@@ -39,7 +51,7 @@ static void notify_stopped(struct herd_server *server)
     server->stopped_notified = true;
     evtimer_del(server->stop_event);
     if (server->journal)
-        herd_journal_flush(server->journal, herd_clock());
+        flush_journal(server);
     herd_log_event(server->log, HERD_LOG_INFO, "stopped", NULL, 0);
     herd_log_flush(server->log);
     if (server->options.hooks.stopped)

@@ -2,6 +2,7 @@
 /* A thread that runs one job at a time. */
 #include "worker.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -109,11 +110,13 @@ bool herd_worker_fini(struct herd_worker *worker, int64_t timeout_ms, void (*rel
 void herd_worker_begin(struct herd_worker *worker, herd_worker_job *job, void *arg)
 {
     if (!worker->threaded) {
+        assert(worker->state == HERD_WORKER_IDLE);
         worker->result = job(arg);
         worker->state = HERD_WORKER_DONE;
         return;
     }
     pthread_mutex_lock(&worker->lock);
+    assert(worker->state == HERD_WORKER_IDLE);
     worker->job = job;
     worker->arg = arg;
     worker->state = HERD_WORKER_BUSY;
