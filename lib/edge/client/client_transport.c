@@ -45,8 +45,10 @@ static void on_drained(void *ctx)
 
 static void on_failed(void *ctx, const char *why)
 {
-    bool cut_off = strcmp(why, "tls_handshake_cut_off") == 0;
-    end(ctx, cut_off ? "tls_failed: the connection ended in the handshake" : "connection broken");
+    struct herd_client *client = ctx;
+    (void)why;
+    end(client, client->security && !client->opened ? "tls_failed: the connection ended in the handshake"
+                                                    : "connection broken");
 }
 
 static const struct herd_transport_events events = {on_input, on_eof, on_drained, on_failed};
