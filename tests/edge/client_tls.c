@@ -356,12 +356,19 @@ static void test_own_context(void **state)
     static const struct {
         const char *ca;
         int mode;
-        bool believes, good;
+        bool believes, named;
+        const char *why;
     } rows[] = {
-        {"ca.pem", SSL_VERIFY_PEER, false, true},        {"ca.pem", SSL_VERIFY_NONE, false, true},
-        {"other-ca.pem", SSL_VERIFY_PEER, false, false}, {"other-ca.pem", SSL_VERIFY_NONE, false, false},
-        {"other-ca.pem", SSL_VERIFY_PEER, true, false},
+        {"ca.pem", SSL_VERIFY_PEER, false, true, NULL},
+        {"ca.pem", SSL_VERIFY_PEER, false, false, NULL},
+        {"ca.pem", SSL_VERIFY_NONE, false, true, NULL},
+        {"other-ca.pem", SSL_VERIFY_PEER, false, true, "tls_issuer_unknown: "},
+        {"other-ca.pem", SSL_VERIFY_NONE, false, true, "tls_certificate_refused: "},
+        {"other-ca.pem", SSL_VERIFY_NONE, false, false, "peer_name_differs: "},
+        {"other-ca.pem", SSL_VERIFY_PEER, true, true, "tls_certificate_refused: "},
+        {"other-ca.pem", SSL_VERIFY_PEER, true, false, "peer_name_differs: "},
     };
+    static const char *const names[] = {"Riley"};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         void *inner = NULL;
@@ -370,15 +377,15 @@ static void test_own_context(void **state)
         SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_method());
         assert_int_equal(SSL_CTX_load_verify_locations(ssl_ctx, tls_path(&files, rows[i].ca), NULL), 1);
         SSL_CTX_set_verify(ssl_ctx, rows[i].mode, rows[i].believes ? believe : NULL);
-        const struct herd_client_tls tls = {.herd = "h", .ssl_ctx = ssl_ctx};
+        const struct herd_client_tls tls = {.herd = "h", .names = rows[i].named ? names : NULL, .ssl_ctx = ssl_ctx};
         configure(w, "require", false);
         w->addresses[0] = serve(w);
         start(w, 1, (struct herd_client_options){.tls = &tls, .timeout_ms = 300});
         SSL_CTX_free(ssl_ctx); /* the client has a reference */
         assert_int_equal(report(w, "kiwi"), 0);
         run(w, 1);
-        assert_int_equal(w->errs[0], rows[i].good ? 0 : HERD_E_TIMEOUT);
-        if (!rows[i].good && strncmp(why, "tls_", 4) != 0)
+        assert_int_equal(w->errs[0], rows[i].why ? HERD_E_TIMEOUT : 0);
+        if (rows[i].why && strncmp(why, rows[i].why, strlen(rows[i].why)) != 0)
             fail_msg("%zu: %s", i, why);
         teardown(&inner);
     }
