@@ -6,7 +6,6 @@
  */
 #include "../config/config_path.h"
 #include "../config/config_reader.h"
-#include "../log/escape.h"
 #include "../trust/expiry.h"
 #include "../trust/trust.h"
 #include "server_impl.h"
@@ -120,15 +119,9 @@ static void on_trust(void *ctx, enum herd_config_trust member, int err, const st
 {
     struct check *check = ctx;
     struct herd_config_place at = {0};
-    char shown[sizeof fault->text];
-    size_t len = 0;
     if (check->places)
         at = check->places->trust[member];
-    /* Names in certificates are bytes of others: none of them reaches the terminal that is not text. */
-    for (const char *c = fault->text; *c && len + HERD_ESCAPE_GROWTH < sizeof shown; c++)
-        len += herd_escape_copy(shown + len, c, 1);
-    shown[len] = '\0';
-    notify_stopped(check, err, at, "", shown);
+    notify_stopped(check, err, at, "", fault->text);
 }
 
 static void note_ends(struct check *check, const struct herd_trust *trust, int64_t now_s)
