@@ -137,7 +137,8 @@ static void note_ends(struct check *check, const struct herd_trust *trust, int64
     }
 }
 
-static void check_trust(struct check *check, const struct herd_config *config, const char *name)
+/* `whole`: the form is right. Of what could be read of another, the files are judged, and not what they are together. */
+static void check_trust(struct check *check, const struct herd_config *config, const char *name, bool whole)
 {
     struct herd_trust *trust = NULL;
     int self = name ? herd_config_find(config, herd_span_of(name)) : -1;
@@ -147,7 +148,8 @@ static void check_trust(struct check *check, const struct herd_config *config, c
         check->err = err;
     if (err < 0)
         return;
-    (void)herd_trust_check(trust, config, self, now_s, on_trust, check);
+    if (whole)
+        (void)herd_trust_check(trust, config, self, now_s, on_trust, check);
     note_ends(check, trust, now_s);
     herd_trust_free(trust);
 }
@@ -177,8 +179,9 @@ int herd_server_check(const char *path, const char *name, herd_server_finding *o
     struct herd_config *config = NULL;
     check.err = path ? herd_config_examine(&config, &places, path, on_fault, &check) : herd_config_default(&config);
     if (config) {
+        bool whole = check.err >= 0;
         (void)herd_places_check(config, on_provider, &check);
-        check_trust(&check, config, name);
+        check_trust(&check, config, name, whole);
         if (name)
             check_server(&check, config, name);
     }
