@@ -28,7 +28,7 @@ static const char usage_text[] =
     "usage: herd-server [options] NAME\n"
     "\n"
     "Runs the server NAME of a herd: it keeps the newest location of each client,\n"
-    "floods it to its neighbours, and answers what is near a client.\n"
+    "sends it to its neighbours, and answers which places are near a client.\n"
     "\n"
     "  -c, --config FILE    the herd (JSON); default: the built-in five-server herd\n"
     "  -l, --log FILE       default NAME.log in the working directory; - for standard error\n"
@@ -356,7 +356,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
 static int feed_watchdog(struct program *program)
 {
     int64_t half_us = service_watchdog_us() / 2;
-    struct timeval interval = {half_us / 1000000, half_us % 1000000};
+    struct timeval interval = {(time_t)(half_us / 1000000), (suseconds_t)(half_us % 1000000)};
     if (half_us == 0)
         return 0;
     program->watchdog = event_new(program->base, -1, EV_PERSIST, on_watchdog, NULL);

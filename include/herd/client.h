@@ -62,12 +62,12 @@ struct herd_client_options {
     void *ctx;              /* handed to the two below, which may be NULL */
     /* Connected to the server at this place of the list. */
     void (*on_connect)(void *ctx, size_t server);
-    /* The connection, or the attempt to make one, is over. `why` is a static sentence. */
+    /* The connection, or the attempt to make one, has ended. `why` is a static sentence. */
     void (*on_disconnect)(void *ctx, size_t server, const char *why);
 };
 
-/* `options` is copied, `base` borrowed for the client's life. Nothing is connected yet.
- * HERD_E_NOMEM; HERD_E_ARG: no server, a server without host or port, a negative bound, or a pointer that is NULL. */
+/* `options` is copied, `base` borrowed for the client's life. Nothing is connected yet. HERD_E_NOMEM; HERD_E_ARG:
+ * no server, a server without host or port, a negative bound, or a pointer that is NULL. */
 HERD_API int herd_client_new(struct herd_client **ret_client, struct event_base *base,
                              const struct herd_client_options *options);
 
@@ -93,10 +93,10 @@ struct herd_client_reply {
  */
 typedef void herd_client_done(void *ctx, int err, const struct herd_client_reply *reply);
 
-/* Reports where `id` is (ISO 6709, `+34.068930-118.445127`) and when it was there (POSIX seconds; an empty
- * `time` is the time of the call, by this machine's clock). Spans are copied. `done` may be NULL. The errors of the call itself, after which `done` is not called:
- * HERD_E_SYNTAX: the id is empty or holds white space, or place or time are not in form.
- * HERD_E_RANGE: place or time are out of range. HERD_E_LIMIT: requests_max are open. HERD_E_NOMEM. */
+/* Reports the position of `id` (ISO 6709, `+34.068930-118.445127`) at `time` (POSIX seconds; empty: the time of the
+ * call by this machine's clock). Spans are copied. `done` may be NULL; it is not called after an error of the call:
+ * HERD_E_SYNTAX: `id` is empty or holds white space, or `position` or `time` is malformed.
+ * HERD_E_RANGE: `position` or `time` is out of range. HERD_E_LIMIT: requests_max are open. HERD_E_NOMEM. */
 HERD_API int herd_client_report(struct herd_client *client, struct herd_span id, struct herd_span position,
                                 struct herd_span time, herd_client_done *done, void *ctx);
 

@@ -27,11 +27,11 @@ extern "C" {
 /* One server of the herd. */
 struct herd_config_server {
     char *name; /* 1..64 bytes of A-Z a-z 0-9 . _ - */
-    char *host; /* where others find it: a name or an address; default 127.0.0.1. It listens there too, unless
-                   `listen` says otherwise */
+    char *host; /* where the other servers connect: a name or an address; default 127.0.0.1. It listens there too if
+                   `listen` is NULL */
     uint16_t port;
     bool plain;          /* a foreign implementation: bare AT lines, a connection per message */
-    bool plain_sender;   /* plain: it wants the name of the sender as a seventh field of each line */
+    bool plain_sender;   /* plain: it expects the name of the sender as a seventh field of each line */
     size_t listen_count; /* 0..16 */
     /* Where it listens, always on `port`: names or addresses, each with all its addresses; "*" stands for all of the
      * machine, IPv4 and IPv6. NULL: the host. */
@@ -86,6 +86,7 @@ struct herd_config_provider {
     X(future_ms, 300000, 0, 1000000000000, "a report this far ahead of the clock is warned of or refused")                    \
     X(expire_ms, 0, 0, 1000000000000, "forget a client this long after its last report; 0: never; same herd-wide")            \
     X(journal_sync_ms, 1000, 0, 3600000, "longest time the journal is written but not synced; 0: never synced")               \
+    X(journal_wait_ms, 1000, 1, 60000, "longest time replies wait for the journal; then it counts as behind")                 \
     X(close_after_reply, 0, 0, 1, "1: close a connection after its first reply")                                              \
     X(future_refuse, 0, 0, 1, "1: refuse a report from the future instead of warning")
 /* clang-format on */

@@ -22,8 +22,8 @@ struct herd_position {
  * HERD_E_SYNTAX: not sign digits [. digits] twice. HERD_E_RANGE: |lat| > 90 or |lon| > 180. */
 HERD_API int herd_position_parse(struct herd_span text, struct herd_position *ret_position);
 
-/* One half of a place as a double, in degrees: the nearest one where 15 significant digits and 18 decimals say
- * all, otherwise within two units in the last place of it, or 2e-18 degrees. `coordinate` must have come from
+/* Converts one coordinate of a position to degrees: the nearest double if 15 significant digits and 18 decimals are
+ * enough, otherwise within two units in the last place of it, or 2e-18 degrees. `coordinate` must have come from
  * herd_position_parse. */
 HERD_API double herd_coordinate_degrees(struct herd_span coordinate);
 

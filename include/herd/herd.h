@@ -3,15 +3,15 @@
  * All of libherd. Each header can be included alone:
  *
  *     types.h      spans, buffers, errors, and the contract that holds everywhere
- *     geo.h        places as ISO 6709 text
+ *     geo.h        positions as ISO 6709 text
  *     identity.h   who may report and ask for which clients
- *     timestamp.h      time stamps and clock differences as text
+ *     timestamp.h  time stamps and clock differences as text
  *     protocol.h   lines into commands and back
  *     store.h      the newest record of each client, in one total order
  *     node.h       a node without sockets: bytes and time in, bytes and effects out
- *     log.h        what a server says about itself
+ *     log.h        the log of a server
  *     config.h     a herd described in JSON
- *     places.h     what is near a point: providers
+ *     places.h     places near a point: providers
  *     server.h     a node on a libevent loop
  *     client.h     a client of a herd, on a libevent loop
  */

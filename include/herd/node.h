@@ -87,6 +87,32 @@ HERD_API struct herd_span herd_node_name(const struct herd_node *node);
 /* The node's store, borrowed for the node's life; read it, do not put into it. */
 HERD_API struct herd_store *herd_node_store(struct herd_node *node);
 
+/* ---- reports from inside the program ---- */
+
+/* What became of a record, whoever brought it: a client's line, a neighbour, a journal, herd_node_report. */
+enum herd_verdict {
+    HERD_VERDICT_NEW,     /* the client was not known: stored, and told to all neighbours */
+    HERD_VERDICT_NEWER,   /* likewise, over an older record */
+    HERD_VERDICT_SAME,    /* it is what is stored already */
+    HERD_VERDICT_OLDER,   /* ordered before what is stored, which stays */
+    HERD_VERDICT_FULL,    /* refused: records_max, records_bytes_max, or the names of servers */
+    HERD_VERDICT_FUTURE,  /* refused: further ahead of this node's clock than future_ns */
+    HERD_VERDICT_EXPIRED, /* refused: so old that no node holds it any more; never of a report that is made now */
+};
+
+/* Reports where client `id` is, as a line IAMAT of these fields at `now` would: `position` is ISO 6709, `time` POSIX
+ * seconds, both kept as they are, byte for byte. *ret_verdict is what came of it. Unless the report is refused (FULL,
+ * FUTURE) and unless `out` is NULL, the AT line that answers an IAMAT is appended to `out`; the spans are copied.
+ * HERD_E_SYNTAX: not what fields of an IAMAT are. HERD_E_LIMIT: the line would be longer than line_max_bytes.
+ * HERD_E_NOMEM. After an error nothing has changed. */
+HERD_API int herd_node_report(struct herd_node *node, struct herd_span id, struct herd_span position,
+                              struct herd_span time, struct herd_now now, struct herd_buf *out,
+                              enum herd_verdict *ret_verdict);
+/* The newest record of a client, as a WHATSAT at `now` would find it; its spans are borrowed until the next call on the
+ * node or its store. HERD_E_NOTFOUND: not known, or expired. HERD_E_NOMEM. */
+HERD_API int herd_node_find(struct herd_node *node, struct herd_span id, struct herd_now now,
+                            struct herd_record *ret_record);
+
 /* ---- sessions ---- */
 
 /* What the caller does after giving bytes to a session. */

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-/* The version of what two servers say to each other. */
+/* The version of the lines between two servers. */
 #define HERD_PROTOCOL_VERSION 2
 
 enum herd_scan {

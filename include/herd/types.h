@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contract, said once for the whole library.
+ * The contract that holds for the whole library.
  *
  * Threads   A node, a store, a server and everything they hand out belong to one thread at a time.
  *           Different nodes may live in different threads; the library has no globals of its own.

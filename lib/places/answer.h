@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers in the shape of Google's (legacy) Nearby Search: checking and cutting the ones that come from
- * outside, writing our own. All of it is text to text.
+ * Answers in the shape of Google's (legacy) Nearby Search: checks and truncates those of providers, writes those of
+ * this library. All of it is text to text.
  */
 #ifndef HERD_PLACES_ANSWER_H
 #define HERD_PLACES_ANSWER_H
@@ -10,7 +10,7 @@
 
 #define HERD_ANSWER_ENDS 20 /* no bound of the protocol is greater */
 
-/* What an answer says at its top level; spans into the answer, inside of strings with escapes kept. */
+/* The top level of an answer; spans into the answer, inside of strings with escapes kept. */
 struct herd_answer_shape {
     struct herd_span status, message;
     struct herd_span results; /* the array with its brackets; at == NULL: there is none */
@@ -27,7 +27,7 @@ int herd_answer_read(struct herd_span json, struct herd_answer_shape *ret_shape,
 int herd_answer_truncate(struct herd_buf *out, struct herd_span json, const struct herd_answer_shape *shape,
                          unsigned bound);
 
-/* Appends an answer without results that says why. `status` is one of Google's; `why` any bytes, escaped here.
+/* Appends an answer without results, with the reason as its error_message. `status` is one of Google's; `why` any bytes, escaped here.
  * HERD_E_NOMEM. */
 int herd_answer_failure(struct herd_buf *out, const char *status, struct herd_span why);
 
@@ -42,7 +42,7 @@ struct herd_answer_place {
     struct herd_span compound_code, global_code;
 };
 
-/* An answer being written; `err` is sticky, so it need only be looked at once, by herd_answer_end. */
+/* An answer being written; `err` is sticky, so only herd_answer_end checks it. */
 struct herd_answer_writer {
     struct herd_buf *out;
     size_t count;
@@ -52,7 +52,7 @@ struct herd_answer_writer {
 /* `attributions`: the inside of an array. */
 void herd_answer_begin(struct herd_answer_writer *w, struct herd_buf *out, struct herd_span attributions);
 void herd_answer_add(struct herd_answer_writer *w, const struct herd_answer_place *place);
-/* Status OK or ZERO_RESULTS; `found` says whether there was anything before the bound was applied.
+/* Status OK or ZERO_RESULTS; `found`: there was a result before the bound was applied.
  * HERD_E_NOMEM. */
 int herd_answer_end(struct herd_answer_writer *w, bool found);
 

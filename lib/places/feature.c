@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One GeoJSON Feature (RFC 7946, section 3.2) as a point with a name; its geometry is read in geometry.c, its texts are
- * chosen in feature_texts.c.
+ * One GeoJSON Feature (RFC 7946, section 3.2) as a point with a name; its geometry is read in geometry.c, its texts
+ * are chosen in feature_texts.c.
  */
 #include "feature_texts.h"
 #include "reader.h"
 
-/* Notes why a feature is left out, or what was left out of it, with the line of an offset: features are written over
- * one line or over many. */
+/* Notes why a feature is left out, or what was left out of it, with the line of an offset: features are written
+ * over one line or over many. */
 static void note(struct herd_points_reader *reader, struct herd_span feature, int err, const char *what,
                  size_t offset)
 {
@@ -22,7 +22,7 @@ static size_t offset_of(struct herd_span feature, struct herd_span value)
     return value.at ? (size_t)(value.at - feature.at) : 0;
 }
 
-/* What an object is that is no Feature. */
+/* Returns what an object is that is no Feature, as a sentence. */
 static const char *not_a_feature(struct herd_span text, struct herd_span type)
 {
     struct herd_span value;

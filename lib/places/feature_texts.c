@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which member of a feature says what. Names of members are compared without regard to case: shapefiles made them
+ * Chooses which member of a feature is which text. Names of members are compared without regard to case: shapefiles made them
  * upper case, spreadsheets capitalise them. Of several the one that stands higher in the table is taken, what is
  * spelled as here before what is not, and the first of equals.
  */
@@ -177,7 +177,7 @@ void herd_feature_texts(struct herd_span feature, struct herd_feature_texts *ret
     if (!t.name.len)
         t.name = herd_raw_text(best.value[OVERTURE_NAMES], "primary");
     if (!t.name.len)
-        t.name = herd_raw_inside(label); /* Mapbox' and its kin */
+        t.name = herd_raw_inside(label); /* as Mapbox writes it */
     if (!t.name.len)
         t.name = t.kind.len ? t.kind : is_readable(t.id) ? t.id : t.name;
     *ret_texts = t;

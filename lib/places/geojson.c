@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GeoJSON in pieces: a FeatureCollection of any size, or Features one after the other (a line each, with or
- * without the record separator of RFC 8142). Only the feature being read is held in memory, and only if it is not
- * whole in one piece. Brackets and strings are followed here, which is enough to see where a feature ends; each
- * feature, and what remains of a collection when its features are taken out, is then checked strictly.
+ * GeoJSON in pieces: a FeatureCollection of any size, or Features one after the other (a line each, with or without
+ * the record separator of RFC 8142). Only the feature being read is held in memory, and only if it is not whole in
+ * one piece. Brackets and strings are followed here, which is enough to see where a feature ends; each feature, and
+ * what remains of a collection when its features are taken out, is then checked strictly.
  *
  *     OUTSIDE -{-> IN_TEXT -"features":[-> FIRST_FEATURE -any-> IN_FEATURE -its end-> AFTER_FEATURE
  *        ^            |  ^                       |                  ^                    |     |
  *        +-----}------+  +----------]------------+              NEXT_FEATURE <-----,-----+     |
  *                        +------------------------------------------]--------------------------+
  *
- * What cannot be right is noted once, and reading goes on: behind a byte that makes no sense, behind an element that is
- * no feature, at the end of a line that ends inside a string (which no JSON text may), at the next record separator.
+ * What cannot be right is noted once, and reading goes on: behind an unexpected byte, behind an element
+ * that is no feature, at the end of a line that ends inside a string (which no JSON text may), at the next record
+ * separator.
  */
 #include "raw.h"
 #include "raw_bytes.h"
@@ -23,7 +24,7 @@
 
 struct input {
     const char *at, *end;
-    const char *from; /* of the item: not in the carry yet */
+    const char *from; /* of the item: not in r->partial yet */
     struct herd_diagnostic *fault;
 };
 
@@ -68,7 +69,7 @@ static void restart(struct herd_points_reader *r)
     r->in_string = r->escaped = r->had_features = false;
 }
 
-/* Moves the bytes of the item up to `to` into the carry. An item without end is given up, with all that follows. */
+/* Moves the bytes of the item up to `to` into r->partial. An item without end is given up, with all that follows. */
 static int keep(struct herd_points_reader *r, struct input *in, const char *to)
 {
     size_t len = (size_t)(to - in->from);
@@ -136,8 +137,8 @@ static int end_text(struct herd_points_reader *r, struct input *in)
     return err;
 }
 
-/* A string goes to its end. A control character ends the item, which is thereby no JSON: a line end or a separator is
- * where the next one may begin. */
+/* A string goes to its end. A control character ends the item, which is thereby no JSON: a line end or a separator
+ * is where the next one may begin. */
 static void skip_string(struct herd_points_reader *r, struct input *in)
 {
     const char *at = in->at, *end = in->end;
@@ -172,7 +173,7 @@ static void skip_string(struct herd_points_reader *r, struct input *in)
     in->at = at;
 }
 
-/* Is `[` the value of a collection's "features"? The key has to be looked at in the carry. */
+/* Is `[` the value of a collection's "features"? The key has to be looked up in r->partial. */
 static int begins_features(struct herd_points_reader *r, struct input *in, bool *ret_begins)
 {
     *ret_begins = false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The providers on the network, as texts: what to send, and what came back. One function makes a
- * request, one classifies a reply; the transport is not known here.
+ * request, one classifies a reply; the transport is in lib/edge/places.
  */
 #ifndef HERD_PLACES_GOOGLE_H
 #define HERD_PLACES_GOOGLE_H
@@ -29,9 +29,9 @@ struct herd_reply_class {
     enum herd_verdict verdict;
     const char *status;     /* legacy status; static */
     char why[200];          /* a sentence, never holding the key */
-    bool retry;             /* the provider's documentation says that asking again may help */
-    bool counts_as_failure; /* the provider is unwell (not: the question was wrong) */
-    bool verbatim;          /* FAILED, but the body is itself an answer in the legacy shape that says so */
+    bool retry;             /* the provider's documentation recommends a retry */
+    bool counts_as_failure; /* the fault is the provider's, not that of the query */
+    bool verbatim;          /* FAILED, but the body is itself an answer in the legacy shape */
 };
 
 /* Fills the class of a failed reply. `why` formatted. */
@@ -41,10 +41,10 @@ void herd_reply_class_fail(struct herd_reply_class *ret_class, const char *statu
 /* The class of an HTTP status other than 200, the same for all providers; `name` for the sentence. */
 void herd_reply_class_http(struct herd_reply_class *ret_class, const char *name, long http_status);
 
-/* The URL with the key: HERD_E_NOMEM. Whoever holds it wipes it. */
+/* Appends the URL with the key, which the caller wipes. HERD_E_NOMEM. */
 int herd_google_legacy_url(struct herd_buf *out, const char *url, const struct herd_places_query *query,
                            struct herd_span key);
-/* An answer is the body itself; *ret_shape says where its parts are, for cutting (also of a `verbatim` one). */
+/* An answer is the body itself; *ret_shape has its parts, for herd_answer_truncate (also of a `verbatim` one). */
 void herd_google_legacy_classify(const struct herd_reply *reply, struct herd_reply_class *ret_class,
                                  struct herd_answer_shape *ret_shape);
 

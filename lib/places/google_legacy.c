@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Google Nearby Search (legacy): GET, the key in the URL, HTTP 200 always and the truth in `status`. */
+/* Google Nearby Search (legacy): GET, the key in the URL, always HTTP 200, the result is in `status`. */
 #include "google.h"
 #include "raw.h"
 
@@ -45,7 +45,7 @@ int herd_google_legacy_url(struct herd_buf *out, const char *url, const struct h
     return herd_buf_add(out, "", 1) < 0 ? HERD_E_NOMEM : 0;
 }
 
-/* The static twin of a status Google sent; NULL where it is none of an error. */
+/* Returns the static copy of an error status of Google; NULL for any other text. */
 static const char *error_status(struct herd_span status)
 {
     static const char *const known[] = {"INVALID_REQUEST", "OVER_QUERY_LIMIT", "REQUEST_DENIED",

@@ -43,7 +43,7 @@ int herd_google_new_body(struct herd_buf *out, const struct herd_places_query *q
     return herd_buf_add_text(out, tail);
 }
 
-/* google.rpc.Status tells more than the HTTP status does. */
+/* google.rpc.Status is more specific than the HTTP status. */
 static void classify_error(const struct herd_reply *reply, struct herd_reply_class *ret_class)
 {
     static const struct {
@@ -164,7 +164,7 @@ static int add_place(struct herd_answer_writer *w, struct herd_span from, struct
     return w->err;
 }
 
-/* Who has to be named: `<a href="providerUri">provider</a>`, as the legacy API has it. */
+/* Appends the attribution of a provider: `<a href="providerUri">provider</a>`, as the legacy API has it. */
 static int add_attributions(struct herd_buf *out, struct herd_span places)
 {
     struct herd_raw_walk walk = herd_raw_walk(places);

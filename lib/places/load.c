@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A whole file of places: opened, told apart, read to its end. */
+/* Reads a whole file of places: opens it, detects its format, reads it to its end. */
 #include "reader.h"
 
 #include <errno.h>
@@ -13,14 +13,14 @@
 
 struct load {
     int fd;
-    const atomic_bool *stop;
+    const struct herd_points_watch *watch;
     struct herd_points *points;
     struct herd_points_reader *reader;
     struct herd_diagnostic *fault;
 };
 
-/* A FIFO, a terminal or a socket would wait for whoever writes to it: regular files only. O_NONBLOCK is for the time
- * until that is known. */
+/* Opens regular files only: reading a FIFO, a terminal or a socket could block. O_NONBLOCK is for the
+ * time until that is known. */
 static int open_regular(const char *path, int *ret_fd, struct herd_diagnostic *reterr_diagnostic)
 {
     struct stat about;
@@ -87,10 +87,11 @@ static int read_chunk(struct load *load, char *chunk, size_t *ret_len)
 
 static int read_all(struct load *load, char *chunk)
 {
-    for (;;) {
+    for (bool first = true;; first = false) {
         struct herd_span bytes = {chunk, 0};
         int err = read_chunk(load, chunk, &bytes.len);
-        if (err == 0 && load->stop && atomic_load(load->stop))
+        bool whole = bytes.len == CHUNK_BYTES;
+        if (err == 0 && load->watch && atomic_load(&load->watch->stop))
             err = herd_reader_fault(load->reader, load->fault, HERD_E_STATE, "stopped");
         if (err == 0 && !load->reader)
             err = begin(load, &bytes);
@@ -100,13 +101,15 @@ static int read_all(struct load *load, char *chunk)
             return herd_points_read_end(load->reader, load->fault);
         if ((err = herd_points_read(load->reader, bytes, load->fault)) < 0)
             return err;
+        if (first && whole && load->watch && load->watch->begun)
+            load->watch->begun(load->watch->ctx);
     }
 }
 
-int herd_points_load(struct herd_points **ret_points, const char *path, const atomic_bool *stop,
+int herd_points_load(struct herd_points **ret_points, const char *path, const struct herd_points_watch *watch,
                      struct herd_points_summary *ret_summary, struct herd_diagnostic *reterr_diagnostic)
 {
-    struct load load = {.fd = -1, .stop = stop, .fault = reterr_diagnostic};
+    struct load load = {.fd = -1, .watch = watch, .fault = reterr_diagnostic};
     *ret_summary = (struct herd_points_summary){0};
     int err = open_regular(path, &load.fd, reterr_diagnostic);
     if (err < 0)

@@ -52,7 +52,7 @@ int herd_points_answer(const struct herd_points *points, const struct herd_place
     struct herd_points_hit hits[HERD_POINTS_HITS_MAX];
     size_t begin = out->len;
     size_t cap = query->bound < HERD_POINTS_HITS_MAX ? query->bound : HERD_POINTS_HITS_MAX;
-    /* One is looked for even where none is wanted: the status tells whether there is any. */
+    /* One is searched for even if the bound is 0: the status depends on whether there is any. */
     size_t found =
         herd_points_nearest(points, query->lat_deg, query->lon_deg, query->radius_m, hits, cap ? cap : 1);
     /* Texts lie anywhere in memory: all of them are on their way before the first is read. */

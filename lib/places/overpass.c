@@ -55,8 +55,8 @@ struct element {
     struct herd_span value, lat, lon, tags, name;
 };
 
-/* An element with a name and a position within the radius. Of a way that only reaches into it the centre may lie far
- * outside: whoever asks for what is within a kilometre gets nothing that is not. */
+/* An element with a name and a position within the radius. Of a way that only reaches into it the centre may lie
+ * far outside: a query for a kilometre returns nothing farther away. */
 static bool read_element(struct herd_span value, const struct herd_places_query *query, struct element *ret_element)
 {
     struct element e = {.value = value};

@@ -65,8 +65,8 @@ int herd_points_answer(const struct herd_points *points, const struct herd_place
                        struct herd_buf *out);
 
 /*
- * Readers: bytes in, points out; bytes may be cut anywhere. A reader takes what can be used, counts what cannot, and
- * names the first of it; it fails for want of memory, and at the end, if all there was is faulty.
+ * Readers: bytes in, points out; bytes may be cut anywhere. A reader takes what can be used, counts what cannot,
+ * and names the first of it; it fails for want of memory, and at the end, if all there was is faulty.
  */
 struct herd_points_reader;
 enum herd_points_format { HERD_POINTS_GEOJSON, HERD_POINTS_TSV };
@@ -87,18 +87,25 @@ int herd_points_reader_new(struct herd_points_reader **ret_reader, enum herd_poi
 /* HERD_E_NOMEM, HERD_E_LIMIT (2^32 points). After an error only _free and the summary are possible. */
 int herd_points_read(struct herd_points_reader *reader, struct herd_span bytes,
                      struct herd_diagnostic *reterr_diagnostic);
-/* No more bytes will come. HERD_E_NOMEM; HERD_E_SYNTAX, HERD_E_RANGE, HERD_E_LIMIT with the first fault if there was no
- * point and there were faults. */
+/* No more bytes will come. HERD_E_NOMEM; HERD_E_SYNTAX, HERD_E_RANGE, HERD_E_LIMIT with the first fault if there
+ * was no point and there were faults. */
 int herd_points_read_end(struct herd_points_reader *reader, struct herd_diagnostic *reterr_diagnostic);
 /* So far; borrowed for the reader's life. */
 const struct herd_points_summary *herd_points_reader_summary(const struct herd_points_reader *reader);
 size_t herd_points_skipped(const struct herd_points_reader *reader);
 void herd_points_reader_free(struct herd_points_reader *reader);
 
-/* Reads a whole regular file, telling GeoJSON from TSV by its first byte, and indexes. `stop` may become true from
- * another thread (NULL: never); then HERD_E_STATE. HERD_E_IO; HERD_E_SYNTAX too for a file that is something else, with
- * a sentence that says what. *ret_summary is filled in any case. */
-int herd_points_load(struct herd_points **ret_points, const char *path, const atomic_bool *stop,
+/* Lets another thread follow and stop the reading of a file. */
+struct herd_points_watch {
+    atomic_bool stop;         /* may become true: then the reading ends with HERD_E_STATE */
+    void (*begun)(void *ctx); /* the first 64 KiB were taken without an error, and more follows; NULL: not wanted */
+    void *ctx;
+};
+
+/* Reads a whole regular file, telling GeoJSON from TSV by its first byte, and indexes. `watch` may be NULL.
+ * HERD_E_IO; HERD_E_SYNTAX too for a file that is something else, with a sentence about what it is. *ret_summary is
+ * filled in any case. */
+int herd_points_load(struct herd_points **ret_points, const char *path, const struct herd_points_watch *watch,
                      struct herd_points_summary *ret_summary, struct herd_diagnostic *reterr_diagnostic);
 
 /* What the licence of GeoNames' data asks for, as an element of `html_attributions`. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From the fields of a WHATSAT and the stored place to the question a provider is asked. */
+/* From the fields of a WHATSAT and the stored position to the query for a provider. */
 #ifndef HERD_PLACES_QUERY_H
 #define HERD_PLACES_QUERY_H
 

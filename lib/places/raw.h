@@ -2,7 +2,7 @@
 /*
  * JSON read in place. Answers of providers are passed on byte for byte, so what is wanted here is not a
  * tree but a strict check and spans into the text: strings keep their escapes, numbers their digits.
- * General parsers are more lenient than the clients behind us (single quotes, NaN, raw control
+ * General parsers are more lenient than those of clients (single quotes, NaN, raw control
  * characters, lone surrogates): what passes herd_raw_check is taken by every parser there is.
  */
 #ifndef HERD_PLACES_RAW_H
@@ -22,13 +22,13 @@ struct herd_raw_fault {
 int herd_raw_check(struct herd_span text, struct herd_raw_fault *reterr_diagnostic);
 
 /*
- * The same check piece by piece, for those who want to know where things are without reading a text twice:
+ * The same check piece by piece, for callers that need positions without a second pass over the text:
  *
  *     for (more = open(s, '{'); more; more = next(s))
  *         key(s, &key), then value(s), or open(s, '[') and a loop of its own
  *     end(s)
  *
- * A fault is sticky: it ends every loop, and herd_raw_scan_end tells of it.
+ * A fault is sticky: it ends every loop, and herd_raw_scan_end returns it.
  */
 struct herd_raw_scan {
     const char *begin, *at, *end;
@@ -73,7 +73,7 @@ bool herd_raw_is(struct herd_span string, const char *name);
 /* The first member of that name. False (and an empty span) where there is none. */
 bool herd_raw_get(struct herd_span object, const char *name, struct herd_span *ret_value);
 /* The same, and how many members of that name there are: of two, one parser takes the first and the next one the
- * last, so whoever needs to agree with the sender wants one. */
+ * last, so a caller that has to agree with the sender requires one. */
 size_t herd_raw_count(struct herd_span object, const char *name, struct herd_span *ret_value);
 /* The inside of a string, escapes kept; an empty span for anything else. */
 struct herd_span herd_raw_inside(struct herd_span string);

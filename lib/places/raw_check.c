@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A strict check of JSON texts (RFC 8259) in one pass, without recursion and without memory. Configurations have a
- * scanner of their own, lib/edge/config/json_scan.c, which says why. */
+ * scanner of their own, lib/edge/config/json_scan.c, for reasons given there. */
 #include "raw.h"
 #include "raw_bytes.h"
 

@@ -27,7 +27,7 @@ enum herd_geojson_state {
     HERD_GEOJSON_NEXT_FEATURE,  /* in "features", behind a comma */
     HERD_GEOJSON_IN_FEATURE,    /* in an element of "features" */
     HERD_GEOJSON_AFTER_FEATURE, /* in "features", behind an element */
-    HERD_GEOJSON_LOST,          /* an item was too large: the rest is left alone */
+    HERD_GEOJSON_LOST,          /* an item was too large: the rest is skipped */
 };
 
 struct herd_points_reader {
@@ -46,8 +46,8 @@ struct herd_points_reader {
     bool in_string, escaped;
     bool in_garbage;   /* inside a run of bytes that make no sense, which is one fault */
     bool had_features; /* the text is a collection */
-    size_t key_at;     /* in carry: where the latest string at depth 1 begins */
-    size_t item_at;    /* in carry: where the feature begins; before it, what frames the collection */
+    size_t key_at;     /* in `partial`: where the latest string at depth 1 begins */
+    size_t item_at;    /* in `partial`: where the feature begins; before it, what frames the collection */
     size_t texts;      /* top-level values read */
 };
 
@@ -55,8 +55,8 @@ struct herd_points_reader {
 HERD_PRINTF(4, 5)
 int herd_reader_fault(const struct herd_points_reader *reader, struct herd_diagnostic *reterr_diagnostic, int err,
                       const char *what, ...);
-/* Counts a fault that the reader goes on behind; the first one is kept, with `line`. `err` is what the file would be
- * refused with if nothing in it could be taken. */
+/* Counts a fault that the reader goes on behind; the first one is kept, with `line`. `err` is what the file would
+ * be refused with if nothing in it could be taken. */
 HERD_PRINTF(4, 5)
 void herd_reader_note(struct herd_points_reader *reader, int err, unsigned line, const char *what, ...);
 
@@ -76,14 +76,14 @@ int herd_feature_add(struct herd_points_reader *reader, struct herd_span text,
 /*
  * geometry.c: the point, or the centre of the box around anything else; false in *ret_found where there is nothing
  * (null, empty, an unknown type). A vertex that lies hardly beyond 180 or 90 degrees, as projecting leaves them, is
- * left out: *ret_left_out counts them, and *reterr_diagnostic has the first. `geometry` was checked; offsets of a fault
- * count from its start. HERD_E_SYNTAX, HERD_E_RANGE.
+ * left out: *ret_left_out counts them, and *reterr_diagnostic has the first. `geometry` was checked; offsets of a
+ * fault count from its start. HERD_E_SYNTAX, HERD_E_RANGE.
  */
 int herd_geometry_centre(struct herd_span geometry, bool *ret_found, struct herd_point *io_point,
                          size_t *ret_left_out, struct herd_raw_fault *reterr_diagnostic);
 
-/* file_kind.c: what the file is by its first bytes, as a sentence with the remedy, if it can be neither GeoJSON nor a
- * table; else NULL. */
+/* file_kind.c: what the file is by its first bytes, as a sentence with the remedy, if it can be neither GeoJSON nor
+ * a table; else NULL. */
 const char *herd_file_kind(struct herd_span first_bytes);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a reader of places tells: faults that end the reading, and faults that it goes on behind. */
+/* Notes the faults of a reader of places: those that end the reading, and those that are skipped. */
 #include "reader.h"
 
 #include <stdarg.h>

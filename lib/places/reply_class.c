@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Judging replies: what every provider's replies have in common. */
+/* Classifies replies: what is common to all providers. */
 #include "google.h"
 
 #include <stdarg.h>
@@ -22,7 +22,7 @@ void herd_reply_class_http(struct herd_reply_class *ret_class, const char *name,
                          : http_status == 401 || http_status == 403 ? "REQUEST_DENIED"
                          : http_status == 400 || http_status == 414 ? "INVALID_REQUEST"
                                                                     : "UNKNOWN_ERROR";
-    /* A wrong question says nothing about the provider's health. */
+    /* A wrong query is no failure of the provider. */
     herd_reply_class_fail(ret_class, status, http_status != 400 && http_status != 414, "%s answered HTTP %ld", name,
                           http_status);
     ret_class->retry = http_status == 500 || http_status == 503 || http_status == 504;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers from outside: checked, then cut to the bound as text. Nothing is written anew: escapes, the
+ * Checks answers of providers and truncates them to the bound as text. Nothing is formatted again: escapes, the
  * forms of numbers, the order of members and the layout stay what the provider sent.
  */
 #include "answer.h"
@@ -42,7 +42,7 @@ static bool read_member(struct herd_raw_scan *scan, struct herd_answer_shape *sh
         return false;
     char kind = herd_raw_scan_peek(scan);
     if (herd_raw_is(key, "results")) {
-        /* Of two, one parser takes the first and the next one the last: there is no right cut. */
+        /* Of two members, one parser takes the first and another the last: truncating one of them is wrong for some. */
         what = kind != '[' ? "\"results\" is not an array" : shape->results.at ? "\"results\" a second time" : NULL;
         if (!what)
             return read_results(scan, shape);

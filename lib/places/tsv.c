@@ -10,7 +10,7 @@
 
 enum { TSV_ID = 0, TSV_NAME = 1, TSV_LAT = 4, TSV_LON = 5, TSV_CLASS = 6, TSV_COUNTRY = 8, TSV_COLUMNS = 19 };
 
-/* Google's words for GeoNames' feature classes. */
+/* Google's place types for GeoNames' feature classes. */
 static const char *types_of(struct herd_span class)
 {
     switch (class.len == 1 ? *class.at : 0) {
@@ -49,7 +49,7 @@ static bool coordinate(struct herd_points_reader *reader, struct herd_span text,
     return true;
 }
 
-/* Cuts a line into its columns and checks them; false: noted. */
+/* Splits a line into its columns and checks them. False: noted. */
 static bool read_columns(struct herd_points_reader *reader, struct herd_span line,
                          struct herd_span column[TSV_COLUMNS], struct herd_point *io_point)
 {

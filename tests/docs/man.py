@@ -59,6 +59,19 @@ for short, long in options:
     name = re.escape(short + ", " + long if short else long)
     assert re.search(r"^\*%s\*" % name, page, re.M), (short, long)
 assert len(re.findall(r"^\*-", page, re.M)) == len(options)
+# Each event that the page explains is in the code, and it explains each that the code writes as a literal with a level
+# that is seen by default. (Lines of traffic are "received" and "sent"; they need no explanation.)
+code = "".join(read(os.path.join(at, name)) for top in ("lib", "bin") for at, _, names in os.walk(os.path.join(root, top))
+               for name in names if name.endswith((".c", ".h")))
+explained = set(re.findall(r"\*([a-z]+(?:_[a-z]+)*)\*(?!\()", "".join(re.findall(r"(?ms)^# (?:SIGNALS|LOG)$.*?^# ", page))))
+assert len(explained) > 40, explained
+for word in explained:
+    assert re.search(r"\b%s\b" % word, code), "herd-server(1) explains what is not there: " + word
+events = set(re.findall(r'herd_log_event\([^;"]*HERD_LOG_(?:INFO|WARN|ERROR), "([a-z_]+)"', code))
+events |= set(re.findall(r'herd_notice(?:_damped)?\([^;"]*"([a-z]+_[a-z_]+)"', code))
+events |= set(re.findall(r'herd_journal_[a-z_]+\([^;"]*"(journal_[a-z_]+)"', code))
+assert len(events) > 30, events
+assert events - {"sent_json"} <= explained, "herd-server(1) does not explain %s" % sorted(events - explained)
 bash = read("bin/completions/herd-server.bash")
 words = re.search(r"compgen -W '(.*?)'", bash).group(1).split()
 assert sorted(words) == sorted(word for pair in options for word in pair if word), words
@@ -88,9 +101,40 @@ page = source["bin/herd.json.5"]
 limits = re.findall(r'X\((\w+), (\d+), (\d+), (\d+), "([^"]*)"\)', read("include/herd/config.h"))
 found = re.findall(r"^\*(\w+)\* \((\d+); (\d+) to (\d+)\)\n\t(.*)\.$", page, re.M)
 assert found == [(n, d, l, g, w[0].upper() + w[1:]) for n, d, l, g, w in limits], [a for a in zip(found, limits) if a[0][:4] != a[1][:4]]
-members = set(re.findall(r"(?m)^\| `(?:places\.|log\.|tls\.|servers\.NAME\.)?(\w+)` \|", read("README.md"))) - {n for n, *_ in limits}
-for member in members:
-    assert re.search(r"^\t?(?:\*\w+\*, )?\*%s\*" % member, page, re.M), "herd.json(5) does not explain " + member
+printed = json.loads(run(server, "--print-config").stdout)["limits"]
+assert {name: int(default) for name, default, *_ in found} == printed, "--print-config has other limits"
+# The members, each under the one it belongs to. The program itself says which it expects when it meets another, so
+# that the page has all of them, and no other.
+described, section = {"": set()}, None
+for line in re.search(r"^# MEMBERS$(.*?)^# LIMITS$", page, re.M | re.S).group(1).splitlines():
+    names = re.fullmatch(r"(\t?)(\*\w+\*(?:, \*\w+\*)*)", line)
+    if names and not names.group(1):
+        section = names.group(2).strip("*")
+        described[""].add(section)
+    elif names:
+        described.setdefault(section, set()).update(re.findall(r"\w+", names.group(2)))
+expected = {}
+for member, config in [("", '{"?": 1}'), ("places", '{"places": {"?": 1}}'), ("log", '{"log": {"?": 1}}'), ("tls", '{"tls": {"?": 1}}'),
+                       ("servers", '{"servers": {"A": {"?": 1}}}')]:
+    open(os.path.join(work, "check.json"), "w").write(config)
+    done = run(server, "--check", "--config", os.path.join(work, "check.json"))
+    words = re.search(r"expected ([\w ,]+)", done.stdout)
+    assert done.returncode == 2 and words, (config, done.stdout)
+    expected[member] = {name.strip() for name in re.split(r", | or ", words.group(1))}
+assert described == expected, {m: described.get(m, set()) ^ expected.get(m, set()) for m in described | expected}
+kinds = re.split(r", | or ", re.search(r'kinds_text\[\] = "([^"]*)"', read("lib/edge/config/config_places.c")).group(1))
+text = re.search(r"^\t\*provider\*\n(.*?)^\t\*", page, re.M | re.S).group(1)
+assert len(kinds) > 3 and all("*%s*" % kind in text for kind in kinds), kinds
+# Their defaults, as the page has them, are what a provider that says nothing gets.
+for kind in ("google-new", "overpass"):
+    open(os.path.join(work, "check.json"), "w").write(json.dumps({"places": {"provider": kind, "key_env": "KEY"}
+                                                                  if kind != "overpass" else {"provider": kind}}))
+    provider = json.loads(run(server, "--print-config", "--config", os.path.join(work, "check.json")).stdout)["places"]
+    provider = provider[0] if isinstance(provider, list) else provider
+    for name in ("timeout_ms", "cache_ms", "in_flight_max"):
+        text = re.search(r"^\t\*%s\*\n(.*?)(?=^\t?\*)" % name, page, re.M | re.S).group(1)
+        default = re.search(r"The default is (\d+)(?:, for \*overpass\* (\d+))?", text)
+        assert provider[name] == int(default.group(2) if kind == "overpass" and default.group(2) else default.group(1)), (kind, name)
 examples["bin/herd.json.5"] = [text for text in examples["bin/herd.json.5"] if text.startswith("{")]  # not identities
 for example in examples["bin/herd.json.5"]:
     open(os.path.join(work, "check.json"), "w").write(example)
@@ -114,6 +158,30 @@ done = run(compiler, "-x", "c", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsy
 assert done.returncode == 0, done.stdout
 headers = set(re.findall(r"<herd/(\w+\.h)>", source["lib/libherd.3"]))
 assert headers == set(os.listdir(os.path.join(root, "include/herd"))) - {"meson.build"}, headers
+
+# ---- the examples at the heads of headers: functions stand as they are, statements become the body of another ----
+for name in ["client.h", "config.h", "protocol.h", "server.h"]:
+    head = read("include/herd/" + name).split("*/")[1]
+    example = "\n".join(line[7:] for line in head.splitlines() if line.startswith(" *     ")) + "\n"
+    functions = "".join(re.findall(r"^static .*?^}\n", example, re.M | re.S))
+    statements = example.replace(functions, "").replace("struct event_base *base =", "base =")
+    assert "herd_" in statements, name
+    program = """#include <herd/herd.h>
+#include <event2/event.h>
+#include <stdio.h>
+void remember(struct herd_span id, struct herd_span position, struct herd_span time);
+void example(struct event_base *base);
+%s
+void example(struct event_base *base)
+{
+    (void)base;
+    %s
+}
+""" % (functions, statements)
+    done = run(compiler, "-x", "c", "-std=c11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-fsyntax-only",
+               "-D_DEFAULT_SOURCE", "-I", os.path.join(root, "include"),
+               *run("pkg-config", "--cflags", "libevent_core").stdout.split(), "-", input=program)
+    assert done.returncode == 0, (name, done.stdout)
 
 # ---- herd-server(1) and herd-protocol(7): what they show happens ----
 rotate = examples["bin/herd-server.1"][0]

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""README.md against the code: C blocks stand in examples/, JSON blocks are good configurations, the tables
-of members and limits are complete and right, and what is linked exists.
+"""README.md against the code: C blocks stand in examples/, JSON blocks are good configurations, figures stand in
+RESULTS.md, events and options exist, folders are in the table, in the picture and in
+CONTRIBUTING's order, and what is linked exists.
+(Members and limits of the configuration are in herd.json(5): see man.py.)
 
 usage: readme.py SOURCE_ROOT HERD_SERVER
 """
@@ -56,32 +58,83 @@ for block in blocks("json"):
     status, words = check(block)
     must(status == 0, "herd-server --check refuses:\n%s\n%s" % (block, words))
 
-# Every limit, with its default, its range and its sentence, in the order of the header.
-header = open(os.path.join(root, "include/herd/config.h"), encoding="utf-8").read()
-limits = re.findall(r'X\((\w+), (\d+), (\d+), (\d+), "([^"]*)"\)', header)
-must(len(limits) > 20, "HERD_LIMIT_LIST not found in config.h")
-rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \| (\d+) \| (.*) \|$", text, re.M)
-must(rows == limits, "the table of limits differs from HERD_LIMIT_LIST:\n%s" %
-     "\n".join("%s\n  config.h: %s\n  README:   %s" % (a[0], a, b) for a, b in zip(limits, rows) if a != b))
-printed = json.loads(subprocess.run([server, "--print-config"], capture_output=True, text=True, check=True).stdout)
-must({name: int(value) for name, value, *_ in limits} == printed["limits"], "--print-config has other limits")
+def read(path):
+    return open(os.path.join(root, path), encoding="utf-8").read()
 
-# Every member: the program itself says which it expects when it meets another.
-members = set(re.findall(r"^\| `([\w.]+)` \|", text, re.M))
-for prefix, config in [("", '{"?": 1}'), ("places.", '{"places": {"?": 1}}'), ("log.", '{"log": {"?": 1}}'),
-                       ("tls.", '{"tls": {"?": 1}}'),
-                       ("servers.NAME.", '{"servers": {"A": {"?": 1}}}')]:
-    status, words = check(config)
-    found = re.search(r"expected ([\w ,]+)", words)
-    must(status == 2 and found is not None, "no list of members for %s: %s" % (config, words))
-    for name in re.split(r", | or ", found.group(1)) if found else []:
-        must(prefix + name.strip() in members, "README does not explain the member " + prefix + name)
-kinds = re.search(r'kinds_text\[\] = "([^"]*)"', open(os.path.join(root, "lib/edge/config/config_places.c")).read())
-for kind in re.split(r", | or ", kinds.group(1)):
-    must("`%s`" % kind in text, "README does not name the provider " + kind)
 
-for target in re.findall(r"\]\(([^)#:]+)\)", text):
+def sources(*tops):
+    for top in tops:
+        for directory, _, names in os.walk(os.path.join(root, top)):
+            for name in names:
+                if name.endswith((".c", ".h")):
+                    yield open(os.path.join(directory, name), encoding="utf-8").read()
+
+
+# A block that describes a whole herd names nothing that only some machine has, and so can be opened and judged.
+for block in blocks("json"):
+    if '"servers"' in block:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            file.write(block)
+            file.flush()
+            done = subprocess.run([server, "--check", "--config", file.name], capture_output=True, text=True, timeout=30)
+            must(done.returncode == 0, "herd-server --check finds fault:\n%s\n%s" % (block, done.stdout + done.stderr))
+            must(len(json.loads(block)["servers"]) == 5, "not five servers:\n" + block)
+
+# Words with an underscore are names of the code: events, limits, members, macros.
+code = "\n".join(sources("lib", "bin", "include", "examples"))
+named = {word for quoted in re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+         for word in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", quoted)} - {"find_package", "herd_dep", "libevent_core"}
+must(len(named) > 20, "no names found")
+for word in sorted(named):
+    must(re.search(r"\b%s\b" % word, code), "no such name in the code: " + word)
+
+# Options of herd-server and of the quickstart.
+usage = subprocess.run([server, "--help"], capture_output=True, text=True, check=True).stdout + read("examples/quickstart")
+for option in re.findall(r"(?<![\w-])--([a-z][a-z-]+)", "\n".join(re.findall(r"`((?:herd-server|--)[^`]*)`", text))):
+    must(re.search(r"--%s\b" % option, usage), "no such option: --" + option)
+
+# Exit statuses: those of --help.
+statuses = re.findall(r"^\| (\d) \| ", text, re.M)
+must(statuses == ["0", "1", "2"], "exit statuses: %s" % statuses)
+
+# The folders of the library, in the table and in the picture: all of them, and no other.
+picture = read("lib/architecture.svg")
+drawn = re.findall(r'class="folder"[^>]*>([^<]+)<', picture)
+for layer in ("core", "edge"):
+    folders = {name for name in os.listdir(os.path.join(root, "lib", layer))
+               if os.path.isdir(os.path.join(root, "lib", layer, name))}
+    row = re.search(r"^\| \[lib/%s\]\(lib/%s\) \| (.*?) \|" % (layer, layer), text, re.M)
+    inside = set(re.findall(r"`(\w+)`", row.group(1))) if row else set()
+    must(inside == folders, "README's row of lib/%s: %s" % (layer, sorted(inside ^ folders)))
+    order = re.search(r"^\* `lib/%s`: (.*)$" % layer, read("CONTRIBUTING.md"), re.M)
+    inside = set(re.findall(r"`(\w+)`", order.group(1))) if order else set()
+    must(inside == folders, "CONTRIBUTING's order of lib/%s: %s" % (layer, sorted(inside ^ folders)))
+    must(folders <= set(drawn), "lib/architecture.svg lacks of lib/%s: %s" % (layer, sorted(folders - set(drawn))))
+for name in drawn:
+    must(any(os.path.isdir(os.path.join(root, "lib", layer, name)) for layer in ("core", "edge")),
+         "lib/architecture.svg draws a folder that is not there: " + name)
+
+
+def anchors(markdown):
+    """What GitHub makes of headings."""
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-")
+            for line in re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", markdown, flags=re.M | re.S), re.M)}
+
+
+# Each figure stands in the section of RESULTS.md that is named beside it.
+results = read("tests/bench/RESULTS.md")
+rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| \[([^\]]+)\]\(tests/bench/RESULTS.md#[\w-]+\) \|$", text, re.M)
+must(len(rows) >= 6, "no figures")
+for figures, heading in rows:
+    section = re.search(r"^#+ %s$(.*?)(?=^## |^### |\Z)" % re.escape(heading), results, re.M | re.S)
+    must(section, "no such section in RESULTS.md: " + heading)
+    for number, unit in re.findall(r"\b(\d[\d,.]*) (ns|µs|ms|bytes)\b", figures):
+        must(section and re.search(r"(?<![\d.,])%s(?![\d,])(?!\.\d)" % re.escape(number), section.group(1)),
+             "not in the section %s of RESULTS.md: %s %s" % (heading, number, unit))
+
+for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([\w-]+))?\)", text):
     must(os.path.exists(os.path.join(root, target)), "linked, but not there: " + target)
+    must(not anchor or anchor in anchors(read(target) if target else text), "no such heading: %s#%s" % (target, anchor))
 
 for fault in faults:
     print(fault)

@@ -47,7 +47,7 @@ static void test_question(void **state)
 static void test_arguments(void **state)
 {
     struct world *w = *state;
-    w->addresses[0] = nobody(w);
+    w->addresses[0] = unused_address(w);
     const struct herd_client_options none = {.servers = w->addresses}, negative = {w->addresses, 1, .reply_ms = -1};
     assert_int_equal(herd_client_new(&w->client, w->base, &none), HERD_E_ARG);
     assert_int_equal(herd_client_new(&w->client, w->base, &negative), HERD_E_ARG);
@@ -96,7 +96,7 @@ static void test_place(void **state)
 static void test_fail_over(void **state)
 {
     struct world *w = *state;
-    w->addresses[0] = nobody(w);
+    w->addresses[0] = unused_address(w);
     w->fakes[0].close_at_once = true;
     w->addresses[1] = fake_open(w, &w->fakes[0]);
     w->addresses[2] = serve(w);
@@ -261,7 +261,7 @@ static void test_late_reply(void **state)
 static void test_unreachable(void **state)
 {
     struct world *w = *state;
-    w->addresses[0] = w->addresses[1] = nobody(w);
+    w->addresses[0] = w->addresses[1] = unused_address(w);
     connect_client(w, 2, (struct herd_client_options){.timeout_ms = 150, .retry_min_ms = 20, .retry_max_ms = 40});
     assert_int_equal(report(w, "kiwi"), 0);
     run(w, 1);

@@ -91,8 +91,8 @@ static inline void fake_close(struct fake *fake)
     *fake = (struct fake){0};
 }
 
-/* A port on which nobody listens any more. */
-static inline struct herd_client_address nobody(struct world *w)
+/* A port on which no socket listens any more. */
+static inline struct herd_client_address unused_address(struct world *w)
 {
     struct fake fake = {0};
     struct herd_client_address address = fake_open(w, &fake);

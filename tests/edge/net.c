@@ -5,7 +5,7 @@
  */
 #include "../unit/cm.h"
 
-#include "client_impl.h"
+#include "client_types.h"
 #include "connector.h"
 #include "name_server.h"
 

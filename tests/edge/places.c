@@ -116,27 +116,27 @@ static void test_kept_connection_goes_away(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
-static size_t held;
-static struct stub_plan count_held(void *ctx, size_t index, struct herd_span request)
+static size_t request_count;
+static struct stub_plan count_requests(void *ctx, size_t index, struct herd_span request)
 {
-    held++;
+    request_count++;
     return world_decide(ctx, index, request);
 }
 
-static struct world *held_world(void)
+static struct world *holding_world(void)
 {
     struct world *w = world_new();
     stub_free(w->stub);
-    w->stub = stub_new(w->base, count_held, w, NULL);
+    w->stub = stub_new(w->base, count_requests, w, NULL);
     w->plans[0] = (struct stub_plan){.act = STUB_HOLD};
-    held = 0;
+    request_count = 0;
     return w;
 }
 
 static void test_equal_questions_share(void **state)
 {
     (void)state;
-    struct world *w = held_world();
+    struct world *w = holding_world();
     struct stub_plan plan = reply_with(TWO);
     world_provider(w, "google-legacy", stub_url(w->stub, "/"));
     world_open(w);
@@ -144,7 +144,7 @@ static void test_equal_questions_share(void **state)
     for (size_t i = 0; i < 10; i++)
         asks[i] = world_ask(w, UCLA, 5);
     world_ask(w, UCLA, 6); /* another question */
-    run_until(w->base, &held, 2);
+    run_until(w->base, &request_count, 2);
     herd_places_cancel(asks[0]); /* the first asker leaves, the others do not mind */
     herd_places_cancel(asks[5]);
     stub_release(w->stub, &plan);
@@ -156,11 +156,11 @@ static void test_equal_questions_share(void **state)
 static void test_last_asker_cancels(void **state)
 {
     (void)state;
-    struct world *w = held_world();
+    struct world *w = holding_world();
     world_provider(w, "google-legacy", stub_url(w->stub, "/"));
     world_open(w);
     struct herd_places_request *a = world_ask(w, UCLA, 5), *b = world_ask(w, UCLA, 5);
-    run_until(w->base, &held, 1);
+    run_until(w->base, &request_count, 1);
     herd_places_cancel(b);
     herd_places_cancel(a);
     herd_places_cancel(NULL);
@@ -176,14 +176,14 @@ static void test_last_asker_cancels(void **state)
 static void test_provider_limit_and_order(void **state)
 {
     (void)state;
-    struct world *w = held_world();
+    struct world *w = holding_world();
     struct stub_plan plan = reply_with(TWO);
     world_provider(w, "google-legacy", stub_url(w->stub, "/"))->in_flight_max = 2;
     world_open(w);
     for (unsigned i = 0; i < 6; i++)
         world_ask(w, UCLA, i);
     for (size_t round = 1; round <= 3; round++) {
-        run_until(w->base, &held, round * 2);
+        run_until(w->base, &request_count, round * 2);
         assert_int_equal(stub_held(w->stub), 2);
         stub_release(w->stub, &plan);
         run_until(w->base, &w->answered, round * 2);
@@ -195,7 +195,7 @@ static void test_provider_limit_and_order(void **state)
 static void test_limit_in_all_and_full_queue(void **state)
 {
     (void)state;
-    struct world *w = held_world();
+    struct world *w = holding_world();
     struct stub_plan plan = reply_with(TWO);
     w->config.limits.lookups_max = 1;
     w->config.limits.lookup_queue_max = 2;
@@ -210,9 +210,9 @@ static void test_limit_in_all_and_full_queue(void **state)
     assert_non_null(strstr(w->answers[0].at, "OVER_QUERY_LIMIT"));
     assert_non_null(strstr(w->answers[0].at, "too many look-ups"));
     herd_places_cancel(second); /* leaves the queue */
-    run_until(w->base, &held, 1);
+    run_until(w->base, &request_count, 1);
     stub_release(w->stub, &plan);
-    run_until(w->base, &held, 2);
+    run_until(w->base, &request_count, 2);
     stub_release(w->stub, &plan);
     run_until(w->base, &w->answered, 3);
     world_free(w);
@@ -221,7 +221,7 @@ static void test_limit_in_all_and_full_queue(void **state)
 static void test_waiting_has_its_deadline(void **state)
 {
     (void)state;
-    struct world *w = held_world();
+    struct world *w = holding_world();
     struct herd_config_provider *p = world_provider(w, "google-legacy", stub_url(w->stub, "/"));
     p->in_flight_max = 1;
     p->timeout_ms = 150;
@@ -239,13 +239,13 @@ static void test_waiting_has_its_deadline(void **state)
 static void test_free_with_everything_under_way(void **state)
 {
     (void)state;
-    struct world *w = held_world();
+    struct world *w = holding_world();
     w->config.limits.lookups_max = 3;
     world_provider(w, "google-legacy", stub_url(w->stub, "/"));
     world_open(w);
     for (unsigned i = 1; i <= 9; i++)
         world_ask(w, UCLA, i);
-    run_until(w->base, &held, 2);
+    run_until(w->base, &request_count, 2);
     world_free(w);
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Places in memory: the gazetteer, files, and files that change while in use. */
+#include "../../lib/edge/places/places_net.h"
 #include "../unit/temp.h"
 #include "world.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
@@ -219,7 +221,7 @@ static void test_no_regular_file(void **state)
  * thread shares with the loop is freed by the thread, when it comes back. */
 static pthread_mutex_t hang = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool hanging;
-static atomic_int hung, came_back;
+static atomic_int hung, came_back, reads_first; /* how many reads succeed before one hangs */
 static pthread_t loop_thread;
 
 ssize_t __real_read(int fd, void *to, size_t len);
@@ -228,12 +230,43 @@ ssize_t __wrap_read(int fd, void *to, size_t len)
 {
     if (!atomic_load(&hanging) || pthread_equal(pthread_self(), loop_thread))
         return __real_read(fd, to, len);
+    if (atomic_fetch_sub(&reads_first, 1) > 0)
+        return __real_read(fd, to, len);
     atomic_fetch_add(&hung, 1);
     pthread_mutex_lock(&hang);
     pthread_mutex_unlock(&hang);
     ssize_t got = __real_read(fd, to, len);
     atomic_fetch_add(&came_back, 1);
     return got;
+}
+
+/* The start's patience, shortened. */
+static int patience_ms;
+
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    if (!atomic_load(&hanging))
+        return __real_poll(fds, count, timeout_ms);
+    patience_ms = timeout_ms;
+    return __real_poll(fds, count, timeout_ms < 100 ? timeout_ms : 100);
+}
+
+static void hang_after(int reads)
+{
+    loop_thread = pthread_self();
+    atomic_store(&hung, 0);
+    atomic_store(&came_back, 0);
+    atomic_store(&reads_first, reads);
+    pthread_mutex_lock(&hang);
+    atomic_store(&hanging, true);
+}
+
+static void let_go(void)
+{
+    atomic_store(&hanging, false);
+    pthread_mutex_unlock(&hang);
 }
 
 static void until(atomic_int *count, int least)
@@ -274,6 +307,116 @@ static void test_hung_mount(void **state)
     nanosleep(&(struct timespec){0, 20000000}, NULL);
 }
 
+/* At the start the file is waited for, with a bound; then the chain goes on without it, and takes it when it comes. */
+static void test_hung_at_the_start(void **state)
+{
+    (void)state;
+    close(temp_file(path));
+    write_file(ROW("Old", "34.07", "-118.44"));
+    hang_after(0);
+    struct world *w = world_new();
+    world_provider(w, "file", NULL)->file = path;
+    assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_TIMEOUT);
+    assert_non_null(strstr(w->fault.message, "reading it takes too long"));
+    world_free(w);
+    let_go();
+    until(&came_back, 1);
+
+    hang_after(0);
+    w = world_new();
+    world_provider(w, "file", NULL)->file = path;
+    world_provider(w, "embedded", NULL);
+    world_open(w);
+    assert_in_range(patience_ms, 1000, 20000);
+    assert_true(world_logged(w, "error places_provider_unusable provider=file why="));
+    assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
+    let_go();
+    run_until_logged(w, "points=1");
+    assert_non_null(strstr(ask_now(w), "\"Old\""));
+    world_free(w);
+    unlink(path);
+}
+
+/* Rows of more than one read. */
+static void write_many(const char *last)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 1000; i++)
+        fputs(ROW("Many", "34.07", "-118.44"), file);
+    fputs(last, file);
+    fclose(file);
+}
+
+static struct world *renewed(int64_t timeout_ms)
+{
+    struct world *w = world_new();
+    struct herd_config_provider *provider = world_provider(w, "file", NULL);
+    provider->file = path;
+    provider->timeout_ms = timeout_ms;
+    world_provider(w, "embedded", NULL);
+    assert_int_equal(herd_places_renew(&w->places, w->base, &w->config, w->log, &w->fault), 0);
+    return w;
+}
+
+/* While the loop serves, a file is judged by its begin, and look-ups wait for the rest. */
+static void test_renewed(void **state)
+{
+    (void)state;
+    close(temp_file(path));
+    write_many("");
+    hang_after(1);
+    struct world *w = renewed(5000);
+    until(&hung, 1);
+    assert_non_null(world_ask(w, UCLA, 5));
+    assert_int_equal(w->answered, 0);
+    let_go();
+    run_until(w->base, &w->answered, 1);
+    assert_string_equal(w->origins[0], "file");
+    assert_true(world_logged(w, "points=1000"));
+    world_free(w);
+
+    /* One that hangs costs the provider's time, and a reload is not lost. */
+    hang_after(1);
+    w = renewed(30);
+    until(&hung, 1);
+    herd_places_reload(w->places);
+    assert_non_null(world_ask(w, UCLA, 5));
+    run_until(w->base, &w->answered, 1);
+    assert_string_equal(w->origins[0], "embedded");
+    let_go();
+    run_until_logged(w, "points=1000");
+    world_free(w);
+
+    /* What is wrong in the begin is an error of the call; later, the provider is passed over, and those who waited are
+     * answered. */
+    w = world_new();
+    struct herd_config_provider *provider = world_provider(w, "file", NULL);
+    provider->file = path;
+    write_file("{\"type\":\"Topology\"}");
+    assert_true(herd_places_renew(&w->places, w->base, &w->config, w->log, &w->fault) < 0);
+    assert_non_null(strstr(w->fault.message, path));
+    world_free(w);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "{\"type\":\"FeatureCollection\",%100000s\"features\":[\n{\"type\":\"Feature\",\"geometry\":{\"type\":"
+            "\"Point\",\"coordinates\":[34,-118]}}]}",
+            "");
+    fclose(file);
+    hang_after(1);
+    w = renewed(5000);
+    until(&hung, 1);
+    assert_non_null(world_ask(w, UCLA, 5));
+    let_go();
+    run_until(w->base, &w->answered, 1);
+    assert_string_equal(w->origins[0], "embedded");
+    assert_true(world_logged(w, "error places_provider_unusable provider=file why="));
+    assert_true(world_logged(w, "latitude beyond 90"));
+    world_free(w);
+    unlink(path);
+}
+
 static void test_broken_at_the_start(void **state)
 {
     (void)state;
@@ -304,6 +447,8 @@ int main(void)
         cmocka_unit_test(test_broken_in_a_chain),
         cmocka_unit_test(test_no_regular_file),
         cmocka_unit_test(test_hung_mount),
+        cmocka_unit_test(test_hung_at_the_start),
+        cmocka_unit_test(test_renewed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,9 @@ static void learn_lines(struct world *w, struct end *end, size_t consumed, bool 
             if (version == NO_VERSION)
                 sim_fail(w, "%s was told what nobody reported: %.*s", w->nodes[end->node].name, (int)len, at);
             model_learn(w, end->node, version);
-            if (model_within(w, end->node, version)) /* what is refused is not taken */
+            /* what is refused is not taken */
+            if (model_within(w, end->node, version) &&
+                w->nodes[end->node].has[w->model.versions[version].key] != NO_VERSION)
                 model_note(&w->model,
                            (uint64_t)conn->serial << 36 | (uint64_t)(uint32_t)version << 4 | side << 1 | 1,
                            model_epoch(w, end, w->model.versions[version].key));

@@ -151,13 +151,15 @@ void check_links(struct world *w, int node)
             v->node->store->digest.total == n->node->store->digest.total)
             continue;
         int32_t newest[2048];
-        if (has_reason(w, node, peer) || has_reason(w, to->node, peer_of(w, to)) ||
-            model_window_begin(w, node) != model_window_begin(w, to->node))
+        /* What a limit refuses is refused alone: all else keeps the promise. */
+        if (!w->mixed && (has_reason(w, node, peer) || has_reason(w, to->node, peer_of(w, to)) ||
+                          model_window_begin(w, node) != model_window_begin(w, to->node)))
             continue;
         bool looked = false;
         for (uint32_t key = 0; key < w->model.key_count; key++) {
             int32_t has = n->has[key];
             if (has == NO_VERSION || !model_within(w, to->node, has) ||
+                (v->has[key] == NO_VERSION && model_full(w, to->node)) ||
                 model_order(&w->model, v->has[key], has) >= 0 ||
                 herd_subscriber_has(&peer->subscriber, check_slot(w, node, key)))
                 continue;
@@ -180,6 +182,20 @@ void check_all(struct world *w)
     }
 }
 
+/* What both ends of a link can hold is the same at both; what one end lacks it could not take. */
+static bool agree(const struct world *w, int a, int b)
+{
+    const int32_t *x = w->nodes[a].has, *y = w->nodes[b].has;
+    for (uint32_t key = 0; key < w->model.key_count; key++) {
+        if (x[key] == y[key])
+            continue;
+        if ((x[key] == NO_VERSION && model_full(w, a)) || (y[key] == NO_VERSION && model_full(w, b)))
+            continue;
+        return false;
+    }
+    return true;
+}
+
 bool check_converged(struct world *w)
 {
     const struct herd_store *first = w->nodes[0].node ? w->nodes[0].node->store : NULL;
@@ -188,13 +204,13 @@ bool check_converged(struct world *w)
             return false; /* a stranger's words are still on their way */
     for (int a = 0; a < w->count; a++) {
         const struct sim_node *n = &w->nodes[a];
-        if (!n->node || n->node->store->digest.total != first->digest.total)
+        if (!n->node || (!w->mixed && n->node->store->digest.total != first->digest.total))
             return false;
         for (size_t p = 0; p < n->node->peer_count; p++) {
             if (n->peers_plain[p])
                 continue;
             struct end *end = check_link(w, a, n->peers[p]);
-            if (!end || n->node->peers[p]->subscriber.pending > 0)
+            if (!end || n->node->peers[p]->subscriber.pending > 0 || (w->mixed && !agree(w, a, n->peers[p])))
                 return false;
             const struct end *back = check_link(w, n->peers[p], a);
             if (!back || back != other_end(end) || end->in.len > 0 || end->eof || check_comparing(w, end->conn))

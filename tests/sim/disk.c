@@ -16,6 +16,7 @@
 
 #include "../../lib/edge/journal/journal.h"
 #include "../../lib/edge/journal/syncer.h"
+#include "../../lib/edge/worker/worker.h"
 
 #define FD_FIRST 100
 #define FOLDER   (-2)
@@ -277,32 +278,81 @@ void herd_syncer_init(struct herd_syncer *syncer)
     *syncer = (struct herd_syncer){.fd = -1};
 }
 
-void herd_syncer_fini(struct herd_syncer *syncer)
+bool herd_syncer_fini(struct herd_syncer *syncer, int64_t timeout_ms, void (*release)(void *arg), void *release_arg)
 {
     (void)syncer;
+    (void)timeout_ms;
+    release(release_arg);
+    return true;
 }
 
 void herd_syncer_begin(struct herd_syncer *syncer, int fd)
 {
+    if (syncer->fd >= 0)
+        sim_fail(world, "a journal syncs two files at once");
     syncer->fd = fd;
-    syncer->state = HERD_SYNCER_BUSY;
     disk->fds[fd - FD_FIRST].syncing = length(fd);
 }
 
-enum herd_syncer_state herd_syncer_wait(struct herd_syncer *syncer, int *ret_error)
+enum herd_syncer_state herd_syncer_wait(struct herd_syncer *syncer, int64_t timeout_ms, int *ret_error)
 {
-    if (syncer->state != HERD_SYNCER_BUSY)
+    (void)timeout_ms;
+    int fd = syncer->fd;
+    if (fd < 0)
         return HERD_SYNCER_IDLE;
-    syncer->state = HERD_SYNCER_IDLE;
-    *ret_error = sync_up_to(syncer->fd, disk->fds[syncer->fd - FD_FIRST].syncing) < 0 ? errno : 0;
+    syncer->fd = -1;
+    *ret_error = sync_up_to(fd, disk->fds[fd - FD_FIRST].syncing) < 0 ? errno : 0;
     return HERD_SYNCER_DONE;
 }
 
 enum herd_syncer_state herd_syncer_poll(struct herd_syncer *syncer, int *ret_error)
 {
-    if (syncer->state == HERD_SYNCER_BUSY && !rng_one_in(&world->checks, 3))
+    if (syncer->fd >= 0 && !rng_one_in(&world->checks, 3))
         return HERD_SYNCER_BUSY;
-    return herd_syncer_wait(syncer, ret_error);
+    return herd_syncer_wait(syncer, 0, ret_error);
+}
+
+/* ---- tasks ---- */
+
+/* In place of the thread: a job is done at once, or some turns later. */
+void herd_worker_init(struct herd_worker *worker, int notify_fd)
+{
+    *worker = (struct herd_worker){.notify_fd = notify_fd};
+}
+
+bool herd_worker_fini(struct herd_worker *worker, int64_t timeout_ms, void (*release)(void *arg), void *release_arg)
+{
+    (void)timeout_ms;
+    if (worker->state == HERD_WORKER_BUSY)
+        sim_fail(world, "a journal ends in the middle of a task");
+    release(release_arg);
+    return true;
+}
+
+void herd_worker_begin(struct herd_worker *worker, herd_worker_job *job, void *arg)
+{
+    if (worker->state != HERD_WORKER_IDLE)
+        sim_fail(world, "a journal does two things at once");
+    worker->job = job;
+    worker->arg = arg;
+    worker->state = HERD_WORKER_BUSY;
+}
+
+enum herd_worker_state herd_worker_wait(struct herd_worker *worker, int64_t timeout_ms, int *ret_result)
+{
+    (void)timeout_ms;
+    if (worker->state == HERD_WORKER_IDLE)
+        return HERD_WORKER_IDLE;
+    *ret_result = worker->job(worker->arg);
+    worker->state = HERD_WORKER_IDLE;
+    return HERD_WORKER_DONE;
+}
+
+enum herd_worker_state herd_worker_poll(struct herd_worker *worker, int *ret_result)
+{
+    if (worker->state == HERD_WORKER_BUSY && !rng_one_in(&world->checks, 2))
+        return HERD_WORKER_BUSY;
+    return herd_worker_wait(worker, 0, ret_result);
 }
 
 /* ---- what the journal says to its operator ---- */
@@ -437,7 +487,7 @@ void disk_check(struct world *w, int node)
     disk->trouble = false;
     struct herd_now now = world_clock(w, node);
     now.steady_ns += 20 * SECOND; /* after a failure it waits a while */
-    herd_journal_flush(n->journal, now);
+    herd_journal_flush(n->journal, now, 0);
     bool *found = calloc(w->model.key_count, sizeof *found);
     const struct sim_file *file = &disk->files[disk->names[0]];
     const char *at = file->bytes.at, *stop = at ? at + file->bytes.len : at;

@@ -178,6 +178,8 @@ static void other_limits(struct world *w, struct sim_node *n)
     n->options.future_refuse = rng_one_in(r, 3);
     n->options.future_ns = rng_in(r, 0, 20) * SECOND;
     n->options.ping_ns = world_ping(w, r);
+    if (w->mixed && n->options.records_max)
+        n->options.records_max = 1 + (size_t)rng_below(&w->limits, w->model.key_count);
 }
 
 /* A wall clock jumps a little or by years, runs too fast or too slow, or is set right. */

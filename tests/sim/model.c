@@ -251,11 +251,17 @@ bool model_removed(const struct world *w, int node, int32_t version)
     return model_noted(&w->model, removal(node, version), 1);
 }
 
+bool model_full(const struct world *w, int node)
+{
+    const struct sim_node *n = &w->nodes[node];
+    return w->mixed && n->options.records_max && n->held >= 2 * n->options.records_max;
+}
+
 void model_learn(struct world *w, int node, int32_t version)
 {
     struct sim_node *n = &w->nodes[node];
     uint32_t key = w->model.versions[version].key;
-    if (!model_within(w, node, version))
+    if (!model_within(w, node, version) || (n->has[key] == NO_VERSION && model_full(w, node)))
         return;
     if (n->has[key] != NO_VERSION && w->model.versions[n->has[key]].effective_ns > model_window_end(w, node)) {
         uint32_t slot;

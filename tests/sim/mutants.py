@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import variant
 
 FLAGS = ["-std=c11", "-O1", "-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", "-w"]
-EDGE = ["journal.c", "journal_compact.c", "journal_read.c", "journal_write.c"]  # part of the simulation too
+EDGE = ["journal.c", "journal_compact.c", "journal_file.c", "journal_read.c", "journal_task.c",
+        "journal_write.c"]  # part of the simulation too
 WRAP = ["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free"]
 
 

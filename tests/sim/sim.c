@@ -59,6 +59,8 @@ static void do_without(char *kinds)
             sim_options.no_plain = true;
         else if (strcmp(kind, "expiry") == 0)
             sim_options.no_expiry = true;
+        else if (strcmp(kind, "mix") == 0)
+            sim_options.no_mix = true;
         else if (strcmp(kind, "journal") == 0)
             sim_options.no_journal = true;
         else
@@ -98,22 +100,23 @@ static void sum_up(const struct job *jobs, int count, double wall)
         f.plain_lines += g->plain_lines, f.unfinished += g->unfinished, f.forgotten += g->forgotten,
             f.corrected += g->corrected, f.clocks += g->clocks, f.compactions += g->compactions;
         f.allocs_failed += g->allocs_failed, f.virtual_s += g->virtual_s, f.nodes += g->nodes,
-            f.replays += g->replays;
+            f.replays += g->replays, f.mixed += g->mixed, f.refused += g->refused;
     }
     printf("%llu seeds, %llu nodes, %llu updates, %llu AT lines, %llu link-ups, %llu comparisons that found a "
            "difference, "
            "%llu lines of plain neighbours (%llu taken without an end), %llu records forgotten and %llu accepted "
-           "anew, %llu clocks set, %llu faults (%llu "
+           "anew, %llu herds of nodes with other limits (%llu records refused), %llu clocks set, %llu faults (%llu "
            "crashes, %llu journals read "
            "back and %llu written anew, %llu cuts, %llu failed allocations), %llu events, %llu stores checked, "
            "%.1f virtual hours, %.1f s\n",
            (unsigned long long)f.seeds, (unsigned long long)f.nodes, (unsigned long long)f.updates,
            (unsigned long long)f.lines, (unsigned long long)f.links, (unsigned long long)f.syncs,
            (unsigned long long)f.plain_lines, (unsigned long long)f.unfinished, (unsigned long long)f.forgotten,
-           (unsigned long long)f.corrected, (unsigned long long)f.clocks, (unsigned long long)f.faults,
-           (unsigned long long)f.crashes, (unsigned long long)f.replays, (unsigned long long)f.compactions,
-           (unsigned long long)f.cuts, (unsigned long long)f.allocs_failed, (unsigned long long)f.events,
-           (unsigned long long)f.checks, f.virtual_s / 3600, wall);
+           (unsigned long long)f.corrected, (unsigned long long)f.mixed, (unsigned long long)f.refused,
+           (unsigned long long)f.clocks, (unsigned long long)f.faults, (unsigned long long)f.crashes,
+           (unsigned long long)f.replays, (unsigned long long)f.compactions, (unsigned long long)f.cuts,
+           (unsigned long long)f.allocs_failed, (unsigned long long)f.events, (unsigned long long)f.checks,
+           f.virtual_s / 3600, wall);
 }
 
 int main(int argc, char **argv)

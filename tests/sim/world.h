@@ -183,17 +183,18 @@ struct event {
 
 struct figures {
     uint64_t plain_lines, unfinished, forgotten, corrected, clocks, compactions, seeds, updates, lines, links,
-        crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays;
+        crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays, mixed, refused;
     double virtual_s;
 };
 
 struct world {
     uint64_t seed;
-    struct rng topology, workload, network, faults, checks;
+    struct rng topology, workload, network, faults, checks, limits;
     struct sim_node nodes[ALL_MAX];
     int count, plains, edges;           /* plain neighbours stand behind the nodes */
     struct edge edge[ALL_MAX][ALL_MAX]; /* [smaller][larger] */
     int64_t expire_ns;                  /* 0: nothing is forgotten */
+    bool mixed;                         /* nodes hold different numbers of clients, some fewer than there are */
     struct conn *conns;
     uint32_t conn_top, serial;
     struct model model;
@@ -249,6 +250,8 @@ int64_t model_window_begin(const struct world *w, int node);
 int64_t model_window_end(const struct world *w, int node);
 /* Whether the node, as its clock is now, holds and takes a version. */
 bool model_within(const struct world *w, int node, int32_t version);
+/* Whether the node takes no client from a neighbour that it does not know: it holds twice its `records_max`. */
+bool model_full(const struct world *w, int node);
 /* What becomes of a version from the future that a node holds: the same, accepted anew. */
 int32_t model_corrected(struct world *w, int node, int32_t version);
 /* The node looks at what it holds of a client: what is from the future it accepts anew. */
@@ -353,6 +356,8 @@ void foreign_check_rest(struct world *w);
 uint32_t check_slot(struct world *w, int node, uint32_t key);
 bool check_comparing(const struct world *w, struct conn *conn);
 void check_node(struct world *w, int node);
+/* Cheap: lists, roles, tickets and timers of one node. */
+void check_invariants(struct world *w, int node);
 void check_links(struct world *w, int node);
 void check_all(struct world *w);
 bool check_converged(struct world *w);
@@ -365,7 +370,7 @@ struct sim_options {
     int nodes_max;
     uint32_t ops_max, faults_max;
     uint32_t without; /* a bit for each kind of misfortune */
-    bool no_plain, no_expiry, no_journal;
+    bool no_plain, no_expiry, no_journal, no_mix;
 };
 extern struct sim_options sim_options;
 /* One seed; returns its trace hash. Does not return if something is wrong. */

@@ -438,6 +438,12 @@ class Herd:
         with open(self.config_path, "w") as file:
             json.dump(self.config, file, indent=1)
 
+    def limit(self, name, **limits):
+        """Gives one server limits of its own."""
+        self[name].config_path = os.path.join(self.dir, name + ".json")
+        with open(self[name].config_path, "w") as file:
+            json.dump({**self.config, "limits": {**self.config["limits"], **limits}}, file, indent=1)
+
     def wire(self, a, b):
         """Puts a Proxy into the link of two servers, and returns it: each finds the other behind it."""
         proxies = []

@@ -439,6 +439,7 @@ class Bounds(HerdTest):
                     pass
             self.fail("a dripping client is still there")
         server.wait_event("closing", why="line_deadline")
+        self.assertEqual([e.level for e in server.events("line_deadline")], ["warn"])  # closed not without a word
         self.assertEqual(fast.ask(b"y\n"), b"? y\n")
 
     def test_a_slow_reader_is_not_blamed_for_its_unread_line(self):

@@ -2,15 +2,13 @@
 /* Lines of a journal into the store, parsed and looked up many at a time, so that cache misses overlap. */
 #include "replay.h"
 
-#include "../node/node_impl.h"
+#include "../node/offer.h"
 #include "journal_encoder.h"
 
 #define BATCH 32
 
 struct line {
-    struct herd_command command;
-    struct herd_record record;
-    uint64_t hash;
+    struct herd_offer offer;
     size_t end; /* behind its LF, in the bytes given */
     bool report;
 };
@@ -22,18 +20,25 @@ static bool begins_with(struct herd_span text, const char *word)
 }
 
 /* Checks and parses a line. Whether it is a record. */
-static bool read_line(struct herd_replay *replay, struct herd_span bytes, struct line *ret_line)
+static bool read_line(const struct herd_store *store, struct herd_replay *replay, struct herd_span bytes,
+                      struct line *ret_line)
 {
     struct herd_span text;
+    struct herd_command command;
     ret_line->report = false;
     if (!herd_checksum_check(bytes, &text)) {
         replay->corrupt++;
         return false;
     }
-    struct herd_command *command = &ret_line->command;
-    if (herd_command_parse(text, command) == HERD_AT) {
-        ret_line->record = (struct herd_record){command->server,   command->diff, command->id,
-                                                command->position, command->time, command->time_ns};
+    if (herd_command_parse(text, &command) == HERD_AT) {
+        struct herd_offer *offer = &ret_line->offer;
+        offer->record = (struct herd_record){command.server,   command.diff, command.id,
+                                             command.position, command.time, command.time_ns};
+        offer->source = HERD_SOURCE_JOURNAL;
+        offer->from = NULL;
+        offer->hash = herd_store_hash(store, command.id);
+        offer->id_hash = herd_store_id_hash(store, command.id);
+        offer->slot_hint = HERD_NO_SLOT;
         ret_line->report = true;
         replay->lines++;
         return true;
@@ -49,39 +54,17 @@ static bool read_line(struct herd_replay *replay, struct herd_span bytes, struct
     return false;
 }
 
-static int take_record(struct herd_node *node, struct herd_replay *replay, const struct line *line)
+static int take_record(struct herd_node *node, struct herd_replay *replay, struct line *line)
 {
-    struct herd_store *store = node->store;
-    struct herd_record record = line->record;
-    char diff[HERD_DIFF_MAX];
-    enum herd_window window = herd_expiry_window(node, &record);
-    if (window == HERD_WINDOW_BEFORE) {
-        replay->forgotten++;
-        return 0;
+    int verdict = herd_offer(node, &line->offer);
+    switch (verdict) {
+    case HERD_VERDICT_NEW:
+    case HERD_VERDICT_NEWER: replay->records++; break;
+    case HERD_VERDICT_FULL: replay->refused++; break;
+    case HERD_VERDICT_EXPIRED: replay->forgotten++; break;
+    default: break;
     }
-    if (window == HERD_WINDOW_BEHIND) /* the clock was ahead when it was written */
-        herd_expiry_correct(node, &record, diff);
-    uint32_t slot = herd_store_find(store, line->hash, HERD_NO_SLOT, record.id);
-    if (slot == HERD_NO_SLOT && store->count / 2 >= node->options.records_max) {
-        replay->refused++;
-        return 0;
-    }
-    enum herd_put verdict;
-    int err = herd_changes_reserve(&node->changes, store->slots + 1);
-    if (err >= 0 && slot != HERD_NO_SLOT)
-        err = herd_expiry_settle(node, slot);
-    if (err >= 0)
-        err = herd_store_offer(store, &record, &verdict, &slot);
-    if (err == HERD_E_LIMIT) {
-        replay->refused++;
-        return 0;
-    }
-    if (err < 0)
-        return err;
-    replay->records += verdict == HERD_PUT_NEW || verdict == HERD_PUT_NEWER;
-    if (window == HERD_WINDOW_BEHIND && verdict != HERD_PUT_OLDER && verdict != HERD_PUT_SAME)
-        herd_changes_publish(&node->changes, slot, NULL);
-    return 0;
+    return verdict < 0 ? verdict : 0;
 }
 
 /* Reads up to BATCH lines and brings what they will touch into the cache. */
@@ -93,16 +76,17 @@ static size_t read_batch(struct herd_node *node, struct herd_replay *replay, str
     size_t n = 0, seen = 0;
     while (n < BATCH && herd_line_next(io_rest, &seen, HERD_REPLAY_LINE_MAX, &line) == HERD_LINE) {
         lines[n].end = (size_t)(io_rest->at - start);
-        if (read_line(replay, line, &lines[n])) {
-            lines[n].hash = herd_store_hash(store, lines[n].record.id);
-            __builtin_prefetch(herd_index_home(&store->index, lines[n].hash));
-        }
+        if (read_line(store, replay, line, &lines[n]))
+            __builtin_prefetch(herd_index_home(&store->index, lines[n].offer.hash));
         n++;
     }
     for (size_t i = 0; i < n; i++) {
-        uint32_t slot_hint = lines[i].report ? herd_index_first_match(&store->index, lines[i].hash) : HERD_NO_SLOT;
-        if (slot_hint != HERD_NO_SLOT)
-            __builtin_prefetch(herd_store_packed(store, slot_hint));
+        if (!lines[i].report)
+            continue;
+        uint32_t *slot_hint = &lines[i].offer.slot_hint;
+        *slot_hint = herd_index_first_match(&store->index, lines[i].offer.hash);
+        if (*slot_hint != HERD_NO_SLOT)
+            __builtin_prefetch(herd_store_packed(store, *slot_hint), 1);
     }
     return n;
 }
@@ -126,7 +110,6 @@ int herd_replay_take(struct herd_node *node, struct herd_replay *replay, struct 
     struct line lines[BATCH];
     struct herd_span rest = bytes;
     node->now = now;
-    herd_expiry_look(node);
     *ret_consumed = 0;
     for (;;) {
         if (replay->skipping && !skip(replay, &rest))
@@ -156,8 +139,7 @@ int herd_replay_tail(struct herd_node *node, struct herd_replay *replay, struct 
     node->now = now;
     if (tail.len == 0 || replay->skipping || !herd_checksum_check(tail, &text))
         return 0;
-    if (read_line(replay, tail, &line)) {
-        line.hash = herd_store_hash(node->store, line.record.id);
+    if (read_line(node->store, replay, tail, &line)) {
         int err = take_record(node, replay, &line);
         if (err < 0)
             return err;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue of what a node wants done or known. */
-#include "node_impl.h"
+#include "effect.h"
+
+#include "ticket.h"
 
 void herd_effect_queue(struct herd_node *node, struct herd_pending_effect *pending, enum herd_effect_kind kind)
 {
@@ -24,8 +26,7 @@ void herd_notice(struct herd_node *node, const char *text, struct herd_span deta
 
 void herd_notice_damped(struct herd_node *node, uint64_t *io_count, const char *text, struct herd_span detail)
 {
-    uint64_t count = ++*io_count;
-    if ((count & (count - 1)) == 0)
+    if (herd_worth_saying(++*io_count))
         herd_notice(node, text, detail);
 }
 

@@ -21,9 +21,10 @@
  * this node holds, because its own clock was ahead, is accepted anew at the time that its client says, as far as that
  * is within the last expire_ns: nothing is lost, and it beats no right record for longer than a right clock had let it.
  */
+#include "expiry.h"
 #include "../base/saturate.h"
 #include "../store/effective.h"
-#include "node_impl.h"
+#include "effect.h"
 
 #include <herd/timestamp.h>
 
@@ -50,6 +51,13 @@ static int64_t believed_until_ns(const struct herd_node *node)
     return herd_add_saturated(wall_ns(node), ahead_ns);
 }
 
+/* This node may lack on any link what its neighbour has. */
+static void doubt_neighbours(struct herd_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++)
+        node->peers[i]->sync.refused++;
+}
+
 bool herd_expired(const struct herd_node *node, const struct herd_record *record)
 {
     return node->options.expire_ns > 0 && herd_accepted_ns(record) < wall_ns(node) - node->options.expire_ns;
@@ -68,7 +76,7 @@ void herd_expiry_look(struct herd_node *node)
         return;
     /* What was refused or removed by a clock that was ahead is asked for again. */
     if (before_ns < node->purge_before_ns)
-        herd_sync_doubt(node);
+        doubt_neighbours(node);
     node->purge_before_ns = before_ns;
     node->sweep_at = 0;
 }
@@ -115,7 +123,7 @@ int herd_expiry_settle(struct herd_node *node, uint32_t slot)
         return err;
     herd_changes_publish(&node->changes, slot, NULL);
     herd_seen_cache_clear(&node->seen);
-    herd_sync_doubt(node); /* neighbours may hold it as it was, and believe it */
+    doubt_neighbours(node); /* neighbours may hold it as it was, and believe it */
     herd_notice_damped(node, &node->stats.accepted_anew, "clock_was_ahead", record.server);
     return 0;
 }
@@ -175,7 +183,7 @@ void herd_expiry_configure(struct herd_node *node)
     node->store->expire_ns = node->options.expire_ns;
     node->store->newest_ns = INT64_MAX; /* effective times are others now */
     herd_seen_cache_clear(&node->seen);
-    herd_sync_doubt(node);
+    doubt_neighbours(node);
     node->sweep_at = node->options.expire_ns > 0 ? 0 : UINT32_MAX;
     herd_expiry_look(node);
 }

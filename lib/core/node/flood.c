@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a link has to say: control lines first, then records that are due and frames of a comparison. */
-#include "node_impl.h"
+#include "flood.h"
 
 bool herd_session_want_write(const struct herd_session *session)
 {

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A node's life, and its clock. */
-#include "node_impl.h"
+#include "expiry.h"
+#include "peer.h"
+#include "peers.h"
+#include "session.h"
+#include "ticket.h"
+#include "timeouts.h"
 
 #include <stdlib.h>
 
@@ -29,11 +34,9 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
     if (!node)
         return HERD_E_NOMEM;
     herd_list_init(&node->sessions);
-    herd_list_init(&node->idle);
-    herd_list_init(&node->lines);
-    herd_list_init(&node->plains);
+    for (size_t i = 0; i < HERD_TIMEOUTS; i++)
+        herd_list_init(&node->timeouts[i]);
     node->purge_before_ns = INT64_MIN;
-    herd_list_init(&node->plain_lines);
     node->sweep_at = UINT32_MAX;
     herd_list_init(&node->pending_effects);
     herd_list_init(&node->notices_free);
@@ -130,56 +133,16 @@ static int64_t min_ns(int64_t a, int64_t b)
 
 int64_t herd_node_next_ns(const struct herd_node *node)
 {
-    const struct herd_node_options *o = &node->options;
-    int64_t next = herd_expiry_next_ns(node);
-    if (o->client_idle_ns > 0 && !herd_list_empty(&node->idle))
-        next = min_ns(next, HERD_CONTAINER_OF(node->idle.next, struct herd_session, idle)->last_rx_ns +
-                                o->client_idle_ns);
-    if (o->line_deadline_ns > 0 && !herd_list_empty(&node->lines))
-        next = min_ns(next, HERD_CONTAINER_OF(node->lines.next, struct herd_session, line)->line_ns +
-                                o->line_deadline_ns);
-    next = min_ns(next, herd_plain_next_session_ns(node));
+    int64_t next = min_ns(herd_expiry_next_ns(node), herd_timeouts_next_ns(node));
     for (size_t i = 0; i < node->peer_count; i++)
         next = min_ns(next, herd_peer_next_ns(node, node->peers[i]));
     return next;
 }
 
-/* A client that waits for an answer is not idle: it goes to the end of the list, with the time of now. */
-static void close_idle(struct herd_node *node)
-{
-    while (!herd_list_empty(&node->idle)) {
-        struct herd_session *session = HERD_CONTAINER_OF(node->idle.next, struct herd_session, idle);
-        if (session->last_rx_ns + node->options.client_idle_ns > node->now.steady_ns)
-            return;
-        if (session->ticket_count > 0) {
-            session->last_rx_ns = node->now.steady_ns;
-            herd_list_remove(&session->idle);
-            herd_list_append(&node->idle, &session->idle);
-            continue;
-        }
-        herd_session_terminate(session, "idle");
-    }
-}
-
-static void close_unfinished(struct herd_node *node)
-{
-    while (!herd_list_empty(&node->lines)) {
-        struct herd_session *session = HERD_CONTAINER_OF(node->lines.next, struct herd_session, line);
-        if (session->line_ns + node->options.line_deadline_ns > node->now.steady_ns)
-            return;
-        herd_notice_damped(node, &node->deadline_count, "line_deadline", (struct herd_span){"", 0});
-        herd_session_terminate(session, "line_deadline");
-    }
-}
-
 void herd_node_tick(struct herd_node *node, struct herd_now now)
 {
     node->now = now;
-    if (node->options.client_idle_ns > 0)
-        close_idle(node);
-    herd_plain_tick_sessions(node);
-    if (node->options.line_deadline_ns > 0)
-        close_unfinished(node);
+    herd_sessions_tick(node);
     herd_expiry_tick(node);
     for (size_t i = 0; i < node->peer_count; i++)
         herd_peer_tick(node, node->peers[i]);

@@ -5,7 +5,11 @@
  * A neighbour keeps its number for the node's life. One that is removed leaves an empty entry, which the same name
  * gets back when it is added again; no other name does, so a number in a caller's hands never means somebody else.
  */
-#include "node_impl.h"
+#include "peers.h"
+
+#include "effect.h"
+#include "expiry.h"
+#include "peer.h"
 
 #include <stdlib.h>
 

@@ -14,7 +14,11 @@
  *
  * What comes from them is in plain_session.c.
  */
-#include "node_impl.h"
+#include "plain.h"
+
+#include "effect.h"
+#include "flood.h"
+#include "session.h"
 
 static bool wants(const struct herd_node *node, const struct herd_peer *peer)
 {
@@ -82,7 +86,7 @@ int herd_plain_send(struct herd_session *session, struct herd_peer *peer, struct
     peer->dial_asked = false;
     peer->next_dial_ns = 0;
     peer->backoff_ns = node->options.redial_min_ns;
-    herd_session_terminate(session, "said");
+    herd_session_mark_closing(session, "said");
     return err;
 }
 

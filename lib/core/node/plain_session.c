@@ -7,31 +7,22 @@
  *
  * Not all of them hang up: the longest silent is closed when there are too many.
  */
+#include "plain_session.h"
+
 #include "../protocol/diff.h"
 #include "../protocol/fields.h"
 #include "../protocol/parse_bounded.h"
-#include "node_impl.h"
+#include "effect.h"
+#include "report.h"
+#include "session.h"
+#include "timeouts.h"
 
 /* So many connections of each plain neighbour stay open. */
 #define OPEN_MAX   32
 #define AT_FIELDS  6
 #define DIFF_FIELD 2
-/* How long nothing has come behind a line without LF when it is taken. A message is one write and one segment as a
- * rule; a segment that was lost is sent again after 200 ms. */
-#define LINE_SILENCE_NS INT64_C(250000000)
 /* A line that is longer under way than this has to have its LF. */
 #define LINE_WHOLE_NS INT64_C(1000000000)
-
-void herd_session_allow_plain(struct herd_session *session, int peer)
-{
-    session->plain = true;
-    session->peer = peer;
-}
-
-bool herd_session_plain(const struct herd_session *session)
-{
-    return session->plain_spoke;
-}
 
 static bool is_at(const struct herd_span *fields, size_t count)
 {
@@ -74,47 +65,44 @@ static void make_room(struct herd_node *node)
     size_t max = 0;
     for (size_t i = 0; i < node->peer_count; i++)
         max += node->peers[i]->plain && !node->peers[i]->removed ? OPEN_MAX : 0;
-    if (node->plain_count < max || herd_list_empty(&node->plains))
-        return;
-    herd_session_terminate(HERD_CONTAINER_OF(node->plains.next, struct herd_session, idle), "plain_open_max");
+    struct herd_session *oldest = herd_timeout_oldest(node, HERD_TIMEOUT_PLAIN_IDLE);
+    if (node->plain_count >= max && oldest)
+        herd_session_mark_closing(oldest, "plain_open_max");
 }
 
-/* An AT line, whole or not: false if it is none. */
-static bool take(struct herd_session *session, const struct herd_parsed_line *given)
+/* Takes an AT line, whole or not: 1; 0 if it is none. HERD_E_NOMEM. */
+static int take(struct herd_session *session, const struct herd_parsed_line *given)
 {
     struct herd_node *node = session->node;
     struct herd_parsed_line parsed = *given;
     char diff[HERD_DIFF_LENIENT_MAX];
     if (parsed.command.verb != HERD_AT && !read_lenient(node->store, &parsed, diff))
-        return false;
-    if (!session->plain_spoke) {
+        return 0;
+    if (!session->plain_spoke)
         make_room(node);
-        session->plain_spoke = true;
-        node->plain_count++;
-        herd_list_remove(&session->idle);
-        herd_list_append(&node->plains, &session->idle);
-    }
-    herd_report_apply_peer(session, &parsed);
-    return true;
+    herd_session_mark_plain(session);
+    int err = herd_report_apply_peer(session, &parsed);
+    return err < 0 ? err : 1;
 }
 
-bool herd_plain_receive(struct herd_session *session, const struct herd_parsed_line *parsed)
+int herd_plain_receive(struct herd_session *session, const struct herd_parsed_line *parsed)
 {
     struct herd_span verb;
-    if (take(session, parsed))
-        return true;
+    int taken = take(session, parsed);
+    if (taken != 0)
+        return taken;
     if (herd_fields(parsed->line, parsed->line.at + parsed->line.len, &verb, 1) > 0 && verb.len == 2 &&
         memcmp(verb.at, "AT", 2) == 0)
         herd_notice_damped(session->node, &session->node->plain_invalid_count, "plain_line_invalid", parsed->line);
     return session->plain_spoke;
 }
 
-bool herd_plain_take_unfinished(struct herd_session *session, struct herd_span line)
+int herd_plain_take_unfinished(struct herd_session *session, struct herd_span line)
 {
     const struct herd_store *store = session->node->store;
     struct herd_parsed_line parsed = {.line = line, .slot_hint = HERD_NO_SLOT};
     if (!session->plain)
-        return false;
+        return 0;
     if (herd_command_parse(line, &parsed.command) == HERD_AT) {
         parsed.hash = herd_store_hash(store, parsed.command.id);
         parsed.id_hash = herd_store_id_hash(store, parsed.command.id);
@@ -122,59 +110,10 @@ bool herd_plain_take_unfinished(struct herd_session *session, struct herd_span l
     return take(session, &parsed);
 }
 
-void herd_plain_gone(struct herd_session *session)
-{
-    if (session->plain_spoke)
-        session->node->plain_count--;
-    session->plain_spoke = false;
-}
-
-int64_t herd_plain_next_session_ns(const struct herd_node *node)
-{
-    int64_t next = INT64_MAX;
-    if (!herd_list_empty(&node->plains))
-        next = HERD_CONTAINER_OF(node->plains.next, struct herd_session, idle)->last_rx_ns + node->options.hello_ns;
-    if (!herd_list_empty(&node->plain_lines)) {
-        int64_t line_ns =
-            HERD_CONTAINER_OF(node->plain_lines.next, struct herd_session, line)->last_rx_ns + LINE_SILENCE_NS;
-        if (line_ns < next)
-            next = line_ns;
-    }
-    return next;
-}
-
 void herd_plain_time_line(struct herd_session *session)
 {
-    struct herd_node *node = session->node;
-    bool young = node->now.steady_ns - session->line_ns < LINE_WHOLE_NS;
-    if (!young && !session->line_young)
-        return;
-    session->line_young = young;
-    herd_list_remove(&session->line);
-    herd_list_append(young ? &node->plain_lines : &node->lines, &session->line);
-}
-
-/* A line that is not taken has its time like any client's: the list is in order but for LINE_WHOLE_NS. */
-static void offer_lines(struct herd_node *node)
-{
-    while (!herd_list_empty(&node->plain_lines)) {
-        struct herd_session *session = HERD_CONTAINER_OF(node->plain_lines.next, struct herd_session, line);
-        if (session->last_rx_ns + LINE_SILENCE_NS > node->now.steady_ns)
-            return;
-        session->line_young = false;
-        herd_list_remove(&session->line);
-        herd_list_append(&node->lines, &session->line);
-        herd_effect_queue(node, &session->line_due, HERD_EFFECT_LINE_TIMEOUT);
-    }
-}
-
-void herd_plain_tick_sessions(struct herd_node *node)
-{
-    offer_lines(node);
-    while (!herd_list_empty(&node->plains)) {
-        struct herd_session *session = HERD_CONTAINER_OF(node->plains.next, struct herd_session, idle);
-        if (session->last_rx_ns + node->options.hello_ns > node->now.steady_ns)
-            return;
-        herd_session_terminate(session, "idle");
-    }
+    if (session->node->now.steady_ns - session->timers[HERD_TIMEOUT_LINE].started_ns < LINE_WHOLE_NS)
+        herd_timeout_start(session, HERD_TIMEOUT_LINE_SILENCE);
+    else
+        herd_timeout_stop(session, HERD_TIMEOUT_LINE_SILENCE);
 }

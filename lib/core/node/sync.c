@@ -5,7 +5,10 @@
 #include "../protocol/decimal.h"
 #include "../protocol/fields.h"
 #include "../protocol/hex.h"
+#include "effect.h"
+#include "expiry.h"
 #include "node_impl.h"
+#include "random.h"
 
 #include <stdlib.h>
 
@@ -582,12 +585,6 @@ static void schedule_check(struct herd_node *node, struct herd_peer *peer)
     int64_t fifth = node->options.digest_ns / 5;
     peer->sync.next_check_ns =
         node->now.steady_ns + 4 * fifth + (int64_t)herd_node_random(node, (uint64_t)(2 * fifth) + 1);
-}
-
-void herd_sync_doubt(struct herd_node *node)
-{
-    for (size_t i = 0; i < node->peer_count; i++)
-        node->peers[i]->sync.refused++;
 }
 
 void herd_sync_begin(struct herd_node *node, struct herd_peer *peer)

@@ -69,9 +69,6 @@ struct herd_sync {
     int64_t next_check_ns; /* initiator: when to compare roots on an idle link */
 };
 
-/* This node may lack on any link what its neighbour has. */
-void herd_sync_doubt(struct herd_node *node);
-
 void herd_sync_begin(struct herd_node *node, struct herd_peer *peer);
 void herd_sync_end(struct herd_peer *peer);
 bool herd_sync_want_write(const struct herd_peer *peer);

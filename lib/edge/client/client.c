@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A client's life, its requests as they end, and their deadlines. */
-#include "client_impl.h"
+/* Creates and destroys a client, and does what is due when its timer fires. */
+#include "client_connect.h"
+#include "client_request.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S  INT64_C(1000000000)
-
-/* ---- life ---- */
 
 static bool fill_time(int64_t *io_ms, int64_t standard_ms)
 {
@@ -98,94 +94,6 @@ void herd_client_free(struct herd_client *client)
     herd_client_leave(client);
 }
 
-void herd_client_enter(struct herd_client *client)
-{
-    client->depth++;
-}
-
-void herd_client_leave(struct herd_client *client)
-{
-    if (--client->depth == 0 && client->freed)
-        free(client);
-}
-
-/* ---- ends ---- */
-
-void herd_client_forget(struct herd_client *client, struct herd_request *request)
-{
-    client->pending -= !request->ended;
-    herd_list_remove(&request->link);
-    herd_buf_fini(&request->line);
-    free(request);
-}
-
-void herd_client_end(struct herd_client *client, struct herd_request *request, int err,
-                     const struct herd_client_reply *reply)
-{
-    herd_client_done *done = request->ended ? NULL : request->done;
-    void *ctx = request->ctx;
-    herd_client_forget(client, request);
-    if (done)
-        done(ctx, err, err < 0 ? NULL : reply);
-}
-
-/* ---- time ---- */
-
-static int64_t min_ns(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The oldest request whose function is still to be called, or NULL. */
-static struct herd_request *oldest_open(struct herd_client *client)
-{
-    for (struct herd_list *at = client->requests.next; at != &client->requests; at = at->next) {
-        struct herd_request *request = HERD_CONTAINER_OF(at, struct herd_request, link);
-        if (!request->ended)
-            return request;
-    }
-    return NULL;
-}
-
-void herd_client_arm(struct herd_client *client)
-{
-    if (client->freed)
-        return;
-    const struct herd_request *open = oldest_open(client);
-    int64_t next_ns = open ? open->deadline_ns : INT64_MAX;
-    if (client->state == HERD_CLIENT_WAITING || client->state == HERD_CLIENT_CONNECTING)
-        next_ns = min_ns(next_ns, client->state_ns);
-    if (client->state == HERD_CLIENT_UP && !herd_list_empty(&client->requests))
-        next_ns = min_ns(next_ns, client->state_ns + client->options.reply_ms * NS_PER_MS);
-    if (next_ns == INT64_MAX) {
-        evtimer_del(client->timer);
-        return;
-    }
-    int64_t wait_ns = next_ns - herd_clock().steady_ns;
-    if (wait_ns < 0)
-        wait_ns = 0;
-    struct timeval wait = {(time_t)(wait_ns / NS_PER_S), (suseconds_t)(wait_ns % NS_PER_S / 1000 + 1)};
-    if (wait.tv_usec >= 1000000)
-        wait = (struct timeval){wait.tv_sec + 1, 0};
-    evtimer_add(client->timer, &wait);
-}
-
-/* A request that was sent keeps its place in the list, so that later replies find theirs. */
-static void end_late(struct herd_client *client, int64_t now_ns)
-{
-    struct herd_request *request;
-    while (!client->freed && (request = oldest_open(client)) && request->deadline_ns <= now_ns) {
-        if (client->state != HERD_CLIENT_UP) {
-            herd_client_end(client, request, HERD_E_TIMEOUT, NULL);
-            continue;
-        }
-        request->ended = true;
-        client->pending--;
-        if (request->done)
-            request->done(request->ctx, HERD_E_TIMEOUT, NULL);
-    }
-}
-
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -193,22 +101,22 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct herd_client *client = arg;
     int64_t now_ns = herd_clock().steady_ns;
     herd_client_enter(client);
-    end_late(client, now_ns);
+    herd_client_end_late(client, now_ns);
     if (client->freed)
         goto out;
     switch (client->state) {
     case HERD_CLIENT_IDLE: break;
     case HERD_CLIENT_WAITING:
-        if (now_ns >= client->state_ns)
+        if (now_ns >= client->state_deadline_ns)
             herd_client_connect(client);
         break;
     case HERD_CLIENT_CONNECTING:
-        if (now_ns >= client->state_ns)
+        if (now_ns >= client->state_deadline_ns)
             herd_client_lost(client, "no connection in time");
         break;
     case HERD_CLIENT_UP:
         if (!herd_list_empty(&client->requests) &&
-            now_ns >= client->state_ns + client->options.reply_ms * NS_PER_MS)
+            now_ns >= client->state_since_ns + client->options.reply_ms * NS_PER_MS)
             herd_client_lost(client, "no reply in time");
         break;
     }

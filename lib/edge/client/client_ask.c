@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a program asks of a client, checked before it is sent, and made into lines. */
-#include "client_impl.h"
+/* Checks what the program asks for and makes request lines of it. */
+#include "client_connect.h"
+#include "client_request.h"
 
 #include <herd/geo.h>
 #include <herd/protocol.h>
@@ -10,11 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S  INT64_C(1000000000)
-#define STAMP_MAX 24
+#define TIMESTAMP_MAX 24
 
-/* Puts a request behind the others; its line is finished by `format_err`. */
+/* Appends a request to the list, and sends it if connected. `format_err` is the result of formatting its line; on
+ * failure the request is freed. */
 static int add(struct herd_client *client, struct herd_request *request, int format_err)
 {
     bool first = herd_list_empty(&client->requests);
@@ -31,7 +31,7 @@ static int add(struct herd_client *client, struct herd_request *request, int for
     herd_list_append(&client->requests, &request->link);
     client->pending++;
     if (client->state == HERD_CLIENT_UP && first)
-        client->state_ns = now_ns;
+        client->state_since_ns = now_ns;
     if (client->state == HERD_CLIENT_IDLE)
         herd_client_wake(client);
     else
@@ -39,7 +39,7 @@ static int add(struct herd_client *client, struct herd_request *request, int for
     return 0;
 }
 
-static int make(struct herd_client *client, struct herd_request **ret_request, bool question,
+static int make(struct herd_client *client, struct herd_request **ret_request, bool is_query,
                 herd_client_done *done, void *ctx)
 {
     if (client->pending >= client->options.requests_max)
@@ -47,7 +47,7 @@ static int make(struct herd_client *client, struct herd_request **ret_request, b
     *ret_request = calloc(1, sizeof **ret_request);
     if (!*ret_request)
         return HERD_E_NOMEM;
-    (*ret_request)->is_query = question;
+    (*ret_request)->is_query = is_query;
     (*ret_request)->done = done;
     (*ret_request)->ctx = ctx;
     return 0;
@@ -61,11 +61,11 @@ static bool id_valid(struct herd_span id)
     return id.len > 0;
 }
 
-static struct herd_span time_of_call(char text[STAMP_MAX])
+static struct herd_span time_of_call(char text[TIMESTAMP_MAX])
 {
     int64_t now_ns = herd_clock().wall_ns;
-    int len =
-        snprintf(text, STAMP_MAX, "%lld.%09lld", (long long)(now_ns / NS_PER_S), (long long)(now_ns % NS_PER_S));
+    int len = snprintf(text, TIMESTAMP_MAX, "%lld.%09lld", (long long)(now_ns / NS_PER_S),
+                       (long long)(now_ns % NS_PER_S));
     return (struct herd_span){text, (size_t)len};
 }
 
@@ -75,7 +75,7 @@ int herd_client_report(struct herd_client *client, struct herd_span id, struct h
     struct herd_request *request;
     struct herd_position parsed;
     int64_t time_ns;
-    char now[STAMP_MAX];
+    char now[TIMESTAMP_MAX];
     if (time.len == 0)
         time = time_of_call(now);
     int err = id_valid(id) ? herd_position_parse(position, &parsed) : HERD_E_SYNTAX;
@@ -88,7 +88,7 @@ int herd_client_report(struct herd_client *client, struct herd_span id, struct h
     return add(client, request, herd_format_iamat(&request->line, id, position, time));
 }
 
-/* A radius is a decimal like a stamp is, and at most 50. */
+/* Checks a radius: a decimal in the form of a timestamp, at most 50. */
 static int check_radius(struct herd_span radius_km)
 {
     int64_t value;

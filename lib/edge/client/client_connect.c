@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Which server a client uses: connecting, leaving it for the next, waiting when none is of use. */
-#include "client_impl.h"
+/* Connects to a server, leaves it for the next, and waits after all have failed. */
+#include "client_connect.h"
 
+#include "client_reply.h"
+#include "client_request.h"
+
+#include <assert.h>
 #include <event2/util.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-
-#define NS_PER_MS INT64_C(1000000)
 
 void herd_client_disconnect(struct herd_client *client)
 {
@@ -21,19 +23,7 @@ void herd_client_disconnect(struct herd_client *client)
     client->searched = 0;
 }
 
-/* Nothing of the list is on its way any more; replies nobody waits for will not come. */
-static void drop_ended(struct herd_client *client)
-{
-    struct herd_list *next;
-    for (struct herd_list *at = client->requests.next; at != &client->requests; at = next) {
-        struct herd_request *request = HERD_CONTAINER_OF(at, struct herd_request, link);
-        next = at->next;
-        if (request->ended)
-            herd_client_forget(client, request);
-    }
-}
-
-/* Half of the back-off at least, all of it at most, and twice as long next time. */
+/* Returns a random wait between half of the back-off and all of it, and doubles the back-off. */
 static int64_t wait_ns(struct herd_client *client)
 {
     uint64_t random = 0;
@@ -46,11 +36,12 @@ static int64_t wait_ns(struct herd_client *client)
 
 void herd_client_wake(struct herd_client *client)
 {
+    assert(client->state == HERD_CLIENT_IDLE && !client->bev && !client->connector);
     client->state = HERD_CLIENT_WAITING;
-    client->state_ns = herd_clock().steady_ns;
+    client->state_deadline_ns = herd_clock().steady_ns;
     if (client->failures >= client->options.server_count) {
         client->failures = 0;
-        client->state_ns += wait_ns(client);
+        client->state_deadline_ns += wait_ns(client);
     }
     herd_client_arm(client);
 }
@@ -60,9 +51,9 @@ void herd_client_lost(struct herd_client *client, const char *why)
     size_t server = client->server_index;
     herd_client_enter(client);
     herd_client_disconnect(client);
-    drop_ended(client);
+    herd_client_forget_ended(client);
     client->state = HERD_CLIENT_IDLE;
-    /* A server that closes a connection nobody uses is not to blame. */
+    /* Closing an idle connection does not count as a failure. */
     if (client->pending > 0) {
         client->failures++;
         client->server_index = (client->server_index + 1) % client->options.server_count;
@@ -75,11 +66,13 @@ void herd_client_lost(struct herd_client *client, const char *why)
 
 /* ---- callbacks of the connection ---- */
 
+/* Sends every request of the list over the new connection. */
 static void connected(struct herd_client *client)
 {
     int on = 1;
+    assert(client->state == HERD_CLIENT_CONNECTING && client->bev && !client->connector);
     client->state = HERD_CLIENT_UP;
-    client->state_ns = herd_clock().steady_ns;
+    client->state_since_ns = herd_clock().steady_ns;
     setsockopt(bufferevent_getfd(client->bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     for (struct herd_list *at = client->requests.next; at != &client->requests; at = at->next) {
         const struct herd_request *request = HERD_CONTAINER_OF(at, struct herd_request, link);
@@ -108,14 +101,16 @@ static void on_read(struct bufferevent *bev, void *arg)
     (void)bev;
     struct herd_client *client = arg;
     herd_client_enter(client);
-    herd_client_read_replies(client);
+    const char *why = herd_client_read_replies(client);
+    if (why)
+        herd_client_lost(client, why);
     herd_client_arm(client);
     herd_client_leave(client);
 }
 
 /* ---- connecting ---- */
 
-/* The bufferevent owns the socket, also if this fails. */
+/* Makes the bufferevent, which owns `fd`, also after a failure. HERD_E_NOMEM. */
 static int attach(struct herd_client *client, int fd)
 {
     client->bev = bufferevent_socket_new(client->base, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -147,6 +142,7 @@ static void on_connected(void *ctx, const struct herd_connect_result *result)
 
 void herd_client_connect(struct herd_client *client)
 {
+    assert(client->state == HERD_CLIENT_WAITING);
     if (client->pending == 0) {
         client->state = HERD_CLIENT_IDLE;
         return;
@@ -163,7 +159,7 @@ void herd_client_connect(struct herd_client *client)
         .ctx = client,
     };
     client->state = HERD_CLIENT_CONNECTING;
-    client->state_ns = herd_clock().steady_ns + client->options.connect_ms * NS_PER_MS;
+    client->state_deadline_ns = herd_clock().steady_ns + client->options.connect_ms * NS_PER_MS;
     if (herd_connect_start(&client->connector, client->base, &client->resolver, &options) < 0)
         herd_client_lost(client, "out of memory");
 }

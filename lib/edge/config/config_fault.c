@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Says where a configuration is wrong and why: line, column, path of the member, message. */
+/* Reports where a configuration is wrong and why: line, column, path of the member, message. */
 #include "../log/escape.h"
 #include "config_reader.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Something by which servers or links are told apart, and which of them it is. */
+/* A key that must be unique among servers or links, and the index of its owner. */
 struct mark {
     const char *text;
     uint64_t number;

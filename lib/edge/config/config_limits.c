@@ -24,7 +24,7 @@ static int take_limit(struct herd_config_reader *reader, const char *name, struc
                             "unknown member, there is no such limit");
 }
 
-/* Tells of a pair at odds at the member that the file gives: the greater one where it gives both. */
+/* Reports a pair in the wrong order at the member that the file gives, at the greater one if it gives both. */
 static int check_order(struct herd_config_reader *reader, struct json_object *limits, const char *less_name,
                        int64_t less, const char *more_name, int64_t more)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files that read a configuration share: the text, the place in it where the reader stands, and
- * how a fault is told. The text is parsed by json-c; every value of the tree carries the offset of its
- * first byte in the text, so that each fault can say its line and column.
+ * What the files that read a configuration share: the text, the current path in it, and the reporting of faults.
+ * The text is parsed by json-c; every value of the tree carries the offset of its first byte, from which a fault's
+ * line and column are computed.
  */
 #ifndef HERD_EDGE_CONFIG_READER_H
 #define HERD_EDGE_CONFIG_READER_H
@@ -29,10 +29,10 @@ struct herd_config_step {
     size_t index;
 };
 
-/* Is told each fault, where all of them are wanted; `diagnostic` borrowed for the call. */
+/* Receives each fault if all of them are wanted; `diagnostic` borrowed for the call. */
 typedef void herd_config_report(void *ctx, const struct herd_diagnostic *diagnostic);
 
-/* Where things are in the text that a check opens. Line 0: not given there, or a fault of it was told already. */
+/* Positions in the text of what a check opens. Line 0: not given there, or its fault was reported already. */
 struct herd_config_place {
     unsigned line, column;
 };
@@ -61,10 +61,10 @@ void herd_config_leave(struct herd_config_reader *reader);
  * first error in *io_err. False: the reading ends here. */
 bool herd_config_goes_on(struct herd_config_reader *reader, size_t depth, int *io_err, int err);
 struct herd_config_place herd_config_place_of(const struct herd_config_reader *reader, size_t offset);
-/* Tells a fault at `offset`: the path the reader stands on, then the message. Returns `err`. */
+/* Reports a fault at `offset`: the current path, then the message. Returns `err`. */
 int herd_config_fail(struct herd_config_reader *reader, int err, size_t offset, const char *format, ...)
     HERD_PRINTF(4, 5);
-/* Tells a fault that has no place in a text. `diagnostic` may be NULL. Returns `err`. */
+/* Reports a fault without a position in a text. `diagnostic` may be NULL. Returns `err`. */
 int herd_config_fail_nowhere(struct herd_diagnostic *diagnostic, int err, const char *format, ...)
     HERD_PRINTF(3, 4);
 /* `<path>: expected <expected>, found <the value>` at the value. Returns `err`. */
@@ -77,9 +77,9 @@ const char *herd_config_show(char to[HERD_CONFIG_SHOWN_SIZE], struct herd_span b
 size_t herd_config_at(struct json_object *value);
 size_t herd_config_name_at(const struct herd_config_reader *reader, struct json_object *value);
 
-/* Reads a whole configuration and tells every fault of it, not the first alone; faults of JSON's own form end it.
- * *ret_config is what could be read, with defaults for the rest, and owned: NULL if nothing could. 0, or the error of
- * the first fault. *ret_places is owned: herd_config_places_fini. HERD_E_NOMEM. */
+/* Reads a whole configuration and reports every fault, not the first alone; a fault of the JSON form ends the
+ * reading. *ret_config is what could be read, with defaults for the rest, and owned: NULL if nothing could. 0, or
+ * the error of the first fault. *ret_places is owned: herd_config_places_fini. HERD_E_NOMEM. */
 int herd_config_examine(struct herd_config **ret_config, struct herd_config_places *ret_places, const char *path,
                         herd_config_report *report, void *ctx);
 void herd_config_places_fini(struct herd_config_places *places);
@@ -111,7 +111,7 @@ int herd_config_check_trust(struct herd_config_reader *reader, struct json_objec
 int herd_config_take_limits(struct herd_config_reader *reader, struct json_object *value,
                             struct herd_limits *limits);
 
-/* Frees what a section held before it is taken anew. */
+/* Free the previous content of a section before it is read again. */
 void herd_config_drop_servers(struct herd_config *config);
 void herd_config_drop_providers(struct herd_config *config);
 /* A copy of text, owned; NULL when there is no memory. */

@@ -24,7 +24,7 @@ bool herd_config_made_of(const char *text, const char *others)
     return true;
 }
 
-/* Control bytes in a path or a URL are never meant, and would be told of in every log. */
+/* True if there are control bytes: in a path or a URL they are never intended. */
 static bool has_control(const char *text)
 {
     for (; *text; text++) {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walks a JSON text, strictly. json-c keeps no positions, and lets through single quotes, NaN, raw control
- * bytes, lone surrogates and members given twice, even when it is strict: this finds them and says where.
- * The same walk goes along the finished tree a second time and leaves each value's offset with it.
+ * Walks a JSON text, strictly. json-c keeps no positions, and accepts single quotes, NaN, raw control bytes, lone
+ * surrogates and members given twice, even in strict mode: this walk reports them with their position. A second
+ * walk, beside the finished tree, stores each value's offset with it.
  *
  * lib/places/raw_check.c is a strict scanner too, for answers of providers: as fast as can be, a short fault at an
  * offset, any value allowed. An operator needs other things here: what was expected and what was found, the path of
- * the member, no null and no NUL, a depth of its own, and members beside a tree. Asking for these in one scanner would
- * put a branch at each token of that one, and save of this one little more than numbers and words; both share UTF-8.
- * A configuration is read once and has some kilobytes.
+ * the member, no null and no NUL, a depth of its own, and members beside a tree. Asking for these in one scanner
+ * would put a branch at each token of that one, and save of this one little more than numbers and words; both share
+ * UTF-8. A configuration is read once and has some kilobytes.
  */
 #include "json_scan.h"
 #include "json_token.h"
@@ -36,8 +36,8 @@ static int unescape_name(struct herd_json_scan *scan, struct herd_span quoted)
 /*
  * Finds the member's value in the tree. The last of two members of one name is in the tree, so under the
  * first of them the text and the tree need not agree: what is not found is noted and left unmarked, and
- * the second is told of when the walk comes to it. Where there is no second, json-c had no memory to
- * keep the value, which it does not tell.
+ * the second is reported when the walk reaches it. If there is no second, json-c had no memory to keep the
+ * value, which it does not report.
  */
 static int find_member(struct herd_json_scan *scan, struct herd_span quoted, struct json_object *tree,
                        struct json_object **ret_value)

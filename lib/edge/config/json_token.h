@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps over one token of a JSON text, strictly, and says what is wrong with it. */
+/* Skips one token of a JSON text, strictly, and reports what is wrong with it. */
 #ifndef HERD_EDGE_JSON_TOKEN_H
 #define HERD_EDGE_JSON_TOKEN_H
 
@@ -14,8 +14,8 @@ struct herd_json_scan {
 };
 
 size_t herd_json_offset(const struct herd_json_scan *scan, const char *at);
-/* Tells what was expected and the byte that stands there instead. One byte only: what stands there
- * unquoted may be a key put into the file by mistake. Returns HERD_E_SYNTAX. */
+/* Reports what was expected and the byte found instead. One byte only: unquoted text may be an API key put into the
+ * file by mistake. Returns HERD_E_SYNTAX. */
 int herd_json_expected(struct herd_json_scan *scan, const char *what);
 bool herd_json_is_at(const struct herd_json_scan *scan, char byte);
 bool herd_json_is_digit_at(const struct herd_json_scan *scan);

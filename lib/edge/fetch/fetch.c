@@ -1,34 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* HTTP calls: begun, bounded, ended exactly once. */
-#include "fetch_parts.h"
+/* HTTP calls: started, bounded, ended exactly once. */
+#include "../../core/base/wipe.h"
+#include "../clock.h"
+#include "fetch_easy.h"
+#include "fetch_multi.h"
+#include "fetch_origin.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* A body up to this size leaves its memory to the next. */
 #define BODY_KEEP_BYTES 65536
 
-int64_t herd_fetch_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-void herd_wipe(void *at, size_t len)
-{
-    /* Nobody can tell that it does nothing else. */
-    static void *(*const volatile set)(void *, int, size_t) = memset;
-    if (len)
-        set(at, 0, len);
-}
-
-/* Gives back what only a running transfer needs. */
+/* Takes the transfer out of libcurl and gives its handle back. */
 static void release_easy(struct herd_fetch_call *call)
 {
     if (call->state == HERD_FETCH_RUNNING)
-        herd_fetch_multi_remove(call);
+        herd_fetch_multi_remove(&call->origin->fetch->multi, call->easy->curl);
     herd_fetch_easy_release(call);
 }
 
@@ -64,7 +53,8 @@ static void unlink_and_free(struct herd_fetch_call *call)
     free(call);
 }
 
-void herd_fetch_end(struct herd_fetch_call *call, int err, const char *why)
+/* Ends a call; `done` runs later, from the loop. An ended call stays as it is. */
+static void end_call(struct herd_fetch_call *call, int err, const char *why)
 {
     if (call->state == HERD_FETCH_ENDED)
         return;
@@ -80,14 +70,16 @@ void herd_fetch_end(struct herd_fetch_call *call, int err, const char *why)
         event_active(fetch->deliver, EV_TIMEOUT, 0);
 }
 
-/* One call a turn, and nothing of ours is touched after `done`: it may free the fetch. */
-void herd_fetch_deliver(struct herd_fetch *fetch)
+/* Runs `done` of the call that ended first, one call in a loop iteration. After `done` nothing of the fetch is
+ * touched: it may be freed. */
+static void deliver(struct herd_fetch *fetch)
 {
     struct herd_fetch_call *first = fetch->ended;
     if (!first)
         return;
     if (first->ended_next)
         event_active(fetch->deliver, EV_TIMEOUT, 0);
+    assert(first->state == HERD_FETCH_ENDED && !first->easy);
     struct herd_fetch_result result = first->result;
     struct herd_buf body = first->body, large = {0};
     herd_fetch_done *done = first->done;
@@ -109,27 +101,117 @@ static void on_deliver(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
     (void)what;
-    herd_fetch_deliver(ctx);
+    deliver(ctx);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
     (void)what;
-    herd_fetch_end(ctx, HERD_E_TIMEOUT, "no reply in time");
+    end_call(ctx, HERD_E_TIMEOUT, "no reply in time");
 }
 
-void herd_fetch_go(struct herd_fetch_call *call)
+/* ---- events of libcurl ---- */
+
+/* libcurl calls a line of a header that is longer than its own bound "out of memory". It is that, as a rule, when
+ * the reply has begun and nothing behind its header has come. */
+static bool header_under_way(const struct herd_fetch_call *call)
 {
-    if (herd_fetch_easy_addresses(call) < 0 || herd_fetch_multi_add(call) < 0) {
-        herd_fetch_end(call, HERD_E_NOMEM, "out of memory");
+    curl_off_t begun_us = 0;
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_STARTTRANSFER_TIME_T, &begun_us);
+    return begun_us > 0 && call->body.len == 0;
+}
+
+/* Ends a call with the result of its transfer. */
+static void finish(struct herd_fetch_call *call, CURLcode code)
+{
+    curl_off_t retry_after = 0;
+    assert(call->state == HERD_FETCH_RUNNING && call->easy);
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &call->result.http_status);
+    if (curl_easy_getinfo(call->easy->curl, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
+        call->result.retry_after_s = (int64_t)retry_after;
+    if (call->header_too_big || (code == CURLE_OUT_OF_MEMORY && header_under_way(call)))
+        end_call(call, HERD_E_LIMIT, "the header of the reply is larger than allowed");
+    else if (call->no_memory || code == CURLE_OUT_OF_MEMORY)
+        end_call(call, HERD_E_NOMEM, "out of memory");
+    else if (call->too_big)
+        end_call(call, HERD_E_LIMIT, "the reply is larger than allowed");
+    else if (code == CURLE_OPERATION_TIMEDOUT)
+        end_call(call, HERD_E_TIMEOUT, "no reply in time");
+    else if (code != CURLE_OK)
+        end_call(call, HERD_E_IO, curl_easy_strerror(code)); /* static; the error buffer may hold the URL */
+    else
+        end_call(call, 0, NULL);
+}
+
+static void on_ready(void *ctx, curl_socket_t fd, int what);
+
+static void fail_all(struct herd_fetch *fetch)
+{
+    for (struct herd_fetch_call *call = fetch->calls; call; call = call->next)
+        if (call->state == HERD_FETCH_RUNNING)
+            end_call(call, HERD_E_IO, "the HTTP client failed");
+    herd_fetch_multi_close(&fetch->multi);
+    /* If this fails, later calls end with HERD_E_NOMEM and try again. */
+    (void)herd_fetch_multi_open(&fetch->multi, fetch->base, on_ready, fetch);
+}
+
+/* What ends in here, as a rule one call at most, is delivered at once: its bytes are in the cache. */
+static void on_ready(void *ctx, curl_socket_t fd, int what)
+{
+    struct herd_fetch *fetch = ctx;
+    struct herd_fetch_call *call;
+    CURLcode code;
+    assert(!fetch->acting);
+    fetch->acting = true;
+    if (herd_fetch_multi_step(&fetch->multi, fd, what) < 0)
+        fail_all(fetch);
+    while ((call = herd_fetch_multi_next_done(&fetch->multi, &code)))
+        finish(call, code);
+    fetch->acting = false;
+    deliver(fetch);
+}
+
+/* ---- starting ---- */
+
+/* RESOLVING -> RUNNING: the addresses are known. */
+static void run(struct herd_fetch_call *call)
+{
+    assert(call->state == HERD_FETCH_RESOLVING);
+    if (herd_fetch_easy_addresses(call) < 0 ||
+        herd_fetch_multi_add(&call->origin->fetch->multi, call->easy->curl) < 0) {
+        end_call(call, HERD_E_NOMEM, "out of memory");
         return;
     }
     call->state = HERD_FETCH_RUNNING;
 }
 
-/* All at once, so that growing leaves no copy of a key behind in freed memory. Ours are headers like any other:
- * what libcurl's options make of them is put together anew for every request. */
+/* Runs every call that waits for the origin's addresses, or ends it if `why` is not NULL. Neither calls `done`, so
+ * the list of calls does not change. */
+static void serve_waiting(struct herd_fetch_origin *origin, int err, const char *why)
+{
+    for (struct herd_fetch_call *call = origin->fetch->calls; call; call = call->next) {
+        if (call->origin != origin || call->state != HERD_FETCH_RESOLVING)
+            continue;
+        if (why)
+            end_call(call, err, why);
+        else
+            run(call);
+    }
+}
+
+static void on_resolved(struct herd_fetch_origin *origin)
+{
+    /* While the name servers do not answer, addresses that are no longer fresh are used. */
+    if (origin->addresses)
+        serve_waiting(origin, 0, NULL);
+    else
+        serve_waiting(origin, HERD_E_ADDRESS, "the provider's host name cannot be resolved");
+}
+
+/* Copies the headers into one allocation, so that growing leaves no copy of a key behind in freed memory. Our own
+ * two are in the list as well: libcurl's options for them would be formatted anew for every request.
+ * HERD_E_NOMEM. */
 static int copy_headers(struct herd_fetch_call *call, const struct herd_fetch_request *request)
 {
     static char agent[] = "User-Agent: libherd/" HERD_VERSION, encoding[] = "Accept-Encoding: gzip";
@@ -178,16 +260,16 @@ int herd_fetch_start(struct herd_fetch_origin *origin, const struct herd_fetch_r
         call->next->prev = call;
     fetch->calls = call;
     evtimer_assign(&call->deadline, fetch->base, on_deadline, call);
-    struct timeval wait = {(time_t)(request->timeout_ms / 1000), (suseconds_t)(request->timeout_ms % 1000 * 1000)};
+    struct timeval wait = herd_timeval_ms(request->timeout_ms);
     if (copy_request(call, request) < 0 || event_add(&call->deadline, &wait) < 0) {
         unlink_and_free(call);
         return HERD_E_NOMEM;
     }
     *ret_call = call;
     if (herd_fetch_origin_ready(origin))
-        herd_fetch_go(call);
-    else
-        herd_fetch_origin_resolve(origin);
+        run(call);
+    else if (herd_fetch_origin_resolve(origin, on_resolved) < 0)
+        serve_waiting(origin, HERD_E_NOMEM, "out of memory");
     return 0;
 }
 
@@ -209,7 +291,7 @@ int herd_fetch_new(struct herd_fetch **ret_fetch, struct event_base *base)
     fetch->base = base;
     fetch->ended_end = &fetch->ended;
     fetch->deliver = event_new(base, -1, 0, on_deliver, fetch);
-    if (!fetch->deliver || herd_fetch_multi_open(fetch) < 0) {
+    if (!fetch->deliver || herd_fetch_multi_open(&fetch->multi, base, on_ready, fetch) < 0) {
         herd_fetch_free(fetch);
         return HERD_E_NOMEM;
     }
@@ -223,7 +305,7 @@ void herd_fetch_free(struct herd_fetch *fetch)
         return;
     while (fetch->calls)
         unlink_and_free(fetch->calls);
-    herd_fetch_multi_close(fetch);
+    herd_fetch_multi_close(&fetch->multi);
     while (fetch->origins) {
         struct herd_fetch_origin *next = fetch->origins->next;
         herd_fetch_origin_free(fetch->origins);

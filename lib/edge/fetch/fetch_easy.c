@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* libcurl's handles: set up once for their site, used for one call after another. */
-#include "fetch_parts.h"
+/* libcurl's easy handles: set up once for their origin, used for one call after another. */
+#include "fetch_easy.h"
 
+#include "../../core/base/wipe.h"
+#include "fetch_watch.h"
+
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +48,7 @@ static size_t on_header(char *at, size_t size, size_t count, void *ctx)
             bad = set;                                                  \
     } while (0)
 
-/* What is the same for all calls of a site. */
+/* Sets what is the same for all calls of an origin. */
 static CURLcode set_up(CURL *curl, const struct herd_fetch_origin *origin)
 {
     CURLcode bad = CURLE_OK;
@@ -52,17 +56,17 @@ static CURLcode set_up(CURL *curl, const struct herd_fetch_origin *origin)
     SET(curl, PROTOCOLS_STR, "https,http");
     SET(curl, FOLLOWLOCATION, 0L);
     SET(curl, HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(curl, PROXY, "");    /* not even from the environment, */
-    SET(curl, NOPROXY, "*"); /* which is not asked for exceptions either */
+    SET(curl, PROXY, "");    /* none from the environment either, */
+    SET(curl, NOPROXY, "*"); /* and no exceptions from there */
     SET(curl, SSL_VERIFYPEER, 1L);
     SET(curl, SSL_VERIFYHOST, 2L);
     if (origin->ca_file)
         SET(curl, CAINFO, origin->ca_file); /* CAPATH, the system's own store, stays in force */
     SET(curl, ACCEPT_ENCODING, "gzip");     /* to have it decoded; the header is ours */
     SET(curl, OPENSOCKETFUNCTION, herd_fetch_socket_open);
-    SET(curl, OPENSOCKETDATA, (void *)origin->fetch);
+    SET(curl, OPENSOCKETDATA, (void *)&origin->fetch->multi.sockets);
     SET(curl, CLOSESOCKETFUNCTION, herd_fetch_socket_close);
-    SET(curl, CLOSESOCKETDATA, (void *)origin->fetch);
+    SET(curl, CLOSESOCKETDATA, (void *)&origin->fetch->multi.sockets);
     SET(curl, WRITEFUNCTION, on_body);
     SET(curl, HEADERFUNCTION, on_header);
     return bad;
@@ -102,8 +106,9 @@ static bool parse_front(struct herd_fetch_easy *easy, const char *url, size_t le
            curl_url_get(easy->url, CURLUPART_PATH, &easy->path, 0) == CURLUE_OK;
 }
 
-/* Taking a URL apart and putting it together again is a good part of what libcurl does for a request on a kept
- * connection. So it is told once, and what changes, the query, goes right into the first line of the request. */
+/* Sets the URL of the next request. Parsing a URL and composing it again is a good part of what libcurl does for a
+ * request on a kept connection. So scheme, host and path are set once, and the query, which changes, is set as part
+ * of the request target. HERD_E_NOMEM. */
 static int set_url(struct herd_fetch_easy *easy, const char *url)
 {
     size_t front_len = strcspn(url, "?");
@@ -127,6 +132,7 @@ int herd_fetch_easy_acquire(struct herd_fetch_call *call, const struct herd_fetc
 {
     struct herd_fetch_origin *origin = call->origin;
     struct herd_fetch_easy *easy = origin->idle;
+    assert(!call->easy && call->state == HERD_FETCH_RESOLVING);
     if (easy) {
         origin->idle = easy->next;
         origin->idle_count--;
@@ -154,6 +160,7 @@ int herd_fetch_easy_acquire(struct herd_fetch_call *call, const struct herd_fetc
 int herd_fetch_easy_addresses(struct herd_fetch_call *call)
 {
     CURLcode bad = CURLE_OK;
+    assert(call->easy && !call->resolve);
     if (!call->origin->addresses)
         return 0;
     call->resolve = curl_slist_append(NULL, call->origin->addresses);

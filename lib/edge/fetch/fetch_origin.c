@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Where requests go: URLs that are accepted, and the addresses behind their names, found without blocking. */
-#include "fetch_parts.h"
+/* Checks the URL of an origin, and looks its addresses up without blocking. */
+#include "fetch_origin.h"
 
+#include "../clock.h"
+#include "fetch_easy.h"
+
+#include <assert.h>
 #include <event2/util.h>
 
 #include <netdb.h>
@@ -10,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The C library does not tell how long an answer lives; a minute follows any move of a provider soon enough. */
+/* The C library does not return an answer's TTL; after a minute at most a provider's new address is used. */
 #define ADDRESSES_FRESH_MS 60000
 #define ADDRESSES_MAX      8
 
@@ -107,9 +111,9 @@ void herd_fetch_origin_free(struct herd_fetch_origin *origin)
     free(origin);
 }
 
-bool herd_fetch_origin_ready(struct herd_fetch_origin *origin)
+bool herd_fetch_origin_ready(const struct herd_fetch_origin *origin)
 {
-    return origin->fixed || (origin->addresses && herd_fetch_now_ms() < origin->fresh_until_ms);
+    return origin->fixed || (origin->addresses && herd_clock_steady_ms() < origin->fresh_until_ms);
 }
 
 /* "host:port:address,address"; NULL for no memory or no address. */
@@ -140,20 +144,6 @@ static char *addresses_text(const struct herd_fetch_origin *origin, const struct
     return text.at;
 }
 
-/* Ends or begins every call that waits for the site's addresses. Neither runs a callback of ours, so the list of calls
- * stays as it is. */
-static void serve_waiting(struct herd_fetch_origin *origin, int err, const char *why)
-{
-    for (struct herd_fetch_call *call = origin->fetch->calls; call; call = call->next) {
-        if (call->origin != origin || call->state != HERD_FETCH_RESOLVING)
-            continue;
-        if (why)
-            herd_fetch_end(call, err, why);
-        else
-            herd_fetch_go(call);
-    }
-}
-
 static void on_resolved(void *ctx, const struct herd_sockaddr_list *found, const char *why, bool local)
 {
     struct herd_fetch_origin *origin = ctx;
@@ -163,13 +153,9 @@ static void on_resolved(void *ctx, const struct herd_sockaddr_list *found, const
     if (text) {
         free(origin->addresses);
         origin->addresses = text;
-        origin->fresh_until_ms = herd_fetch_now_ms() + ADDRESSES_FRESH_MS;
+        origin->fresh_until_ms = herd_clock_steady_ms() + ADDRESSES_FRESH_MS;
     }
-    /* Addresses of a while ago are better than none while the name servers are away. */
-    if (origin->addresses)
-        serve_waiting(origin, 0, NULL);
-    else
-        serve_waiting(origin, HERD_E_ADDRESS, "the provider's host name cannot be resolved");
+    origin->resolved(origin);
 }
 
 static int make_resolver(struct herd_fetch *fetch)
@@ -190,12 +176,15 @@ int herd_fetch_resolver(struct herd_fetch *fetch, const char *address)
     return err < 0 ? err : herd_resolver_nameserver(fetch->resolver, address);
 }
 
-void herd_fetch_origin_resolve(struct herd_fetch_origin *origin)
+int herd_fetch_origin_resolve(struct herd_fetch_origin *origin, herd_fetch_resolved *resolved)
 {
     struct herd_fetch *fetch = origin->fetch;
+    assert(!origin->fixed);
+    origin->resolved = resolved;
     if (origin->resolving)
-        return;
-    if (make_resolver(fetch) < 0 || herd_resolver_lookup(fetch->resolver, origin->host, origin->port, on_resolved,
-                                                         origin, &origin->resolving) < 0)
-        serve_waiting(origin, HERD_E_NOMEM, "out of memory");
+        return 0;
+    if (make_resolver(fetch) < 0)
+        return HERD_E_NOMEM;
+    return herd_resolver_lookup(fetch->resolver, origin->host, origin->port, on_resolved, origin,
+                                &origin->resolving);
 }

@@ -4,9 +4,14 @@
  * knows it again. Its format is that of lib/core/journal/journal_encoder.h.
  *
  *     herd_journal_open     reads FILE into the node
- *     herd_journal_write    appends what changed; before replies, so that an acknowledged report is in
+ *     herd_journal_write    begins to append what changed; before replies
+ *     herd_journal_ticket   what the journal must have before a reply may leave, so that an acknowledged report is in
  *                           the file whenever this process ends
  *     herd_journal_run     once a turn of the loop: appends, syncs, compacts, a slice at a time
+ *
+ * A thread does all that touches the disk: no call but herd_journal_open, herd_journal_flush and herd_journal_close
+ * waits for it, the last two no longer than they are told. What changes meanwhile stays due: a bit a record.
+ * Where no thread can be had, each call does its part on the spot.
  *
  * Against the end of the machine it is synced at the latest so long after it was written (sync_ns), by a
  * thread. When less than half of its lines are records of today it is written anew beside itself
@@ -14,7 +19,9 @@
  * Whenever that stops, FILE is whole.
  *
  * A disk that takes no more costs durability, not service: what cannot be written stays due and is tried
- * again every second. When syncing fails nobody knows what the disk holds: the file is written anew.
+ * again every second. Nor does a disk that takes too long (wait_ns): the journal counts as behind, and replies do not
+ * wait until it has caught up. A file that is moved or removed is noticed when it is synced or looked at
+ * (herd_journal_look), and written anew. When syncing fails nobody knows what the disk holds: the file is written anew.
  */
 #ifndef HERD_EDGE_JOURNAL_H
 #define HERD_EDGE_JOURNAL_H
@@ -30,6 +37,9 @@ struct herd_journal_options {
     struct herd_log *log;   /* borrowed likewise; NULL: silent */
     const char *path;       /* borrowed for the call */
     int64_t sync_ns;        /* 0: never */
+    int64_t wait_ns;        /* how long replies wait before the journal counts as behind; 0: for ever */
+    const int *notify_fd;   /* an eventfd written to when its thread is done, and a turn is due; borrowed for the
+                               journal's life. NULL: none, herd_journal_next_ns looks again and again */
     uint64_t compact_lines; /* a file of fewer is not compacted; 0: 65536 */
 };
 
@@ -41,13 +51,21 @@ int herd_journal_open(struct herd_journal **ret_journal, const struct herd_journ
 /* Writes and syncs what is due, then frees. Before the node is freed. NULL is fine. */
 void herd_journal_close(struct herd_journal *journal, struct herd_now now);
 
-/* Syncs at the latest so long after writing from now on; 0: never. */
-void herd_journal_set_sync(struct herd_journal *journal, int64_t sync_ns);
+/* Syncs at the latest so long after writing from now on; 0: never. And replies wait no longer than `wait_ns`. */
+void herd_journal_configure(struct herd_journal *journal, int64_t sync_ns, int64_t wait_ns);
+/* Looks at the next turn whether FILE is still the file that is written to. */
+void herd_journal_look(struct herd_journal *journal);
 void herd_journal_write(struct herd_journal *journal, struct herd_now now);
 void herd_journal_run(struct herd_journal *journal, struct herd_now now);
-/* Writes and syncs what is due, and waits for it. */
-void herd_journal_flush(struct herd_journal *journal, struct herd_now now);
-/* How many records are still to be written. */
+/* What a reply that leaves now must wait for: all that changed up to now, and whether the file has it, or replies do not
+ * wait because it is behind. */
+uint64_t herd_journal_ticket(const struct herd_journal *journal);
+bool herd_journal_has(const struct herd_journal *journal, uint64_t ticket);
+/* Whether the disk does not take what is due, or takes too long for it. */
+bool herd_journal_is_behind(const struct herd_journal *journal);
+/* Writes and syncs what is due, and waits up to `timeout_ms` for it; after once in vain not any more. */
+void herd_journal_flush(struct herd_journal *journal, struct herd_now now, int64_t timeout_ms);
+/* How many records the file lacks, or may lack because the last sync failed or did not end. */
 size_t herd_journal_unwritten(const struct herd_journal *journal);
 /* The steady time of the next turn it wants; INT64_MAX: when something changed. */
 int64_t herd_journal_next_ns(const struct herd_journal *journal);

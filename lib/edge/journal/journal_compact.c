@@ -4,7 +4,7 @@
  *
  *     COPY         FILE~compact: every slot, one after the other; FILE and FILE~compact both take what changes
  *     SYNC         FILE~compact is on its way to the disk; both still take what changes
- *     rename       FILE~compact is FILE
+ *     RENAME       FILE~compact is to be FILE
  *     SYNC_FOLDER  the name too is on its way to the disk
  *
  * Whatever happens before the rename, FILE is whole and FILE~compact is removed at the next start.
@@ -14,9 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* So much is copied at once, and so often: a disk of ordinary speed keeps up, and the loop has its time. */
@@ -25,23 +23,48 @@
 #define RETRY_NS       INT64_C(10000000000)
 #define LINES_MIN      65536
 
-void herd_journal_compact_abandon(struct herd_journal *journal)
+/* ---- giving up ---- */
+
+static int discard(void *arg)
+{
+    struct herd_journal *journal = arg;
+    close(journal->discard_fd);
+    journal->discard_fd = -1;
+    unlink(journal->path_new);
+    return 0;
+}
+
+static void discarded(struct herd_journal *journal, int error, struct herd_now now)
+{
+    (void)journal;
+    (void)error;
+    (void)now;
+}
+
+static void begin_discard(struct herd_journal *journal, struct herd_now now)
+{
+    journal->compaction = HERD_COMPACTION_NONE;
+    herd_journal_begin(journal, discard, discarded, now);
+}
+
+void herd_journal_compact_abandon(struct herd_journal *journal, struct herd_now now)
 {
     int error;
-    if (journal->replacement.fd < 0)
-        return;
-    herd_syncer_wait(&journal->replacement_syncer, &error);
-    close(journal->replacement.fd);
-    journal->replacement.fd = -1;
-    unlink(journal->path_new);
-    journal->compaction = HERD_COMPACTION_NONE;
-    journal->compact_next_ns = 0;
+    if (journal->replacement.fd >= 0) {
+        journal->discard_fd = journal->replacement.fd;
+        journal->replacement.fd = -1;
+        journal->compaction = HERD_COMPACTION_DISCARD;
+        journal->compact_next_ns = 0;
+    }
+    if (journal->compaction == HERD_COMPACTION_DISCARD &&
+        herd_syncer_poll(&journal->replacement_syncer, &error) != HERD_SYNCER_BUSY)
+        begin_discard(journal, now); /* else when the disk lets go of it */
 }
 
 static void fail(struct herd_journal *journal, int error, struct herd_now now)
 {
     herd_journal_log_failure(journal, "journal_compaction_failed", error, &journal->compact_failures);
-    herd_journal_compact_abandon(journal);
+    herd_journal_compact_abandon(journal, now);
     journal->compact_next_ns = now.steady_ns + RETRY_NS;
 }
 
@@ -52,70 +75,117 @@ bool herd_journal_compact_due(const struct herd_journal *journal)
                                 journal->file.lines / 2 > herd_store_count(herd_node_store(journal->node)));
 }
 
-/* Ours is an ordinary file that nobody has locked and that begins as a journal does, or is empty. */
-void herd_journal_remove_leftover(const struct herd_journal *journal)
-{
-    static const char head[] = "JOURNAL ";
-    char got[sizeof head - 1];
-    struct stat about;
-    int fd = open(journal->path_new, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return;
-    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        ssize_t n = read(fd, got, sizeof got);
-        if (n >= 0 && memcmp(got, head, (size_t)n) == 0)
-            unlink(journal->path_new);
-    }
-    close(fd);
-}
+/* ---- a new file ---- */
 
-static int begin(struct herd_journal *journal, struct herd_now now)
+static int create(void *arg)
 {
+    struct herd_journal *journal = arg;
     herd_journal_remove_leftover(journal);
     int fd = open(journal->path_new, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno;
     journal->replacement = (struct herd_journal_file){.fd = fd, .lines = 1, .unsynced_ns = INT64_MAX};
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno;
+    return herd_journal_append(&journal->replacement, (struct herd_span){journal->buf.at, journal->buf.len});
+}
+
+static void created(struct herd_journal *journal, int error, struct herd_now now)
+{
+    journal->task_turn = false;
+    if (error) {
+        fail(journal, error, now);
+        return;
+    }
     journal->compaction = HERD_COMPACTION_COPY;
     journal->copy_at = 0;
     journal->copy_end = herd_store_slots(herd_node_store(journal->node));
     journal->compact_next_ns = now.steady_ns;
+}
+
+static void begin(struct herd_journal *journal, struct herd_now now)
+{
     journal->buf.len = 0;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return errno;
     if (herd_journal_encode_header(&journal->buf) < 0)
-        return ENOMEM;
+        fail(journal, ENOMEM, now);
+    else
+        herd_journal_begin(journal, create, created, now);
+}
+
+/* ---- its lines ---- */
+
+static int append(void *arg)
+{
+    struct herd_journal *journal = arg;
     return herd_journal_append(&journal->replacement, (struct herd_span){journal->buf.at, journal->buf.len});
 }
 
-static int copy(struct herd_journal *journal, struct herd_now now)
+static void copied(struct herd_journal *journal, int error, struct herd_now now)
 {
-    journal->buf.len = 0;
-    int lines = herd_journal_encode_range(&journal->encoder, &journal->copy_at, journal->copy_end, SLICE_BYTES,
-                                          &journal->buf);
-    int error = lines < 0 ? ENOMEM
-                          : herd_journal_append(&journal->replacement,
-                                                (struct herd_span){journal->buf.at, journal->buf.len});
-    if (error)
-        return error;
-    journal->replacement.lines += (uint64_t)lines;
+    journal->task_turn = false;
+    if (error) {
+        fail(journal, error, now);
+        return;
+    }
     journal->compact_next_ns = now.steady_ns + SLICE_EVERY_NS;
     if (journal->copy_at == journal->copy_end) {
         journal->compaction = HERD_COMPACTION_SYNC;
         journal->replacement.unsynced_ns = INT64_MAX; /* from here on it is what this sync may miss */
+        journal->replacement.unsynced = 0;
         herd_syncer_begin(&journal->replacement_syncer, journal->replacement.fd);
     }
+}
+
+static void copy(struct herd_journal *journal, struct herd_now now)
+{
+    journal->buf.len = 0;
+    int lines = herd_journal_encode_range(&journal->encoder, &journal->copy_at, journal->copy_end, SLICE_BYTES,
+                                          &journal->buf);
+    if (lines < 0) {
+        fail(journal, ENOMEM, now);
+        return;
+    }
+    journal->replacement.lines += (uint64_t)lines;
+    herd_journal_begin(journal, append, copied, now);
+}
+
+/* ---- its name ---- */
+
+/* Another process may keep a journal of this name, where ours was moved away. */
+static int check_taken(const struct herd_journal *journal)
+{
+    if (herd_journal_same(journal) != EEXIST)
+        return 0;
+    int fd = open(journal->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return errno;
+    int error = flock(fd, LOCK_EX | LOCK_NB) < 0 ? errno : 0;
+    close(fd);
+    return error;
+}
+
+static int replace(void *arg)
+{
+    struct herd_journal *journal = arg;
+    int error = check_taken(journal);
+    if (error)
+        return error;
+    if (rename(journal->path_new, journal->path) < 0)
+        return errno;
+    close(journal->file.fd);
+    journal->file.fd = -1;
+    journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return 0;
 }
 
-/* The new file is on the disk: it takes the old one's place. */
-static int replace(struct herd_journal *journal, struct herd_now now)
+/* The new file has taken the old one's place. */
+static void replaced(struct herd_journal *journal, int error, struct herd_now now)
 {
-    int error;
-    if (rename(journal->path_new, journal->path) < 0)
-        return errno;
-    herd_syncer_wait(&journal->syncer, &error); /* of the old file: it does not matter any more */
-    close(journal->file.fd);
+    journal->task_turn = false;
+    if (error) {
+        fail(journal, error, now);
+        return;
+    }
     struct herd_log_field fields[] = {
         herd_log_int("lines_before", (int64_t)journal->file.lines),
         herd_log_int("lines", (int64_t)journal->replacement.lines),
@@ -124,31 +194,44 @@ static int replace(struct herd_journal *journal, struct herd_now now)
     herd_log_event(journal->log, HERD_LOG_INFO, "journal_compacted", fields, 3);
     journal->file = journal->replacement;
     journal->replacement.fd = -1;
-    journal->syncing_ns = INT64_MAX;
-    journal->rewrite = false;
+    journal->rewrite = journal->sync_failed = false;
     journal->compaction = HERD_COMPACTION_SYNC_FOLDER;
     journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
-    journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (journal->folder_fd >= 0)
         herd_syncer_begin(&journal->replacement_syncer, journal->folder_fd);
-    return 0;
 }
 
-static int step(struct herd_journal *journal, struct herd_now now)
+/* ---- */
+
+static void step(struct herd_journal *journal, struct herd_now now)
 {
     int error = 0;
+    if (journal->compaction == HERD_COMPACTION_NONE) {
+        if (herd_journal_compact_due(journal))
+            begin(journal, now);
+        return;
+    }
+    if (journal->compaction == HERD_COMPACTION_COPY) {
+        copy(journal, now);
+        return;
+    }
+    journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
+    if (herd_syncer_poll(&journal->replacement_syncer, &error) == HERD_SYNCER_BUSY)
+        return;
     switch (journal->compaction) {
-    case HERD_COMPACTION_NONE: return herd_journal_compact_due(journal) ? begin(journal, now) : 0;
-    case HERD_COMPACTION_COPY: return copy(journal, now);
     case HERD_COMPACTION_SYNC:
-        journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
-        if (herd_syncer_poll(&journal->replacement_syncer, &error) == HERD_SYNCER_BUSY)
-            return 0;
-        return error ? error : replace(journal, now);
+        if (error) {
+            fail(journal, error, now);
+            return;
+        }
+        journal->compaction = HERD_COMPACTION_RENAME;
+        /* fall through */
+    case HERD_COMPACTION_RENAME:
+        if (journal->syncing_ns == INT64_MAX) /* else the old file is in use */
+            herd_journal_begin(journal, replace, replaced, now);
+        return;
+    case HERD_COMPACTION_DISCARD: begin_discard(journal, now); return;
     default:
-        journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
-        if (herd_syncer_poll(&journal->replacement_syncer, &error) == HERD_SYNCER_BUSY)
-            return 0;
         if (journal->folder_fd >= 0)
             close(journal->folder_fd);
         journal->folder_fd = -1;
@@ -156,15 +239,12 @@ static int step(struct herd_journal *journal, struct herd_now now)
         journal->compact_next_ns = 0;
         if (error)
             herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);
-        return 0;
+        return;
     }
 }
 
 void herd_journal_compact(struct herd_journal *journal, struct herd_now now)
 {
-    if (now.steady_ns < journal->compact_next_ns)
-        return;
-    int error = step(journal, now);
-    if (error)
-        fail(journal, error, now);
+    if (!journal->done && now.steady_ns >= journal->compact_next_ns)
+        step(journal, now);
 }

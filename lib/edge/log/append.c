@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Appending to a file: a write that a full disk or a stuck pipe does not take is given up after a moment, and the file
- * knows whether it ends in the middle of a line.
+ * Appends to a file. A write that a full disk or a blocked pipe does not accept is given up after STALL_MAX_MS;
+ * whether the file ends in the middle of a line is remembered.
  *
- * Where much is written, room behind the end of the file is reserved in large pieces: the file system then
- * need not look for room with each write. What is left of it is given back on closing.
+ * Where much is written, room behind the end of the file is reserved in large pieces: the file system then need not
+ * look for room with each write. What is left of it is given back on closing.
  */
 #define _GNU_SOURCE /* fallocate */
 #include "append.h"
@@ -23,12 +23,12 @@
 
 enum {
     STALL_MAX_MS = 100,
-    MUCH_BYTES = 32768, /* in one hand-over */
+    MUCH_BYTES = 32768, /* in one write */
     RESERVE_MIN_BYTES = 1 << 20,
     RESERVE_MAX_BYTES = 16 << 20,
 };
 
-/* Non-blocking, so that a FIFO nobody reads is an error and not a hang. */
+/* Opens non-blocking, so that a FIFO without a reader is an error and does not block. */
 static int open_path(const char *path)
 {
     int fd;
@@ -47,7 +47,7 @@ static bool is_regular(int fd, uint64_t *ret_size)
     return true;
 }
 
-/* Whether the file ends in the middle of a line: a server that was killed wrote it. */
+/* True if the file ends in the middle of a line, as after a server was killed. */
 static bool ends_torn(const char *path, uint64_t size)
 {
     char last = '\n';
@@ -90,7 +90,7 @@ static void reserve(struct herd_append *file)
 #endif
 }
 
-/* Gives back what was reserved, if nobody else writes to the file. */
+/* Releases the reserved space, unless another process has written behind it. */
 static void end(struct herd_append *file)
 {
     uint64_t size;
@@ -137,7 +137,7 @@ static int64_t clock_ms(void)
     return herd_clock_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
-/* Waits for room, up to STALL_MAX_MS in all for one hand-over: *io_until_ms is 0 before the first wait. */
+/* Waits for room, up to STALL_MAX_MS in all for one write: *io_until_ms is 0 before the first wait. */
 static bool wait_for_room(int fd, int64_t *io_until_ms)
 {
     struct pollfd want = {.fd = fd, .events = POLLOUT};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 typedef signed char chars16 __attribute__((vector_size(16)));
+typedef unsigned char bytes16 __attribute__((vector_size(16)));
 typedef uint64_t words2 __attribute__((vector_size(16)));
 
 static inline chars16 load(const char *at)
@@ -16,11 +17,17 @@ static inline chars16 load(const char *at)
     return chars;
 }
 
-/* As signed numbers, bytes above 0x7f are below 0x20 too. */
-static inline bool is_clean(chars16 chars)
+/* Marks what needs escaping. What is below 0x20 or above 0x7e is, one higher and as a signed number, below 0x21. */
+static inline chars16 found(chars16 chars)
 {
-    words2 found = (words2)((chars < 0x20) | (chars == 0x7f) | (chars == '"') | (chars == '\\'));
-    return (found[0] | found[1]) == 0;
+    bytes16 higher = (bytes16)chars + 1; /* unsigned: 0x7f becomes 0x80 */
+    return ((chars16)higher < 0x21) | (chars == '"') | (chars == '\\');
+}
+
+static inline bool is_clean(chars16 marks)
+{
+    words2 words = (words2)marks;
+    return (words[0] | words[1]) == 0;
 }
 
 static char *escape_byte(char *to, unsigned char byte)
@@ -40,30 +47,50 @@ static char *escape_byte(char *to, unsigned char byte)
     return to;
 }
 
+/* Copies whole words and returns how many bytes were clean. */
+static size_t copy_clean(char *to, const char *from, size_t len)
+{
+    const size_t one = sizeof(chars16), two = 2 * one;
+    size_t done = 0;
+    for (; len - done >= two; done += two) {
+        chars16 first = load(from + done), second = load(from + done + one);
+        if (!is_clean(found(first) | found(second)))
+            return done;
+        memcpy(to + done, &first, one);
+        memcpy(to + done + one, &second, one);
+    }
+    if (len - done >= one) {
+        chars16 chars = load(from + done);
+        if (!is_clean(found(chars)))
+            return done;
+        memcpy(to + done, &chars, one);
+        done += one;
+    }
+    /* The end is written with some clean bytes before it, which are written once more as they are. */
+    if (done > 0 && done < len) {
+        chars16 chars = load(from + len - one);
+        if (!is_clean(found(chars)))
+            return done;
+        memcpy(to + len - one, &chars, one);
+        done = len;
+    }
+    return done;
+}
+
 size_t herd_escape_copy(char *to, const char *from, size_t len)
 {
     char *start = to;
-    size_t left = len;
-    for (; left >= sizeof(chars16); from += sizeof(chars16), left -= sizeof(chars16)) {
-        chars16 chars = load(from);
-        if (is_clean(chars)) {
-            memcpy(to, &chars, sizeof chars);
-            to += sizeof chars;
-        } else {
-            for (size_t i = 0; i < sizeof chars; i++)
-                to = escape_byte(to, (unsigned char)from[i]);
-        }
+    size_t done = copy_clean(to, from, len);
+    to += done;
+    while (done < len) {
+        /* Byte by byte past what needs escaping, then whole words again. */
+        size_t some = len - done < sizeof(chars16) ? len - done : sizeof(chars16);
+        for (size_t i = 0; i < some; i++)
+            to = escape_byte(to, (unsigned char)from[done + i]);
+        done += some;
+        size_t clean = copy_clean(to, from + done, len - done);
+        to += clean;
+        done += clean;
     }
-    /* The end is written with some clean bytes before it, which are written once more as they are. */
-    if (left > 0 && len >= sizeof(chars16)) {
-        size_t again = sizeof(chars16) - left;
-        chars16 chars = load(from - again);
-        if (is_clean(chars)) {
-            memcpy(to - again, &chars, sizeof chars);
-            return (size_t)(to + left - start);
-        }
-    }
-    while (left--)
-        to = escape_byte(to, (unsigned char)*from++);
     return (size_t)(to - start);
 }

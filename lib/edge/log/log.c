@@ -5,6 +5,7 @@
  */
 #include <herd/log.h>
 
+#include "../../core/base/print.h"
 #include "escape.h"
 
 #include <stdlib.h>
@@ -16,19 +17,24 @@ enum {
     NAME_MAX_BYTES = 64,        /* an event's or a key's name */
     FIELD_STANDARD_BYTES = 256, /* a value, before escaping */
     FIELD_GREATEST_BYTES = 16384,
-    STAMP_BYTES = 28,   /* "2026-11-23T07:01:02.345678Z " */
-    INT_MAX_BYTES = 20, /* "-9223372036854775808" */
+    STAMP_BYTES = 28,     /* "2026-11-23T07:01:02.345678Z " */
+    INT_MAX_BYTES = 20,   /* "-9223372036854775808" */
+    WORD_MAX_BYTES = 16,  /* the first word of a line that is answered with the rest of it */
+    SHARED_MIN_BYTES = 3, /* what an answer repeats of its line, to be left out */
+    OWN_MAX_BYTES = 128,  /* what it says beside */
 };
 
-/* The longest tail of a line that follows its prefix: an escaped value, its dots and its end. */
-#define VALUE_ROOM(field_max) \
-    ((field_max)*HERD_ESCAPE_GROWTH + sizeof " =\"...\" ...\n" + NAME_MAX_BYTES + INT_MAX_BYTES)
+/* The longest tail of a line that follows its prefix: an escaped value, its dots and its end; or such a value and what
+ * was answered. */
+#define VALUE_ROOM(field_max)                                                                                      \
+    (((field_max) + OWN_MAX_BYTES) * HERD_ESCAPE_GROWTH + sizeof " =\"...\" sent=\"...\" ...\n" + NAME_MAX_BYTES + \
+     INT_MAX_BYTES)
 
 struct herd_log {
     struct herd_log_options options;
     char *at; /* whole lines, between calls; after a block the first may be the rest of one */
     size_t len, cap;
-    size_t room;      /* so much is collected before it is handed over */
+    size_t room;      /* bytes collected before they go to the sink */
     bool aligned;     /* room ends where a block of the sink ends */
     uint64_t dropped; /* lost since the sink last worked */
     int64_t now_ns;
@@ -84,7 +90,7 @@ static void put_date(char *to, int64_t day)
     put_digits(to + 8, of_year - (153 * march_month + 2) / 5 + 1, 2);
 }
 
-/* Brings the stamp up to the log's time; only the parts that changed are made anew. */
+/* Updates the formatted time; only the parts that changed are formatted again. */
 static void timestamp_update(struct herd_log *log)
 {
     int64_t us = floor_div(log->now_ns, 1000);
@@ -101,7 +107,8 @@ static void timestamp_update(struct herd_log *log)
         log->stamp_day = day;
         log->stamp_s = s;
     }
-    put_digits(log->timestamp + 20, us - s * 1000000, 6);
+    herd_put8(log->timestamp + 20, (uint32_t)(us - s * 1000000) * 100);
+    memcpy(log->timestamp + 26, "Z ", 2); /* over the last two of eight digits */
     log->stamp_us = us;
 }
 
@@ -216,7 +223,7 @@ static char *put_value(const struct herd_log *log, char *to, struct herd_span va
     return value.len > most ? put_bytes(to, "...", 3) : to;
 }
 
-/* Time, level and event: how every line begins. */
+/* Writes time, level and event: the beginning of every line. */
 static char *put_head(struct herd_log *log, char *to, enum herd_log_level level, const char *event)
 {
     timestamp_update(log);
@@ -262,7 +269,7 @@ static int hand_to_sink(struct herd_log *log, const char *bytes, size_t len)
     return 0;
 }
 
-/* Tells of lines lost, once the sink takes lines again. */
+/* Writes how many lines were lost, once the sink takes lines again. */
 static int log_dropped(struct herd_log *log)
 {
     char line[STAMP_BYTES + 2 * NAME_MAX_BYTES];
@@ -277,14 +284,14 @@ static int log_dropped(struct herd_log *log)
     return err;
 }
 
-/* Hands over the first `len` bytes, which are lost if the sink does not take them. */
+/* Passes the first `len` bytes to the sink; what it does not take is lost. */
 static int hand_over(struct herd_log *log, size_t len)
 {
     int err = log->dropped ? log_dropped(log) : 0;
     if (err >= 0 && len > 0)
         err = hand_to_sink(log, log->at, len);
     if (err < 0) {
-        /* With a line goes the rest of it: whole lines follow. */
+        /* The rest of a line that was cut is lost too: whole lines follow. */
         if (len > 0 && log->at[len - 1] != '\n')
             len = (size_t)((char *)memchr(log->at + len, '\n', log->len - len) + 1 - log->at);
         log->dropped += count_lines(log->at, len);
@@ -335,29 +342,84 @@ void herd_log_event(struct herd_log *log, enum herd_log_level level, const char 
     line_done(log, to);
 }
 
-void herd_log_lines(struct herd_log *log, const char *event, struct herd_span label, struct herd_span lines)
+/* What all lines of one read begin with. Returns the end. */
+static char *put_prefix(struct herd_log *log, char prefix[PREFIX_MAX_BYTES], const char *event,
+                        struct herd_span label)
 {
     static const char before[] = " line=\"";
-    char prefix[PREFIX_MAX_BYTES];
-    if (!herd_log_traffic_enabled(log) || lines.len == 0)
-        return;
     char *to = put_head(log, prefix, HERD_LOG_INFO, event);
     if (label.len) {
-        size_t room = (size_t)(prefix + sizeof prefix - to) - sizeof before;
+        size_t room = (size_t)(prefix + PREFIX_MAX_BYTES - to) - sizeof before;
         *to++ = ' ';
         to = put_bytes(to, label.at, label.len < room ? label.len : room);
     }
-    to = put_bytes(to, before, sizeof before - 1);
-    const size_t prefix_len = (size_t)(to - prefix);
+    return put_bytes(to, before, sizeof before - 1);
+}
 
-    const char *at = lines.at, *const end = lines.at + lines.len;
-    while (at < end) {
-        const char *lf = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = lf ? lf : end;
-        to = put_bytes(log->at + log->len, prefix, prefix_len);
-        to = put_value(log, to, (struct herd_span){at, (size_t)(stop - at)});
+/* Takes the first line off *io_lines, without its LF. */
+static struct herd_span next_line(struct herd_span *io_lines)
+{
+    const char *lf = memchr(io_lines->at, '\n', io_lines->len);
+    struct herd_span line = {io_lines->at, lf ? (size_t)(lf - io_lines->at) : io_lines->len};
+    size_t used = line.len + (lf != NULL);
+    *io_lines = (struct herd_span){io_lines->at + used, io_lines->len - used};
+    return line;
+}
+
+void herd_log_lines(struct herd_log *log, const char *event, struct herd_span label, struct herd_span lines)
+{
+    char prefix[PREFIX_MAX_BYTES];
+    if (!herd_log_traffic_enabled(log) || lines.len == 0)
+        return;
+    const size_t prefix_len = (size_t)(put_prefix(log, prefix, event, label) - prefix);
+    while (lines.len > 0) {
+        char *to = put_bytes(log->at + log->len, prefix, prefix_len);
+        to = put_value(log, to, next_line(&lines));
         *to++ = '"';
         line_done(log, to);
-        at = stop + 1;
     }
+}
+
+/* How much of an answer does not stand in the line it answers; 0: not enough does, it is told in full. */
+static size_t own_part(struct herd_span line, struct herd_span answer)
+{
+    size_t word = 0;
+    while (word < line.len && word < WORD_MAX_BYTES && line.at[word] != ' ')
+        word++;
+    if (word >= line.len || line.at[word] != ' ')
+        return 0;
+    const char *args = line.at + word + 1;
+    size_t shared = line.len - word - 1;
+    size_t own = answer.len - shared;
+    if (shared < SHARED_MIN_BYTES || answer.len <= shared || own > OWN_MAX_BYTES || answer.at[own - 1] != ' ' ||
+        memcmp(answer.at + own, args, shared) != 0)
+        return 0;
+    return own;
+}
+
+void herd_log_exchange(struct herd_log *log, struct herd_span label, struct herd_span received,
+                       struct herd_span sent)
+{
+    char prefix[PREFIX_MAX_BYTES];
+    if (!herd_log_traffic_enabled(log) || received.len == 0) {
+        herd_log_lines(log, "sent", label, sent);
+        return;
+    }
+    const size_t prefix_len = (size_t)(put_prefix(log, prefix, "received", label) - prefix);
+    while (received.len > 0) {
+        struct herd_span line = next_line(&received), rest = sent;
+        struct herd_span answer = sent.len > 0 ? next_line(&rest) : sent;
+        size_t own = own_part(line, answer);
+        char *to = put_bytes(log->at + log->len, prefix, prefix_len);
+        to = put_value(log, to, line);
+        if (own > 0) {
+            to = put_bytes(to, "\" sent=\"", sizeof "\" sent=\"" - 1);
+            to += herd_escape_copy(to, answer.at, own);
+            to = put_bytes(to, "...", 3);
+            sent = rest;
+        }
+        *to++ = '"';
+        line_done(log, to);
+    }
+    herd_log_lines(log, "sent", label, sent);
 }

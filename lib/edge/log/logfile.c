@@ -4,10 +4,10 @@
  *
  *     herd_log --sink--> queue of blocks --thread--> busy blocks --> file --> written blocks --sink--> spare blocks
  *
- * A job of the thread writes until the queue is empty. What the file does not take goes back to the front of the queue
- * and is tried by the next job, which the next line begins: the thread loses nothing. A queue that is full refuses what
- * comes, and the log counts that. Blocks that are written are used again, the last one first: while the file keeps up,
- * the same few stay in the cache.
+ * A job of the thread writes until the queue is empty. What the file does not take goes back to the front of the
+ * queue and is tried by the next job, which the next line begins: the thread loses nothing. A queue that is full
+ * refuses what comes, and the log counts that. Blocks that are written are used again, the last one first: while
+ * the file keeps up, the same few stay in the cache.
  */
 #include "../clock.h"
 #include "../worker/worker.h"
@@ -42,7 +42,7 @@ struct herd_logfile {
     bool is_torn;             /* and its rest is lost */
     bool started;             /* a thread writes: */
     struct herd_worker worker;
-    pthread_mutex_t lock;       /* over the queue, `written` and `working` */
+    pthread_mutex_t lock;       /* guards the queue, `written` and `working` */
     struct list queue, written; /* the first block of the queue may be written in part */
     bool working;               /* a job looks at the queue once more before it ends */
     struct list busy;           /* the thread's */
@@ -174,7 +174,7 @@ static void reuse_written(struct herd_logfile *file)
     file->written.last = NULL;
 }
 
-/* Takes lines into the queue, all or none. With the lock held. */
+/* Appends lines to the queue, all or none. The lock is held. */
 static int enqueue(struct herd_logfile *file, const char *bytes, size_t len)
 {
     reuse_written(file);
@@ -192,7 +192,7 @@ static int enqueue(struct herd_logfile *file, const char *bytes, size_t len)
 
 /* ---- the thread ---- */
 
-/* A line about the file itself, which is lost where the file takes nothing. */
+/* Writes a line about the file itself; it is lost if the file takes nothing. */
 static int write_own(void *ctx, const char *bytes, size_t len)
 {
     struct herd_logfile *file = ctx;
@@ -214,7 +214,8 @@ static void reopen(struct herd_logfile *file)
     herd_log_flush(file->own);
 }
 
-/* Writes the busy blocks: 0 or an errno. A file that takes nothing more does not keep the next one from being opened. */
+/* Writes the busy blocks: 0 or an errno. A file that takes nothing more does not keep the next one from being
+ * opened. */
 static int write_busy(struct herd_logfile *file)
 {
     int error = 0;
@@ -231,7 +232,7 @@ static int write_busy(struct herd_logfile *file)
     return error;
 }
 
-/* Written blocks go back to the loop, the others to the front of the queue. With the lock held. */
+/* Returns written blocks to the loop, and the others to the front of the queue. The lock is held. */
 static void give_back(struct herd_logfile *file)
 {
     struct list *busy = &file->busy;
@@ -249,7 +250,7 @@ static void give_back(struct herd_logfile *file)
     *busy = (struct list){NULL, NULL};
 }
 
-/* The job. */
+/* Writes until the queue is empty or the file takes nothing; runs on the thread. */
 static int write_queue(void *arg)
 {
     struct herd_logfile *file = arg;
@@ -268,7 +269,7 @@ static int write_queue(void *arg)
     return error;
 }
 
-/* Begins a job where none is under way; unlocks. */
+/* Starts a job unless one is running. Unlocks. */
 static void begin_job(struct herd_logfile *file)
 {
     int unused;
@@ -375,7 +376,7 @@ static void release(void *arg)
     free(file);
 }
 
-/* Writes what is queued, for so long; a disk that is full is not waited for. */
+/* Writes what is queued, for up to `timeout_ms`; does not wait for a full disk. */
 static void drain(struct herd_logfile *file)
 {
     int64_t until_ms = herd_clock().steady_ns / 1000000 + CLOSE_TIMEOUT_MS, left_ms = CLOSE_TIMEOUT_MS;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A race of connection attempts. */
+/* Connection attempts in parallel; the first that succeeds wins. */
 #include "connector.h"
 
 #include "../clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -14,8 +15,6 @@
 /* RFC 8305, section 5: Connection Attempt Delay. */
 #define ATTEMPT_DELAY_NS INT64_C(250000000)
 #define NS_PER_MS        INT64_C(1000000)
-#define NS_PER_US        INT64_C(1000)
-#define NS_PER_S         INT64_C(1000000000)
 
 struct attempt {
     struct herd_connector *connector;
@@ -40,6 +39,7 @@ struct herd_connector {
 
 static void close_attempt(struct attempt *attempt)
 {
+    assert(attempt->fd >= 0 && attempt->connector->open > 0);
     event_del(&attempt->event);
     close(attempt->fd);
     attempt->fd = -1;
@@ -58,7 +58,7 @@ void herd_connect_cancel(struct herd_connector *connector)
     free(connector);
 }
 
-/* Frees the connector and tells its caller. */
+/* Frees the connector, then calls `done`. */
 static void end(struct herd_connector *connector, const struct herd_connect_result *result)
 {
     herd_connect_done *done = connector->options.done;
@@ -91,13 +91,13 @@ static void end_without_memory(struct herd_connector *connector)
     end_failed(connector);
 }
 
-/* What this machine is short of; EADDRNOTAVAIL: all ports are in use. */
+/* True for errors of this machine, not of the network; EADDRNOTAVAIL: all ports are in use. */
 static bool is_local(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
 }
 
-/* An address that this machine has no way to tells less than one that did not answer. */
+/* True for errors of an unreachable address family: they say less about the host than a time-out does. */
 static bool is_unroutable(int error)
 {
     return error == ENETUNREACH || error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
@@ -114,7 +114,7 @@ static void note_error(struct herd_connector *connector, size_t at, int error)
 
 static void on_attempt(evutil_socket_t fd, short what, void *arg);
 
-/* 0: under way. Else an errno. */
+/* Starts a non-blocking connect. Returns 0 or an errno. */
 static int start_attempt(struct herd_connector *connector, size_t i)
 {
     const struct herd_sockaddr *to = &connector->list.at[i];
@@ -150,11 +150,10 @@ static int advance(struct herd_connector *connector)
         note_error(connector, i, error);
     }
     if (connector->open == 0)
-        due_ns = now_ns; /* all failed: told from the loop */
+        due_ns = now_ns; /* all failed: `done` runs from the loop */
     else if (connector->begun < connector->list.count && now_ns + ATTEMPT_DELAY_NS < due_ns)
         due_ns = now_ns + ATTEMPT_DELAY_NS;
-    int64_t wait_ns = due_ns > now_ns ? due_ns - now_ns : 0;
-    struct timeval wait = {(time_t)(wait_ns / NS_PER_S), (suseconds_t)(wait_ns % NS_PER_S / NS_PER_US)};
+    struct timeval wait = herd_timeval_ns(due_ns - now_ns);
     return event_add(&connector->timer, &wait) < 0 ? HERD_E_NOMEM : 0;
 }
 
@@ -203,7 +202,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* Attempts begin. HERD_E_NOMEM. */
+/* Starts the attempts. HERD_E_NOMEM. */
 static int start_race(struct herd_connector *connector)
 {
     if (connector->options.found)
@@ -228,8 +227,7 @@ static void on_resolved(void *ctx, const struct herd_sockaddr_list *found, const
 
 static int start_resolving(struct herd_connector *connector, struct herd_resolver **io_resolver)
 {
-    int64_t wait_ms = connector->options.resolve_ms;
-    struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
+    struct timeval wait = herd_timeval_ms(connector->options.resolve_ms);
     if (!*io_resolver && herd_resolver_new(io_resolver, connector->base) < 0)
         return HERD_E_NOMEM;
     if (event_add(&connector->timer, &wait) < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connecting to a host by TCP: all its addresses are tried, in the spirit of RFC 8305. The attempts begin 250 ms apart,
- * or as soon as the one before has failed; families alternate; the first connection that is made wins and the others
- * are closed. Numeric addresses are never looked up.
+ * Connecting to a host by TCP: all its addresses are tried, in the spirit of RFC 8305. The attempts begin 250 ms
+ * apart, or as soon as the one before has failed; families alternate; the first connection that is made wins and
+ * the others are closed. Numeric addresses are never looked up.
  */
 #ifndef HERD_EDGE_NET_CONNECTOR_H
 #define HERD_EDGE_NET_CONNECTOR_H
@@ -28,7 +28,7 @@ typedef void herd_connect_found(void *ctx, const struct herd_sockaddr_list *foun
 struct herd_connect_options {
     const char *host; /* borrowed for the call */
     uint16_t port;
-    int64_t resolve_ms; /* patience with name servers */
+    int64_t resolve_ms; /* time-out of resolving */
     int64_t connect_ms; /* then, for all attempts together */
     const struct herd_sockaddr
         *prefer;               /* tried first, if the host still has it; NULL: none. Borrowed for the call */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The resolver's side of the loop: which look-ups are under way, who waits for them, what is kept. */
+/* The part of the resolver that runs on the loop: look-ups under way, the calls that wait for them, results
+ * kept. */
 #include "resolver.h"
 
 #include "../../core/base/list.h"
@@ -7,6 +8,7 @@
 #include "resolver_thread.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <event2/event.h>
 #include <event2/util.h>
 #include <netdb.h>
@@ -14,13 +16,14 @@
 #include <string.h>
 #include <strings.h>
 
-/* So many look-ups run at once; others wait. Each has a thread, and most of them only while a name server is dead. */
+/* Look-ups that run at once, each in a thread; others wait. That many run only while a name server does not
+ * answer. */
 #define THREADS_MAX 32
-/* What a cancelled look-up found is used for so long: longer than a client waits between attempts. */
+/* How long the result of a cancelled look-up is kept: longer than a client waits between attempts. */
 #define KEEP_NS  INT64_C(30000000000)
 #define KEPT_MAX 64
 
-/* A name and port under way, or, with nobody waiting, its result that is kept. */
+/* A look-up of a name and port, or its result, kept for later calls. */
 struct query {
     struct herd_list link; /* in the resolver's running, waiting or kept */
     struct herd_list calls;
@@ -72,6 +75,7 @@ int herd_resolver_new(struct herd_resolver **ret_resolver, struct event_base *ba
 
 struct herd_resolver *herd_resolver_acquire(struct herd_resolver *resolver)
 {
+    assert(resolver->references > 0);
     resolver->references++;
     return resolver;
 }
@@ -97,6 +101,7 @@ void herd_resolver_release(struct herd_resolver *resolver)
 {
     if (!resolver || --resolver->references > 0)
         return;
+    assert(resolver->call_count == 0); /* each holds a reference */
     free_queries(&resolver->waiting, false);
     free_queries(&resolver->kept, false);
     if (resolver->finished_event)
@@ -119,7 +124,7 @@ static void free_call(struct herd_resolver_call *call)
     herd_resolver_release(resolver);
 }
 
-/* Keeps the addresses of a query nobody waits for. False: there are none, or they are old. */
+/* Keeps the addresses of a query without calls. False: there are none, or they are old. */
 static bool keep(struct herd_resolver *resolver, struct query *query)
 {
     query->keep_until_ns = query->job->finished_ns + KEEP_NS;
@@ -139,7 +144,7 @@ static void forget_kept(struct herd_resolver *resolver, struct query *query)
 
 static void start_waiting(struct herd_resolver *resolver);
 
-/* Tells those who wait. `query` is in no list any more. */
+/* Runs `done` of every call of a query, which is in no list any more. */
 static void deliver(struct herd_resolver *resolver, struct query *query)
 {
     if (herd_list_empty(&query->calls) && keep(resolver, query))
@@ -216,7 +221,7 @@ static struct query *find(struct herd_list *list, const char *host, uint16_t por
     return NULL;
 }
 
-/* The name's result that is kept comes as if it were found now. */
+/* Delivers a kept result like one found now. */
 static struct query *take_kept(struct herd_resolver *resolver, const char *host, uint16_t port)
 {
     int64_t now_ns = herd_clock().steady_ns;
@@ -264,7 +269,7 @@ int herd_resolver_lookup(struct herd_resolver *resolver, const char *host, uint1
         return HERD_E_NOMEM;
     }
     if (resolver->call_count == 0)
-        take_finished(resolver); /* cancelled look-ups, which nobody waited for: no callback runs */
+        take_finished(resolver); /* only cancelled look-ups: no callback runs */
     struct query *query = find(&resolver->running, host, port);
     if (!query)
         query = find(&resolver->waiting, host, port);

@@ -5,6 +5,7 @@
 #include "../clock.h"
 
 #include <arpa/nameser.h>
+#include <assert.h>
 #include <limits.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -51,9 +52,10 @@ int herd_resolver_pool_fd(const struct herd_resolver_pool *pool)
     return pool->event_fd;
 }
 
-/* Frees the pool with its last reference. The lock is held, and is not any more. */
+/* Releases a reference, and frees the pool with the last. The lock is held before and released after. */
 static void unreference(struct herd_resolver_pool *pool)
 {
+    assert(pool->references > 0);
     bool last = --pool->references == 0;
     pthread_mutex_unlock(&pool->lock);
     if (!last)
@@ -124,7 +126,7 @@ bool herd_resolver_pool_nameserver(struct herd_resolver_pool *pool, const struct
 #endif
 }
 
-/* In the C library of GNU each thread has a state of its own, which getaddrinfo respects if it was changed. */
+/* In glibc each thread has resolver state of its own, which getaddrinfo uses if it was changed. */
 static void use_nameserver(struct herd_resolver_pool *pool)
 {
 #ifdef __GLIBC__
@@ -198,7 +200,7 @@ static bool start_thread(struct herd_resolver_job *job)
     size_t stack = STACK_BYTES > PTHREAD_STACK_MIN ? (size_t)STACK_BYTES : (size_t)PTHREAD_STACK_MIN;
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, stack);
-    /* Signals are for the program's own threads. */
+    /* Signals are handled by the program's own threads. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&thread, &attr, run_thread, job);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The threads of a resolver, and what they share with the loop: a list of finished jobs under a lock, and a
- * descriptor that is readable while it is not empty. A job belongs to the thread while it runs, then to the pool, then
- * to whoever takes it; when the pool is closed, jobs that run or are finished are freed by whoever comes last.
+ * descriptor that is readable while it is not empty. A job is owned by the thread while it runs, then by the pool,
+ * then by the caller that takes it; after the pool is closed, the last thread frees the jobs that are left.
  */
 #ifndef HERD_EDGE_NET_RESOLVER_THREAD_H
 #define HERD_EDGE_NET_RESOLVER_THREAD_H
@@ -25,7 +25,7 @@ struct herd_resolver_job {
 /* NULL: no memory or descriptor. */
 struct herd_resolver_pool *herd_resolver_pool_new(void);
 int herd_resolver_pool_fd(const struct herd_resolver_pool *pool);
-/* Nobody will take jobs any more. */
+/* Closes the pool: no job will be taken any more. */
 void herd_resolver_pool_close(struct herd_resolver_pool *pool);
 /* Begins a job in a thread of its own; without a thread it is finished at once, as a local fault. */
 void herd_resolver_pool_run(struct herd_resolver_pool *pool, struct herd_resolver_job *job);

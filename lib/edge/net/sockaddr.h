@@ -32,10 +32,11 @@ struct herd_sockaddr_list {
 
 /* Appends the IPv4 and IPv6 addresses of `info`; those that are in the list, or do not fit, are left out. */
 void herd_sockaddr_list_add(struct herd_sockaddr_list *list, const struct addrinfo *info);
-/* Makes `ret_list` the address that `host` stands for if it is numeric; false for a name, which is never asked for. */
+/* Makes `ret_list` the address that `host` stands for if it is numeric; false for a name, which is never asked
+ * for. */
 bool herd_sockaddr_list_numeric(struct herd_sockaddr_list *ret_list, const char *host, uint16_t port);
-/* Orders as RFC 8305, section 4: families alternate, the first one first. `prefer` (may be NULL), if it is in the list,
- * comes before all. */
+/* Orders as RFC 8305, section 4: families alternate, the first one first. `prefer` (may be NULL), if it is in the
+ * list, comes before all. */
 void herd_sockaddr_list_order(struct herd_sockaddr_list *list, const struct herd_sockaddr *prefer);
 
 bool herd_sockaddr_equal(const struct herd_sockaddr *a, const struct herd_sockaddr *b);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands in a chain for a provider behind HTTP that could not be made (its key is missing, can be read by others):
- * it is passed over, and made when the operator has mended what was wrong and asks for a reload. */
-#include "places_parts.h"
+/* What stands in a chain for a provider behind HTTP that could not be made (its key is missing, can be read by
+ * others): it is passed over, and a reload tries to make the real one. */
+#include "places_broken.h"
+
+#include "places_call.h"
+#include "places_fault.h"
+#include "places_http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,22 +13,15 @@
 
 struct broken_provider {
     struct herd_places *places;
-    struct places_backend *slot;
-    struct herd_config_provider config; /* its texts are ours */
+    struct places_backend *backend;
+    struct herd_config_provider config; /* its texts are owned */
 };
-
-void places_set_unusable(struct herd_places *places, struct places_backend *backend, const char *why)
-{
-    snprintf(backend->unusable, sizeof backend->unusable, "%.250s", why);
-    struct herd_log_field fields[] = {herd_log_text("provider", backend->name), herd_log_text("why", why)};
-    herd_log_event(places->log, HERD_LOG_ERROR, "places_provider_unusable", fields, 2);
-}
 
 static void broken_start(void *ctx, struct herd_provider_call *call, const struct herd_places_query *query)
 {
     (void)query;
     const struct broken_provider *broken = ctx;
-    places_call_fail(call, &(struct places_failure){.status = "REQUEST_DENIED", .why = broken->slot->unusable});
+    places_call_fail(call, &(struct places_failure){.status = "REQUEST_DENIED", .why = broken->backend->unusable});
 }
 
 static void broken_free(void *ctx)
@@ -41,13 +38,13 @@ static void broken_free(void *ctx)
 static int broken_reload(void *ctx)
 {
     struct broken_provider *broken = ctx;
-    struct places_backend *backend = broken->slot;
+    struct places_backend *backend = broken->backend;
     struct herd_places *places = broken->places;
-    struct herd_provider stand_in = backend->provider;
+    struct herd_provider previous = backend->provider;
     struct herd_diagnostic diagnostic = {0};
     int err = places_http_new(backend, places, &broken->config, &diagnostic);
     if (err < 0) {
-        backend->provider = stand_in;
+        backend->provider = previous;
         places_set_unusable(places, backend, diagnostic.message);
         return err;
     }
@@ -73,7 +70,7 @@ int places_broken_new(struct places_backend *backend, struct herd_places *places
     if (!broken)
         return HERD_E_NOMEM;
     broken->places = places;
-    broken->slot = backend;
+    broken->backend = backend;
     broken->config = *config;
     struct herd_config_provider *copy = &broken->config;
     char **texts[] = {&copy->kind, &copy->url,     &copy->key_file, &copy->key_env,

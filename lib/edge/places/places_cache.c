@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers that may be kept for a while, for providers that allow it; the oldest go first. */
-#include "places_parts.h"
+/* Keeps answers for a while, for providers that allow it; evicts the oldest first. */
+#include "places_cache.h"
 
+#include "places_query.h"
+
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,10 +39,11 @@ int places_cache_new(struct places_cache **ret_cache, int64_t keep_ms, size_t by
     return 0;
 }
 
-/* Every entry lives equally long, so the oldest is the first to go stale and the first to make room. */
+/* Drops the oldest entry: every entry lives equally long, so it is also the first to become stale. */
 static void drop_oldest(struct places_cache *cache)
 {
     struct entry *entry = cache->oldest;
+    assert(entry && cache->bytes >= entry->bytes);
     struct entry **at = &cache->table[entry->hash % BUCKETS];
     while (*at != entry)
         at = &(*at)->bucket_next;
@@ -90,7 +94,7 @@ void places_cache_put(struct places_cache *cache, const struct herd_places_query
         drop_oldest(cache);
     struct entry *entry = malloc(bytes);
     if (!entry)
-        return; /* not kept, and nobody is worse off */
+        return; /* not kept */
     char *to = (char *)(entry + 1);
     for (size_t i = 0; i < 4; i++) {
         if (parts[i].len)

@@ -7,26 +7,25 @@
  *         |   -> WAITING -> RUNNING -> ENDED -> FINISHED, or CHOOSING with the next provider
  *         -> no provider left -> FINISHED with a failure
  *
- * Each provider has its time for a flight, waiting included; then the flight goes on to the next.
+ * A flight has timeout_ms at each provider, waiting included; then it goes on to the next.
  */
-#include "places_parts.h"
+#include "places_chain.h"
 
+#include "../clock.h"
+#include "places_breaker.h"
+#include "places_cache.h"
+#include "places_flight.h"
+#include "places_result.h"
+
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-int64_t places_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static bool has_room(const struct herd_places *places, const struct places_backend *backend)
 {
-    /* A provider that answers at once holds nothing, so it has room even when all the others are stuck. */
-    return backend->synchronous ||
-           (backend->in_flight < backend->in_flight_max && places->in_flight < places->in_flight_max);
+    /* A provider that answers at once occupies nothing, so it has room even when all the others are blocked. */
+    return !backend->loading && (backend->synchronous || (backend->in_flight < backend->in_flight_max &&
+                                                          places->in_flight < places->in_flight_max));
 }
 
 static void leave_queue(struct herd_provider_call *flight)
@@ -42,7 +41,7 @@ static void leave_queue(struct herd_provider_call *flight)
     flight->places->waiting--;
 }
 
-/* The provider's time is over: on to the next one. */
+/* The time at this provider is over: goes on to the next one. */
 static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
@@ -53,8 +52,11 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
     char why[160];
     if (flight->state == PLACES_WAITING) {
         leave_queue(flight);
-        snprintf(why, sizeof why, "%s is busy: no place for this look-up within %lld ms", backend->name,
-                 (long long)backend->timeout_ms);
+        if (backend->loading)
+            snprintf(why, sizeof why, "%s is still reading its file", backend->name);
+        else
+            snprintf(why, sizeof why, "%s is busy: no place for this look-up within %lld ms", backend->name,
+                     (long long)backend->timeout_ms);
         places_set_failure(flight, "OVER_QUERY_LIMIT", why);
         flight->backend++;
         flight->state = PLACES_CHOOSING;
@@ -64,18 +66,18 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
             backend->provider.cancel(backend->provider.ctx, flight);
         snprintf(why, sizeof why, "%s did not answer within %lld ms", backend->name,
                  (long long)backend->timeout_ms);
-        places_call_fail(
+        places_result_failure(
             flight, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = why, .counts_as_failure = true});
+        places_ended(flight);
     }
 }
 
-/* Timers are set only where a flight has to wait: an answer from memory needs none. */
+/* Sets the deadline at this provider; only where a flight has to wait, an answer from memory needs no timer. */
 static void arm(struct herd_provider_call *flight)
 {
     if (flight->deadline_set)
         return;
-    int64_t ms = flight->places->backends[flight->backend]->timeout_ms;
-    struct timeval wait = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+    struct timeval wait = herd_timeval_ms(flight->places->backends[flight->backend]->timeout_ms);
     event_assign(&flight->deadline, flight->places->base, -1, 0, on_deadline, flight);
     flight->deadline_set = event_add(&flight->deadline, &wait) == 0;
 }
@@ -90,7 +92,7 @@ static void disarm(struct herd_provider_call *flight)
 static void log_lookup(struct herd_provider_call *flight, const char *cached)
 {
     struct herd_places *places = flight->places;
-    /* One that went well is traffic. */
+    /* A success is traffic. */
     enum herd_log_level level = flight->failed                          ? HERD_LOG_WARN
                                 : herd_log_traffic_enabled(places->log) ? HERD_LOG_INFO
                                                                         : HERD_LOG_DEBUG;
@@ -99,7 +101,7 @@ static void log_lookup(struct herd_provider_call *flight, const char *cached)
     struct herd_log_field fields[5] = {
         herd_log_text("provider", places->backends[flight->backend]->name),
         herd_log_text("status", flight->status),
-        herd_log_int("duration_us", (places_now_ns() - flight->began_ns) / 1000),
+        herd_log_int("duration_us", (herd_clock_ns(CLOCK_MONOTONIC) - flight->began_ns) / 1000),
         herd_log_int("bytes", (int64_t)flight->json.len),
     };
     size_t count = 4;
@@ -113,6 +115,8 @@ static void log_lookup(struct herd_provider_call *flight, const char *cached)
 static void start(struct herd_provider_call *flight)
 {
     struct places_backend *backend = flight->places->backends[flight->backend];
+    assert(flight->state == PLACES_CHOOSING || flight->state == PLACES_WAITING);
+    assert(has_room(flight->places, backend));
     backend->in_flight++;
     flight->places->in_flight++;
     flight->state = PLACES_RUNNING;
@@ -124,13 +128,23 @@ static void start(struct herd_provider_call *flight)
     flight->starting = false;
 }
 
+/* Gives up the room at the provider that start took. */
 static void release(struct herd_provider_call *flight)
 {
+    assert(flight->places->in_flight > 0 && flight->places->backends[flight->backend]->in_flight > 0);
     flight->places->backends[flight->backend]->in_flight--;
     flight->places->in_flight--;
 }
 
-/* What a provider said is weighed; true if the flight is over. */
+/* Answers the flight's requests, frees it, and uses the room it leaves. */
+static void finish(struct herd_provider_call *flight, const char *origin)
+{
+    struct herd_places *places = flight->places;
+    places_flight_finish(flight, origin);
+    places_pump(places);
+}
+
+/* ENDED: takes the provider's result. Returns true if the flight is over, else it is CHOOSING. */
 static bool settle(struct herd_provider_call *flight)
 {
     struct herd_places *places = flight->places;
@@ -141,38 +155,39 @@ static bool settle(struct herd_provider_call *flight)
     if (!flight->failed) {
         places_breaker_success(places, backend);
         if (backend->cache)
-            places_cache_put(backend->cache, &flight->query, herd_fetch_now_ms(),
+            places_cache_put(backend->cache, &flight->query, herd_clock_steady_ms(),
                              (struct herd_span){flight->json.at, flight->json.len});
-        places_finish(flight, backend->name);
+        finish(flight, backend->name);
         return true;
     }
     if (flight->counts_as_failure)
         places_breaker_failure(backend, flight);
     else
-        places_breaker_success(places, backend); /* it is well enough to tell a wrong question */
+        places_breaker_success(places, backend); /* it works: it refused a wrong query */
     flight->backend++;
     flight->state = PLACES_CHOOSING;
     return false;
 }
 
+/* Answers the flight from the cache of the provider it is at. Returns true if it is over. */
 static bool answered_from_cache(struct herd_provider_call *flight)
 {
     struct places_backend *backend = flight->places->backends[flight->backend];
     struct herd_span json;
-    if (!backend->cache || !places_cache_get(backend->cache, &flight->query, herd_fetch_now_ms(), &json))
+    if (!backend->cache || !places_cache_get(backend->cache, &flight->query, herd_clock_steady_ms(), &json))
         return false;
     flight->json.len = 0;
     if (herd_buf_add(&flight->json, json.at, json.len) < 0)
         return false;
-    flight->began_ns = places_now_ns();
+    flight->began_ns = herd_clock_ns(CLOCK_MONOTONIC);
     flight->failed = false;
     snprintf(flight->status, sizeof flight->status, "OK");
     log_lookup(flight, "cache");
-    places_finish(flight, backend->name);
+    finish(flight, backend->name);
     return true;
 }
 
-/* CHOOSING: finds the provider that may take the flight. True if the flight is over or waits. */
+/* CHOOSING: finds the provider that takes the flight. Returns true if the flight is over or WAITING. */
 static bool choose(struct herd_provider_call *flight)
 {
     struct herd_places *places = flight->places;
@@ -193,7 +208,7 @@ static bool choose(struct herd_provider_call *flight)
                 places_set_failure(flight, backend->breaker.status, why);
             continue;
         }
-        flight->began_ns = places_now_ns();
+        flight->began_ns = herd_clock_ns(CLOCK_MONOTONIC);
         if (!backend->waiting && has_room(places, backend))
             return false;
         if (places->waiting >= places->waiting_max) {
@@ -211,12 +226,13 @@ static bool choose(struct herd_provider_call *flight)
     }
     if (!flight->status[0])
         places_set_failure(flight, "UNKNOWN_ERROR", "no provider of places is configured");
-    places_finish(flight, "none");
+    finish(flight, "none");
     return true;
 }
 
 void places_drive(struct herd_provider_call *flight)
 {
+    assert(flight->state == PLACES_CHOOSING || flight->state == PLACES_ENDED);
     for (;;) {
         if (flight->state == PLACES_ENDED && settle(flight))
             return;
@@ -230,12 +246,23 @@ void places_drive(struct herd_provider_call *flight)
     }
 }
 
+void places_ended(struct herd_provider_call *flight)
+{
+    assert(flight->state == PLACES_RUNNING);
+    flight->state = PLACES_ENDED;
+    if (flight->starting)
+        return;
+    struct herd_places *places = flight->places;
+    places_drive(flight);
+    places_pump(places);
+}
+
 void places_pump(struct herd_places *places)
 {
     places->pump_again = true;
     if (places->pumping)
         return;
-    places->pumping = true; /* flights that end in here free room too: then once more around */
+    places->pumping = true; /* flights that end in here leave room too: then the loop starts over */
     for (size_t i = 0; i < places->backend_count || places->pump_again; i++) {
         if (places->pump_again) {
             places->pump_again = false;
@@ -243,7 +270,7 @@ void places_pump(struct herd_places *places)
         }
         struct places_backend *backend = i < places->backend_count ? places->backends[i] : NULL;
         while (backend && backend->waiting) {
-            bool allowed = places_breaker_allows(backend);
+            bool allowed = !backend->unusable[0] && places_breaker_allows(backend);
             if (allowed && !has_room(places, backend))
                 break;
             struct herd_provider_call *flight = backend->waiting;
@@ -253,7 +280,7 @@ void places_pump(struct herd_places *places)
                 if (flight->state != PLACES_RUNNING)
                     places_drive(flight);
             } else {
-                flight->state = PLACES_CHOOSING; /* which goes on to a provider that is well */
+                flight->state = PLACES_CHOOSING; /* goes on to a provider that can take it */
                 places_drive(flight);
             }
         }
@@ -263,6 +290,8 @@ void places_pump(struct herd_places *places)
 
 void places_abandon(struct herd_provider_call *flight)
 {
+    assert(!flight->starting && flight->state != PLACES_FINISHED);
+    disarm(flight);
     struct places_backend *backend =
         flight->backend < flight->places->backend_count ? flight->places->backends[flight->backend] : NULL;
     if (flight->state == PLACES_WAITING) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Opens and judges what a configuration's providers name, as a start would, without a loop and without a network:
+/* Opens and checks what a configuration's providers name, as a start would, without a loop and without a network:
  * keys, trust roots, files of places. */
-#include "places_parts.h"
-
 #include "../../places/points.h"
+#include "places_fault.h"
+#include "places_key.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ struct check {
     int err; /* the first */
 };
 
-static void tell(struct check *check, int err, const char *message)
+static void report(struct check *check, int err, const char *message)
 {
     if (err < 0 && check->err == 0)
         check->err = err;
@@ -64,8 +64,8 @@ static bool is_base64(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr("+/=\r\n\t ", c);
 }
 
-/* Looks for the certificates of a PEM file (RFC 7468); HERD_E_SYNTAX if there is none, or one that is not whole. What
- * is in them is judged by the TLS library when it connects. `text` ends with a NUL. */
+/* Looks for the certificates of a PEM file (RFC 7468); HERD_E_SYNTAX if there is none, or one that is not whole.
+ * Their contents are verified by the TLS library when it connects. `text` ends with a NUL. */
 static int check_pem(const char *path, const char *text, struct herd_diagnostic *reterr_diagnostic)
 {
     static const char begin[] = "-----BEGIN CERTIFICATE-----", finish[] = "-----END CERTIFICATE-----";
@@ -97,7 +97,7 @@ static void check_ca(struct check *check, const char *path)
     if (err == 0)
         err = check_pem(path, text.at, &diagnostic);
     if (err < 0)
-        tell(check, err, diagnostic.message);
+        report(check, err, diagnostic.message);
     herd_buf_fini(&text);
 }
 
@@ -108,7 +108,7 @@ static void check_key(struct check *check, const struct herd_config_provider *co
     int err = places_key_read(&key, config, &diagnostic);
     places_key_wipe(&key);
     if (err < 0)
-        tell(check, err, diagnostic.message);
+        report(check, err, diagnostic.message);
 }
 
 static void check_file(struct check *check, const char *path)
@@ -131,7 +131,7 @@ static void check_file(struct check *check, const char *path)
     else
         snprintf(message, sizeof message, "%.250s holds no place", path);
     if (err < 0 || summary.faulty || !count)
-        tell(check, err, message);
+        report(check, err, message);
     herd_points_free(points);
 }
 
@@ -145,7 +145,7 @@ int herd_places_check(const struct herd_config *config, herd_places_finding *on_
             if (provider->file)
                 check_file(&check, provider->file);
             else
-                tell(&check, HERD_E_SYNTAX, "provider file needs a file");
+                report(&check, HERD_E_SYNTAX, "provider file needs a file");
         } else if (strcmp(provider->kind, "embedded") != 0) {
             if (strncmp(provider->kind, "google-", 7) == 0)
                 check_key(&check, provider);

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Providers behind HTTP: a look-up becomes a request, a reply an answer. What to send and what a reply
- * means is known in lib/places; here is when, how often and with which key. */
+/* Providers behind HTTP: makes a request of a look-up and an answer of the reply. The formats are in lib/places;
+ * time, retries and keys are here. */
 #include "places_http.h"
 
 #include "../../places/google.h"
+#include "../clock.h"
+#include "places_call.h"
+#include "places_key.h"
 
+#include <assert.h>
 #include <event2/util.h>
 
 #include <stdio.h>
@@ -12,11 +16,11 @@
 #include <string.h>
 
 #define ATTEMPTS_MAX 3
-/* Google's own clients wait half a second and half as long again each time, give or take. */
+/* As Google's own clients: half a second, growing by half each time, with jitter. */
 #define RETRY_FIRST_MS 500
 #define FETCH_LATER_MS 1000
-/* What Overpass means by 429 without saying for how long: a slot of this address is free again. */
-#define OVERPASS_REST_MS 30000
+/* After a 429 of Overpass without Retry-After: by then a slot of this address is free again. */
+#define OVERPASS_RETRY_AFTER_MS 30000
 
 struct http_exchange {
     struct http_exchange *prev, *next;
@@ -71,15 +75,15 @@ static bool try_again(struct http_exchange *exchange)
 {
     if (exchange->attempts >= ATTEMPTS_MAX)
         return false;
-    unsigned char dice;
-    evutil_secure_rng_get_bytes(&dice, sizeof dice);
+    unsigned char jitter;
+    evutil_secure_rng_get_bytes(&jitter, sizeof jitter);
     int64_t wait_ms = RETRY_FIRST_MS;
     for (unsigned i = 1; i < exchange->attempts; i++)
         wait_ms += wait_ms / 2;
-    wait_ms = wait_ms * (192 + dice / 2) / 256; /* 0.75 to 1.25 of it */
-    if (herd_fetch_now_ms() + wait_ms >= exchange->deadline_ms)
+    wait_ms = wait_ms * (192 + jitter / 2) / 256; /* 0.75 to 1.25 of it */
+    if (herd_clock_steady_ms() + wait_ms >= exchange->deadline_ms)
         return false;
-    struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
+    struct timeval wait = herd_timeval_ms(wait_ms);
     if (!exchange->retry)
         exchange->retry = evtimer_new(exchange->provider->places->base, on_retry, exchange);
     return exchange->retry && event_add(exchange->retry, &wait) == 0;
@@ -106,6 +110,7 @@ static void on_reply(void *ctx, const struct herd_fetch_result *result)
     struct herd_reply_class reply_class;
     struct herd_answer_shape shape;
     struct herd_buf translated = {0};
+    assert(exchange->call);
     exchange->call = NULL;
     if (result->err < 0)
         herd_reply_class_fail(&reply_class, "UNKNOWN_ERROR", result->err != HERD_E_NOMEM, "%s: %s", provider->label,
@@ -113,14 +118,14 @@ static void on_reply(void *ctx, const struct herd_fetch_result *result)
     else
         classify(exchange, result, &translated, &reply_class, &shape);
     struct herd_span answer = translated.len ? (struct herd_span){translated.at, translated.len} : result->body;
-    /* No provider should echo the key; if one does, nobody else sees it. */
+    /* No provider should echo the key; if one does, it is not passed on. */
     if (holds_key(provider, answer) || holds_key(provider, herd_span_of(reply_class.why)))
         herd_reply_class_fail(&reply_class, "UNKNOWN_ERROR", true, "%s sent the API key back", provider->label);
 
     if (reply_class.verdict == HERD_REPLY_ANSWER) {
         struct herd_provider_call *call = exchange->lookup;
         exchange_free(exchange);
-        if (translated.len) /* ours: valid, and within the bound */
+        if (translated.len) /* written by lib/places: valid, and within the bound */
             places_call_answer_final(call, answer);
         else
             places_call_answer_shaped(call, answer, &shape);
@@ -131,7 +136,7 @@ static void on_reply(void *ctx, const struct herd_fetch_result *result)
                                          .retry_after_ms =
                                              reply_class.counts_as_failure ? result->retry_after_s * 1000 : 0};
         if (provider->kind == HTTP_OVERPASS && result->http_status == 429 && !failure.retry_after_ms)
-            failure.retry_after_ms = OVERPASS_REST_MS;
+            failure.retry_after_ms = OVERPASS_RETRY_AFTER_MS;
         if (reply_class.verbatim)
             failure.verbatim = result->body;
         exchange_fail(exchange, &failure);
@@ -146,7 +151,7 @@ static int make_request(struct http_exchange *exchange, struct herd_buf *url, st
     *ret_header_count = 0;
     if (provider->kind == HTTP_GOOGLE_LEGACY) {
         struct herd_span key = {provider->key.at, provider->key.len - 1};
-        /* All at once, so that growing leaves no copy of the key behind in freed memory. */
+        /* One allocation, so that growing leaves no copy of the key behind in freed memory. */
         if (herd_buf_reserve(url, strlen(provider->url) + exchange->query->lat.len + exchange->query->lon.len +
                                       exchange->query->radius.len + 3 * key.len + 64) < 0)
             return HERD_E_NOMEM;
@@ -154,7 +159,7 @@ static int make_request(struct http_exchange *exchange, struct herd_buf *url, st
     }
     if (herd_buf_add(url, provider->url, strlen(provider->url) + 1) < 0)
         return HERD_E_NOMEM;
-    headers[(*ret_header_count)++] = "Expect:"; /* a body as small as ours needs no leave to be sent */
+    headers[(*ret_header_count)++] = "Expect:"; /* no 100-continue for a body this small */
     if (provider->kind == HTTP_OVERPASS) {
         headers[(*ret_header_count)++] = "Content-Type: application/x-www-form-urlencoded";
         int64_t timeout_s = provider->timeout_ms / 1000;
@@ -172,13 +177,14 @@ static void send_request(struct http_exchange *exchange)
     const char *headers[6];
     struct herd_buf url = {0}, body = {0};
     struct herd_fetch_request request = {
-        /* The chain watches the time; this is for the case that it cannot. */
-        .timeout_ms = exchange->deadline_ms - herd_fetch_now_ms() + FETCH_LATER_MS,
+        /* Only if the chain's own deadline could not be set. */
+        .timeout_ms = exchange->deadline_ms - herd_clock_steady_ms() + FETCH_LATER_MS,
         .body_max_bytes = provider->places->reply_max_bytes,
         .headers = headers,
     };
     if (request.timeout_ms < FETCH_LATER_MS)
         request.timeout_ms = FETCH_LATER_MS;
+    assert(!exchange->call && exchange->attempts < ATTEMPTS_MAX);
     exchange->attempts++;
     int err = make_request(exchange, &url, &body, headers, &request.header_count);
     if (err == 0) {
@@ -211,7 +217,7 @@ void places_http_start(void *ctx, struct herd_provider_call *call, const struct 
     exchange->provider = provider;
     exchange->lookup = call;
     exchange->query = query;
-    exchange->deadline_ms = herd_fetch_now_ms() + provider->timeout_ms;
+    exchange->deadline_ms = herd_clock_steady_ms() + provider->timeout_ms;
     exchange->next = provider->exchanges;
     if (exchange->next)
         exchange->next->prev = exchange;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A provider behind HTTP: set up by places_http_new.c, at work in places_http.c. */
+/* A provider behind HTTP: set up by places_http_new.c, its look-ups in places_http.c. */
 #ifndef HERD_EDGE_PLACES_HTTP_H
 #define HERD_EDGE_PLACES_HTTP_H
 
-#include "places_parts.h"
+#include "places_types.h"
 
 enum http_kind { HTTP_GOOGLE_LEGACY, HTTP_GOOGLE_NEW, HTTP_OVERPASS };
 
@@ -24,5 +24,10 @@ void places_http_start(void *ctx, struct herd_provider_call *call, const struct 
 void places_http_cancel(void *ctx, struct herd_provider_call *call);
 /* Drops every request under way without ending its look-up. */
 void places_http_stop(struct http_provider *provider);
+
+/* Fills backend->provider for the kinds behind HTTP. `config` is borrowed for the call. HERD_E_NOMEM; HERD_E_IO,
+ * HERD_E_ACCESS, HERD_E_SYNTAX, HERD_E_UNSUPPORTED with a sentence. */
+int places_http_new(struct places_backend *backend, struct herd_places *places,
+                    const struct herd_config_provider *config, struct herd_diagnostic *reterr_diagnostic);
 
 #endif

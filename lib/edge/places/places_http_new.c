@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Setting up a provider behind HTTP: its key, its URL, its field mask or filter. */
+/* Sets up a provider behind HTTP: its key, its URL, its field mask or filter. */
 #include "places_http.h"
 
 #include "../../places/google.h"
+#include "places_fault.h"
+#include "places_key.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Reads the key and the header made of it; what was there before stays on failure. */
+/* Reads the key and makes the header of it. After a failure the previous ones stay. */
 static int load_key(struct http_provider *provider, struct herd_diagnostic *reterr_diagnostic)
 {
     struct herd_config_provider from = {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* API keys: read from a file that others cannot read, or from the environment; wiped when done. */
-#include "places_parts.h"
+#include "places_key.h"
+
+#include "../../core/base/wipe.h"
+#include "places_fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +21,8 @@ void places_key_wipe(struct herd_buf *key)
     herd_buf_fini(key);
 }
 
-/* The first line, white space around it left out, must be printable ASCII: it goes into a header. */
+/* Appends the first line, trimmed, and a NUL. It must be printable ASCII, because it goes into a header. `from`
+ * names the source in a fault. HERD_E_SYNTAX, HERD_E_NOMEM. */
 static int take_key(struct herd_buf *out, struct herd_span text, const char *from,
                     struct herd_diagnostic *reterr_diagnostic)
 {
@@ -42,7 +46,7 @@ static int take_key(struct herd_buf *out, struct herd_span text, const char *fro
     return 0;
 }
 
-/* Is it root's group or one of this process'? */
+/* True if it is root's group or one of this process. */
 static bool is_our_group(gid_t gid)
 {
     gid_t groups[256];
@@ -54,11 +58,11 @@ static bool is_our_group(gid_t gid)
 }
 
 /*
- * Others are those who are neither the owner nor of a group that was let in on purpose. The bits of the group are
- * those of root's group or of one of ours (root:herd 640, as daemons keep their keys), or they are the mask of an
- * access control list: systemd hands a credential over as root:root 440 with one more entry, for the user of the
- * service (systemd.exec(5), LoadCredential=). The group of somebody else is others. Whoever can write the file can
- * put a key of his own there, so writing is for the owner alone.
+ * Checks that only the owner and accepted groups can read the file, and only the owner can write it: write
+ * permission is enough to replace the key. Accepted are root's group and the groups of this process (root:herd 640,
+ * as daemons keep their keys). The group bits may also be the mask of an access control list: systemd passes a
+ * credential as root:root 440 with one more entry, for the user of the service (systemd.exec(5), LoadCredential=).
+ * HERD_E_ACCESS.
  */
 static int check_mode(const char *path, const struct stat *about, struct herd_diagnostic *reterr_diagnostic)
 {
@@ -80,7 +84,8 @@ static int read_file(struct herd_buf *out, const char *path, struct herd_diagnos
 {
     char text[KEY_MAX_BYTES + 1];
     struct stat about;
-    /* The open file is what is checked, so nobody can swap it in between; a pipe must not hold us up. */
+    /* The open descriptor is checked, so the file cannot be replaced in between; O_NONBLOCK: a FIFO must not
+     * block. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return places_fault(reterr_diagnostic, HERD_E_IO, "key file %s: %s", path, strerror(errno));

@@ -2,97 +2,96 @@
 /*
  * Replies held until the end of the turn. Sent each as soon as it is there, with work between them, each of them wakes
  * up whoever reads it, and to the kernel that is more work than all of ours. Sent one right after the other, they wake
- * up a program that has many connections once. It also makes one write to the journal of all that a turn acknowledges.
+ * up a program that has many connections once.
+ *
+ *     collecting --end of the turn--> sent                                    the journal lacks nothing, or there is none
+ *     collecting --end of the turn--> waiting --the journal has it--> sent
+ *
+ * With a journal replies also wait until it has all that changed before them, whoever reported it: what anybody was
+ * told survives this process. While some wait, the others are collected; what is held counts as unsent of its
+ * connection, so the limits of output bound it.
  */
 #include "server_impl.h"
 
 #include <stdlib.h>
 
-/* More in one piece is worth a call of its own; and no more is held than stays in the cache. */
+/* More in one piece is worth a call of its own. */
 #define PIECE_MAX_BYTES 16384
-#define HELD_MAX_BYTES  262144
+
+static bool is_client(const struct herd_conn *conn)
+{
+    return conn->peer < 0 && !conn->link && !conn->over_limit;
+}
+
+bool herd_batch_required(const struct herd_conn *conn)
+{
+    struct herd_journal *journal = conn->server->journal;
+    return journal && is_client(conn) && !conn->server->freeing &&
+           !herd_journal_has(journal, herd_journal_ticket(journal));
+}
 
 bool herd_batch_wanted(const struct herd_conn *conn, size_t len)
 {
-    bool client = conn->peer < 0 && !conn->link && !conn->over_limit;
-    return conn->fd >= 0 && client && len <= PIECE_MAX_BYTES && conn->server->batch.bytes.len < HELD_MAX_BYTES;
+    if (conn->transport->ops->joins && is_client(conn) && len <= PIECE_MAX_BYTES &&
+        conn->server->batch.collecting.bytes.len < HERD_BATCH_MAX_BYTES)
+        return true;
+    return herd_batch_required(conn);
 }
 
-static struct herd_batch_part *part_of(struct herd_batch *batch, struct herd_conn *conn)
+static struct herd_batch_part *part_of(struct herd_batch_list *list, struct herd_conn *conn)
 {
-    if (batch->count > 0 && batch->parts[batch->count - 1].conn == conn)
-        return &batch->parts[batch->count - 1];
-    if (batch->count == batch->cap) {
-        size_t cap = batch->cap ? batch->cap * 2 : 64;
-        struct herd_batch_part *parts = realloc(batch->parts, cap * sizeof *parts);
+    if (list->count > 0 && list->parts[list->count - 1].conn == conn)
+        return &list->parts[list->count - 1];
+    if (list->count == list->cap) {
+        size_t cap = list->cap ? list->cap * 2 : 64;
+        struct herd_batch_part *parts = realloc(list->parts, cap * sizeof *parts);
         if (!parts)
             return NULL;
-        batch->parts = parts;
-        batch->cap = cap;
+        list->parts = parts;
+        list->cap = cap;
     }
-    batch->parts[batch->count] = (struct herd_batch_part){.conn = conn};
-    return &batch->parts[batch->count++];
+    list->parts[list->count] = (struct herd_batch_part){.conn = conn};
+    return &list->parts[list->count++];
 }
 
 int herd_batch_add(struct herd_conn *conn, struct herd_span bytes)
 {
-    struct herd_batch *batch = &conn->server->batch;
-    if (herd_buf_reserve(&batch->bytes, bytes.len) < 0)
+    struct herd_batch_list *list = &conn->server->batch.collecting;
+    if (herd_buf_reserve(&list->bytes, bytes.len) < 0)
         return HERD_E_NOMEM;
-    struct herd_batch_part *part = part_of(batch, conn);
+    struct herd_batch_part *part = part_of(list, conn);
     if (!part)
         return HERD_E_NOMEM;
-    (void)herd_buf_add(&batch->bytes, bytes.at, bytes.len); /* there is room */
+    (void)herd_buf_add(&list->bytes, bytes.at, bytes.len); /* there is room */
     part->len += bytes.len;
     conn->batched_bytes += bytes.len;
     herd_server_schedule_flush(conn->server);
     return 0;
 }
 
+static void drop(struct herd_batch_list *list, struct herd_conn *conn)
+{
+    for (size_t i = 0; conn->batched_bytes > 0 && i < list->count; i++)
+        if (list->parts[i].conn == conn) {
+            conn->batched_bytes -= list->parts[i].len;
+            list->parts[i].conn = NULL;
+        }
+}
+
 void herd_batch_drop(struct herd_conn *conn)
 {
-    struct herd_batch *batch = &conn->server->batch;
-    for (size_t i = 0; conn->batched_bytes > 0 && i < batch->count; i++)
-        if (batch->parts[i].conn == conn) {
-            conn->batched_bytes -= batch->parts[i].len;
-            batch->parts[i].conn = NULL;
-        }
+    drop(&conn->server->batch.waiting, conn);
+    drop(&conn->server->batch.collecting, conn);
 }
 
-void herd_batch_flush_full(struct herd_server *server)
+static void fini(struct herd_batch_list *list)
 {
-    if (server->batch.bytes.len >= HELD_MAX_BYTES)
-        herd_batch_flush(server);
-}
-
-void herd_batch_flush(struct herd_server *server)
-{
-    struct herd_batch *batch = &server->batch;
-    size_t at = 0;
-    if (server->journal && batch->count > 0)
-        herd_journal_write(server->journal, herd_clock()); /* what is acknowledged is in the file */
-    /* What was sent makes room, commands go on, and their answers may add parts. */
-    for (size_t i = 0; i < batch->count; i++) {
-        struct herd_batch_part part = batch->parts[i];
-        batch->parts[i].conn = NULL;
-        if (part.conn) {
-            part.conn->batched_bytes -= part.len;
-            herd_conn_sent(part.conn,
-                           herd_socket_send(part.conn, (struct herd_span){batch->bytes.at + at, part.len}));
-            bool waits = part.conn->closing || part.conn->blocked || herd_list_linked(&part.conn->deadline_link);
-            if (!part.conn->closed && waits && !server->freeing)
-                herd_conn_drained(part.conn);
-        }
-        at += part.len;
-    }
-    batch->count = 0;
-    batch->bytes.len = 0;
-    if (batch->bytes.cap > 2 * HELD_MAX_BYTES)
-        herd_buf_fini(&batch->bytes);
+    free(list->parts);
+    herd_buf_fini(&list->bytes);
 }
 
 void herd_batch_fini(struct herd_batch *batch)
 {
-    free(batch->parts);
-    herd_buf_fini(&batch->bytes);
+    fini(&batch->collecting);
+    fini(&batch->waiting);
 }

@@ -138,8 +138,9 @@ static void set_limits(struct herd_server *server)
     if (server->places_ours)
         herd_places_configure(server->places, server->limits);
     if (server->journal)
-        herd_journal_set_sync(server->journal, server->limits->journal_sync_ms * 1000000);
-    herd_listener_resume(server);
+        herd_journal_configure(server->journal, server->limits->journal_sync_ms * 1000000,
+                               server->limits->journal_wait_ms * 1000000);
+    herd_accept_resume(server);
 }
 
 static size_t log_log(struct herd_server *server, const struct herd_config *was, const struct herd_config *is)
@@ -193,6 +194,10 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
 {
     herd_log_set_time(server->log, herd_clock().wall_ns);
     herd_resolver_flush(server->resolver);
+    if (server->journal) {
+        herd_journal_look(server->journal);
+        herd_server_schedule_flush(server);
+    }
     if (server->stopping)
         return fail(reterr_diagnostic, HERD_E_STATE, "the server is stopping", "");
     if (!config) {
@@ -207,7 +212,7 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
     int err = 0;
     if (server->places_ours && !same_providers(server->config, config)) {
         retired = calloc(1, sizeof *retired);
-        err = retired ? herd_places_new(&places, server->base, config, server->log, reterr_diagnostic)
+        err = retired ? herd_places_renew(&places, server->base, config, server->log, reterr_diagnostic)
                       : fail(reterr_diagnostic, HERD_E_NOMEM, herd_strerror(HERD_E_NOMEM), "");
         if (places)
             herd_places_set_resolver(places, server->resolver);

@@ -4,6 +4,8 @@
 #include "server_impl.h"
 
 #define TAKEN_POLL_US 10000
+/* Patience may have ended over a client: a journal that is even has this moment all the same. */
+#define JOURNAL_MS 500
 
 void herd_server_stop(struct herd_server *server, int64_t timeout_ms)
 {
@@ -11,6 +13,7 @@ void herd_server_stop(struct herd_server *server, int64_t timeout_ms)
         return;
     server->stopping = true;
     struct herd_now now = herd_clock();
+    server->stop_until_ns = now.steady_ns + timeout_ms * 1000000;
     herd_log_set_time(server->log, now.wall_ns);
     herd_log_event(server->log, HERD_LOG_INFO, "stopping", NULL, 0);
     herd_listener_close(server);
@@ -18,18 +21,27 @@ void herd_server_stop(struct herd_server *server, int64_t timeout_ms)
         if (!herd_node_peer_plain(server->node, i))
             herd_dial_cancel(server->dials[i]);
 
-    /* One that has commands waiting ends when these are answered: see herd_conn_resume. */
+    /* One that has commands waiting ends when these are answered: see serve.c. */
     struct herd_list *next;
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = next) {
         struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, all);
         next = at->next;
-        if (conn->session && !conn->link && !conn->blocked)
+        if (conn->state == HERD_CONN_OPEN && !conn->link)
             herd_conn_end(conn);
     }
-    struct timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    struct timeval timeout = herd_timeval_ms(timeout_ms);
     if (evtimer_add(server->stop_event, &timeout) < 0)
         herd_stop_event(-1, 0, server);
     herd_server_schedule_flush(server);
+}
+
+static void flush_journal(struct herd_server *server)
+{
+    struct herd_now now = herd_clock();
+    int64_t left_ms = (server->stop_until_ns - now.steady_ns) / 1000000;
+    if (left_ms < JOURNAL_MS)
+        left_ms = herd_journal_is_behind(server->journal) ? 0 : JOURNAL_MS;
+    herd_journal_flush(server->journal, now, left_ms);
 }
 
 static void notify_stopped(struct herd_server *server)
@@ -39,7 +51,7 @@ static void notify_stopped(struct herd_server *server)
     server->stopped_notified = true;
     evtimer_del(server->stop_event);
     if (server->journal)
-        herd_journal_flush(server->journal, herd_clock());
+        flush_journal(server);
     herd_log_event(server->log, HERD_LOG_INFO, "stopped", NULL, 0);
     herd_log_flush(server->log);
     if (server->options.hooks.stopped)
@@ -56,8 +68,8 @@ static void close_all(struct herd_server *server)
 static bool settled(const struct herd_conn *conn)
 {
     if (!conn->link)
-        return conn->lingering && herd_transport_unacked(conn) == 0;
-    return herd_transport_unsent(conn) == 0 && !(conn->session && herd_session_want_write(conn->session));
+        return conn->state == HERD_CONN_LINGERING && herd_conn_unacked(conn) == 0;
+    return herd_conn_unsent(conn) == 0 && !(conn->session && conn->protocol->pending(conn));
 }
 
 /* Clients first: what they still say is passed on. Then each neighbour hears that nothing more comes, and
@@ -71,7 +83,7 @@ void herd_stop_check(struct herd_server *server)
         const struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, all);
         if (settled(conn))
             continue;
-        if (conn->lingering) /* nobody tells us when it is taken */
+        if (conn->state == HERD_CONN_LINGERING) /* nobody tells us when it is taken */
             event_add(server->next_turn_event, &(struct timeval){0, TAKEN_POLL_US});
         return;
     }

@@ -2,6 +2,7 @@
 /* A thread that runs one job at a time. */
 #include "worker.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -26,7 +27,7 @@ static void *work(void *arg)
         pthread_mutex_unlock(&worker->lock);
         int result = job(job_arg);
         pthread_mutex_lock(&worker->lock);
-        if (worker->release) { /* nobody asks any more */
+        if (worker->release) { /* the owner has gone: see herd_worker_fini */
             void (*release)(void *) = worker->release;
             void *release_arg = worker->release_arg;
             pthread_mutex_unlock(&worker->lock);
@@ -54,7 +55,7 @@ void herd_worker_init(struct herd_worker *worker, int notify_fd)
     pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
     pthread_cond_init(&worker->changed, &steady);
     pthread_condattr_destroy(&steady);
-    /* Signals are the loop's. */
+    /* Signals are handled by the program's own threads. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     worker->threaded = pthread_create(&worker->thread, NULL, work, worker) == 0;
@@ -66,13 +67,13 @@ static void nothing(void *arg)
     (void)arg;
 }
 
-/* Waits until the job is done, with the lock held. */
+/* Waits until the job is done. The lock is held. */
 static void wait_done(struct herd_worker *worker, int64_t timeout_ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(timeout_ms / 1000);
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
+    until.tv_nsec += (long)(timeout_ms % 1000 * 1000000);
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
@@ -109,11 +110,13 @@ bool herd_worker_fini(struct herd_worker *worker, int64_t timeout_ms, void (*rel
 void herd_worker_begin(struct herd_worker *worker, herd_worker_job *job, void *arg)
 {
     if (!worker->threaded) {
+        assert(worker->state == HERD_WORKER_IDLE);
         worker->result = job(arg);
         worker->state = HERD_WORKER_DONE;
         return;
     }
     pthread_mutex_lock(&worker->lock);
+    assert(worker->state == HERD_WORKER_IDLE);
     worker->job = job;
     worker->arg = arg;
     worker->state = HERD_WORKER_BUSY;

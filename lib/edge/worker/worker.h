@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread that waits for files in place of the loop: it runs one job at a time, the loop asks whether it is done.
+ * A thread for blocking file operations: it runs one job at a time, and the loop polls whether it is done.
  *
  *     IDLE --begin--> BUSY --the job returned--> DONE --poll, wait--> IDLE
  *
- * While BUSY what the job works on belongs to the thread. No call but herd_worker_wait and herd_worker_fini waits for
- * a job, and these wait no longer than they are told. Where no thread can be had, begin runs the job before it returns.
+ * While BUSY what the job works on belongs to the thread. No call but herd_worker_wait and herd_worker_fini waits
+ * for a job, and these wait up to their time-out. Without a thread, begin runs the job before it returns.
  */
 #ifndef HERD_EDGE_WORKER_H
 #define HERD_EDGE_WORKER_H
@@ -21,7 +21,7 @@ typedef int herd_worker_job(void *arg);
 
 struct herd_worker {
     pthread_t thread;
-    pthread_mutex_t lock; /* over what follows */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
     enum herd_worker_state state;
     herd_worker_job *job;
@@ -34,19 +34,19 @@ struct herd_worker {
     void *release_arg;
 };
 
-/* Starts the thread. `notify_fd` is an eventfd that is written to after each job, borrowed until herd_worker_fini; -1:
- * none. */
+/* Starts the thread. `notify_fd` is an eventfd that is written to after each job, borrowed until herd_worker_fini;
+ * -1: none. */
 void herd_worker_init(struct herd_worker *worker, int notify_fd);
-/* Ends the thread, then calls `release` (NULL: nothing to do), which may free the worker itself. A job that is not done
- * within `timeout_ms` keeps the thread, and the thread calls `release` when it is: then it returns false. */
+/* Ends the thread, then calls `release` (NULL: nothing to do), which may free the worker itself. A job that is not
+ * done within `timeout_ms` keeps the thread, and the thread calls `release` when it is: then it returns false. */
 bool herd_worker_fini(struct herd_worker *worker, int64_t timeout_ms, void (*release)(void *arg),
                       void *release_arg);
 
 /* Gives the thread a job. Only when IDLE. */
 void herd_worker_begin(struct herd_worker *worker, herd_worker_job *job, void *arg);
-/* The state; DONE, once for each job, with its result: it is IDLE again. */
+/* Returns the state. DONE is returned once for each job, with its result; then the worker is IDLE again. */
 enum herd_worker_state herd_worker_poll(struct herd_worker *worker, int *ret_result);
-/* The same, but waits up to `timeout_ms` while it is BUSY. */
+/* As poll, but waits up to `timeout_ms` while it is BUSY. */
 enum herd_worker_state herd_worker_wait(struct herd_worker *worker, int64_t timeout_ms, int *ret_result);
 
 #endif

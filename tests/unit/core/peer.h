@@ -97,7 +97,8 @@ static inline void say(struct one *o, struct herd_session *session, const char *
 
 static inline void heard(struct one *o, const char *start)
 {
-    if (o->out.len < strlen(start) || memcmp(o->out.at, start, strlen(start)) != 0 || (!*start && o->out.len))
+    size_t len = strlen(start);
+    if (o->out.len < len || (len && memcmp(o->out.at, start, len) != 0) || (!len && o->out.len))
         fail_msg("got \"%.*s\", expected \"%s\"", (int)o->out.len, o->out.len ? o->out.at : "", start);
     o->out.len = 0;
 }

@@ -174,9 +174,9 @@ static void say(struct big *b, size_t which, bool same, unsigned leaf)
     unsigned depth = frames[which].depth;
     for (unsigned i = 0; i < TIMES; i++) {
         char line[128];
-        unsigned prefix = same ? leaf << 24 >> (32 - depth) : i & ((1u << depth) - 1);
-        if (depth == 0)
-            prefix = 0;
+        unsigned prefix = 0;
+        if (depth > 0)
+            prefix = same ? leaf << 24 >> (32 - depth) : i & ((1u << depth) - 1);
         int len = snprintf(line, sizeof line, form, prefix); /* NOLINT: the forms are above */
         assert_int_equal(herd_buf_add(&text, line, (size_t)len), 0);
     }

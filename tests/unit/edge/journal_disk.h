@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A disk that fails as told. A program that includes this is linked with
- * -Wl,--wrap=write,--wrap=fdatasync,--wrap=rename,--wrap=ftruncate,--wrap=open,--wrap=read,--wrap=flock.
+ * -Wl,--wrap=write,--wrap=fdatasync,--wrap=rename,--wrap=ftruncate,--wrap=open,--wrap=read,--wrap=flock,--wrap=pthread_create.
  */
 #ifndef TEST_JOURNAL_DISK_H
 #define TEST_JOURNAL_DISK_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,6 +24,9 @@ static struct disk {
     long reads; /* so many go well before one fails */
 } disk;
 static atomic_int disk_sync_error;
+/* The next call of this kind, of any thread, does not return before disk_let_go. */
+enum disk_hang { DISK_HANGS_NOT, DISK_HANGS_IN_WRITE, DISK_HANGS_IN_SYNC, DISK_HANGS_IN_RENAME };
+static atomic_int disk_hang, disk_hung;
 static atomic_int disk_syncs;
 
 ssize_t __real_write(int fd, const void *bytes, size_t len);
@@ -45,14 +49,41 @@ ssize_t __wrap_read(int fd, void *at, size_t len);
 int __real_flock(int fd, int how);
 int __wrap_flock(int fd, int how);
 
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
+
+/* Without threads each call does its part on the spot. */
+static bool disk_threads;
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    return disk_threads ? __real_pthread_create(thread, attr, run, arg) : EAGAIN;
+}
+
 static void disk_reset(void)
 {
     disk = (struct disk){.room = -1, .full_error = ENOSPC};
     disk_sync_error = 0;
 }
 
+static inline void disk_let_go(void)
+{
+    disk_hang = DISK_HANGS_NOT;
+}
+
+static void hang(enum disk_hang where)
+{
+    if (disk_hang != (int)where)
+        return;
+    disk_hung++;
+    while (disk_hang == (int)where)
+        usleep(500);
+    disk_hung--;
+}
+
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 {
+    hang(DISK_HANGS_IN_WRITE);
     if (disk.interrupts > 0) {
         disk.interrupts--;
         errno = EINTR;
@@ -94,6 +125,7 @@ int __wrap_flock(int fd, int how)
 int __wrap_fdatasync(int fd)
 {
     (void)fd;
+    hang(DISK_HANGS_IN_SYNC);
     disk_syncs++;
     int error = disk_sync_error;
     if (error)
@@ -103,6 +135,7 @@ int __wrap_fdatasync(int fd)
 
 int __wrap_rename(const char *from, const char *to)
 {
+    hang(DISK_HANGS_IN_RENAME);
     if (disk.rename_error) {
         errno = disk.rename_error;
         return -1;

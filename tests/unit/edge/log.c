@@ -230,6 +230,88 @@ static void test_lines(void **state)
     herd_buf_fini(&keeper.got);
 }
 
+/* What an answer repeats of its line is left out, and nothing else is. */
+static void test_exchange(void **state)
+{
+    (void)state;
+#define R "info received c=1 line="
+#define S "info sent c=1 line="
+    const struct {
+        const char *received, *sent, *want;
+    } rows[] = {
+        {"IAMAT a +1+2 3\n", "AT R +0.1 a +1+2 3\n", STAMP R "\"IAMAT a +1+2 3\" sent=\"AT R +0.1 ...\"\n"},
+        {"IAMAT a\x01\" +1+2 3\n", "AT \"R +0.1 a\x01\" +1+2 3\n",
+         STAMP R "\"IAMAT a\\x01\\\" +1+2 3\" sent=\"AT \\\"R +0.1 ...\"\n"},
+        {"IAMAT a b c\nIAMAT d +1+2 3", "? IAMAT a b c\nAT R +0.1 d +1+2 3\n",
+         STAMP R "\"IAMAT a b c\" sent=\"? IAMAT ...\"\n" STAMP R "\"IAMAT d +1+2 3\" sent=\"AT R +0.1 ...\"\n"},
+        /* answers that come later, or to none of these lines */
+        {"WHATSAT a 1 1\nIAMAT a +1+2 3\n", "AT R +0.1 a +1+2 3\nlast\n",
+         STAMP R "\"WHATSAT a 1 1\"\n" STAMP R "\"IAMAT a +1+2 3\" sent=\"AT R +0.1 ...\"\n" STAMP S "\"last\"\n"},
+        {"IAMAT  a +1+2 3\n", "AT R +0.1 a +1+2 3\n",
+         STAMP R "\"IAMAT  a +1+2 3\"\n" STAMP S "\"AT R +0.1 a +1+2 3\"\n"},
+        {"IAMAT a +1+2 3\n", "AT R +0.1 a +1+2 4\n",
+         STAMP R "\"IAMAT a +1+2 3\"\n" STAMP S "\"AT R +0.1 a +1+2 4\"\n"},
+        {"IAMAT a +1+2 3\n", "AT R +0.1 aa +1+2 3\n",
+         STAMP R "\"IAMAT a +1+2 3\"\n" STAMP S "\"AT R +0.1 aa +1+2 3\"\n"},
+        {"IAMAT a +1+2 3\n", "a +1+2 3\n", STAMP R "\"IAMAT a +1+2 3\"\n" STAMP S "\"a +1+2 3\"\n"},
+        /* nothing to share */
+        {"word\n", "? word\n", STAMP R "\"word\"\n" STAMP S "\"? word\"\n"},
+        {"word \n", "? word \n", STAMP R "\"word \"\n" STAMP S "\"? word \"\n"},
+        {"a-word-that-is-too-long b c d\n", "? a-word-that-is-too-long b c d\n",
+         STAMP R "\"a-word-that-is-too-long b c d\"\n" STAMP S "\"? a-word-that-is-too-long b c d\"\n"},
+        {"\n", "", STAMP R "\"\"\n"},
+        {"", "AT R +0.1 a +1+2 3\n", STAMP S "\"AT R +0.1 a +1+2 3\"\n"},
+        {"", "", ""},
+    };
+    struct keeper keeper = {0};
+    struct herd_log *log = make(&keeper, (struct herd_log_options){.traffic = true});
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        herd_log_exchange(log, herd_span_of("c=1"), herd_span_of(rows[i].received), herd_span_of(rows[i].sent));
+        assert_int_equal(herd_log_flush(log), 0);
+        expect(&keeper, rows[i].want);
+    }
+    herd_log_free(log);
+    log = make(&keeper, (struct herd_log_options){.traffic = false});
+    herd_log_exchange(log, herd_span_of("c=1"), herd_span_of("IAMAT a +1+2 3\n"),
+                      herd_span_of("AT R +0.1 a +1+2 3\n"));
+    herd_log_exchange(NULL, herd_span_of("c=1"), herd_span_of("IAMAT a +1+2 3\n"),
+                      herd_span_of("AT R +0.1 a +1+2 3\n"));
+    herd_log_free(log);
+    expect(&keeper, "");
+    herd_buf_fini(&keeper.got);
+}
+
+/* The longest lines with the longest answers find room in what a log collects, whatever is in it. */
+static void test_exchange_fits(void **state)
+{
+    (void)state;
+    struct keeper keeper = {0};
+    static char line[20000], answer[20200], label[1000];
+    memset(label, 'l', sizeof label);
+    for (size_t most = 1; most <= 16384; most *= 128)
+        for (size_t own = 126; own <= 130; own++) {
+            struct herd_log *log =
+                make(&keeper, (struct herd_log_options){.traffic = true, .field_max_bytes = most});
+            memset(line, 1, sizeof line);
+            memset(answer, 2, sizeof answer);
+            memcpy(line, "IAMAT ", 6);
+            answer[own - 1] = ' ';
+            memset(answer + own, 1, sizeof line - 6);
+            bool shown = own <= 128;
+            for (int i = 0; i < 200; i++)
+                herd_log_exchange(log, (struct herd_span){label, sizeof label},
+                                  (struct herd_span){line, sizeof line},
+                                  (struct herd_span){answer, own + sizeof line - 6});
+            herd_log_free(log);
+            size_t lines = 0;
+            for (size_t i = 0; i < keeper.got.len; i++)
+                lines += keeper.got.at[i] == '\n';
+            assert_int_equal(lines, shown ? 200 : 400);
+            keeper.got.len = 0;
+        }
+    herd_buf_fini(&keeper.got);
+}
+
 static void test_every_byte_stays_on_its_line(void **state)
 {
     (void)state;
@@ -481,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_levels),    cmocka_unit_test(test_null_is_silent),
         cmocka_unit_test(test_options),   cmocka_unit_test(test_events),
         cmocka_unit_test(test_stamps),    cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_exchange),  cmocka_unit_test(test_exchange_fits),
         cmocka_unit_test(test_caps),      cmocka_unit_test(test_every_byte_stays_on_its_line),
         cmocka_unit_test(test_collects),  cmocka_unit_test(test_sink_failure),
         cmocka_unit_test(test_blocks),    cmocka_unit_test(test_block_refused),

@@ -4,7 +4,7 @@
 
 #include "alloc.h"
 
-#include "places_parts.h"
+#include "places_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>

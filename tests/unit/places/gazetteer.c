@@ -79,15 +79,15 @@ static void test_countries(void **state)
     assert_int_equal(herd_country_name(herd_span_of("FRA")).len, 0);
 }
 
-static int load(const char *text, size_t len, const atomic_bool *stop, struct herd_points **ret_points,
-                struct herd_diagnostic *diagnostic)
+static int load(const char *text, size_t len, const struct herd_points_watch *watch,
+                struct herd_points **ret_points, struct herd_diagnostic *diagnostic)
 {
     char path[TEMP_LEN];
     int fd = temp_file(path);
     assert_int_equal(write(fd, text, len), (ssize_t)len);
     close(fd);
     struct herd_points_summary summary;
-    int err = herd_points_load(ret_points, path, stop, &summary, diagnostic);
+    int err = herd_points_load(ret_points, path, watch, &summary, diagnostic);
     unlink(path);
     return err;
 }
@@ -112,8 +112,8 @@ static void test_files(void **state)
     assert_string_equal(diagnostic.message, "empty file");
     assert_int_equal(load("1\t2\n", 4, NULL, &points, &diagnostic), HERD_E_SYNTAX);
     assert_int_equal(diagnostic.line, 1);
-    atomic_bool stop = true;
-    assert_int_equal(load(geojson, sizeof geojson - 1, &stop, &points, &diagnostic), HERD_E_STATE);
+    const struct herd_points_watch watch = {.stop = true};
+    assert_int_equal(load(geojson, sizeof geojson - 1, &watch, &points, &diagnostic), HERD_E_STATE);
     struct herd_points_summary summary;
     assert_int_equal(herd_points_load(&points, "/nonexistent/x", NULL, &summary, &diagnostic), HERD_E_IO);
     assert_int_equal(herd_points_load(&points, "/tmp", NULL, &summary, &diagnostic), HERD_E_IO);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue of pending effects. */
+#ifndef HERD_CORE_EFFECT_H
+#define HERD_CORE_EFFECT_H
+
+#include "node_impl.h"
+
+void herd_effect_queue(struct herd_node *node, struct herd_pending_effect *pending, enum herd_effect_kind kind);
+void herd_notice(struct herd_node *node, const char *text, struct herd_span detail);
+/* Warnings that others can cause are given at 1, 2, 4, 8, ... occurrences. */
+static inline bool herd_worth_saying(uint64_t count)
+{
+    return (count & (count - 1)) == 0;
+}
+/* Counts, and gives a notice if it is worth saying. */
+void herd_notice_damped(struct herd_node *node, uint64_t *io_count, const char *text, struct herd_span detail);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Removing what expired, and which records a clock lets in. */
+#ifndef HERD_CORE_EXPIRY_H
+#define HERD_CORE_EXPIRY_H
+
+#include "node_impl.h"
+
+/* Where the effective time of a record lies: what a node holds is within its window, which its clock decides. */
+enum herd_window {
+    HERD_WINDOW_WITHIN,
+    HERD_WINDOW_BEFORE, /* removed by all: expired long ago */
+    HERD_WINDOW_BEHIND, /* from the future: not believed */
+};
+enum herd_window herd_expiry_window(struct herd_node *node, const struct herd_record *record);
+/* Whether clients no longer see a record. */
+bool herd_expired(const struct herd_node *node, const struct herd_record *record);
+/* Gives a record from the future the difference with which it is accepted anew; its text lies in `diff`. */
+void herd_expiry_correct(const struct herd_node *node, struct herd_record *io_record, char diff[HERD_DIFF_MAX]);
+/* Accepts the record in a slot anew if it is from the future. HERD_E_NOMEM. */
+int herd_expiry_settle(struct herd_node *node, uint32_t slot);
+/* Follows node->now: the window moves with the clock, forth and back. */
+void herd_expiry_look(struct herd_node *node);
+void herd_expiry_tick(struct herd_node *node);
+int64_t herd_expiry_next_ns(const struct herd_node *node);
+/* Takes up options.expire_ns. */
+void herd_expiry_configure(struct herd_node *node);
+/* What ROOT says of the purge point: milliseconds; 0: none, or removing is under way. */
+uint64_t herd_expiry_horizon(const struct herd_node *node);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The structures of a client. Its files, each calling only those above it:
+ *
+ *     client_request.c  the list of requests: their ends, their deadlines, the timer
+ *     client_reply.c    bytes from the server into ends of requests
+ *     client_connect.c  which server, connecting, leaving it for the next
+ *     client_ask.c      requests made from the program's arguments
+ *     client.c          creation, destruction, what the timer does
+ */
+#ifndef HERD_EDGE_CLIENT_TYPES_H
+#define HERD_EDGE_CLIENT_TYPES_H
+
+#include "../../core/base/list.h"
+#include "../clock.h"
+#include "../net/connector.h"
+
+#include <herd/client.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  INT64_C(1000000000)
+
+struct herd_request {
+    struct herd_list link;
+    struct herd_buf line; /* LF included */
+    bool is_query;        /* WHATSAT, else IAMAT */
+    bool ended;           /* its function was called; its reply, which may still come, is discarded */
+    int64_t deadline_ns;
+    herd_client_done *done;
+    void *ctx;
+};
+
+enum herd_client_state {
+    HERD_CLIENT_IDLE,       /* no request, no connection */
+    HERD_CLIENT_WAITING,    /* the next attempt begins at state_deadline_ns */
+    HERD_CLIENT_CONNECTING, /* the attempt is given up at state_deadline_ns */
+    HERD_CLIENT_UP,         /* every request of the list is sent; the first has waited since state_since_ns */
+};
+
+struct herd_client {
+    struct event_base *base;
+    struct herd_client_options options; /* defaults filled in; `servers` is a copy */
+    struct herd_client_address *servers;
+    enum herd_client_state state;
+    int64_t state_deadline_ns; /* WAITING, CONNECTING */
+    int64_t state_since_ns;    /* UP: connected, last reply, or first request of the list, whichever was last */
+    size_t server_index;       /* the server in use or next to be tried */
+    size_t failures;           /* since a server last replied */
+    int64_t backoff_ns;
+    struct herd_resolver *resolver;   /* NULL until a name is looked up */
+    struct herd_connector *connector; /* CONNECTING only */
+    struct herd_sockaddr *preferred;  /* of each server: the address it was last reached at; len 0: none */
+    struct bufferevent *bev;          /* UP only */
+    struct event *timer;
+    struct herd_list requests; /* oldest first, so deadlines are in order too */
+    size_t pending;            /* requests of the list that have not ended */
+    size_t searched;           /* bytes of an unfinished reply already searched */
+    unsigned depth;            /* callbacks on the stack */
+    bool freed;                /* free the memory when they have returned */
+};
+
+#endif
