@@ -514,6 +514,9 @@ class Strangers(HerdTest):
         old.closed_by_server()
         line = self.server.ask(report(b"x"))
         self.assertEqual(new.line(), line)
+        self.assertEqual(self.server.links_up(), {"B"})  # gone, and up again: in this order
+        self.assertEqual(len(self.server.events("peer_down", peer="B", why="replaced")), 1)
+        self.assertEqual(len(self.server.events("peer_up", peer="B")), 2)
 
     def test_a_neighbour_that_never_reads(self):
         """It costs a buffer, not a queue; when it returns it gets the newest of everything."""
