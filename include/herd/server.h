@@ -45,8 +45,9 @@ struct herd_server;
  * from the loop; none may free the server, herd_server_stop is fine. */
 struct herd_server_hooks {
     void *ctx;
-    /* A record was accepted, from a client or a neighbour; borrowed for the call. Updates of one client
-     * that come faster than the loop turns are seen as the newest of them. */
+    /* A record was accepted, from a client or a neighbour, or was read from the journal: these come in the first
+     * turns of the loop, in no particular order. Borrowed for the call. Updates of one client that come faster
+     * than the loop turns are seen as the newest of them. */
     void (*update)(void *ctx, const struct herd_record *record);
     /* The link to a neighbour came up or went down. */
     void (*peer)(void *ctx, struct herd_span name, bool up);
@@ -109,8 +110,8 @@ HERD_API void herd_server_stop(struct herd_server *server, int64_t timeout_ms);
 HERD_API int herd_server_reload(struct herd_server *server, const struct herd_config *config,
                                 struct herd_diagnostic *reterr_diagnostic);
 
-/* How many records its journal lacks, because the disk does not take them: after hooks.stopped, what is lost if this
- * process ends now. 0 without a journal. */
+/* How many records its journal lacks, because the disk does not take them, or may lack because the last sync failed or
+ * did not end: after hooks.stopped, what may be lost if this process ends now. 0 without a journal. */
 HERD_API size_t herd_server_unsaved(const struct herd_server *server);
 
 /* The port it listens on; 0 with dont_listen. */

@@ -181,6 +181,7 @@ static void step(struct world *w, const struct event *e)
     world_step(w, e);
     uint64_t dice = rng_below(&w->checks, 64);
     int node = (int)rng_below(&w->checks, (uint64_t)w->count);
+    check_invariants(w, node);
     if (dice == 0)
         check_node(w, node);
     if (dice < 3)

@@ -358,6 +358,8 @@ void foreign_check_rest(struct world *w);
 uint32_t check_slot(struct world *w, int node, uint32_t key);
 bool check_comparing(const struct world *w, struct conn *conn);
 void check_node(struct world *w, int node);
+/* Cheap: lists, roles, tickets and timers of one node. */
+void check_invariants(struct world *w, int node);
 void check_links(struct world *w, int node);
 void check_all(struct world *w);
 bool check_converged(struct world *w);

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes into lines, and each line to who handles it. */
+/* Bytes into lines, many at a time; what each means is in dispatch.c. */
 #include "../protocol/parse_bounded.h"
 #include "../protocol/preface.h"
+#include "dispatch.h"
 #include "effect.h"
-#include "hello.h"
-#include "lookup.h"
 #include "peer.h"
 #include "plain_session.h"
 #include "report.h"
 #include "session.h"
 #include "timeouts.h"
-
-#include <assert.h>
 
 /* Lines that are parsed and looked up together, so that their cache misses overlap. */
 #define BATCH 32
@@ -20,161 +17,6 @@
 /* A neighbour's AT line is longer than the report it came from ("AT", a name, a difference), and a LIST
  * takes 16 000 bytes whatever limit clients have. */
 #define LINK_LINE_EXTRA 16384
-
-/* ---- what a line means to whom ---- */
-
-static int reply_invalid(struct herd_session *session, struct herd_span line, struct herd_buf *out)
-{
-    session->node->stats.invalid++;
-    return herd_format_invalid(herd_session_replies(session, out), line);
-}
-
-/* The end of what the protocol knows. */
-static int no_command(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
-{
-    if (session->node->options.commands && !session->draining)
-        return herd_command_offer(session, parsed);
-    return reply_invalid(session, parsed->line, out);
-}
-
-/* The neighbour, or who may be a plain one, is to bring again later what found no memory. */
-static void out_of_memory(struct herd_session *session)
-{
-    herd_session_terminate(session, "out_of_memory");
-}
-
-/* What no client says, but perhaps a plain neighbour. */
-static int plain_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
-{
-    int taken = session->plain ? herd_plain_receive(session, parsed) : 0;
-    if (taken < 0)
-        out_of_memory(session);
-    return taken == 0 ? no_command(session, parsed, out) : 0;
-}
-
-static int client_command(struct herd_session *session, const struct herd_parsed_line *parsed, bool first,
-                          struct herd_buf *out)
-{
-    switch (parsed->command.verb) {
-    case HERD_BLANK: return 0;
-    case HERD_IAMAT: return herd_report_apply_client(session, parsed, herd_session_replies(session, out));
-    case HERD_WHATSAT: return herd_whatsat_begin(session, parsed, out);
-    case HERD_HELLO:
-        if (first)
-            return herd_peer_hello(session, &parsed->command, out);
-        return no_command(session, parsed, out);
-    default: return plain_line(session, parsed, out);
-    }
-}
-
-/* A web page can make its reader's browser send a request here, and choose what is in its body: a client that begins
- * like HTTP is answered once, and nothing behind that is read. */
-static bool is_http(struct herd_session *session, const struct herd_parsed_line *parsed)
-{
-    if (session->began || parsed->command.verb == HERD_BLANK)
-        return false;
-    session->began = true;
-    if (parsed->command.verb == HERD_IAMAT || parsed->command.verb == HERD_WHATSAT ||
-        parsed->command.verb == HERD_HELLO || !herd_preface_http(parsed->line))
-        return false;
-    herd_notice_damped(session->node, &session->node->http_count, "http_request", parsed->line);
-    return true;
-}
-
-static int client_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
-{
-    bool first = !session->had_line;
-    session->had_line = true;
-    if (is_http(session, parsed)) {
-        session->draining = true;
-        return reply_invalid(session, parsed->line, out);
-    }
-    const struct herd_buf *replies = herd_session_replies(session, out);
-    size_t before = replies->len;
-    int err = client_command(session, parsed, first, out);
-    if (replies != out) /* behind a ticket, which lives at least until its answer */
-        session->queued_reply_bytes += replies->len - before;
-    return err;
-}
-
-static int handshake_line(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
-{
-    switch (parsed->command.verb) {
-    case HERD_BLANK: return 0;
-    case HERD_HELLO: return herd_peer_hello(session, &parsed->command, out);
-    case HERD_REFUSE:
-        if (herd_worth_saying(++session->node->peers[session->peer]->refused_us))
-            herd_notice(session->node, "peer_refuses_us", parsed->command.args);
-        herd_session_terminate(session, "refused");
-        return 0;
-    default:
-        herd_notice(session->node, "peer_not_a_herd_server", parsed->line);
-        herd_session_terminate(session, "no_introduction");
-        return 0;
-    }
-}
-
-/* No neighbour says that. */
-static void protocol_error(struct herd_session *session, const struct herd_parsed_line *parsed)
-{
-    herd_notice(session->node, "peer_line_invalid", parsed->line);
-    herd_session_terminate(session, "protocol");
-}
-
-static void link_line(struct herd_session *session, const struct herd_parsed_line *parsed)
-{
-    struct herd_peer *peer = session->node->peers[session->peer];
-    switch (parsed->command.verb) {
-    case HERD_BLANK:
-    case HERD_PONG: break;
-    case HERD_PING: peer->pong_due = true; break;
-    case HERD_AT:
-        if (herd_report_apply_peer(session, parsed) < 0)
-            out_of_memory(session);
-        break;
-    case HERD_ROOT:
-    case HERD_PUSH:
-    case HERD_SUMS:
-    case HERD_LIST: {
-        int err = herd_sync_take(session->node, peer, &parsed->command);
-        if (err == HERD_E_NOMEM) {
-            out_of_memory(session);
-        } else if (err < 0) {
-            protocol_error(session, parsed);
-        }
-        break;
-    }
-    case HERD_REFUSE:
-        /* Ours was the connection that both sides agreed to drop. */
-        herd_session_terminate(session, "refused");
-        break;
-    default: protocol_error(session, parsed);
-    }
-}
-
-/* Whether commands of this session have to wait for answers to others, or for its next turn. */
-static bool waits(const struct herd_session *session)
-{
-    const struct herd_node_options *o = &session->node->options;
-    return session->awaiting_command || session->spent || session->ticket_count >= o->lookups_per_client_max ||
-           session->queued_reply_bytes >= o->queued_reply_max_bytes;
-}
-
-static bool accepts_input(const struct herd_session *session)
-{
-    return !session->draining && session->role != HERD_ROLE_CLOSING && !waits(session);
-}
-
-static inline int take_line(struct herd_session *session, const struct herd_parsed_line *parsed,
-                            struct herd_buf *out)
-{
-    assert(session->role != HERD_ROLE_CLOSING);
-    switch (session->role) {
-    case HERD_ROLE_CLIENT: return client_line(session, parsed, out);
-    case HERD_ROLE_HANDSHAKE: return handshake_line(session, parsed, out);
-    default: link_line(session, parsed); return 0;
-    }
-}
 
 /* ---- lines too long, and other protocols ---- */
 
@@ -221,7 +63,7 @@ static int reply_too_long(struct herd_session *session, struct herd_span bytes, 
     if (bytes.len > TOO_LONG_SHOWN)
         bytes.len = TOO_LONG_SHOWN;
     struct herd_parsed_line parsed = {.line = bytes, .command = {.verb = HERD_INVALID}};
-    return client_line(session, &parsed, out);
+    return herd_dispatch_client(session, &parsed, out);
 }
 
 /* A client that speaks TLS would wait for an answer of its kind; no line of ours begins so. */
@@ -338,9 +180,9 @@ static void batch_fill(struct herd_session *session, struct herd_span bytes, str
 static int batch_run(struct herd_session *session, struct batch *batch, uint64_t steps, struct herd_buf *out)
 {
     const struct herd_node *node = session->node;
-    while (batch->next < batch->count && accepts_input(session)) {
+    while (batch->next < batch->count && herd_session_accepts_input(session)) {
         size_t out_before = out->len;
-        int err = take_line(session, &batch->lines[batch->next++], out);
+        int err = herd_dispatch(session, &batch->lines[batch->next++], out);
         if (err < 0)
             return err;
         if (node->options.close_after_reply && session->role == HERD_ROLE_CLIENT &&
@@ -348,7 +190,7 @@ static int batch_run(struct herd_session *session, struct batch *batch, uint64_t
             session->draining = true;
         session->spent |= session->role == HERD_ROLE_LINK && herd_node_steps(node) - steps >= HERD_TURN_STEPS;
     }
-    if (!accepts_input(session))
+    if (!herd_session_accepts_input(session))
         session->seen = 0; /* lines behind the last that ran are found again later */
     return 0;
 }
@@ -368,14 +210,14 @@ static int take_lines(struct herd_session *session, struct herd_span bytes, stru
     uint64_t steps = herd_node_steps(session->node);
     batch.rest = bytes;
     batch.scan = is_tls(session, bytes) ? HERD_LINE_MORE : HERD_LINE;
-    while (batch.scan == HERD_LINE && accepts_input(session)) {
+    while (batch.scan == HERD_LINE && herd_session_accepts_input(session)) {
         batch_fill(session, bytes, &batch);
         int err = batch_run(session, &batch, steps, out);
         if (err < 0)
             return err;
         consumed = batch_consumed(&batch, bytes);
     }
-    if (batch.scan == HERD_LINE_TOO_LONG && accepts_input(session)) {
+    if (batch.scan == HERD_LINE_TOO_LONG && herd_session_accepts_input(session)) {
         int err = reply_too_long(session, batch.rest, out);
         if (err < 0)
             return err;
@@ -409,7 +251,7 @@ static void set_result(const struct herd_session *session, size_t consumed, stru
 {
     bool dead = session->role == HERD_ROLE_CLOSING;
     ret_result->consumed = consumed;
-    ret_result->blocked = !dead && !session->draining && waits(session);
+    ret_result->blocked = !dead && !session->draining && herd_session_waits(session);
     ret_result->close = !dead && session->draining && session->ticket_count == 0;
 }
 
@@ -451,7 +293,7 @@ static int last_line(struct herd_session *session, struct herd_span rest, struct
         parsed.command.verb = HERD_INVALID; /* nobody to be linked with any more, and perhaps cut off */
     if (is_report(&parsed))
         hash_id(session->node->store, &parsed);
-    return take_line(session, &parsed, out);
+    return herd_dispatch(session, &parsed, out);
 }
 
 int herd_session_eof(struct herd_session *session, struct herd_span rest, struct herd_now now, struct herd_buf *out,
@@ -485,13 +327,13 @@ int herd_session_line_timeout(struct herd_session *session, struct herd_span res
 {
     session->node->now = now;
     *ret_result = (struct herd_input_result){0};
-    if (session->role != HERD_ROLE_CLIENT || rest.len == 0 || !accepts_input(session) ||
+    if (session->role != HERD_ROLE_CLIENT || rest.len == 0 || !herd_session_accepts_input(session) ||
         memchr(rest.at, '\n', rest.len))
         return 0;
     struct herd_span line = session->had_line ? rest : herd_preface_skip_bom(rest);
     int taken = herd_plain_take_unfinished(session, line);
     if (taken < 0)
-        out_of_memory(session);
+        herd_dispatch_no_memory(session);
     if (taken == 0)
         return 0;
     session->had_line = session->began = true;

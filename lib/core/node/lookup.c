@@ -14,6 +14,7 @@
 #include "session.h"
 #include "ticket.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Makes the newest ticket of a session and queues its effect; frees it instead if making it failed
@@ -26,6 +27,7 @@ static int submit(struct herd_session *session, struct herd_ticket *ticket, enum
         herd_ticket_free(ticket);
         return err;
     }
+    assert(session->role == HERD_ROLE_CLIENT && !session->draining);
     ticket->session = session;
     herd_list_append(&session->tickets, &ticket->of_session);
     session->ticket_count++;

@@ -148,8 +148,16 @@ void herd_session_stop_input(struct herd_session *session, const char *why)
     session->close_why = why;
 }
 
+/* Whether a neighbour's entry still has the session for its link, or for its way to one. */
+static bool attached(const struct herd_session *session)
+{
+    const struct herd_peer *peer = herd_session_neighbour(session);
+    return peer && (peer->session == session || peer->dialled == session);
+}
+
 void herd_session_mark_closing(struct herd_session *session, const char *why)
 {
+    assert(!attached(session));
     if (session->role == HERD_ROLE_CLOSING)
         return;
     herd_session_stop_input(session, why);
@@ -158,6 +166,7 @@ void herd_session_mark_closing(struct herd_session *session, const char *why)
 
 void herd_session_free(struct herd_session *session)
 {
+    assert(!attached(session));
     herd_session_stop_input(session, NULL);
     herd_list_remove(&session->close.link);
     herd_list_remove(&session->all);

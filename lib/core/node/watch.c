@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Readers of the change stream that are no links. */
+#include "watch.h"
+
 #include "node_impl.h"
 
 #include <stdlib.h>
@@ -30,6 +32,12 @@ void herd_watch_close(struct herd_watch *watch)
         return;
     herd_changes_unsubscribe(&watch->node->changes, &watch->subscriber);
     free(watch);
+}
+
+void herd_watch_mark_all(struct herd_watch *watch)
+{
+    struct herd_node *node = watch->node;
+    herd_subscriber_mark_all_dirty(&node->changes, &watch->subscriber, herd_store_slots(node->store));
 }
 
 bool herd_watch_next(struct herd_watch *watch, struct herd_record *ret_record)

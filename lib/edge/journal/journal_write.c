@@ -33,11 +33,14 @@ static void fall_behind(struct herd_journal *journal, int error, struct herd_now
 }
 
 /* All that was due when the last task began is in the file. */
-static void catch_up(struct herd_journal *journal)
+static void catch_up(struct herd_journal *journal, struct herd_now now)
 {
     journal->ticket_done = journal->ticket_taken;
     journal->due_ns = herd_journal_encoder_pending(&journal->encoder) ? journal->taken_ns : INT64_MAX;
-    if (!journal->is_behind)
+    /* What came while the disk took its time has waited for too long already. */
+    bool is_late =
+        journal->wait_ns > 0 && journal->due_ns != INT64_MAX && now.steady_ns - journal->due_ns >= journal->wait_ns;
+    if (!journal->is_behind || is_late)
         return;
     struct herd_log_field field = herd_log_int("failures", (int64_t)journal->failures);
     herd_log_event(journal->log, HERD_LOG_INFO, "journal_caught_up", &field, 1);
@@ -71,7 +74,7 @@ static void appended(struct herd_journal *journal, int error, struct herd_now no
     if (journal->replacement.fd >= 0 && !journal->replacement_error)
         wrote_at(&journal->replacement, lines, journal->taken_ns);
     if (journal->is_last)
-        catch_up(journal);
+        catch_up(journal, now);
     if (journal->replacement.fd >= 0 && journal->replacement_error) {
         herd_journal_log_failure(journal, "journal_compaction_failed", journal->replacement_error,
                                  &journal->compact_failures);
@@ -99,7 +102,7 @@ void herd_journal_append_due(struct herd_journal *journal, struct herd_now now)
             journal->lines = (size_t)lines;
             herd_journal_begin(journal, append, appended, now);
         } else if (journal->is_last) {
-            catch_up(journal); /* what was due was removed */
+            catch_up(journal, now); /* what was due was removed */
         }
     }
 }
