@@ -93,6 +93,7 @@ static int end(void **state)
     bufferevent_free(w->client);
     herd_server_free(w->server);
     herd_places_free(w->places);
+    event_base_loop(w->base, EVLOOP_NONBLOCK); /* libevent frees pairs there */
     herd_config_free(w->config);
     event_base_free(w->base);
     herd_buf_fini(&w->json);
