@@ -231,9 +231,10 @@ class Records:
 class TrustTest(HerdTest):
     """Herds with an authority. `self.authority` issued a certificate for each server."""
 
-    def tls(self, names, links=(), mode="require", limits=None, identities=None, crl=False, own=(), **more):
+    def tls(self, names, links=(), mode="require", limits=None, identities=None, crl=False, own=(), log=None,
+            **more):
         """A herd that is not started. `own`: servers that get their certificate from the test."""
-        herd = self.herd(names, links, limits=limits)
+        herd = self.herd(names, links, limits=limits, log=log)
         self.authority = Authority(os.path.join(herd.dir, "tls"))
         for name in names:
             if name not in own:
