@@ -232,6 +232,30 @@ class LetGo(ReloadTest):
         desk.closed_by_server()
         server.wait_event("tls_certificate_revoked")
 
+    def test_revoked_within_a_handshake(self):
+        """What was read when the handshake began does not count when it ends."""
+        herd = self.tls(["A"], identities=IDENTITIES, crl=True)
+        server = herd["A"].start()
+        made = self.authority.issue("desk", "client")
+        for revoked in (False, True):
+            client = self.records(server, made)
+            client.send(client.first_flight())
+            while not client.outgoing.pending:
+                client.incoming.write(client.socket.recv(1 << 16))
+                try:
+                    client.tls.do_handshake()
+                except ssl.SSLWantReadError:
+                    pass
+            if revoked:
+                self.authority.revoke(made[0])
+            self.hup(server)
+            client.flush()
+            if not revoked:
+                client.write(b"x\n")
+                self.assertEqual(client.line(), b"? x\n")
+        client.closed_by_server()
+        server.wait_event("tls_certificate_revoked")
+
     def test_lists_that_are_unusable(self):
         """One that is overdue or missing would refuse everybody: it is refused itself."""
         herd = self.tls(["A"], crl=True)

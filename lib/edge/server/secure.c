@@ -61,12 +61,26 @@ void herd_secure_fault(struct herd_conn *conn)
         log_fault(conn, fault);
 }
 
+/* A handshake that began before the files were read anew was judged by the old ones. */
+static bool still_accepted(struct herd_conn *conn)
+{
+    struct herd_tls_fault fault = {0};
+    if (conn->handshake_ns > conn->server->trust_reloaded_ns ||
+        herd_trust_accepts(conn->server->trust, herd_secure_stream(conn), &fault))
+        return true;
+    log_fault(conn, &fault);
+    herd_conn_close(conn, fault.event);
+    return false;
+}
+
 bool herd_secure_opened(struct herd_conn *conn, enum herd_tls_proof proof, struct herd_span name)
 {
     const struct herd_trust *trust = conn->server->trust;
     herd_list_remove(&conn->handshake_link);
     if (conn->state != HERD_CONN_OPEN || !conn->session)
         return true;
+    if (!still_accepted(conn))
+        return false;
     herd_session_set_proof(conn->session, proof == HERD_TLS_PROOF_SERVER ? name : nobody, true);
     if (conn->peer >= 0 || proof == HERD_TLS_PROOF_SERVER)
         return true; /* a server, and it proved that: it has no identity of clients */
@@ -255,6 +269,7 @@ static void judge(struct herd_conn *conn)
 void herd_secure_reloaded(struct herd_server *server, struct herd_trust *old)
 {
     struct herd_list *next;
+    server->trust_reloaded_ns = herd_clock().steady_ns;
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = next) {
         next = at->next;
         judge(HERD_CONTAINER_OF(at, struct herd_conn, all));
