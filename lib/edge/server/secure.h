@@ -11,8 +11,10 @@ struct herd_effect;
 struct herd_server;
 
 /* ---- secure_tls.c; without OpenSSL secure_none.c ---- */
+/* Is told that a handshake is over. False: the connection was closed. */
+typedef bool herd_secure_open_fn(struct herd_conn *conn, enum herd_tls_proof proof, struct herd_span name);
 /* Prepares what the streams of a server share. */
-void herd_secure_init(struct herd_server *server);
+void herd_secure_init(struct herd_server *server, herd_secure_open_fn *opened);
 void herd_secure_fini(struct herd_server *server);
 /* Another iteration of the loop begins: handshakes that wait take a step. */
 void herd_secure_iteration(struct herd_server *server);
