@@ -146,7 +146,7 @@ for i in range(identities.count("HEX")):
 open(os.path.join(work, "identities"), "w").write(identities)
 open(os.path.join(work, "check.json"), "w").write(json.dumps({"identities": os.path.join(work, "identities")}))
 done = run(server, "--check", "--config", os.path.join(work, "check.json"))
-assert done.returncode == 0 or "tls_not_built" in done.stdout, done.stdout
+assert done.returncode == 0 or "this library has no OpenSSL" in done.stdout, done.stdout
 examples["bin/herd.json.5"] = [text for text in examples["bin/herd.json.5"] if text.startswith("{")]  # not identities
 for example in examples["bin/herd.json.5"]:
     open(os.path.join(work, "check.json"), "w").write(example)
