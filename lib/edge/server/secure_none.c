@@ -2,7 +2,7 @@
 /* A library without OpenSSL: no configuration with TLS is taken, so none of this is ever asked for. */
 #include "server_impl.h"
 
-void herd_secure_init(struct herd_server *server, herd_secure_open_fn *opened)
+void herd_secure_init(struct herd_server *server, herd_secure_opened_fn *opened)
 {
     (void)server;
     (void)opened;
