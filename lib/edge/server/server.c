@@ -132,7 +132,7 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     herd_list_init(&server->closed_conns);
     herd_list_init(&server->ready);
     herd_list_init(&server->handshakes);
-    herd_secure_init(server);
+    herd_secure_init(server, herd_secure_opened);
     herd_list_init(&server->questions);
     herd_serve_iteration(server);
     server->transport_events = &herd_serve_events;

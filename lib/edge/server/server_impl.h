@@ -229,8 +229,9 @@ struct herd_server {
     struct herd_socket_loop sockets;
     const struct herd_transport_events *transport_events; /* of every connection: see serve.c */
     struct herd_trust *trust;                             /* who is who, as files say */
-    struct herd_tls_loop tls_loop;                        /* what streams share */
-    struct herd_list handshakes;                          /* connections in the middle of one, the oldest first */
+    herd_secure_opened_fn *secure_opened;
+    struct herd_tls_loop tls_loop; /* what streams share */
+    struct herd_list handshakes;   /* connections in the middle of one, the oldest first */
     struct herd_auth_late auth_late[HERD_AUTH_LATE_MAX];
     size_t auth_late_count;
     int64_t ends_due_s;        /* when to look next for what ends soon */
