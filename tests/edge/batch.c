@@ -44,8 +44,10 @@ static int begin(void **state)
         t->far[i] = pair[1];
         t->conn[i] = herd_conn_new(t->server);
         assert_non_null(t->conn[i]);
-        assert_int_equal(herd_socket_attach(t->conn[i], pair[0]), 0);
-        assert_int_equal(herd_conn_begin_client(t->conn[i]), 0);
+        assert_int_equal(
+            herd_socket_new(&t->conn[i]->transport, &t->server->sockets, pair[0], &herd_serve_events, t->conn[i]),
+            0);
+        assert_int_equal(herd_line_begin_client(t->conn[i]), 0);
     }
     assert_int_equal(event_base_loop(t->base, EVLOOP_NONBLOCK), 0);
     *state = t;
@@ -105,12 +107,12 @@ static void test_together(void **state)
     say(t, 0, "two");
     for (int i = 0; i < 2; i++)
         assert_true(look(t, i, got, sizeof got) < 0 && errno == EAGAIN);
-    assert_int_equal(herd_transport_unsent(t->conn[0]), 7);
+    assert_int_equal(herd_conn_unsent(t->conn[0]), 7);
     assert_int_equal(event_base_loop(t->base, EVLOOP_NONBLOCK), 0);
     assert_int_equal(look(t, 0, got, sizeof got), 7);
     assert_memory_equal(got, "one two", 7);
     assert_int_equal(look(t, 1, got, sizeof got), 5);
-    assert_int_equal(herd_transport_unsent(t->conn[0]), 0);
+    assert_int_equal(herd_conn_unsent(t->conn[0]), 0);
 }
 
 /* What is not held follows what is, and what the kernel did not take is followed by what is held. */
@@ -122,7 +124,7 @@ static void test_order(void **state)
     say_large(t, 0, 'a');
     say(t, 0, "|");
     assert_int_equal(event_base_loop(t->base, EVLOOP_NONBLOCK), 0);
-    assert_true(herd_transport_unsent(t->conn[0]) > 0);
+    assert_true(herd_conn_unsent(t->conn[0]) > 0);
     assert_true(herd_list_linked(&t->conn[0]->deadline_link));
     say(t, 0, "+");
     say_large(t, 0, 'b');
@@ -152,7 +154,7 @@ static void test_limit(void **state)
     memset(piece, 'p', sizeof piece);
     for (int i = 0; i < 17; i++)
         herd_conn_send(t->conn[0], (struct herd_span){piece, sizeof piece});
-    assert_int_equal(herd_transport_unsent(t->conn[0]), 17 * sizeof piece);
+    assert_int_equal(herd_conn_unsent(t->conn[0]), 17 * sizeof piece);
     say(t, 1, "at once");
     assert_int_equal(look(t, 1, got, sizeof got), 7);
     assert_true(look(t, 0, got, sizeof got) < 0 && errno == EAGAIN);
@@ -189,7 +191,7 @@ static void test_finished_meanwhile(void **state)
     char got[16];
     say(t, 0, "bye");
     herd_conn_finish(t->conn[0], NULL);
-    assert_false(t->conn[0]->lingering);
+    assert_int_equal(t->conn[0]->state, HERD_CONN_DRAINING);
     assert_int_equal(event_base_loop(t->base, EVLOOP_NONBLOCK), 0);
     assert_int_equal(look(t, 0, got, sizeof got), 3);
     assert_int_equal(look(t, 0, got, sizeof got), 0);

@@ -306,7 +306,7 @@ static size_t story(enum call call, int error, size_t from, size_t count)
     snprintf(what, sizeof what, "%s %zu..%zu: %s", call_names[call], from, from + count - 1,
              error == SHORT ? "short" : strerror(error));
     wait_sound(&d, what);
-    shutdown(d.server[0]->links[0]->fd, SHUT_RDWR); /* linking up again fails too */
+    shutdown(herd_transport_fd(d.server[0]->links[0]->transport), SHUT_RDWR); /* linking up again fails too */
     load(&d, 1, true);
     for (int i = 0; i < 100 && !linked(d.server); i++)
         turn(&d, true);

@@ -379,7 +379,7 @@ static bool story(long next, long count)
     load(&d, 1, true);
     struct herd_conn *link = d.server[0]->links[0];
     if (link)
-        shutdown(link->fd, SHUT_RDWR); /* linking up again fails too */
+        shutdown(herd_transport_fd(link->transport), SHUT_RDWR); /* linking up again fails too */
     for (int i = 0; i < 100 && !linked(d.server); i++)
         turn(&d, true);
     wait_sound(&d, true);

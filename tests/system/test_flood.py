@@ -514,6 +514,8 @@ class Strangers(HerdTest):
         old.closed_by_server()
         line = self.server.ask(report(b"x"))
         self.assertEqual(new.line(), line)
+        wait_for(lambda: [event.name for event in self.server.events() if event.name in ("peer_up", "peer_down")] ==
+                 ["peer_up", "peer_down", "peer_up"], "gone, and up again")
 
     def test_a_neighbour_that_never_reads(self):
         """It costs a buffer, not a queue; when it returns it gets the newest of everything."""

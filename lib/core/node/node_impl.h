@@ -91,6 +91,7 @@ enum herd_refusal {
 struct herd_peer {
     struct herd_span name;
     struct herd_pending_effect up, down, dial, resume;
+    bool told_up;                      /* the last of its PEER_UP and PEER_DOWN that was taken is PEER_UP */
     struct herd_session *session;      /* the established link */
     struct herd_session *dialled;      /* ours, not yet introduced */
     struct herd_subscriber subscriber; /* joined while the link is up */

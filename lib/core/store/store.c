@@ -228,12 +228,12 @@ static int find_room(struct herd_store *store, uint32_t *ret_slot)
         struct herd_chunk *chunk = aligned_alloc(HERD_PACKED_RECORD_BYTES, sizeof *chunk);
         if (!chunk)
             return HERD_E_NOMEM;
-        memset(chunk->next, 0xff, sizeof chunk->next);
         store->chunks[store->chunk_count++] = chunk;
     }
     struct herd_packed_record *packed = herd_store_packed(store, store->slots);
     memset(packed, 0, sizeof *packed);
     packed->server = HERD_NO_SERVER;
+    *herd_store_next(store, store->slots) = HERD_NO_SLOT;
     *ret_slot = store->slots;
     return 0;
 }

@@ -12,7 +12,9 @@
 
 #include <herd/store.h>
 
-#define HERD_CHUNK_RECORDS 1024
+/* So many that a chunk has pages of its own (half a megabyte, touched as it fills): among them, those of the index
+ * leave holes that nothing fits. */
+#define HERD_CHUNK_RECORDS 8192
 
 /* Slots in memory; `next` links those of one digest leaf. It also is the memory behind the last record that
  * unpacking, which works in whole words, may read. */

@@ -11,38 +11,10 @@
 
 #define ACCEPT_PAUSE_US 100000
 
-void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port)
-{
-    unsigned char bytes[16] = {0};
-    *ret_port = 0;
-    if (from->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
-        bytes[10] = bytes[11] = 0xff; /* IPv4-mapped */
-        memcpy(bytes + 12, &in->sin_addr, 4);
-        *ret_port = ntohs(in->sin_port);
-    } else if (from->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
-        memcpy(bytes, &in6->sin6_addr, 16);
-        *ret_port = ntohs(in6->sin6_port);
-    }
-    memcpy(ret_address, bytes, 16);
-}
-
-/* Warned of at 1, 2, 4, 8, ... refusals: a stranger can cause them. */
-void herd_listener_refused(struct herd_server *server, const char *why)
-{
-    uint64_t count = ++server->refused_count;
-    if ((count & (count - 1)) == 0) {
-        struct herd_log_field fields[] = {herd_log_text("why", why), herd_log_int("count", (int64_t)count)};
-        herd_log_set_time(server->log, herd_clock().wall_ns);
-        herd_log_event(server->log, HERD_LOG_WARN, "connection_refused", fields, 2);
-    }
-}
-
 static void refuse(struct herd_server *server, int fd, const char *why)
 {
     close(fd);
-    herd_listener_refused(server, why);
+    herd_conn_log_refused(server, why);
 }
 
 /* Two connections a neighbour beyond the clients: both ends dial. */
@@ -60,6 +32,32 @@ static void enable(struct herd_server *server, bool enable)
             evconnlistener_disable(server->listeners[i]);
     }
 }
+
+void herd_accept_resume(struct herd_server *server)
+{
+    if (server->listener_count > 0 && !server->stopping && !evtimer_pending(server->accept_retry_event, NULL) &&
+        has_room(server))
+        enable(server, true);
+}
+
+void herd_accept_uncount(struct herd_conn *conn)
+{
+    struct herd_server *server = conn->server;
+    if (!conn->counted)
+        return;
+    conn->counted = false;
+    server->client_count--;
+    herd_addresses_release(&server->addresses, conn->address);
+    herd_accept_resume(server);
+}
+
+static void on_closed(struct herd_conn *conn, bool delivered)
+{
+    (void)delivered;
+    herd_accept_uncount(conn);
+}
+
+static const struct herd_conn_owner accept_owner = {.closed = on_closed};
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
                       void *arg)
@@ -85,15 +83,16 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     conn->address[1] = address[1];
     conn->port = port;
     conn->counted = true;
+    conn->owner = &accept_owner;
     server->client_count++;
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (herd_socket_attach(conn, fd) < 0) {
+    if (herd_socket_new(&conn->transport, &server->sockets, fd, server->transport_events, conn) < 0) {
         close(fd);
         herd_conn_close(conn, "out_of_memory");
         return;
     }
-    if (herd_conn_begin_client(conn) < 0) {
+    if (herd_line_begin_client(conn) < 0) {
         herd_conn_close(conn, "out_of_memory");
         return;
     }
@@ -106,13 +105,6 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     }
     if (!has_room(server))
         enable(server, false); /* the others wait in the kernel's queue */
-}
-
-void herd_listener_resume(struct herd_server *server)
-{
-    if (server->listener_count > 0 && !server->stopping && !evtimer_pending(server->accept_retry_event, NULL) &&
-        has_room(server))
-        enable(server, true);
 }
 
 /* Out of descriptors: the connection waits in the kernel's queue, which would wake us again and again.

@@ -3,9 +3,28 @@
 #include "../../core/base/hash.h"
 #include "server_impl.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SIZE_FIRST 64
+
+void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port)
+{
+    unsigned char bytes[16] = {0};
+    *ret_port = 0;
+    if (from->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
+        bytes[10] = bytes[11] = 0xff; /* IPv4-mapped */
+        memcpy(bytes + 12, &in->sin_addr, 4);
+        *ret_port = ntohs(in->sin_port);
+    } else if (from->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
+        memcpy(bytes, &in6->sin6_addr, 16);
+        *ret_port = ntohs(in6->sin6_port);
+    }
+    memcpy(ret_address, bytes, 16);
+}
 
 static size_t home(const struct herd_addresses *a, const uint64_t address[2])
 {

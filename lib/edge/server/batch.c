@@ -15,9 +15,8 @@
 
 #include <stdlib.h>
 
-/* More in one piece is worth a call of its own; and no more is held than stays in the cache. */
+/* More in one piece is worth a call of its own. */
 #define PIECE_MAX_BYTES 16384
-#define BATCH_MAX_BYTES 262144
 
 static bool is_client(const struct herd_conn *conn)
 {
@@ -33,8 +32,8 @@ bool herd_batch_required(const struct herd_conn *conn)
 
 bool herd_batch_wanted(const struct herd_conn *conn, size_t len)
 {
-    if (conn->fd >= 0 && is_client(conn) && len <= PIECE_MAX_BYTES &&
-        conn->server->batch.collecting.bytes.len < BATCH_MAX_BYTES)
+    if (conn->transport->ops->joins && is_client(conn) && len <= PIECE_MAX_BYTES &&
+        conn->server->batch.collecting.bytes.len < HERD_BATCH_MAX_BYTES)
         return true;
     return herd_batch_required(conn);
 }
@@ -83,72 +82,6 @@ void herd_batch_drop(struct herd_conn *conn)
 {
     drop(&conn->server->batch.waiting, conn);
     drop(&conn->server->batch.collecting, conn);
-}
-
-void herd_batch_flush_full(struct herd_server *server)
-{
-    if (server->batch.collecting.bytes.len >= BATCH_MAX_BYTES)
-        herd_batch_flush(server);
-}
-
-/* What was sent makes room, commands go on, and their answers may add parts to `collecting`, also while that is sent. */
-static void send_list(struct herd_server *server, struct herd_batch_list *list)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < list->count; i++) {
-        struct herd_batch_part part = list->parts[i];
-        list->parts[i].conn = NULL;
-        if (part.conn) {
-            part.conn->batched_bytes -= part.len;
-            herd_conn_sent(part.conn,
-                           herd_transport_send_now(part.conn, (struct herd_span){list->bytes.at + at, part.len}));
-            bool waits = part.conn->closing || part.conn->blocked || herd_list_linked(&part.conn->deadline_link);
-            if (!part.conn->closed && waits && !server->freeing)
-                herd_conn_drained(part.conn);
-        }
-        at += part.len;
-    }
-    list->count = 0;
-    list->bytes.len = 0;
-    if (list->bytes.cap > 2 * BATCH_MAX_BYTES)
-        herd_buf_fini(&list->bytes);
-}
-
-static void swap(struct herd_batch *batch)
-{
-    struct herd_batch_list list = batch->waiting;
-    batch->waiting = batch->collecting;
-    batch->collecting = list;
-}
-
-static bool has(const struct herd_server *server, uint64_t ticket)
-{
-    return server->freeing || herd_journal_has(server->journal, ticket);
-}
-
-void herd_batch_flush(struct herd_server *server)
-{
-    struct herd_batch *batch = &server->batch;
-    if (!server->journal) {
-        send_list(server, &batch->collecting);
-        return;
-    }
-    if (batch->waiting.count == 0 && batch->collecting.count == 0)
-        return;
-    herd_journal_write(server->journal, herd_clock());
-    /* What one list adds is sent, or waits, with the next one. */
-    for (int i = 0; i < 2; i++) {
-        if (batch->waiting.count > 0) {
-            if (!has(server, batch->ticket))
-                return;
-            send_list(server, &batch->waiting);
-        }
-        if (batch->collecting.count == 0)
-            return;
-        batch->ticket = herd_journal_ticket(server->journal);
-        swap(batch);
-    }
-    herd_server_schedule_flush(server);
 }
 
 static void fini(struct herd_batch_list *list)

@@ -43,16 +43,6 @@ static void log_failure(struct herd_dial *dial, const struct herd_connect_result
                    result->address.len ? 6 : 5);
 }
 
-void herd_dial_ended(struct herd_server *server, size_t peer, const char *why)
-{
-    struct herd_dial *dial = server->dials[peer];
-    if (server->freeing || server->stopping || server->links[peer])
-        return;
-    if (!why || strcmp(why, "connection_lost") == 0 || strcmp(why, "peer_closed") == 0)
-        why = "closed before an introduction";
-    log_failure(dial, &(struct herd_connect_result){.fd = -1, .why = why, .address = dial->address});
-}
-
 static void failed(struct herd_dial *dial, const struct herd_connect_result *result)
 {
     struct herd_server *server = dial->server;
@@ -78,6 +68,55 @@ void herd_dial_tune(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
 }
 
+/* A connection we dialled ended; without a link and without a word why it counts as not reached. */
+static void on_ended(struct herd_conn *conn, const char *why)
+{
+    struct herd_server *server = conn->server;
+    size_t peer = (size_t)conn->peer;
+    struct herd_dial *dial = server->dials[peer];
+    if (conn->link || conn->plain || conn->refused)
+        return;
+    if (server->freeing || server->stopping || server->links[peer])
+        return;
+    if (!why || strcmp(why, "connection_lost") == 0 || strcmp(why, "peer_closed") == 0)
+        why = "closed before an introduction";
+    log_failure(dial, &(struct herd_connect_result){.fd = -1, .why = why, .address = dial->address});
+}
+
+/* One to a plain neighbour is closed: the next may be made. */
+static void on_closed(struct herd_conn *conn, bool delivered)
+{
+    struct herd_server *server = conn->server;
+    size_t peer = (size_t)conn->peer;
+    struct herd_plain *plain = &server->plains[peer];
+    if (!conn->plain)
+        return;
+    plain->open--;
+    if (server->freeing)
+        return;
+    if (!delivered)
+        herd_node_dial_failed(server->node, peer, herd_clock()); /* who knows what it has got */
+    else if (plain->waiting)
+        herd_dial_start(server, peer);
+    plain->waiting = false;
+}
+
+static const struct herd_conn_owner dial_owner = {.ended = on_ended, .closed = on_closed};
+
+int herd_dial_begin(struct herd_conn *conn, size_t peer)
+{
+    struct herd_server *server = conn->server;
+    conn->owner = &dial_owner;
+    int err = herd_line_begin_link(conn, peer);
+    if (err < 0)
+        return err;
+    if (herd_node_peer_plain(server->node, peer))
+        herd_plain_opened(conn);
+    herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
+    herd_server_schedule_flush(server);
+    return 0;
+}
+
 static void connected(struct herd_dial *dial, const struct herd_connect_result *result)
 {
     struct herd_server *server = dial->server;
@@ -91,13 +130,13 @@ static void connected(struct herd_dial *dial, const struct herd_connect_result *
     }
     herd_address_of(&result->address.u.any, conn->address, &conn->port);
     setsockopt(result->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (herd_socket_attach(conn, result->fd) < 0) {
+    if (herd_socket_new(&conn->transport, &server->sockets, result->fd, server->transport_events, conn) < 0) {
         close(result->fd);
         herd_conn_close(conn, NULL);
         failed_without_memory(dial);
         return;
     }
-    if (herd_conn_begin_link(conn, dial->peer) < 0) {
+    if (herd_dial_begin(conn, dial->peer) < 0) {
         herd_conn_close(conn, "out_of_memory");
         failed_without_memory(dial);
     }

@@ -18,8 +18,8 @@ static bool fill(struct herd_server *server, struct herd_conn *conn)
     struct herd_now now = herd_clock();
     herd_log_set_time(server->log, now.wall_ns);
     for (int i = 0; i < FILLS_A_TURN; i++) {
-        size_t unsent = herd_transport_unsent(conn);
-        if (conn->closed || !conn->session || !herd_session_want_write(conn->session) || unsent >= limit)
+        size_t unsent = herd_conn_unsent(conn);
+        if (!conn->session || !herd_session_want_write(conn->session) || unsent >= limit)
             return false;
         server->out.len = 0;
         int err = herd_session_write(conn->session, limit - unsent, now, &server->out);
@@ -27,8 +27,7 @@ static bool fill(struct herd_server *server, struct herd_conn *conn)
         if (err < 0)
             return false; /* out of memory: what did not fit is still due, at the next turn */
     }
-    return !conn->closed && conn->session && herd_session_want_write(conn->session) &&
-           herd_transport_unsent(conn) < limit;
+    return conn->session && herd_session_want_write(conn->session) && herd_conn_unsent(conn) < limit;
 }
 
 static bool notify_watchers(struct herd_server *server)
@@ -60,16 +59,20 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct herd_server *server = arg;
     bool more = false;
+    herd_serve_iteration(server);
+    herd_serve_ready(server);
     if (server->journal)
         herd_journal_run(server->journal, herd_clock());
     for (size_t i = 0; i < herd_node_peer_count(server->node); i++)
         if (server->links[i])
             more |= fill(server, server->links[i]);
-    server->flush_active = false; /* commands that go on from here may need another turn */
     herd_batch_flush(server);
+    server->flush_active = false; /* what is said from here on needs another iteration */
     if (server->watch)
         more |= notify_watchers(server);
     herd_server_effects(server);
+    more |= !herd_list_empty(&server->ready);
+    herd_serve_iteration(server);
     /* Not at once: others' reads come first. */
     if (more)
         event_add(server->next_turn_event, &(struct timeval){0, 0});

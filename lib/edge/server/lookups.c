@@ -32,9 +32,8 @@ static void pass_on(struct herd_server *server, struct herd_session *session, in
         herd_conn_close(conn, herd_strerror(err));
     } else {
         herd_conn_send_answer(conn, (struct herd_span){server->out.at, server->out.len});
-        herd_conn_resume(conn);
+        herd_conn_ready(conn);
     }
-    herd_server_effects(server);
     herd_server_schedule_flush(server);
 }
 

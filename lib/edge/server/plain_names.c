@@ -50,3 +50,17 @@ void herd_plain_names_cancel(struct herd_server *server, size_t peer)
     herd_resolver_cancel(server->dials[peer]->naming);
     server->dials[peer]->naming = NULL;
 }
+
+void herd_plain_look(struct herd_server *server, size_t peer)
+{
+    const struct herd_config_server *to = &server->config->servers[server->peer_servers[peer]];
+    struct herd_sockaddr_list found;
+    server->plains[peer].address_count = 0;
+    herd_plain_names_cancel(server, peer);
+    if (!herd_node_peer_plain(server->node, peer))
+        return;
+    if (herd_sockaddr_list_numeric(&found, to->host, to->port))
+        herd_plain_found(server, peer, &found);
+    else
+        server->plain_names_due_ns = 0; /* it is looked up soon */
+}

@@ -140,7 +140,7 @@ static void set_limits(struct herd_server *server)
     if (server->journal)
         herd_journal_configure(server->journal, server->limits->journal_sync_ms * 1000000,
                                server->limits->journal_wait_ms * 1000000);
-    herd_listener_resume(server);
+    herd_accept_resume(server);
 }
 
 static size_t log_log(struct herd_server *server, const struct herd_config *was, const struct herd_config *is)

@@ -2,23 +2,20 @@
 /*
  * The inside of a server, shared by the files that make it:
  *
- *     server.c     its life; effects of the node carried out; timers
- *     conn.c       one connection: bytes to the session, replies to the transport, closing
- *     transport.c  what a connection needs of what carries it, and the two that can:
- *     conn_socket.c  sockets of our own;  conn_bev.c  bufferevents handed to us
- *     accept.c     accepting, and what to do when descriptors run out
- *     listener.c   where to listen: addresses, sockets, what the log says of them
- *     neighbours.c who they are, as the configuration says and says anew
- *     reload.c     another configuration while running
- *     dial.c       connecting to neighbours
- *     batch.c      output batched until the end of a loop iteration
- *     flush.c      the end of a loop iteration: batched output, links, watchers, timers
- *     plain.c      neighbours that speak the class protocol
- *     plain_names.c  addresses of those given by name
- *     lookups.c    from WHATSAT to places and back
- *     stop.c       ending gracefully
- *     notice.c     warnings of the node, with whom they are about
- *     addresses.c  how many connections each address has
+ *     adopt, server          the life of one; connections that the program hands to it
+ *     flush, timers, reload  the end of a loop iteration; clocks; another configuration while running
+ *     serve, effects, stop   the top: what bytes cause, what the node wants carried out, ending gracefully
+ *     listener, accept       where to listen; accepting, and what to do when descriptors run out
+ *     neighbours, dial       who they are, connecting to them
+ *     lookups                from WHATSAT to places and back
+ *     plain, plain_*         neighbours that speak the class protocol
+ *     line                   the line protocol on a connection
+ *     conn_feed, _output     bytes to the protocol, replies to the transport
+ *     conn, conn_log         one connection: its state, closing; what the log says of it
+ *     batch, batch_send      output batched until the end of a loop iteration, and until the journal has it
+ *     addresses, schedule, notice, limits
+ *
+ * Files call downward only: tests/layers proves it, and has the exact order.
  */
 #ifndef HERD_EDGE_SERVER_IMPL_H
 #define HERD_EDGE_SERVER_IMPL_H
@@ -27,9 +24,11 @@
 #include "../clock.h"
 #include "../journal/journal.h"
 #include "../net/resolver.h"
+#include "../net/transport.h"
 
 #include <herd/server.h>
 
+#include <assert.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -37,50 +36,97 @@
 #include <event2/listener.h>
 #include <sys/socket.h>
 
-/* One read takes so much: large enough that a busy client costs few system calls. */
-#define HERD_READ_BYTES 65536
-/* An unfinished line up to this long is copied in front of the next read; longer ones are read behind. */
-#define HERD_READ_FRONT 4096
-#define HERD_LABEL_MAX  80
+#define HERD_LABEL_MAX 80
 /* So many different warnings are counted apart, of a neighbour and of all strangers; further ones together. */
 #define HERD_DAMPED_PEER      4
 #define HERD_DAMPED_STRANGERS 32
 
+struct herd_conn;
+struct herd_server;
+
+/*
+ * What a connection is doing. `eof` (the peer sends no more) and `over_limit` are bits beside it.
+ *
+ *     OPEN       bytes go to the protocol as they arrive
+ *     BLOCKED    nothing is read: commands wait for an answer, or for their replies to leave
+ *     ENDING     the protocol was told that no more comes; it still owes answers
+ *     DRAINING   the protocol is done; bytes are unsent
+ *     LINGERING  all is sent, and the peer was told so; it has a moment to read it
+ *     CLOSED     waits in closed_conns for the end of the loop iteration
+ *
+ *     event        OPEN           BLOCKED          ENDING       DRAINING             LINGERING
+ *     input        to protocol    stays kept       stays kept   dropped              dropped
+ *     eof          to protocol    later            noted        CLOSED if all sent   CLOSED
+ *     drained      -              ready            -            LINGERING if all     -
+ *     ready        -              OPEN, protocol   -            -                    -
+ *     end (stop)   ENDING         when unblocked   -            -                    -
+ *     finish       DRAINING, at once LINGERING or CLOSED if all is sent   -          -
+ *     close        CLOSED, from anywhere; so do failures and deadlines
+ */
+enum herd_conn_state {
+    HERD_CONN_OPEN,
+    HERD_CONN_BLOCKED,
+    HERD_CONN_ENDING,
+    HERD_CONN_DRAINING,
+    HERD_CONN_LINGERING,
+    HERD_CONN_CLOSED,
+};
+
+/* What talks on a connection: the line protocol is the first (line.c). A connection has one from its first byte on
+ * until it is DRAINING, and `session` is what the protocol keeps for it. None of these carries out effects. */
+struct herd_conn_protocol {
+    /* Bytes arrived: appends replies to `out`, says how many are used up, and logs both. < 0: close the connection. */
+    int (*input)(struct herd_conn *conn, struct herd_span bytes, struct herd_now now, struct herd_buf *out,
+                 struct herd_input_result *ret_result);
+    /* No more come, `rest` is the last of them (empty if the server stops): likewise. */
+    int (*eof)(struct herd_conn *conn, struct herd_span rest, struct herd_now now, struct herd_buf *out,
+               struct herd_input_result *ret_result);
+    /* Nothing is read from the peer until it has taken its replies. */
+    void (*suspended)(struct herd_conn *conn);
+    /* Bytes left: there may be space for more. */
+    void (*writable)(struct herd_conn *conn);
+    /* Whether there is more to say than what was sent; a graceful stop waits for it. */
+    bool (*pending)(const struct herd_conn *conn);
+    /* The connection is done with the session: frees it. `why` may be NULL. */
+    void (*close)(struct herd_conn *conn, const char *why);
+};
+
+/* Who made a connection, and wants to know of its end. Each may be NULL. */
+struct herd_conn_owner {
+    /* The protocol is done. */
+    void (*ended)(struct herd_conn *conn, const char *why);
+    /* CLOSED. `delivered`: to a plain neighbour, all that was sent was acknowledged. */
+    void (*closed)(struct herd_conn *conn, bool delivered);
+};
+
 struct herd_conn {
     struct herd_server *server;
-    struct herd_session *session; /* NULL once the protocol is done with it */
+    struct herd_transport *transport; /* NULL: none yet */
+    const struct herd_conn_protocol *protocol;
+    void *session; /* of the protocol; NULL before it began and once it is done */
+    const struct herd_conn_owner *owner;
     struct herd_list all;
     struct herd_list deadline_link; /* in the server's list while bytes wait to be sent */
-    struct event read_event;        /* sockets of our own: */
-    int fd;                         /* -1: a bufferevent */
-    struct event *write_event;
-    size_t batched_bytes;    /* how many bytes wait for the end of the turn, or for the journal */
-    struct evbuffer *queue;  /* bytes the kernel did not take; made when first needed */
-    struct herd_buf rest;    /* bytes not used up yet: the beginning of a line, or a paused client's */
-    struct bufferevent *bev; /* handed to us: */
-    uint64_t address[2];     /* key in the table of addresses; zero for none */
-    size_t unacked_seen;     /* how many bytes waited, here and in the kernel, when we looked last */
-    int64_t progress_ns; /* when bytes last left while some waited; while lingering: the deadline, or, to a plain
-                                neighbour, since when */
-    int peer;            /* the neighbour this is dialled to, or -1 */
-    bool link;           /* established */
-    bool plain;          /* takes a message to a plain neighbour */
-    bool plain_home;     /* comes from an address of one */
-    int plain_from;      /* which, or -1: several are there */
-    bool gained;         /* brought an AT line of one: the log says when it is lost */
-    bool refused;        /* dialled, and the log knows why there is no link */
-    bool answered;       /* something was said on it */
-    bool eof;            /* the other side sends no more */
-    bool blocked;        /* commands wait for a look-up, or replies for room */
-    bool closing;        /* the protocol is done; bytes may still be unsent */
-    bool lingering;      /* all is sent; waiting for the other side to have read it */
-    bool counted;        /* is one of clients_max */
-    bool over_limit;     /* beyond clients_max: has until progress_ns to prove a neighbour */
-    bool busy;           /* its input is being taken right now */
-    bool resume_pending; /* resumed meanwhile */
-    bool closed;         /* waits in `closed_conns` for the end of the loop iteration */
-    uint16_t port;       /* of the other side, for the log */
-    uint8_t label_len;   /* what the log calls it, made when first needed; 0: not made */
+    struct herd_list ready_link;    /* in the server's list: BLOCKED, and perhaps no longer */
+    enum herd_conn_state state;
+    size_t batched_bytes; /* how many bytes wait for the end of the loop iteration, or for the journal */
+    uint64_t address[2];  /* key in the table of addresses; zero for none */
+    size_t unacked_seen;  /* how many bytes waited, here and in the kernel, when we looked last */
+    int64_t progress_ns;  /* when bytes last left while some waited; while lingering: the deadline, or, to a plain
+                             neighbour, since when */
+    int peer;             /* the neighbour this is dialled to, or -1 */
+    int plain_from;       /* which plain neighbour it comes from, or -1: several are at its address */
+    bool link;            /* established */
+    bool plain;           /* takes a message to a plain neighbour */
+    bool plain_home;      /* comes from an address of one */
+    bool gained;          /* brought an AT line of one: the log says when it is lost */
+    bool refused;         /* dialled, and the log knows why there is no link */
+    bool answered;        /* something was said on it */
+    bool eof;             /* the peer sends no more */
+    bool counted;         /* is one of clients_max */
+    bool over_limit;      /* beyond clients_max: has until progress_ns to prove a neighbour */
+    uint16_t port;        /* of the peer, for the log */
+    uint8_t label_len;    /* what the log calls it, made when first needed; 0: not made */
     char label[HERD_LABEL_MAX];
 };
 
@@ -161,12 +207,15 @@ struct herd_server {
     struct event *plain_event;
     struct herd_list conns, deadline_list;
     struct herd_list closed_conns; /* freed when no callback can be on the stack */
+    struct herd_list ready;        /* blocked connections that may go on */
+    size_t passes;                 /* how many of them this iteration may still serve */
+    struct herd_socket_loop sockets;
+    const struct herd_transport_events *transport_events; /* of every connection: see serve.c */
     struct herd_batch batch;
     struct herd_watch *watch;
     struct herd_journal *journal; /* NULL: none */
     int journal_fd;               /* an eventfd: its thread is done; -1: none */
     struct event *journal_event;
-    bool in_effects;
     size_t client_count;
     struct herd_addresses addresses;
     struct evconnlistener **listeners; /* one an address */
@@ -185,16 +234,31 @@ struct herd_server {
     int64_t stop_until_ns; /* when its patience ends */
     bool freeing;
     struct herd_buf out;    /* replies of the call under way */
-    char *scratch;          /* HERD_READ_FRONT + HERD_READ_BYTES */
     uint64_t refused_count; /* connections over a limit */
 };
 
-/* ---- server.c ---- */
-/* Carries out what the node wants; call after every call on the node. */
-void herd_server_effects(struct herd_server *server);
+/* ---- schedule.c ---- */
 /* Makes sure links are filled before the loop sleeps, and the clock is watched. */
 void herd_server_schedule_flush(struct herd_server *server);
 
+/* ---- effects.c ---- */
+/* Carries out what the node wants. Called at the top only: after serving, by timers, at the end of an iteration. */
+void herd_server_effects(struct herd_server *server);
+
+/* ---- serve.c ---- */
+/* What every transport tells its connection. */
+extern const struct herd_transport_events herd_serve_events;
+/* Serves connections that are ready, as many as one iteration allows; the others in the next one. */
+void herd_serve_ready(struct herd_server *server);
+/* Another iteration of the event loop begins. */
+void herd_serve_iteration(struct herd_server *server);
+
+/* ---- timers.c ---- */
+int herd_timers_new(struct herd_server *server);
+/* The node's clock: HERD_E_NOMEM never. */
+void herd_timers_tick(struct herd_server *server);
+
+/* ---- limits.c ---- */
 /* The options that come from limits; the others are left alone. */
 void herd_server_node_limits(const struct herd_limits *limits, struct herd_node_options *ret_options);
 
@@ -234,74 +298,91 @@ void herd_stop_event(evutil_socket_t fd, short what, void *arg);
 /* The end of a loop iteration: links are filled, watchers notified, closed connections freed, timers set. */
 void herd_flush_event(evutil_socket_t fd, short what, void *arg);
 
-/* ---- conn.c ---- */
-/* A connection without a transport or session yet. NULL: out of memory. */
-struct herd_conn *herd_conn_new(struct herd_server *server);
-/* Gives it its session: a client's, or that of a link we dialled. HERD_E_NOMEM. */
-int herd_conn_begin_client(struct herd_conn *conn);
-int herd_conn_begin_link(struct herd_conn *conn, size_t peer);
-/* Closes now, whatever is unsent; `closed` is set, memory is freed at the end of the turn. */
-void herd_conn_close(struct herd_conn *conn, const char *why);
-/* The protocol is done: send what is unsent, let the other side read it, then close. */
-void herd_conn_finish(struct herd_conn *conn, const char *why);
-/* Frees what was closed. */
-void herd_conn_free_closed(struct herd_server *server);
-/* Bytes from the transport. Returns how many are used up; look at `closed` afterwards. */
-size_t herd_conn_input(struct herd_conn *conn, struct herd_span bytes);
-/* A line lacks its LF for a while: the session may take it as it is. */
-void herd_conn_line_timeout(struct herd_conn *conn);
-/* The other side will send no more. Returns how many of `rest` are used up. */
-size_t herd_conn_eof(struct herd_conn *conn, struct herd_span rest);
-/* Bytes left the queue. */
-void herd_conn_drained(struct herd_conn *conn);
-/* Sends bytes of the session and logs them, perhaps not before the end of the turn; look at `closed` afterwards. */
-void herd_conn_send(struct herd_conn *conn, struct herd_span bytes);
-void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes);
-/* The transport took bytes, or failed with `err`. */
-void herd_conn_sent(struct herd_conn *conn, int err);
-/* The server stops: to the session it is as if its client had said all it wanted to. */
-void herd_conn_end(struct herd_conn *conn);
-/* What held its commands up may be gone: they go on. */
-void herd_conn_resume(struct herd_conn *conn);
-/* Writes the other side's address and port to `text`; "local:0" for what is no IP address. */
+/* ---- conn_log.c ---- */
+/* Writes the peer's address and port to `text`; "local:0" for what is no IP address. */
 struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_LABEL_MAX]);
-/* "client=127.0.0.1:5000" or "peer=Jaquez", for the log; borrowed until the connection is closed. */
+/* "client=127.0.0.1:5000" or "peer=Jaquez", for the log; borrowed until the connection is freed. */
 struct herd_span herd_conn_label(struct herd_conn *conn);
 /* It turned out to be this neighbour. */
 void herd_conn_set_peer(struct herd_conn *conn, size_t peer);
+/* Logs that something became of the connection; `why` may be NULL. */
+void herd_conn_log(struct herd_conn *conn, enum herd_log_level level, const char *event, const char *why);
+/* Log traffic, if that is wanted: whole lines, or an answer as its AT line and the size of its JSON. */
+/* What was used up of the input, and the replies to it. */
+void herd_conn_log_exchange(struct herd_conn *conn, struct herd_span received, struct herd_span sent);
+void herd_conn_log_received(struct herd_conn *conn, struct herd_span bytes);
+void herd_conn_log_sent(struct herd_conn *conn, struct herd_span bytes);
+void herd_conn_log_answer(struct herd_conn *conn, struct herd_span bytes);
+/* Counts a connection that a limit refused, and warns. */
+void herd_conn_log_refused(struct herd_server *server, const char *why);
 
-/* ---- the transports ---- */
-int herd_socket_attach(struct herd_conn *conn, int fd);
-void herd_socket_close(struct herd_conn *conn);
-void herd_socket_redeliver(struct herd_conn *conn);
-void herd_socket_use(struct herd_conn *conn, size_t used);
-void herd_socket_read(struct herd_conn *conn, bool enable);
-int herd_socket_send(struct herd_conn *conn, struct herd_span bytes);
-size_t herd_socket_unsent(const struct herd_conn *conn);
-/* What the kernel took and the other side's has not. */
-size_t herd_socket_unacked(const struct herd_conn *conn);
-void herd_socket_shutdown(struct herd_conn *conn);
-int herd_bev_attach(struct herd_conn *conn, struct bufferevent *bev);
-void herd_bev_redeliver(struct herd_conn *conn);
-void herd_transport_close(struct herd_conn *conn);
-/* Takes all bytes: sends them or keeps them. HERD_E_NOMEM, HERD_E_IO: the connection is of no more use. */
-int herd_transport_send(struct herd_conn *conn, struct herd_span bytes);
-/* The same, before what is held. */
-int herd_transport_send_now(struct herd_conn *conn, struct herd_span bytes);
-size_t herd_transport_unsent(const struct herd_conn *conn);
-void herd_transport_read(struct herd_conn *conn, bool enable);
-/* What is kept of bytes that the session has not used up, and that the first `used` of them are now. */
-struct herd_span herd_transport_kept(struct herd_conn *conn);
-void herd_transport_use(struct herd_conn *conn, size_t used);
-/* Gives bytes that are kept to the session once more. */
-void herd_transport_redeliver(struct herd_conn *conn);
-/* How much the other side has not got, unsent or under way: until it is none closing may lose it, for a byte
- * from there that finds the connection gone makes the kernel forget the rest. */
-size_t herd_transport_unacked(const struct herd_conn *conn);
-/* Tells the other side that nothing more comes. */
-void herd_transport_shutdown(struct herd_conn *conn);
+/* ---- conn.c ---- */
+/* A connection without a transport or session yet. NULL: out of memory. */
+struct herd_conn *herd_conn_new(struct herd_server *server);
+/* Closes now, whatever is unsent; memory is freed at the end of the loop iteration. Fine for a closed one. */
+void herd_conn_close(struct herd_conn *conn, const char *why);
+/* The protocol is done: sends what is unsent, lets the peer read it, then closes. Fine in any state. */
+void herd_conn_finish(struct herd_conn *conn, const char *why);
+/* DRAINING, and all is sent: LINGERING or CLOSED. */
+void herd_conn_drain_done(struct herd_conn *conn);
+/* Frees what was closed. */
+void herd_conn_free_closed(struct herd_server *server);
+/* BLOCKED, and perhaps no longer: it is served in this iteration or the next. Does nothing in other states. */
+void herd_conn_ready(struct herd_conn *conn);
+/* Bytes given to send that have not left; these, and those that the peer's kernel has not acknowledged. */
+static inline size_t herd_conn_unsent(const struct herd_conn *conn)
+{
+    return conn->batched_bytes + (conn->transport ? herd_transport_unsent(conn->transport) : 0);
+}
+static inline size_t herd_conn_unacked(const struct herd_conn *conn)
+{
+    return conn->batched_bytes + (conn->transport ? herd_transport_unacked(conn->transport) : 0);
+}
+/* Switches reading; closes the connection if that fails. */
+void herd_conn_set_read(struct herd_conn *conn, bool enable);
+/* Whether the protocol still has it. */
+static inline bool herd_conn_active(const struct herd_conn *conn)
+{
+    return conn->state <= HERD_CONN_ENDING;
+}
+
+/* ---- conn_output.c ---- */
+/* Sends bytes and logs them, perhaps not before the end of the loop iteration; may close the connection. */
+void herd_conn_send(struct herd_conn *conn, struct herd_span bytes);
+void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes);
+/* The same for bytes that the log knows of. */
+void herd_conn_send_logged(struct herd_conn *conn, struct herd_span bytes);
+/* The transport took bytes, or failed with `err`. */
+void herd_conn_sent(struct herd_conn *conn, int err);
+/* Bytes left the queue. */
+void herd_conn_drained(struct herd_conn *conn);
+/* Whether a client has so much to read that its commands wait. */
+bool herd_conn_output_full(const struct herd_conn *conn);
+
+/* ---- conn_feed.c ---- */
+/* OPEN: gives the protocol what arrived, once, sends what it replies, and goes to the state that follows. Effects are
+ * the caller's. Returns how many bytes were used up. */
+size_t herd_conn_feed(struct herd_conn *conn);
+/* The server stops: to the protocol it is as if the peer had said all it wanted to. */
+void herd_conn_end(struct herd_conn *conn);
+
+/* ---- line.c ---- */
+/* Gives a connection its session of the line protocol: a client's; or that of a link we dialled, whose introduction is
+ * left in server->out. HERD_E_NOMEM; HERD_E_ARG (the neighbour was removed). */
+int herd_line_begin_client(struct herd_conn *conn);
+int herd_line_begin_link(struct herd_conn *conn, size_t peer);
+/* A line lacks its LF for a while: the session may take it as it is. */
+void herd_line_timeout(struct herd_conn *conn);
+
+/* ---- batch_send.c ---- */
+/* Sends all that is held, if the journal has what it acknowledges; the other one only if it is much. Commands that
+ * waited for space become ready. */
+void herd_batch_flush_full(struct herd_server *server);
+void herd_batch_flush(struct herd_server *server);
 
 /* ---- batch.c ---- */
+/* No more is held than stays in the cache. */
+#define HERD_BATCH_MAX_BYTES 262144
 /* Whether so many bytes should wait for the end of the turn. With a journal all bytes to clients must: see
  * herd_batch_required. */
 bool herd_batch_wanted(const struct herd_conn *conn, size_t len);
@@ -310,10 +391,6 @@ bool herd_batch_required(const struct herd_conn *conn);
 /* Keeps bytes until then; what is sent on this connection meanwhile has to follow them. HERD_E_NOMEM. */
 int herd_batch_add(struct herd_conn *conn, struct herd_span bytes);
 void herd_batch_drop(struct herd_conn *conn);
-/* Sends all that is held, if the journal has what it acknowledges; the other one only if it is much. Commands that
- * waited for room go on. */
-void herd_batch_flush_full(struct herd_server *server);
-void herd_batch_flush(struct herd_server *server);
 void herd_batch_fini(struct herd_batch *batch);
 
 /* ---- listener.c ---- */
@@ -324,21 +401,39 @@ void herd_listener_close(struct herd_server *server);
 char *herd_listener_where(const struct herd_config_server *self);
 /* Logs each address listened on, and warns if neighbours elsewhere cannot reach any of them. */
 void herd_listener_log(struct herd_server *server);
-void herd_listener_resume(struct herd_server *server);
 
 /* ---- accept.c ---- */
 /* Serves what comes in on a listening socket, which is non-blocking and the listener's on success. NULL, errno. */
 struct evconnlistener *herd_accept_new(struct herd_server *server, int fd);
 /* Of the timer `accept_retry_event`. */
 void herd_accept_again(evutil_socket_t fd, short what, void *arg);
-void herd_listener_refused(struct herd_server *server, const char *why);
+/* Accepts again if there is room. */
+void herd_accept_resume(struct herd_server *server);
+/* A connection of a client became a link: a neighbour is no client. */
+void herd_accept_uncount(struct herd_conn *conn);
 
+/* ---- addresses.c ---- */
 /* The key of an address in tables, and its port. Zero for what is no IP address. */
 void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port);
 
+/* ---- plain_linger.c ---- */
+/* Whether the peer's kernel has all is asked this often at first. */
+#define HERD_PLAIN_ASK_US 10000
+/* Whether the neighbour has all that was said on a connection of ours. */
+bool herd_plain_delivered(const struct herd_conn *conn);
+/* All is said to a plain neighbour: the connection closes as soon as its kernel has it. */
+void herd_plain_linger(struct herd_conn *conn);
+/* Sees to it that this is looked after. */
+void herd_plain_ask(struct herd_server *server);
+
+/* ---- plain_log.c ---- */
+/* A connection of ours to one was made. */
+void herd_plain_log_opened(struct herd_conn *conn);
+/* Whether a connection of theirs to us turned out to be one, and that one is gone. */
+void herd_plain_log_received(struct herd_conn *conn);
+void herd_plain_log_closed(struct herd_conn *conn);
+
 /* ---- plain.c ---- */
-/* Forgets the addresses of a neighbour, and finds out the numeric one if it is plain. */
-void herd_plain_look(struct herd_server *server, size_t peer);
 /* A neighbour's addresses became known; nothing is done for one that is not plain. */
 void herd_plain_found(struct herd_server *server, size_t peer, const struct herd_sockaddr_list *found);
 /* A client was accepted: tells its session if it may be a plain neighbour. */
@@ -346,27 +441,19 @@ void herd_plain_admit(struct herd_conn *conn);
 /* Whether to dial now; if not, it is dialled when a connection closes. */
 bool herd_plain_may_dial(struct herd_server *server, size_t peer);
 void herd_plain_opened(struct herd_conn *conn);
-/* Whether the neighbour has all that was said on a connection of ours. */
-bool herd_plain_delivered(const struct herd_conn *conn);
-void herd_plain_closed(struct herd_conn *conn, bool delivered);
-/* All is said to a plain neighbour: the connection closes as soon as its kernel has it. */
-void herd_plain_linger(struct herd_conn *conn);
-/* Sees to it that this is looked after. */
-void herd_plain_ask(struct herd_server *server);
 void herd_plain_event(evutil_socket_t fd, short what, void *arg);
-/* For the log: whether a connection of theirs to us turned out to be one, and that one is gone. */
-void herd_plain_received(struct herd_conn *conn);
-void herd_plain_lost(struct herd_conn *conn);
 
 /* ---- plain_names.c ---- */
+/* Forgets the addresses of a neighbour, and finds out the numeric one if it is plain. */
+void herd_plain_look(struct herd_server *server, size_t peer);
 /* Looks up the names of plain neighbours if that is due; called at the start and by the housekeeping. */
 void herd_plain_names_check(struct herd_server *server);
 void herd_plain_names_cancel(struct herd_server *server, size_t peer);
 
 /* ---- dial.c ---- */
 void herd_dial_start(struct herd_server *server, size_t peer);
-/* A connection we dialled ended without a link and without a word why: counts as not reached. `why` may be NULL. */
-void herd_dial_ended(struct herd_server *server, size_t peer, const char *why);
+/* A connection to neighbour `peer` has a transport: introduces us. What herd_line_begin_link says. */
+int herd_dial_begin(struct herd_conn *conn, size_t peer);
 /* The socket of a link, whoever dialled. */
 void herd_dial_tune(int fd);
 void herd_dial_cancel(struct herd_dial *dial);
@@ -377,7 +464,6 @@ void herd_notice_log(struct herd_server *server, const struct herd_effect *effec
 /* Logs that a neighbour is up or down, and forgets what it was warned of. */
 void herd_notice_peer(struct herd_server *server, const struct herd_effect *effect, bool up);
 
-/* ---- addresses.c ---- */
 /* HERD_E_LIMIT: it has `max` already (0: no bound). HERD_E_NOMEM. */
 int herd_addresses_acquire(struct herd_addresses *addresses, const uint64_t address[2], int64_t max);
 void herd_addresses_release(struct herd_addresses *addresses, const uint64_t address[2]);

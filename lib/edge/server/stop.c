@@ -21,12 +21,12 @@ void herd_server_stop(struct herd_server *server, int64_t timeout_ms)
         if (!herd_node_peer_plain(server->node, i))
             herd_dial_cancel(server->dials[i]);
 
-    /* One that has commands waiting ends when these are answered: see herd_conn_resume. */
+    /* One that has commands waiting ends when these are answered: see serve.c. */
     struct herd_list *next;
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = next) {
         struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, all);
         next = at->next;
-        if (conn->session && !conn->link && !conn->blocked)
+        if (conn->state == HERD_CONN_OPEN && !conn->link)
             herd_conn_end(conn);
     }
     struct timeval timeout = herd_timeval_ms(timeout_ms);
@@ -68,8 +68,8 @@ static void close_all(struct herd_server *server)
 static bool settled(const struct herd_conn *conn)
 {
     if (!conn->link)
-        return conn->lingering && herd_transport_unacked(conn) == 0;
-    return herd_transport_unsent(conn) == 0 && !(conn->session && herd_session_want_write(conn->session));
+        return conn->state == HERD_CONN_LINGERING && herd_conn_unacked(conn) == 0;
+    return herd_conn_unsent(conn) == 0 && !(conn->session && conn->protocol->pending(conn));
 }
 
 /* Clients first: what they still say is passed on. Then each neighbour hears that nothing more comes, and
@@ -83,7 +83,7 @@ void herd_stop_check(struct herd_server *server)
         const struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, all);
         if (settled(conn))
             continue;
-        if (conn->lingering) /* nobody tells us when it is taken */
+        if (conn->state == HERD_CONN_LINGERING) /* nobody tells us when it is taken */
             event_add(server->next_turn_event, &(struct timeval){0, TAKEN_POLL_US});
         return;
     }

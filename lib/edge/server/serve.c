@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The top of what a transport's events cause: the protocol gets bytes, then the node's effects are carried out, then
+ * connections that became ready go on. This is the only loop over commands, and it is bounded: what one iteration of the
+ * event loop does not allow waits for the next, so that others' reads come first.
+ */
+#include "server_impl.h"
+
+/* Of connections that go on, all together; each pass takes lookups_per_client_max questions at least. */
+#define PASSES_AN_ITERATION 64
+
+/* Gives an OPEN connection's bytes to its protocol, and carries out what follows. */
+static void pass(struct herd_conn *conn)
+{
+    struct herd_server *server = conn->server;
+    server->input_conn = conn; /* what the node notices is about this connection */
+    size_t used = herd_conn_feed(conn);
+    herd_server_effects(server);
+    server->input_conn = NULL;
+    if (used > 0 && conn->over_limit && herd_conn_active(conn))
+        herd_conn_close(conn, "clients_max"); /* it said HELLO and is no neighbour */
+}
+
+static void resume(struct herd_conn *conn)
+{
+    assert(conn->state == HERD_CONN_BLOCKED);
+    if (herd_conn_output_full(conn))
+        return; /* ready again when drained */
+    conn->state = HERD_CONN_OPEN;
+    pass(conn);
+    if (conn->state != HERD_CONN_OPEN)
+        return;
+    if (conn->server->stopping && !conn->link)
+        herd_conn_end(conn);
+    else
+        herd_conn_set_read(conn, true);
+}
+
+void herd_serve_ready(struct herd_server *server)
+{
+    while (server->passes > 0 && !herd_list_empty(&server->ready)) {
+        struct herd_conn *conn = HERD_CONTAINER_OF(server->ready.next, struct herd_conn, ready_link);
+        herd_list_remove(&conn->ready_link);
+        server->passes--;
+        resume(conn);
+    }
+}
+
+void herd_serve_iteration(struct herd_server *server)
+{
+    server->passes = PASSES_AN_ITERATION;
+}
+
+static void serve(struct herd_conn *conn)
+{
+    pass(conn);
+    herd_serve_ready(conn->server);
+    herd_batch_flush_full(conn->server);
+}
+
+/* Nobody listens any more. */
+static void drop_input(struct herd_conn *conn)
+{
+    struct herd_span bytes;
+    if (herd_transport_peek(conn->transport, &bytes) < 0 || herd_transport_consume(conn->transport, bytes.len) < 0)
+        herd_conn_close(conn, "out_of_memory");
+}
+
+static void on_input(void *ctx)
+{
+    struct herd_conn *conn = ctx;
+    switch (conn->state) {
+    case HERD_CONN_OPEN: serve(conn); break;
+    case HERD_CONN_BLOCKED:
+    case HERD_CONN_ENDING: break;
+    case HERD_CONN_DRAINING:
+    case HERD_CONN_LINGERING: drop_input(conn); break;
+    case HERD_CONN_CLOSED: assert(false);
+    }
+}
+
+static void on_eof(void *ctx)
+{
+    struct herd_conn *conn = ctx;
+    conn->eof = true;
+    herd_conn_set_read(conn, false);
+    switch (conn->state) {
+    case HERD_CONN_OPEN: serve(conn); break;
+    case HERD_CONN_BLOCKED:
+    case HERD_CONN_ENDING: break;
+    case HERD_CONN_DRAINING:
+        if (herd_conn_unsent(conn) == 0)
+            herd_conn_close(conn, NULL);
+        break;
+    case HERD_CONN_LINGERING: herd_conn_close(conn, NULL); break;
+    case HERD_CONN_CLOSED: break;
+    }
+}
+
+static void on_drained(void *ctx)
+{
+    struct herd_conn *conn = ctx;
+    /* A bufferevent says so too where nothing was waiting. */
+    if (herd_list_linked(&conn->deadline_link) && conn->state != HERD_CONN_LINGERING)
+        herd_conn_drained(conn);
+}
+
+static void on_failed(void *ctx, const char *why)
+{
+    herd_conn_close(ctx, why);
+}
+
+const struct herd_transport_events herd_serve_events = {on_input, on_eof, on_drained, on_failed};

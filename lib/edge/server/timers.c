@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* The events of a server that no socket causes: the end of a loop iteration, the node's clock, housekeeping, stopping. */
+#include "server_impl.h"
+
+/* Log lines and stalled writers are looked after this often. */
+#define HOUSEKEEPING_US 500000
+
+void herd_timers_tick(struct herd_server *server)
+{
+    struct herd_now now = herd_clock();
+    server->tick_ns = INT64_MAX;
+    herd_log_set_time(server->log, now.wall_ns);
+    herd_node_tick(server->node, now);
+    herd_server_effects(server);
+    herd_server_schedule_flush(server);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    herd_timers_tick(arg);
+}
+
+/* A connection that took no byte for too long, or has had its time to read our last words, is closed. What the
+ * kernel holds counts: it asks for more only after it has got rid of a good part of that, and on a slow link
+ * this takes long. */
+static void close_stalled(struct herd_server *server)
+{
+    int64_t now_ns = herd_clock().steady_ns;
+    int64_t stall_ns = server->limits->write_stall_ms * 1000000;
+    size_t unacked;
+    struct herd_list *next;
+    for (struct herd_list *at = server->deadline_list.next; at != &server->deadline_list; at = next) {
+        struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, deadline_link);
+        next = at->next;
+        if (conn->over_limit) {
+            if (now_ns >= conn->progress_ns)
+                herd_conn_close(conn, "clients_max");
+        } else if (conn->state == HERD_CONN_LINGERING) {
+            if (now_ns >= conn->progress_ns)
+                herd_conn_close(conn, "lingered");
+        } else if ((unacked = herd_conn_unacked(conn)) != conn->unacked_seen) {
+            conn->unacked_seen = unacked;
+            conn->progress_ns = now_ns;
+        } else if (now_ns - conn->progress_ns >= stall_ns) {
+            herd_conn_close(conn, "write_stall");
+        }
+    }
+}
+
+static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct herd_server *server = arg;
+    herd_log_set_time(server->log, herd_clock().wall_ns);
+    close_stalled(server);
+    herd_server_effects(server);
+    herd_log_flush(server->log);
+    herd_plain_names_check(server);
+    /* Memory may have been short when a timer was to be set: without this nobody would ask again. */
+    herd_accept_resume(server);
+    herd_plain_ask(server);
+    herd_reload_housekeeping(server);
+    herd_server_schedule_flush(server);
+}
+
+int herd_timers_new(struct herd_server *server)
+{
+    server->flush_event = event_new(server->base, -1, 0, herd_flush_event, server);
+    server->next_turn_event = evtimer_new(server->base, herd_flush_event, server);
+    server->tick_event = evtimer_new(server->base, on_tick, server);
+    server->stop_event = evtimer_new(server->base, herd_stop_event, server);
+    server->plain_event = evtimer_new(server->base, herd_plain_event, server);
+    server->housekeeping_event = event_new(server->base, -1, EV_PERSIST, on_housekeeping, server);
+    if (!server->plain_event || !server->flush_event || !server->next_turn_event || !server->tick_event ||
+        !server->stop_event || !server->housekeeping_event ||
+        event_add(server->housekeeping_event, &(struct timeval){0, HOUSEKEEPING_US}) < 0)
+        return HERD_E_NOMEM;
+    return 0;
+}
