@@ -85,7 +85,7 @@ HERD_API void herd_node_free(struct herd_node *node);
 
 HERD_API struct herd_span herd_node_name(const struct herd_node *node);
 /* The node's store, borrowed for the node's life; read it, do not put into it. */
-HERD_API struct herd_store *herd_node_store(struct herd_node *node);
+HERD_API struct herd_store *herd_node_store(const struct herd_node *node);
 
 /* ---- reports from inside the program ---- */
 
@@ -175,7 +175,7 @@ HERD_API int herd_session_peer(const struct herd_session *session);
 /* ---- flooding ---- */
 
 /* Whether a neighbour's link is up, and its session. */
-HERD_API struct herd_session *herd_node_link(struct herd_node *node, size_t peer);
+HERD_API struct herd_session *herd_node_link(const struct herd_node *node, size_t peer);
 /* Numbers given so far: 0 .. count - 1, those of removed neighbours included. */
 HERD_API size_t herd_node_peer_count(const struct herd_node *node);
 /* Borrowed for the node's life; "" for a neighbour that was removed. */

@@ -7,6 +7,7 @@
  *     serve, effects, stop   the top: what bytes cause, what the node wants carried out, ending gracefully
  *     listener, accept       where to listen; accepting, and what to do when descriptors run out
  *     neighbours, dial       who they are, connecting to them
+ *     inside                 what the program itself reports, finds and asks
  *     lookups                from WHATSAT to places and back
  *     plain, plain_*         neighbours that speak the class protocol
  *     line                   the line protocol on a connection
@@ -208,6 +209,7 @@ struct herd_server {
     struct herd_list conns, deadline_list;
     struct herd_list closed_conns; /* freed when no callback can be on the stack */
     struct herd_list ready;        /* blocked connections that may go on */
+    struct herd_list questions;    /* of the program, under way: see inside.c */
     size_t passes;                 /* how many of them this iteration may still serve */
     struct herd_socket_loop sockets;
     const struct herd_transport_events *transport_events; /* of every connection: see serve.c */
@@ -244,6 +246,10 @@ void herd_server_schedule_flush(struct herd_server *server);
 /* ---- effects.c ---- */
 /* Carries out what the node wants. Called at the top only: after serving, by timers, at the end of an iteration. */
 void herd_server_effects(struct herd_server *server);
+
+/* ---- inside.c ---- */
+/* Questions of the program that are under way get no answer. */
+void herd_inside_cancel(struct herd_server *server);
 
 /* ---- serve.c ---- */
 /* What every transport tells its connection. */
