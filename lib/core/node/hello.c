@@ -92,13 +92,10 @@ static void note_expiry(struct herd_node *node, struct herd_peer *peer, uint64_t
                     peer->name);
 }
 
-/* Anybody can make us say no. */
+/* Says no. Each time there is a notice: whoever takes it knows from where the connection comes, and damps. */
 static int refuse(struct herd_session *session, const char *why, struct herd_span name, struct herd_buf *out)
 {
-    struct herd_node *node = session->node;
-    int number = herd_peer_find(node, name);
-    if (herd_worth_saying(number < 0 ? ++node->hellos_refused : ++node->peers[number]->hellos_refused))
-        herd_notice(node, why, name);
+    herd_notice(session->node, why, name);
     if (session->role == HERD_ROLE_HANDSHAKE) {
         herd_session_terminate(session, why);
         return 0;
@@ -157,7 +154,6 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     peer->session = session;
     note_incarnation(node, peer, command->incarnation);
     note_expiry(node, peer, command->expire_ms);
-    peer->hellos_refused = peer->refused_us = 0;
     peer->we_dialled = we_dialled;
     peer->last_rx_ns = peer->last_tx_ns = peer->pinged_ns = node->now.steady_ns;
     peer->pings_missed = 0;

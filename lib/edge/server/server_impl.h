@@ -161,6 +161,7 @@ struct herd_dial {
     struct herd_sockaddr address;      /* connected to last; tried first */
     uint64_t failures;                 /* in a row */
     struct herd_resolver_call *naming; /* of a plain neighbour: see plain_names.c */
+    bool named;                        /* a look-up of its name has ended, well or not */
     struct herd_damped refusals[HERD_DAMPED_PEER];
     size_t peer;
 };
@@ -225,6 +226,7 @@ struct herd_server {
     struct event *accept_retry_event;
     int reserve_fd;
     uint16_t port;
+    bool accept_held;               /* see herd_accept_hold */
     int64_t plain_names_due_ns;     /* when names of plain neighbours are looked up next */
     struct herd_resolver *resolver; /* shared with the places that are ours */
     struct herd_conn *input_conn;   /* whose bytes the session takes right now: effects are about it */
@@ -415,6 +417,9 @@ struct evconnlistener *herd_accept_new(struct herd_server *server, int fd);
 void herd_accept_again(evutil_socket_t fd, short what, void *arg);
 /* Accepts again if there is room. */
 void herd_accept_resume(struct herd_server *server);
+/* Accepts nothing until herd_accept_release, but for two seconds at most: who comes waits in the kernel's queue. */
+void herd_accept_hold(struct herd_server *server);
+void herd_accept_release(struct herd_server *server);
 /* A connection of a client became a link: a neighbour is no client. */
 void herd_accept_uncount(struct herd_conn *conn);
 
