@@ -90,6 +90,7 @@ void herd_node_free(struct herd_node *node)
     herd_peers_free(node);
     herd_changes_fini(&node->changes);
     herd_seen_cache_fini(&node->seen);
+    herd_line_cache_fini(&node->lines);
     herd_store_free(node->store);
     free(node->name_bytes);
     free(node);

@@ -6,6 +6,7 @@
 #include "../base/list.h"
 #include "../store/changes.h"
 #include "../store/store_impl.h"
+#include "line_cache.h"
 #include "seen_cache.h"
 #include "sync.h"
 
@@ -146,8 +147,9 @@ struct herd_node {
     struct herd_span name, at_name;   /* "Riley" and "AT Riley " */
     struct herd_store *store;
     struct herd_changes changes;
-    struct herd_seen_cache seen; /* lines of neighbours */
-    struct herd_peer **peers;    /* each at an address of its own: lists run through them */
+    struct herd_seen_cache seen;  /* lines of neighbours */
+    struct herd_line_cache lines; /* for neighbours */
+    struct herd_peer **peers;     /* each at an address of its own: lists run through them */
     size_t peer_count, peer_cap;
     char *name_bytes; /* what `name` and `at_name` show */
     struct herd_list sessions;
