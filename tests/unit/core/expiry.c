@@ -307,12 +307,12 @@ static void test_accepted_anew_apart(void **state)
     pass(w, 3);
     assert_int_equal(counts(w, 0).accepted_anew, 1);
     assert_int_equal(counts(w, 1).accepted_anew, 1);
-    pass(w, 90);
+    pass(w, 200);
     assert_true(wire_agree(w));
     uint64_t told = 0, more = 0;
     for (int i = 0; i < w->count; i++)
         told += counts(w, i).at_received;
-    pass(w, 75);
+    pass(w, 300);
     for (int i = 0; i < w->count; i++) {
         more += counts(w, i).at_received;
         assert_true(counts(w, i).accepted_anew <= 1);
