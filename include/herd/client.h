@@ -32,7 +32,8 @@
  *
  *     const char *const names[] = {"Riley", "Bernard"};
  *     const struct herd_client_tls tls = {.ca = "/etc/herd/ca.pem", .herd = "example", .names = names};
- *     struct herd_client_options options = {.servers = servers, .server_count = 2, .tls = &tls, .token = token};
+ *     const struct herd_client_options secure = {.servers = servers, .server_count = 2, .tls = &tls};
+ *     herd_client_new(&client, base, &secure);
  *
  * SIGPIPE must be ignored by the program. Everything here is called from the loop's thread. From inside the
  * functions it calls, a client may be given new requests, and may be freed.
