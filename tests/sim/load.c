@@ -86,7 +86,7 @@ static void iamat(struct world *w, struct talk *t, int node, uint32_t key, bool 
 
     if (t->over)
         return;
-    if (!trust_report(w, node, t->who, t->address, key)) {
+    if (at_ease && !trust_report(w, node, t->who, t->address, key)) {
         add(&t->expect, "? IAMAT %.*s %s %s\n", (int)id->len, id->id, position, time);
         return;
     }
