@@ -253,7 +253,7 @@ static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool 
         t->who = identity_of(w, session);
         w->nodes[node].connections[t->who < 0 ? 0 : t->who] += t->who >= 0;
     }
-    if (session->role == HERD_ROLE_CLIENT && t->who != identity_of(w, session))
+    if (t->who != identity_of(w, session))
         sim_fail(w, "%s takes identity %d for %d", n->name, t->who, identity_of(w, session));
     world_turn(w, node); /* tells the neighbours, and gives out the look-ups */
     while (w->ticket_count > 0 && err >= 0 && stay)
@@ -278,10 +278,26 @@ static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool 
 
 /* ---- who speaks ---- */
 
+/* Its identity has as many connections as it may: the transport closes it. */
+static void one_too_many(struct world *w, int node, int who)
+{
+    struct sim_node *n = &w->nodes[node];
+    struct talk t = {.begins = -1, .address = -1};
+    struct herd_session *session = connect(w, node, &t, world_clock(w, node));
+    if (!session)
+        return;
+    struct herd_identity *identity = herd_identities_find(n->set, herd_span_of(w->identities[who].name));
+    if (herd_session_set_identity(session, identity) != HERD_E_LIMIT || herd_session_identity(session))
+        sim_fail(w, "%s takes a connection more of %s", n->name, w->identities[who].name);
+    herd_session_close(session);
+}
+
 static bool begin_as(struct world *w, int node, struct talk *t, int who)
 {
-    if (who >= 0 && !trust_join(w, node, who))
-        return false; /* the transport refuses it */
+    if (who >= 0 && !trust_join(w, node, who)) {
+        one_too_many(w, node, who);
+        return false;
+    }
     t->begins = t->who = who;
     return true;
 }

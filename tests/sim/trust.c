@@ -285,19 +285,6 @@ void trust_leave(struct world *w, int node, int who)
         w->nodes[node].connections[who]--;
 }
 
-bool trust_become(struct world *w, int node, struct herd_session *session, int who)
-{
-    if (who < 0)
-        return true;
-    struct herd_identity *identity =
-        herd_identities_find(w->nodes[node].set, herd_span_of(w->identities[who].name));
-    bool may = trust_join(w, node, who);
-    int err = herd_session_set_identity(session, identity);
-    if (err != (may ? 0 : HERD_E_LIMIT) || herd_session_identity(session) != (may ? identity : NULL))
-        sim_fail(w, "%s: a connection of %s: %d", w->nodes[node].name, w->identities[who].name, err);
-    return may;
-}
-
 struct herd_identity *trust_find(const struct world *w, int node, struct herd_span token)
 {
     unsigned char hash[HERD_TOKEN_HASH_BYTES];

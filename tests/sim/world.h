@@ -414,8 +414,6 @@ void trust_follow(struct world *w, int node);
 /* One connection more of an identity, if it may have one; and one less. */
 bool trust_join(struct world *w, int node, int who);
 void trust_leave(struct world *w, int node, int who);
-/* The same for a session, which is that identity's then. */
-bool trust_become(struct world *w, int node, struct herd_session *session, int who);
 struct herd_identity *trust_find(const struct world *w, int node, struct herd_span token);
 void trust_see(struct world *w, int node, struct herd_span said);
 void trust_check(struct world *w, int node);
