@@ -54,4 +54,4 @@ want() {
 }
 
 # shellcheck disable=SC2034 # used by those who source this
-build_packages=(build-essential meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev libjson-c-dev)
+build_packages=(build-essential meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev libjson-c-dev libssl-dev)

@@ -53,7 +53,7 @@ else:
 
 # ---- herd-server(1) and the completions: every option of --help, and no other ----
 options = re.findall(r"^  (?:(-\w), |    )(--[\w-]+)", run(server, "--help").stdout, re.M)
-assert len(options) == 6, options
+assert len(options) == 7, options
 page = source["bin/herd-server.1"]
 for short, long in options:
     name = re.escape(short + ", " + long if short else long)
@@ -69,6 +69,10 @@ for word in explained:
     assert re.search(r"\b%s\b" % word, code), "herd-server(1) explains what is not there: " + word
 events = set(re.findall(r'herd_log_event\([^;"]*HERD_LOG_(?:INFO|WARN|ERROR), "([a-z_]+)"', code))
 events |= set(re.findall(r'herd_notice(?:_damped)?\([^;"]*"([a-z]+_[a-z_]+)"', code))
+events |= set(re.findall(r'herd_tls_fail\([^;"]*"([a-z]+_[a-z_]+)"', code))  # a fault's event, logged by whoever is told
+events |= set(re.findall(r'"(tls_[a-z]+_end(?:s|ed))"', code))
+events |= set(re.findall(r'(?:return|fail_ssl\(\w+,) "(tls_[a-z_]+|peer_[a-z_]+)"', code))
+events |= set(re.findall(r'refuse\(session, "([a-z]+_[a-z_]+)"', code))
 events |= set(re.findall(r'herd_journal_[a-z_]+\([^;"]*"(journal_[a-z_]+)"', code))
 assert len(events) > 30, events
 assert events - {"sent_json"} <= explained, "herd-server(1) does not explain %s" % sorted(events - explained)

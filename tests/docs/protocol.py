@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """lib/PROTOCOL.md against the code. The hashes are made here once more, from its words alone; its worked example
 must be what these words give, and what the library gives. Its conversation is held with a real server, and its
-limits are those of the configuration.
+limits are those of the configuration. A neighbour made of its words alone, keys included, is one to a real server.
 
 usage: protocol.py PROTOCOL.md RECORD_HASH HERD_SERVER
 """
 import atexit
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -42,14 +44,14 @@ def hash_of(seed, data):
     return fold(h ^ C, B)
 
 
-def record_hash_of(name, diff, client, place, when):
+def record_hash_of(name, diff, client, place, when, key=0):
     whole, _, decimals = when.partition(".")
     plain = (whole == "0" or not whole.startswith("0")) and len(decimals) <= 9
     characters = diff + place + ("" if plain else when)
     halves = [{"+": 11, "-": 13, ".": 14}.get(c) or int(c) if c in "+-." else int(c) for c in characters]
     halves += [0] * (len(halves) % 2)
     body = client.encode() + bytes(halves[i] << 4 | halves[i + 1] for i in range(0, len(halves), 2))
-    s = hash_of(0, name.encode())
+    s = hash_of(key, name.encode())
     s = fold(s ^ len(diff) << 32 ^ len(place), A)
     s = fold(s ^ (0 if plain else len(when)) << 36 ^ (len(decimals) if plain else 10) << 32 ^ len(client), B)
     time_ns = int(whole) * 10 ** 9 + int(decimals[:9].ljust(9, "0"))
@@ -122,3 +124,111 @@ def same(shown, found):
 expected = heard[:3] + heard[-3:]
 found = reply[:3] + reply[-4:-1]
 assert all(same(a, b) for a, b in zip(expected, found)), (expected, found)
+
+# ---- keys: of the herd, and of a pair ----
+
+def hkdf(salt, key, info, size):
+    pseudo_random = hmac.new(salt.encode(), key, hashlib.sha256).digest()
+    return hmac.new(pseudo_random, info.encode() + b"\1", hashlib.sha256).digest()[:size]
+
+
+def hkdf_of(name):
+    """The salt, the info and the number of bytes that the page names for a key."""
+    found = re.search(r'%s *= HKDF-SHA256\(salt "([^"]+)", secret, info "([^"]+)", (\d+) bytes\)' % name, text)
+    return found.group(1), found.group(2), int(found.group(3))
+
+
+shown = dict(re.findall(r"^    (K|key_check) +([0-9a-f]{16})$", text, re.M))
+secret = bytes(range(32))
+keys = {}
+for name in ("K", "key_check"):
+    salt, info, size = hkdf_of(name)
+    keys[name] = hkdf(salt, secret, info, size)
+    assert keys[name].hex() == shown[name], (name, keys[name].hex())
+
+if subprocess.run([server, "--token", "kiwi"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
+    print("SKIP: a library without OpenSSL has no keys")
+    sys.exit(0)
+
+
+def secret_file(name, content):
+    with open(os.open(name, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        file.write(content)
+
+
+def begin(config):
+    """Alpha, with a neighbour Beta that is not there: its process, once it answers."""
+    with open("keys.json", "w") as file:
+        json.dump(config, file)
+    alpha = subprocess.Popen([server, "-c", "keys.json", "--log", "keys.log", "Alpha"])
+    atexit.register(alpha.kill)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", config["servers"]["Alpha"]["port"]), timeout=30).close()
+            return alpha
+        except OSError:
+            assert time.monotonic() < deadline and alpha.poll() is None
+            time.sleep(0.02)
+
+
+def free_ports(count):
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+secret_file("secret", secret.hex() + "\n")
+ports = free_ports(2)
+herd = {"servers": {"Alpha": {"port": ports[0]}, "Beta": {"port": ports[1]}}, "links": [["Alpha", "Beta"]]}
+alpha = begin(dict(herd, secret_file="secret"))
+try:
+    with socket.create_connection(("127.0.0.1", ports[0]), timeout=30) as client:
+        client.sendall(b"IAMAT kiwi +34.068930-118.445127 1621464827.9\n")
+        taken = client.makefile().readline().split()
+    for check, answer in [("", "REFUSE peer_key_differs"), (" 0 1", "REFUSE peer_key_differs"),
+                          (" 0 " + shown["key_check"], "HELLO 2 Alpha Beta ")]:
+        with socket.create_connection(("127.0.0.1", ports[0]), timeout=30) as beta:
+            beta.sendall(("HELLO 2 Beta Alpha 1%s\n" % check).encode())
+            lines = beta.makefile()
+            line = lines.readline().strip()
+            assert line.startswith(answer), (check, line)
+            if answer.startswith("HELLO"):
+                assert line.split()[5:] == ["0", shown["key_check"]], line
+                line = next(one for one in lines if one.startswith("ROOT"))
+                number = record_hash_of(*taken[1:], key=int(shown["K"], 16))
+                assert line.split()[:3] == ["ROOT", "1", "%016x" % number], (line, taken)
+finally:
+    alpha.kill()
+    alpha.wait()
+
+if not shutil.which("openssl"):
+    print("SKIP: not installed, so not checked: openssl")
+    sys.exit(77)
+pair = bytes(range(32, 64))
+secret_file("psk", "Beta %s\n" % pair.hex())
+alpha = begin(dict(herd, herd="example", psk_file="psk", tls={"mode": "require"}))
+salt, size = re.search(r'HKDF-SHA256\(salt "([^"]+)", key of the pair, info "from>to", (\d+) bytes\)', text).groups()
+try:
+    # Beta by its own key; the key of the other direction; the pair's key itself; and what Alpha itself would say.
+    for identity, key, good in [("Beta>Alpha", hkdf(salt, pair, "Beta>Alpha", int(size)), True),
+                                ("Beta>Alpha", hkdf(salt, pair, "Alpha>Beta", int(size)), False),
+                                ("Beta>Alpha", pair, False),
+                                ("Alpha>Beta", hkdf(salt, pair, "Alpha>Beta", int(size)), False)]:
+        done = subprocess.Popen(["openssl", "s_client", "-quiet", "-connect", "127.0.0.1:%d" % ports[0], "-tls1_3",
+                                 "-psk_identity", identity, "-psk", key.hex()],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            done.stdin.write("HELLO 2 Beta Alpha 1\n")
+            done.stdin.flush()
+        except OSError:
+            pass  # closed already
+        line = done.stdout.readline()
+        assert line.startswith("HELLO 2 Alpha Beta ") if good else line == "", (identity, good, line)
+        done.kill()
+        done.communicate()
+finally:
+    alpha.kill()
+    alpha.wait()

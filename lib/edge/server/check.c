@@ -6,7 +6,6 @@
  */
 #include "../config/config_path.h"
 #include "../config/config_reader.h"
-#include "../log/escape.h"
 #include "../trust/expiry.h"
 #include "../trust/trust.h"
 #include "server_impl.h"
@@ -120,15 +119,9 @@ static void on_trust(void *ctx, enum herd_config_trust member, int err, const st
 {
     struct check *check = ctx;
     struct herd_config_place at = {0};
-    char shown[sizeof fault->text];
-    size_t len = 0;
     if (check->places)
         at = check->places->trust[member];
-    /* Names in certificates are bytes of others: none of them reaches the terminal that is not text. */
-    for (const char *c = fault->text; *c && len + HERD_ESCAPE_GROWTH < sizeof shown; c++)
-        len += herd_escape_copy(shown + len, c, 1);
-    shown[len] = '\0';
-    notify_stopped(check, err, at, "", shown);
+    notify_stopped(check, err, at, "", fault->text);
 }
 
 static void note_ends(struct check *check, const struct herd_trust *trust, int64_t now_s)
@@ -144,7 +137,8 @@ static void note_ends(struct check *check, const struct herd_trust *trust, int64
     }
 }
 
-static void check_trust(struct check *check, const struct herd_config *config, const char *name)
+/* `whole`: the form is right. Of what could be read of another, the files are judged, and not what they are together. */
+static void check_trust(struct check *check, const struct herd_config *config, const char *name, bool whole)
 {
     struct herd_trust *trust = NULL;
     int self = name ? herd_config_find(config, herd_span_of(name)) : -1;
@@ -154,7 +148,8 @@ static void check_trust(struct check *check, const struct herd_config *config, c
         check->err = err;
     if (err < 0)
         return;
-    (void)herd_trust_check(trust, config, self, now_s, on_trust, check);
+    if (whole)
+        (void)herd_trust_check(trust, config, self, now_s, on_trust, check);
     note_ends(check, trust, now_s);
     herd_trust_free(trust);
 }
@@ -184,8 +179,9 @@ int herd_server_check(const char *path, const char *name, herd_server_finding *o
     struct herd_config *config = NULL;
     check.err = path ? herd_config_examine(&config, &places, path, on_fault, &check) : herd_config_default(&config);
     if (config) {
+        bool whole = check.err >= 0;
         (void)herd_places_check(config, on_provider, &check);
-        check_trust(&check, config, name);
+        check_trust(&check, config, name, whole);
         if (name)
             check_server(&check, config, name);
     }

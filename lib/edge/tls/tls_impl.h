@@ -96,6 +96,9 @@ enum herd_tls_proof herd_tls_names_read(const GENERAL_NAMES *names, struct herd_
 void herd_tls_verify_fault(X509_STORE_CTX *store_ctx, struct herd_tls_fault *fault);
 
 /* The stream an SSL belongs to. */
-struct herd_tls_stream *herd_tls_stream_of(const SSL *ssl);
+static inline struct herd_tls_stream *herd_tls_stream_of(const SSL *ssl)
+{
+    return SSL_get_app_data(ssl);
+}
 
 #endif

@@ -22,11 +22,6 @@
  * it does not pay for. */
 #define MESSAGES_MAX 32
 
-struct herd_tls_stream *herd_tls_stream_of(const SSL *ssl)
-{
-    return SSL_get_app_data(ssl);
-}
-
 static int expect(struct herd_tls_stream *stream, const struct herd_tls_expect *whom)
 {
     if (!whom)
