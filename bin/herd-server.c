@@ -265,6 +265,18 @@ static void set_log_time(struct program *program)
         herd_log_set_time(program->log, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
 }
 
+/* Blocks the signals that the loop took: one that comes when the loop has ended must not kill a server that is about
+ * to report how it stopped. */
+static void block_signals(void)
+{
+    sigset_t stopping;
+    sigemptyset(&stopping);
+    sigaddset(&stopping, SIGTERM);
+    sigaddset(&stopping, SIGINT);
+    sigaddset(&stopping, SIGHUP);
+    sigprocmask(SIG_BLOCK, &stopping, NULL);
+}
+
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *ctx)
 {
     (void)what;
@@ -435,6 +447,7 @@ static int run(const struct options *options, struct herd_config *config)
         status = herd_server_unsaved(program.server) > 0 ? EXIT_RUNNING : EXIT_SUCCESS; /* the log says how many */
 
 out:
+    block_signals();
     herd_server_free(program.server);
     loop_log_to(NULL);
     herd_log_free(program.log);

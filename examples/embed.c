@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A herd node inside a program that has work of its own on the same event loop: here, once a second, it
- * says how many clients it knows.
+ * reports where the program itself is, without a socket, and says how many clients it knows.
  *
  *     embed                  Riley of the built-in herd
  *     embed herd.json NAME   a server of a herd of your own
@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 static void on_update(void *ctx, const struct herd_record *record)
 {
@@ -39,7 +40,14 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct herd_store *store = herd_node_store(herd_server_node(arg));
+    struct herd_server *server = arg;
+    struct herd_store *store = herd_node_store(herd_server_node(server));
+    char time_text[32];
+    enum herd_verdict verdict;
+    snprintf(time_text, sizeof time_text, "%lld", (long long)time(NULL));
+    if (herd_server_report(server, herd_span_of("program"), herd_span_of("+34.0689-118.4452"),
+                           herd_span_of(time_text), NULL, &verdict) < 0)
+        fputs("the report was not taken\n", stderr);
     printf("%zu clients known\n", herd_store_count(store));
     fflush(stdout);
 }

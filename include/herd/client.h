@@ -23,8 +23,9 @@
  * no server of the list is of use, the client waits (from retry_min_ms, doubling to retry_max_ms, with
  * jitter) and begins again. A client stays with the server it is at for as long as that one is of use; it does not
  * return to an earlier one by itself, and comes to it only when it has left all that follow. One that closes while
- * nothing is asked is not left: it is dialled first for the next request, and if it is gone, the next one is. Every
- * request ends in one call of its function, at the latest after timeout_ms.
+ * nothing is asked is left too, without a wait: whether it died or was tired of waiting cannot be seen, so the next
+ * request goes to the next of the list, and to this one after all others. Every request ends in one call of its
+ * function, at the latest after timeout_ms.
  *
  * SIGPIPE must be ignored by the program. Everything here is called from the loop's thread. From inside the
  * functions it calls, a client may be given new requests, and may be freed.

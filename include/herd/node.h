@@ -90,7 +90,7 @@ HERD_API void herd_node_free(struct herd_node *node);
 
 HERD_API struct herd_span herd_node_name(const struct herd_node *node);
 /* The node's store, borrowed for the node's life; read it, do not put into it. */
-HERD_API struct herd_store *herd_node_store(struct herd_node *node);
+HERD_API struct herd_store *herd_node_store(const struct herd_node *node);
 
 /* ---- reports from inside the program ---- */
 
@@ -200,7 +200,7 @@ HERD_API int herd_session_peer(const struct herd_session *session);
 /* ---- flooding ---- */
 
 /* Whether a neighbour's link is up, and its session. */
-HERD_API struct herd_session *herd_node_link(struct herd_node *node, size_t peer);
+HERD_API struct herd_session *herd_node_link(const struct herd_node *node, size_t peer);
 /* Numbers given so far: 0 .. count - 1, those of removed neighbours included. */
 HERD_API size_t herd_node_peer_count(const struct herd_node *node);
 /* Borrowed for the node's life; "" for a neighbour that was removed. */
@@ -216,13 +216,15 @@ HERD_API int herd_session_write(struct herd_session *session, size_t max_bytes, 
 
 /* ---- effects ---- */
 
+/* Of a peer PEER_UP and PEER_DOWN come in turn, and the last one taken says what is so. One exception: PEER_UP a
+ * second time is a link that replaces the one before, because both sides had connected at once. */
 enum herd_effect_kind {
     HERD_EFFECT_LOOKUP,       /* ask for places: ticket, position, radius, bound; later herd_node_answer */
     HERD_EFFECT_CANCEL,       /* the look-up of `ticket` is no longer wanted; its `lookup_user` is given */
     HERD_EFFECT_DIAL,         /* connect to `peer`, then herd_session_connected or herd_node_dial_failed */
     HERD_EFFECT_CLOSE,        /* send what is in hand for `session`, then close it; `text` says why */
-    HERD_EFFECT_PEER_UP,      /* a link is established */
-    HERD_EFFECT_PEER_DOWN,    /* a link is gone */
+    HERD_EFFECT_PEER_UP,      /* a link with `peer` is established: `session` */
+    HERD_EFFECT_PEER_DOWN,    /* it is gone, `text` says why; `session` is NULL */
     HERD_EFFECT_NOTICE,       /* something an operator should know: `text`, `detail` */
     HERD_EFFECT_LINE_TIMEOUT, /* `session`, perhaps a plain neighbour's, is in the middle of a line for a while: call
                                  herd_session_line_timeout with its bytes, now or not at all */

@@ -125,8 +125,38 @@ HERD_API size_t herd_server_unsaved(const struct herd_server *server);
 /* The port it listens on; 0 with dont_listen. */
 HERD_API uint16_t herd_server_port(const struct herd_server *server);
 
-/* The node inside, borrowed for the server's life: for its store and its counts. */
-HERD_API struct herd_node *herd_server_node(struct herd_server *server);
+/* The node inside, borrowed for the server's life: for its store and its counts. It is const because its sessions are
+ * the server's: one that a program opened itself would get answers that the server does not know where to send. What
+ * bytes a program brings go through herd_server_adopt_client, what it reports through herd_server_report. */
+HERD_API const struct herd_node *herd_server_node(const struct herd_server *server);
+
+/* ---- from inside the program, without a socket: also from hooks ---- */
+
+/* Reports where client `id` is, as a line IAMAT would: herd_node_report. The log's traffic has it as "client=program",
+ * neighbours and the journal get it at the end of the turn; no limit of a connection applies. *ret_verdict is what came
+ * of it; unless `out` is NULL, the AT line that answers an IAMAT is appended to it. HERD_E_SYNTAX, HERD_E_LIMIT (longer
+ * than line_max_bytes), HERD_E_NOMEM, HERD_E_STATE (stopping): nothing has changed. */
+HERD_API int herd_server_report(struct herd_server *server, struct herd_span id, struct herd_span position,
+                                struct herd_span time, struct herd_buf *out, enum herd_verdict *ret_verdict);
+/* The newest record of a client; its spans are borrowed until the next call on the server or turn of the loop.
+ * HERD_E_NOTFOUND: not known, or expired. HERD_E_NOMEM. */
+HERD_API int herd_server_find(struct herd_server *server, struct herd_span id, struct herd_record *ret_record);
+
+/* The JSON that a WHATSAT gets behind its AT line, without the LFs at its end; borrowed for the call. */
+typedef void herd_server_places(void *ctx, struct herd_span json);
+/* Asks for places around the client `id`, as a line WHATSAT would: `radius` is in kilometres, decimal digits, 0 to 50;
+ * `bound` 0 to 20. `on_places` runs once, from inside this function if the answer is there at once; not after
+ * herd_server_free. It may report, find and ask. No lookups_per_client_max applies. HERD_E_SYNTAX: not what fields of a
+ * WHATSAT are; HERD_E_NOTFOUND: not known; HERD_E_NOMEM; HERD_E_STATE (stopping): then it does not run. */
+HERD_API int herd_server_ask(struct herd_server *server, struct herd_span id, struct herd_span radius,
+                             unsigned bound, herd_server_places *on_places, void *ctx);
+
+/* ---- connections that the program made ---- */
+
+/* Limits of an adopted bufferevent: those of the protocol and of memory (line_max_bytes, line_deadline_ms,
+ * client_idle_ms, lookups_per_client_max, output_pause_bytes, output_max_bytes, write_stall_ms; of a link
+ * peer_buffer_bytes, peer_hello_ms) apply as to any other. Those of accepting do not: clients_max and
+ * clients_per_address_max neither count it nor refuse it. Its watermarks and time-outs stay the program's. */
 
 /* Serves a connected bufferevent (socket, pair, filter, TLS) as a client; a neighbour may introduce
  * itself on it. Bytes that it has read already are the first input, taken in the loop's next turn. On success the server owns `bev`; on failure it remains the caller's. HERD_E_NOMEM,

@@ -110,6 +110,32 @@ static void test_fail_over(void **state)
     assert_int_equal(w->downs, 2);
 }
 
+/* A connection that ended while nothing was asked: the others come first, and the one that may be dead comes last. */
+static void test_ended_while_idle(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = serve(w);
+    w->addresses[1] = fake_open(w, &w->fakes[0]);
+    connect_client(w, 2, (struct herd_client_options){.reply_ms = 50});
+    assert_int_equal(report(w, "kiwi"), 0);
+    run(w, 1);
+    assert_int_equal(w->last_server, 0);
+    herd_server_free(w->server);
+    w->server = NULL;
+    while (w->downs == 0)
+        event_base_loop(w->base, EVLOOP_ONCE);
+    assert_int_equal(report(w, "kiwi"), 0);
+    while (w->fakes[0].count == 0)
+        event_base_loop(w->base, EVLOOP_ONCE);
+    assert_int_equal(w->downs, 1); /* no attempt failed before */
+    /* This one is silent: then the first is tried, which is back. */
+    w->config->servers[0].port = w->addresses[0].port;
+    serve(w);
+    run(w, 2);
+    assert_int_equal(w->errs[1], 0);
+    assert_int_equal(w->last_server, 0);
+}
+
 /* A server that accepts and says nothing, then one that talks nonsense, then a good one. */
 static void test_silent_and_lying(void **state)
 {
@@ -366,6 +392,7 @@ int main(void)
         TEST(test_arguments),
         TEST(test_place),
         TEST(test_fail_over),
+        TEST(test_ended_while_idle),
         TEST(test_silent_and_lying),
         TEST(test_timeout),
         TEST(test_late_reply),

@@ -131,7 +131,8 @@ def test_embed():
         reply = ask(ports["There"], "IAMAT kiwi +34.068930-118.445127 1621464827.9\n")
         assert reply.startswith("AT There "), reply
         until(lambda: "kiwi is at +34.068930-118.445127\n" in printed(), "the update")
-        until(lambda: "1 clients known\n" in printed(), "the program's own work")
+        until(lambda: "2 clients known\n" in printed(), "the program's own work")
+        until(lambda: ask(ports["There"], "WHATSAT program 1 0\n").startswith("AT Here "), "the program's own report")
         here.send_signal(signal.SIGINT)
         assert here.wait(PATIENCE_S) == 0, printed()
     finally:

@@ -77,7 +77,17 @@ void world_effects(struct world *w, int node)
             if (herd_session_user(e.session)) /* who speaks now notices by itself */
                 world_close(w, herd_session_user(e.session));
             break;
-        case HERD_EFFECT_PEER_UP: w->figures->links++; break;
+        case HERD_EFFECT_PEER_UP:
+            w->figures->links++;
+            n->heard_up[e.peer] = true;
+            n->links[e.peer] = e.session;
+            break;
+        case HERD_EFFECT_PEER_DOWN:
+            if (!n->heard_up[e.peer])
+                sim_fail(w, "%s lost %.*s, which was not up", n->name, (int)e.detail.len, e.detail.at);
+            n->heard_up[e.peer] = false;
+            n->links[e.peer] = NULL;
+            break;
         case HERD_EFFECT_RESUME: {
             struct end *end = e.session ? herd_session_user(e.session) : NULL;
             if (end)
@@ -110,6 +120,14 @@ void world_effects(struct world *w, int node)
             sim_say(w, "%s down with %.*s: %s", n->name, (int)e.detail.len, e.detail.at, e.text);
         if (w->verbose && e.kind == HERD_EFFECT_CLOSE)
             sim_say(w, "%s closes a connection: %s", n->name, e.text);
+    }
+    /* Whoever takes the effects knows what the node knows. */
+    for (size_t p = 0; p < n->node->peer_count; p++) {
+        const struct herd_peer *peer = n->node->peers[p];
+        bool up = peer->plain ? !peer->needs_full_send : peer->session != NULL;
+        if (n->links[p] != herd_node_link(n->node, p) || n->heard_up[p] != up)
+            sim_fail(w, "%s holds %.*s for %s, and it is not", n->name, (int)peer->name.len, peer->name.at,
+                     n->heard_up[p] ? "up" : "down");
     }
 }
 
@@ -191,6 +209,8 @@ bool world_start(struct world *w, int node)
 {
     struct sim_node *n = &w->nodes[node];
     n->starts++;
+    memset(n->links, 0, sizeof n->links);
+    memset(n->heard_up, 0, sizeof n->heard_up);
     n->options.name = herd_span_of(n->name);
     n->options.peers = n->peer_names;
     n->options.peers_plain = n->peers_plain;

@@ -181,6 +181,8 @@ struct sim_node {
     int peers[ALL_MAX];
     bool peers_plain[ALL_MAX];
     uint32_t failing[ALL_MAX]; /* by peer: dials that failed, messages that were lost, and it will hear of that */
+    struct herd_session *links[ALL_MAX]; /* by peer: as its effects have it */
+    bool heard_up[ALL_MAX];              /* by peer: the last of PEER_UP and PEER_DOWN was PEER_UP */
     bool up, unnoticed[NODES_MAX]; /* of a plain neighbour: who still believes that it knows what it was told */
     int64_t wall_off, steady_off;  /* from the world's time */
     int64_t drift_ppm;             /* of the wall clock, from `drift_since` on */

@@ -471,6 +471,18 @@ class Strangers(HerdTest):
         self.assertIsNone(self.server.at(b"evil"))
         self.assertEqual(self.server.links_up(), set())
 
+    def test_each_refusal_is_damped_by_itself(self):
+        """Reasons and names do not hide each other: each is told at its 1st, 2nd, 4th, 8th time."""
+        rows = ((b"HELLO 2 Nobody S 1\n", "peer_name_unknown", "Nobody"), (b"HELLO 2 C S 1\n", "peer_name_unknown", "C"),
+                (b"HELLO 3 B S 1\n", "peer_version_unknown", "B"), (b"HELLO 2 B C 1\n", "peer_wants_another", "C"))
+        for _ in range(9):
+            for hello, _, _ in rows:
+                self.server.client().send(hello)
+        for _, event, detail in rows:
+            wait_for(lambda: len(self.server.events(event, detail=detail)) == 9, f"nine times {event} {detail}")
+            self.assertEqual([e["count"] for e in self.server.events(event, detail=detail) if e.level == "warn"],
+                             ["1", "2", "4", "8"])
+
     def test_a_neighbour_introduces_itself_and_talks(self):
         early = self.server.ask(report(b"early"))
         peer = self.introduce()
@@ -514,6 +526,8 @@ class Strangers(HerdTest):
         old.closed_by_server()
         line = self.server.ask(report(b"x"))
         self.assertEqual(new.line(), line)
+        wait_for(lambda: [event.name for event in self.server.events() if event.name in ("peer_up", "peer_down")] ==
+                 ["peer_up", "peer_down", "peer_up"], "gone, and up again")
 
     def test_a_neighbour_that_never_reads(self):
         """It costs a buffer, not a queue; when it returns it gets the newest of everything."""

@@ -85,7 +85,7 @@ class NameServer:
     """Answers for the names in `names`: a list of addresses; all others do not exist. Silent: answers nothing."""
 
     def __init__(self, address, silent=False):
-        self.names, self.silent, self.asked = {}, silent, 0
+        self.names, self.silent, self.asked, self.delay = {}, silent, 0, 0
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((address, 53))
         threading.Thread(target=self._run, daemon=True).start()
@@ -94,6 +94,7 @@ class NameServer:
         while True:
             packet, sender = self.sock.recvfrom(600)
             self.asked += 1
+            time.sleep(self.delay)
             if not self.silent:
                 self.sock.sendto(self._answer(packet), sender)
 
@@ -118,6 +119,7 @@ class NetTest(HerdTest):
     def setUp(self):
         super().setUp()
         good.names.clear()
+        good.delay = 0
         etc.put("hosts", "127.0.0.1 localhost\n")
         etc.put("resolv.conf", f"nameserver {GOOD}\n")
 
@@ -190,6 +192,34 @@ class Names(NetTest):
         herd["B"].start()
         etc.put("hosts", "127.0.0.7 b.test\n")
         self.assertEqual(a.wait_event("peer_up", peer="B")["address"], f"127.0.0.7:{herd['B'].port}")
+
+    def test_a_plain_neighbour_is_known_before_it_connects(self):
+        """Nobody is accepted until the first look-up has ended: its first line would be refused as a stranger's."""
+        for reload in (False, True):
+            with self.subTest(reload=reload):
+                good.names["b.test"] = ["127.0.0.1"]
+                good.delay = 0 if reload else 0.4
+                herd = self.two(b="b.test", listen="127.0.0.1", plain=True)
+                if reload:
+                    links, herd.config["links"] = herd.config["links"], []
+                    herd.write()
+                a = herd["A"].start()
+                if reload:
+                    good.delay, herd.config["links"] = 0.4, links
+                    herd.write()
+                    a.signal(signal.SIGHUP)
+                    a.wait_event("neighbour_added", peer="B")
+                with socket.create_connection(("127.0.0.1", a.port), 30) as b:
+                    b.sendall(b"AT B +0.100000000 kiwi +1-1 5\n")
+                wait_for(lambda: a.at(b"kiwi"), "the first line is taken")
+
+    def test_a_silent_name_server_does_not_keep_clients_waiting(self):
+        etc.put("resolv.conf", f"nameserver {SILENT}\n")
+        herd = self.two(b="b.test", listen="127.0.0.1", plain=True)
+        a = herd["A"].start()
+        begin = time.monotonic()
+        self.assertRegex(a.ask(b"IAMAT x +1-1 5\n"), AT)
+        self.assertLess(time.monotonic() - begin, 6)
 
     def test_stopping_does_not_wait_for_name_servers(self):
         etc.put("resolv.conf", f"nameserver {SILENT}\n")

@@ -426,6 +426,16 @@ class Addresses(HerdTest):
 class Signals(HerdTest):
     """SIGTERM, SIGINT, SIGHUP."""
 
+    def test_signals_that_come_too_late(self):
+        """Until the process is gone: none of them makes an orderly end a death by signal."""
+        server = self.one()
+        for late in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT) * 8:
+            server.signal(signal.SIGTERM)
+            while server.running:
+                server.signal(late)
+            self.assertEqual(server.wait(), 0)
+            server.start()
+
     def test_term_and_int_end_an_idle_server(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number=number):

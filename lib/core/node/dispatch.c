@@ -101,8 +101,7 @@ static int handshake_line(struct herd_session *session, const struct herd_parsed
     case HERD_BLANK: return 0;
     case HERD_HELLO: return herd_peer_hello(session, &parsed->command, out);
     case HERD_REFUSE:
-        if (herd_worth_saying(++session->node->peers[session->peer]->refused_us))
-            herd_notice(session->node, "peer_refuses_us", parsed->command.args);
+        herd_notice(session->node, "peer_refuses_us", parsed->command.args);
         herd_session_terminate(session, "refused");
         return 0;
     default:

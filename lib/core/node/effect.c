@@ -4,11 +4,27 @@
 
 #include "ticket.h"
 
+#include <assert.h>
+
 void herd_effect_queue(struct herd_node *node, struct herd_pending_effect *pending, enum herd_effect_kind kind)
 {
     herd_list_remove(&pending->link);
     pending->kind = kind;
     herd_list_append(&node->pending_effects, &pending->link);
+}
+
+void herd_effect_peer_up(struct herd_node *node, struct herd_peer *peer)
+{
+    herd_effect_queue(node, &peer->up, HERD_EFFECT_PEER_UP); /* behind a PEER_DOWN of the link before */
+}
+
+void herd_effect_peer_down(struct herd_node *node, struct herd_peer *peer, const char *why)
+{
+    herd_list_remove(&peer->up.link);
+    if (!peer->told_up || herd_list_linked(&peer->down.link))
+        return; /* nobody was told that it is up; or it will be told that it went, whatever came after */
+    peer->down_why = why;
+    herd_effect_queue(node, &peer->down, HERD_EFFECT_PEER_DOWN);
 }
 
 void herd_notice(struct herd_node *node, const char *text, struct herd_span detail)
@@ -90,11 +106,20 @@ bool herd_node_next_effect(struct herd_node *node, struct herd_effect *ret_effec
         ret_effect->session = HERD_CONTAINER_OF(pending, struct herd_session, line_due);
         break;
     case HERD_EFFECT_DIAL: show_peer(HERD_CONTAINER_OF(pending, struct herd_peer, dial), ret_effect); break;
-    case HERD_EFFECT_PEER_UP: show_peer(HERD_CONTAINER_OF(pending, struct herd_peer, up), ret_effect); break;
+    case HERD_EFFECT_PEER_UP: {
+        struct herd_peer *peer = HERD_CONTAINER_OF(pending, struct herd_peer, up);
+        assert(peer->plain || peer->session);
+        peer->told_up = true;
+        show_peer(peer, ret_effect);
+        break;
+    }
     case HERD_EFFECT_RESUME: show_peer(HERD_CONTAINER_OF(pending, struct herd_peer, resume), ret_effect); break;
     case HERD_EFFECT_PEER_DOWN: {
-        const struct herd_peer *peer = HERD_CONTAINER_OF(pending, struct herd_peer, down);
+        struct herd_peer *peer = HERD_CONTAINER_OF(pending, struct herd_peer, down);
+        assert(peer->told_up);
+        peer->told_up = false;
         show_peer(peer, ret_effect);
+        ret_effect->session = NULL; /* a link that is up again has a PEER_UP of its own, behind this */
         ret_effect->text = peer->down_why;
         break;
     }

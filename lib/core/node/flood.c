@@ -20,6 +20,33 @@ static int send_line(bool *io_due, const char *line, struct herd_buf *out)
     return err;
 }
 
+/* Whether a link beside this one is due the record too. */
+static bool due_elsewhere(const struct herd_node *node, const struct herd_peer *peer, uint32_t slot)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct herd_peer *other = node->peers[i];
+        if (other != peer && other->session && herd_subscriber_has(&other->subscriber, slot))
+            return true;
+    }
+    return false;
+}
+
+/* Appends the AT line of a slot: written once for all links, if they are due it at about the same time. Between two
+ * neighbours most records go from one to the other, to nobody else. */
+static int format(struct herd_node *node, const struct herd_peer *peer, uint32_t slot, struct herd_buf *out)
+{
+    if (node->peer_count < 3)
+        return herd_store_format(node->store, slot, out);
+    if (herd_line_cache_copy(&node->lines, node->store, slot, out))
+        return 0;
+    size_t before = out->len;
+    int err = herd_store_format(node->store, slot, out);
+    if (err >= 0 && due_elsewhere(node, peer, slot))
+        herd_line_cache_keep(&node->lines, node->store, slot,
+                             (struct herd_span){out->at + before, out->len - before});
+    return err;
+}
+
 int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out)
 {
     for (;;) {
@@ -29,7 +56,7 @@ int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct her
         uint32_t ahead = herd_subscriber_ahead(&node->changes, &peer->subscriber);
         if (ahead != HERD_NO_SLOT)
             __builtin_prefetch(herd_store_packed(node->store, ahead));
-        int err = herd_store_format(node->store, slot, out);
+        int err = format(node, peer, slot, out);
         if (err == HERD_E_NOTFOUND)
             continue; /* removed while it waited */
         if (err < 0) {

@@ -36,17 +36,17 @@ static bool wins_collision(struct herd_node *node, struct herd_peer *peer, uint6
     return false;
 }
 
-/* Ends the link that a new connection replaces. Of two made at once nobody need know; else the link is down. */
-static void replace(struct herd_peer *peer, uint64_t incarnation, bool we_dialled)
+/* Ends the link that a new connection replaces. True: both were made at once, so nobody need know once the new one is
+ * the link. */
+static bool replace(struct herd_peer *peer, uint64_t incarnation, bool we_dialled)
 {
     struct herd_session *old = peer->session;
-    bool quiet = crossed(peer, incarnation, we_dialled);
+    bool quiet = crossed(peer, incarnation, we_dialled), lost_before = herd_list_linked(&peer->down.link);
     if (quiet && peer->we_dialled)
         herd_peer_leave(peer, old, "replaced");
     else
         herd_session_terminate(old, "replaced");
-    if (quiet)
-        herd_list_remove(&peer->down.link);
+    return quiet && !lost_before;
 }
 
 /* A restart brings a number nobody has had. One that comes back after another is that of a second process. */
@@ -93,13 +93,10 @@ static void note_expiry(struct herd_node *node, struct herd_peer *peer, uint64_t
                     peer->name);
 }
 
-/* Anybody can make us say no. */
+/* Says no. Each time there is a notice: whoever takes it knows from where the connection comes, and damps. */
 static int refuse(struct herd_session *session, const char *why, struct herd_span name, struct herd_buf *out)
 {
-    struct herd_node *node = session->node;
-    int number = herd_peer_find(node, name);
-    if (herd_worth_saying(number < 0 ? ++node->hellos_refused : ++node->peers[number]->hellos_refused))
-        herd_notice(node, why, name);
+    herd_notice(session->node, why, name);
     if (session->role == HERD_ROLE_HANDSHAKE) {
         herd_session_terminate(session, why);
         return 0;
@@ -140,8 +137,7 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
         return 0;
     }
     struct herd_session *old = peer->session;
-    if (old)
-        replace(peer, command->incarnation, we_dialled);
+    bool quiet = old && replace(peer, command->incarnation, we_dialled);
     int err = herd_changes_subscribe(&node->changes, &peer->subscriber);
     if (err >= 0 && !we_dialled)
         err = say_hello(node, peer, out);
@@ -163,13 +159,14 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     peer->session = session;
     note_incarnation(node, peer, command->incarnation);
     note_expiry(node, peer, command->expire_ms);
-    peer->hellos_refused = peer->refused_us = 0;
     peer->we_dialled = we_dialled;
     peer->last_rx_ns = peer->last_tx_ns = peer->pinged_ns = node->now.steady_ns;
     peer->pings_missed = 0;
     peer->up_ns = node->now.steady_ns;
     herd_sync_begin(node, peer);
-    herd_effect_queue(node, &peer->up, HERD_EFFECT_PEER_UP);
+    if (quiet)
+        herd_list_remove(&peer->down.link);
+    herd_effect_peer_up(node, peer);
     if (old && herd_list_linked(&old->close.link)) /* behind that: there is a link all the time */
         herd_effect_queue(node, &old->close, HERD_EFFECT_CLOSE);
     return 0;

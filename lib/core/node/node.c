@@ -90,6 +90,7 @@ void herd_node_free(struct herd_node *node)
     herd_peers_free(node);
     herd_changes_fini(&node->changes);
     herd_seen_cache_fini(&node->seen);
+    herd_line_cache_fini(&node->lines);
     herd_store_free(node->store);
     free(node->name_bytes);
     free(node);
@@ -100,12 +101,12 @@ struct herd_span herd_node_name(const struct herd_node *node)
     return node->name;
 }
 
-struct herd_store *herd_node_store(struct herd_node *node)
+struct herd_store *herd_node_store(const struct herd_node *node)
 {
     return node->store;
 }
 
-struct herd_session *herd_node_link(struct herd_node *node, size_t peer)
+struct herd_session *herd_node_link(const struct herd_node *node, size_t peer)
 {
     return peer < node->peer_count ? node->peers[peer]->session : NULL;
 }

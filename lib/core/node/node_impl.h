@@ -7,6 +7,7 @@
 #include "../base/list.h"
 #include "../store/changes.h"
 #include "../store/store_impl.h"
+#include "line_cache.h"
 #include "seen_cache.h"
 #include "sync.h"
 
@@ -97,26 +98,26 @@ enum herd_refusal {
 struct herd_peer {
     struct herd_span name;
     struct herd_pending_effect up, down, dial, resume;
+    bool told_up;                      /* the last of its PEER_UP and PEER_DOWN that was taken is PEER_UP */
     struct herd_session *session;      /* the established link */
     struct herd_session *dialled;      /* ours, not yet introduced */
     struct herd_subscriber subscriber; /* joined while the link is up */
     struct herd_sync sync;
-    uint64_t at_lines;                   /* AT lines both ways on this link */
-    uint64_t refused[HERD_REFUSALS];     /* records of this neighbour, by reason */
-    uint64_t expire_ms;                  /* as its HELLO said; 0: never */
-    uint64_t expire_differed;            /* links on which it was not ours */
-    uint64_t incarnations[3];            /* those before this one, the latest first */
-    uint64_t alternations;               /* how often one of them came back */
-    uint64_t hellos_refused, refused_us; /* since a link was up */
-    struct herd_session *loser;          /* of two connections made at once: the other side is to close it */
-    int64_t loser_ns;                    /* when it was left to that */
-    uint64_t incarnation;                /* of the other side of the link */
-    size_t number;                       /* its index in node->peers, for the node's life */
-    bool removed;                        /* no neighbour any more: the entry keeps the number and the name */
-    bool was_up;                         /* `incarnation` is that of some process */
-    bool plain;                          /* speaks the class protocol; its reader is joined always */
-    bool sender;                         /* plain: its lines end with our name */
-    bool needs_full_send;                /* plain: could not be reached, and is sent everything when it can */
+    uint64_t at_lines;               /* AT lines both ways on this link */
+    uint64_t refused[HERD_REFUSALS]; /* records of this neighbour, by reason */
+    uint64_t expire_ms;              /* as its HELLO said; 0: never */
+    uint64_t expire_differed;        /* links on which it was not ours */
+    uint64_t incarnations[3];        /* those before this one, the latest first */
+    uint64_t alternations;           /* how often one of them came back */
+    struct herd_session *loser;      /* of two connections made at once: the other side is to close it */
+    int64_t loser_ns;                /* when it was left to that */
+    uint64_t incarnation;            /* of the other side of the link */
+    size_t number;                   /* its index in node->peers, for the node's life */
+    bool removed;                    /* no neighbour any more: the entry keeps the number and the name */
+    bool was_up;                     /* `incarnation` is that of some process */
+    bool plain;                      /* speaks the class protocol; its reader is joined always */
+    bool sender;                     /* plain: its lines end with our name */
+    bool needs_full_send;            /* plain: could not be reached, and is sent everything when it can */
     bool we_dialled;
     bool dial_asked; /* a DIAL effect is out, or `dialled` is set */
     bool ping_due, pong_due;
@@ -152,8 +153,9 @@ struct herd_node {
     struct herd_span name, at_name;   /* "Riley" and "AT Riley " */
     struct herd_store *store;
     struct herd_changes changes;
-    struct herd_seen_cache seen; /* lines of neighbours */
-    struct herd_peer **peers;    /* each at an address of its own: lists run through them */
+    struct herd_seen_cache seen;  /* lines of neighbours */
+    struct herd_line_cache lines; /* for neighbours */
+    struct herd_peer **peers;     /* each at an address of its own: lists run through them */
     size_t peer_count, peer_cap;
     char *name_bytes; /* what `name` and `at_name` show */
     struct herd_list sessions;
@@ -169,7 +171,7 @@ struct herd_node {
     struct herd_now now;
     struct herd_node_stats stats;
     struct herd_buf entries; /* scratch: the entries of a LIST */
-    uint64_t future_count, refused_count, hellos_refused;
+    uint64_t future_count, refused_count;
     uint64_t plain_refused[HERD_REFUSALS]; /* records of plain neighbours that may be one of several */
     uint64_t http_count, tls_count, deadline_count, plain_invalid_count; /* of notices: damped */
     int64_t purge_before_ns; /* no record of an effective time before this is held or taken */

@@ -57,8 +57,7 @@ static void link_down(struct herd_node *node, struct herd_peer *peer, const char
     herd_list_remove(&peer->resume.link);
     peer->session = NULL;
     peer->ping_due = peer->pong_due = false;
-    peer->down_why = why;
-    herd_effect_queue(node, &peer->down, HERD_EFFECT_PEER_DOWN);
+    herd_effect_peer_down(node, peer, why);
     if (!peer->dial_asked)
         schedule_dial(node, peer);
 }

@@ -150,10 +150,8 @@ int herd_node_peer_remove(struct herd_node *node, size_t number, struct herd_now
             session->peer = -1;
         }
     }
-    if (peer->plain && !peer->needs_full_send) {
-        peer->down_why = "peer_removed";
-        herd_effect_queue(node, &peer->down, HERD_EFFECT_PEER_DOWN);
-    }
+    if (peer->plain && !peer->needs_full_send)
+        herd_effect_peer_down(node, peer, "peer_removed");
     if (herd_list_linked(&peer->dial.link))
         herd_list_remove(&peer->dial.link);
     herd_changes_unsubscribe(&node->changes, &peer->subscriber);

@@ -42,8 +42,7 @@ void herd_plain_failed(struct herd_node *node, struct herd_peer *peer)
 {
     if (!peer->needs_full_send) {
         peer->needs_full_send = true;
-        peer->down_why = "unreachable";
-        herd_effect_queue(node, &peer->down, HERD_EFFECT_PEER_DOWN);
+        herd_effect_peer_down(node, peer, "unreachable");
     }
 }
 
@@ -73,7 +72,7 @@ int herd_plain_send(struct herd_session *session, struct herd_peer *peer, struct
     if (peer->needs_full_send) {
         herd_subscriber_mark_all_dirty(&node->changes, &peer->subscriber, node->store->slots);
         peer->needs_full_send = false;
-        herd_effect_queue(node, &peer->up, HERD_EFFECT_PEER_UP);
+        herd_effect_peer_up(node, peer);
     }
     for (size_t lines = 0; lines < node->options.plain_lines_max && err >= 0; lines++) {
         int said = say_record(node, peer, out);

@@ -150,6 +150,7 @@ int herd_names_intern(struct herd_names *names, struct herd_span name)
         unused_remove(names, (uint16_t)number);
         empty_cell(names, find_bucket(names, herd_names_text(names, (unsigned)number)));
         free(names->list[number].text);
+        names->renamed++;
     } else {
         names->count++;
     }

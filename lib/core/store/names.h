@@ -29,7 +29,8 @@ struct herd_names {
     uint64_t seed;   /* of the hashes for digests: the same on every node */
     uint64_t key[2]; /* of the table's: this node's own, so that nobody can choose names that collide */
     uint16_t unused_first, unused_last;
-    uint16_t last; /* the number found last: reports come in runs from one server */
+    uint32_t renamed; /* how often a number was given to another name */
+    uint16_t last;    /* the number found last: reports come in runs from one server */
 };
 
 void herd_names_init(struct herd_names *names, uint64_t seed, const uint64_t key[2]);

@@ -53,10 +53,11 @@ void herd_client_lost(struct herd_client *client, const char *why)
     herd_client_disconnect(client);
     herd_client_forget_ended(client);
     client->state = HERD_CLIENT_IDLE;
-    /* Closing an idle connection does not count as a failure. */
+    client->server_index = (client->server_index + 1) % client->options.server_count;
+    /* That an idle connection ends is no failure. But a server that died and one that was tired of waiting look the
+     * same, and a dead machine costs connect_ms: the others are tried first. */
     if (client->pending > 0) {
         client->failures++;
-        client->server_index = (client->server_index + 1) % client->options.server_count;
         herd_client_wake(client);
     }
     if (client->options.on_disconnect)

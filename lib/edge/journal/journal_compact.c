@@ -225,7 +225,7 @@ static void step(struct herd_journal *journal, struct herd_now now)
             return;
         }
         journal->compaction = HERD_COMPACTION_RENAME;
-        /* fall through */
+        __attribute__((fallthrough));
     case HERD_COMPACTION_RENAME:
         if (journal->syncing_ns == INT64_MAX) /* else the old file is in use */
             herd_journal_begin(journal, replace, replaced, now);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define ACCEPT_PAUSE_US 100000
+static const struct timeval hold_time = {.tv_sec = 2};
 
 static void refuse(struct herd_server *server, int fd, const char *why)
 {
@@ -20,7 +21,8 @@ static void refuse(struct herd_server *server, int fd, const char *why)
 /* Two connections a neighbour beyond the clients: both ends dial. */
 static bool has_room(const struct herd_server *server)
 {
-    return server->client_count < (size_t)server->limits->clients_max + 2 * herd_node_peer_count(server->node);
+    return !server->accept_held &&
+           server->client_count < (size_t)server->limits->clients_max + 2 * herd_node_peer_count(server->node);
 }
 
 static void enable(struct herd_server *server, bool enable)
@@ -38,6 +40,23 @@ void herd_accept_resume(struct herd_server *server)
     if (server->listener_count > 0 && !server->stopping && !evtimer_pending(server->accept_retry_event, NULL) &&
         has_room(server))
         enable(server, true);
+}
+
+void herd_accept_hold(struct herd_server *server)
+{
+    if (server->listener_count == 0 || server->stopping || event_add(server->accept_retry_event, &hold_time) < 0)
+        return;
+    server->accept_held = true;
+    enable(server, false);
+}
+
+void herd_accept_release(struct herd_server *server)
+{
+    if (!server->accept_held)
+        return;
+    server->accept_held = false;
+    evtimer_del(server->accept_retry_event);
+    herd_accept_resume(server);
 }
 
 void herd_accept_uncount(struct herd_conn *conn)
@@ -131,6 +150,7 @@ void herd_accept_again(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct herd_server *server = arg;
+    server->accept_held = false;
     if (server->reserve_fd < 0)
         server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (!server->stopping && has_room(server))

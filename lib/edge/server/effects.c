@@ -15,8 +15,6 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
         notify_peer(server, effect, true); /* without a link */
         return;
     }
-    if (!effect->session)
-        return; /* up and down again before anybody looked */
     struct herd_conn *conn = herd_session_user(effect->session);
     herd_conn_set_peer(conn, effect->peer);
     conn->link = true;
@@ -35,8 +33,7 @@ static void peer_up(struct herd_server *server, const struct herd_effect *effect
 
 static void peer_down(struct herd_server *server, const struct herd_effect *effect)
 {
-    if (!effect->session)
-        server->links[effect->peer] = NULL;
+    server->links[effect->peer] = NULL;
     notify_peer(server, effect, false);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Warnings of the node, with whom they are about: the neighbour's name, or the address a stranger has. What a peer
- * can cause again with each connection is logged at the 1st, 2nd, 4th, 8th, ... time in a row.
+ * can cause again with each connection is logged at the 1st, 2nd, 4th, 8th, ... time in a row, each reason and name
+ * by itself; the node damps its other warnings.
  */
 #include "../../core/base/hash.h"
 #include "server_impl.h"
@@ -20,6 +21,13 @@ static bool is_agreement(const struct herd_effect *effect)
 static bool is_about_peer(const char *text)
 {
     return strncmp(text, "peer_", 5) == 0;
+}
+
+/* What a peer can cause again with each connection, and the node tells each time. */
+static bool is_damped_here(const char *text)
+{
+    return is_about_peer(text) && strcmp(text, "peer_record_refused") != 0 &&
+           strncmp(text, "peer_expires_", 13) != 0;
 }
 
 /* The counter of a warning among `n`: the last one is for all that find no place. */
@@ -63,7 +71,7 @@ void herd_notice_log(struct herd_server *server, const struct herd_effect *effec
         conn->refused = true;
     if (is_agreement(effect))
         level = HERD_LOG_DEBUG;
-    else if (is_about_peer(effect->text) && !(count = count_damped(server, conn, effect)))
+    else if (is_damped_here(effect->text) && !(count = count_damped(server, conn, effect)))
         level = HERD_LOG_DEBUG;
     if (!herd_log_enabled(server->log, level))
         return;

@@ -2,7 +2,8 @@
 /*
  * The addresses of plain neighbours that are given by name. They must be known before the neighbour's first connection,
  * which is told from a client's by nothing else: so names are looked up at the start and from time to time, not only
- * when there is something to send. Numeric ones need none of this.
+ * when there is something to send, and nobody is accepted before the first look-up of each has ended or has taken
+ * long. Numeric ones need none of this.
  */
 #include "server_impl.h"
 
@@ -16,21 +17,33 @@ static void due_soon(struct herd_server *server)
         server->plain_names_due_ns = soon_ns;
 }
 
+/* Accepts again if no neighbour waits for its first look-up. */
+static void release(struct herd_server *server)
+{
+    for (size_t i = 0; i < server->dial_count; i++)
+        if (server->dials[i]->naming && !server->dials[i]->named)
+            return;
+    herd_accept_release(server);
+}
+
 static void on_resolved(void *ctx, const struct herd_sockaddr_list *found, const char *why, bool local)
 {
     struct herd_dial *dial = ctx;
     (void)local;
     dial->naming = NULL;
+    dial->named = true;
     if (why)
         due_soon(dial->server);
     else
         herd_plain_found(dial->server, dial->peer, found);
+    release(dial->server);
 }
 
 void herd_plain_names_check(struct herd_server *server)
 {
     int64_t now_ns = herd_clock().steady_ns;
     struct herd_sockaddr_list numeric;
+    bool first = false;
     if (now_ns < server->plain_names_due_ns)
         return;
     server->plain_names_due_ns = now_ns + AGAIN_NS;
@@ -42,7 +55,11 @@ void herd_plain_names_check(struct herd_server *server)
             continue;
         if (herd_resolver_lookup(server->resolver, to->host, to->port, on_resolved, dial, &dial->naming) < 0)
             due_soon(server);
+        else
+            first = first || !dial->named;
     }
+    if (first)
+        herd_accept_hold(server);
 }
 
 void herd_plain_names_cancel(struct herd_server *server, size_t peer)
@@ -57,6 +74,7 @@ void herd_plain_look(struct herd_server *server, size_t peer)
     struct herd_sockaddr_list found;
     server->plains[peer].address_count = 0;
     herd_plain_names_cancel(server, peer);
+    server->dials[peer]->named = false;
     if (!herd_node_peer_plain(server->node, peer))
         return;
     if (herd_sockaddr_list_numeric(&found, to->host, to->port))

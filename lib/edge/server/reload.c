@@ -179,6 +179,7 @@ static void take_over(struct herd_server *server, const struct herd_config *conf
     size_t changed = log_log(server, old, config) + log_limits(server, &old->limits, &config->limits);
     set_limits(server);
     changed += herd_neighbours_settle(server, old);
+    herd_plain_names_check(server);
     if (server->places_ours && !same_providers(old, config)) {
         log_change(server, "places", old->providers[0].kind, config->providers[0].kind);
         changed++;

@@ -11,8 +11,10 @@ struct herd_effect;
 struct herd_server;
 
 /* ---- secure_tls.c; without OpenSSL secure_none.c ---- */
+/* A handshake is over. False: the connection was closed. */
+typedef bool herd_secure_opened_fn(struct herd_conn *conn, enum herd_tls_proof proof, struct herd_span name);
 /* Prepares what the streams of a server share. */
-void herd_secure_init(struct herd_server *server);
+void herd_secure_init(struct herd_server *server, herd_secure_opened_fn *opened);
 void herd_secure_fini(struct herd_server *server);
 /* Another iteration of the loop begins: handshakes that wait take a step. */
 void herd_secure_iteration(struct herd_server *server);
@@ -31,8 +33,8 @@ bool herd_secure_truncated(const struct herd_conn *conn);
 bool herd_secure_accepted(struct herd_conn *conn);
 /* The first bytes of an undecided connection. True: they are dealt with; look at its state. */
 bool herd_secure_first(struct herd_conn *conn);
-/* A handshake is over. False: the connection was closed. */
-bool herd_secure_opened(struct herd_conn *conn, enum herd_tls_proof proof, struct herd_span name);
+/* What follows from a handshake that is over. */
+herd_secure_opened_fn herd_secure_opened;
 /* A socket to neighbour `peer` is connected, and has its transport. HERD_E_NOMEM. */
 int herd_secure_dialled(struct herd_conn *conn, size_t peer);
 /* Logs why a connection's TLS failed, if it did. */

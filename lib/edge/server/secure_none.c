@@ -2,9 +2,10 @@
 /* A library without OpenSSL: no configuration with TLS is taken, so none of this is ever asked for. */
 #include "server_impl.h"
 
-void herd_secure_init(struct herd_server *server)
+void herd_secure_init(struct herd_server *server, herd_secure_opened_fn *opened)
 {
     (void)server;
+    (void)opened;
 }
 
 void herd_secure_fini(struct herd_server *server)

@@ -13,7 +13,7 @@ static bool on_opened(void *ctx, struct herd_tls_stream *stream)
     if (described.len > 0 && herd_buf_add(&described, "", 1) == 0)
         herd_conn_log(conn, HERD_LOG_DEBUG, "tls_opened", described.at);
     herd_buf_fini(&described);
-    return herd_secure_opened(conn, proof, name);
+    return conn->server->secure_opened(conn, proof, name);
 }
 
 static void on_wake(void *ctx)
@@ -22,8 +22,9 @@ static void on_wake(void *ctx)
     event_add(server->next_turn_event, &(struct timeval){0, 0});
 }
 
-void herd_secure_init(struct herd_server *server)
+void herd_secure_init(struct herd_server *server, herd_secure_opened_fn *opened)
 {
+    server->secure_opened = opened;
     herd_tls_loop_init(&server->tls_loop, on_wake, server);
 }
 

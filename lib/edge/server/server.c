@@ -132,7 +132,8 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     herd_list_init(&server->closed_conns);
     herd_list_init(&server->ready);
     herd_list_init(&server->handshakes);
-    herd_secure_init(server);
+    herd_secure_init(server, herd_secure_opened);
+    herd_list_init(&server->questions);
     herd_serve_iteration(server);
     server->transport_events = &herd_serve_events;
     herd_log_set_time(server->log, herd_clock().wall_ns);
@@ -201,6 +202,7 @@ void herd_server_free(struct herd_server *server)
     if (server->node)
         herd_server_effects(server); /* look-ups are cancelled */
     herd_conn_free_closed(server);
+    herd_inside_cancel(server);
     herd_reload_fini(server);
     if (server->places_ours)
         herd_places_free(server->places);
@@ -239,7 +241,7 @@ uint16_t herd_server_port(const struct herd_server *server)
     return server->port;
 }
 
-struct herd_node *herd_server_node(struct herd_server *server)
+const struct herd_node *herd_server_node(const struct herd_server *server)
 {
     return server->node;
 }

@@ -7,6 +7,7 @@
  *     serve, effects, stop   the top: what bytes cause, what the node wants carried out, ending gracefully
  *     listener, accept       where to listen; accepting, and what to do when descriptors run out
  *     neighbours, dial       who they are, connecting to them
+ *     inside                 what the program itself reports, finds and asks
  *     lookups                from WHATSAT to places and back
  *     plain, plain_*         neighbours that speak the class protocol
  *     line                   the line protocol on a connection
@@ -166,6 +167,7 @@ struct herd_dial {
     struct herd_sockaddr address;      /* connected to last; tried first */
     uint64_t failures;                 /* in a row */
     struct herd_resolver_call *naming; /* of a plain neighbour: see plain_names.c */
+    bool named;                        /* a look-up of its name has ended, well or not */
     struct herd_damped refusals[HERD_DAMPED_PEER];
     size_t peer;
 };
@@ -222,12 +224,14 @@ struct herd_server {
     struct herd_list conns, deadline_list;
     struct herd_list closed_conns; /* freed when no callback can be on the stack */
     struct herd_list ready;        /* blocked connections that may go on */
+    struct herd_list questions;    /* of the program, under way: see inside.c */
     size_t passes;                 /* how many of them this iteration may still serve */
     struct herd_socket_loop sockets;
     const struct herd_transport_events *transport_events; /* of every connection: see serve.c */
     struct herd_trust *trust;                             /* who is who, as files say */
-    struct herd_tls_loop tls_loop;                        /* what streams share */
-    struct herd_list handshakes;                          /* connections in the middle of one, the oldest first */
+    herd_secure_opened_fn *secure_opened;
+    struct herd_tls_loop tls_loop; /* what streams share */
+    struct herd_list handshakes;   /* connections in the middle of one, the oldest first */
     struct herd_auth_late auth_late[HERD_AUTH_LATE_MAX];
     size_t auth_late_count;
     int64_t ends_due_s; /* when to look next for what ends soon */
@@ -243,6 +247,7 @@ struct herd_server {
     struct event *accept_retry_event;
     int reserve_fd;
     uint16_t port;
+    bool accept_held;               /* see herd_accept_hold */
     int64_t plain_names_due_ns;     /* when names of plain neighbours are looked up next */
     struct herd_resolver *resolver; /* shared with the places that are ours */
     struct herd_conn *input_conn;   /* whose bytes the session takes right now: effects are about it */
@@ -264,6 +269,10 @@ void herd_server_schedule_flush(struct herd_server *server);
 /* ---- effects.c ---- */
 /* Carries out what the node wants. Called at the top only: after serving, by timers, at the end of an iteration. */
 void herd_server_effects(struct herd_server *server);
+
+/* ---- inside.c ---- */
+/* Questions of the program that are under way get no answer. */
+void herd_inside_cancel(struct herd_server *server);
 
 /* ---- serve.c ---- */
 /* What every transport tells its connection. */
@@ -430,6 +439,9 @@ struct evconnlistener *herd_accept_new(struct herd_server *server, int fd);
 void herd_accept_again(evutil_socket_t fd, short what, void *arg);
 /* Accepts again if there is room. */
 void herd_accept_resume(struct herd_server *server);
+/* Accepts nothing until herd_accept_release, but for two seconds at most: who comes waits in the kernel's queue. */
+void herd_accept_hold(struct herd_server *server);
+void herd_accept_release(struct herd_server *server);
 /* A connection of a client became a link: a neighbour is no client. */
 void herd_accept_uncount(struct herd_conn *conn);
 

@@ -207,6 +207,89 @@ static void test_which_survives(void **state)
     end(&o);
 }
 
+/* Gives bytes to a session; nobody takes effects. */
+static void say_unseen(struct one *o, struct herd_session *session, const char *text)
+{
+    assert_int_equal(herd_session_input(session, guarded(herd_span_of(text)), o->now, &o->out, &o->turn), 0);
+}
+
+/* Takes all effects: "up" and "down" in their order, and what is up after the last. */
+static void follow(struct one *o, const char *expected, struct herd_session **io_link)
+{
+    struct herd_effect e;
+    char seen[64] = "";
+    while (herd_node_next_effect(o->node, &e)) {
+        if (e.kind == HERD_EFFECT_PEER_UP) {
+            *io_link = e.session;
+            assert_true(strlen(seen) < 50);
+            strcat(seen, "up ");
+        } else if (e.kind == HERD_EFFECT_PEER_DOWN) {
+            assert_non_null(*io_link);
+            assert_null(e.session);
+            *io_link = NULL;
+            assert_true(strlen(seen) < 50);
+            strcat(seen, "down ");
+        }
+    }
+    assert_string_equal(seen, expected);
+    assert_ptr_equal(*io_link, herd_node_link(o->node, 1));
+}
+
+/* Whoever takes effects now and then believes what the node holds, whatever happened meanwhile. */
+static void test_ups_and_downs_alternate(void **state)
+{
+    (void)state;
+    struct one o;
+    struct herd_session *at[5], *link = NULL;
+    begin(&o, "Juzang", NULL);
+    for (int i = 0; i < 5; i++)
+        at[i] = accept_one(&o);
+
+    /* a server that was restarted four times: the first link came and went unseen */
+    say_unseen(&o, at[0], "HELLO 2 Riley Juzang 1\n");
+    say_unseen(&o, at[1], "HELLO 2 Riley Juzang 2\n");
+    follow(&o, "up ", &link);
+    assert_ptr_equal(link, at[1]);
+    say_unseen(&o, at[2], "HELLO 2 Riley Juzang 3\n");
+    follow(&o, "down up ", &link);
+    assert_ptr_equal(link, at[2]);
+    say_unseen(&o, at[3], "HELLO 2 Riley Juzang 4\n");
+    say_unseen(&o, at[4], "HELLO 2 Riley Juzang 5\n");
+    follow(&o, "down up ", &link);
+    assert_ptr_equal(link, at[4]);
+
+    /* gone, back, and gone again */
+    struct herd_session *back = accept_one(&o);
+    herd_session_close(at[4]);
+    say_unseen(&o, back, "HELLO 2 Riley Juzang 6\n");
+    herd_session_close(back);
+    follow(&o, "down ", &link);
+    back = accept_one(&o);
+    say_unseen(&o, back, "HELLO 2 Riley Juzang 7\n");
+    herd_session_close(back);
+    follow(&o, "", &link);
+    end(&o);
+}
+
+/* A link that was lost is told as lost, though the one after it was replaced quietly. */
+static void test_quiet_after_a_loss(void **state)
+{
+    (void)state;
+    struct one o;
+    struct herd_session *link = NULL;
+    begin(&o, "Juzang", NULL);
+    struct herd_session *first = accept_one(&o);
+    say_unseen(&o, first, "HELLO 2 Riley Juzang 1\n");
+    follow(&o, "up ", &link);
+    struct herd_session *ours = dial_one(&o, 1), *theirs = accept_one(&o);
+    herd_session_close(first);
+    say_unseen(&o, theirs, "HELLO 2 Riley Juzang 1\n");
+    say_unseen(&o, ours, "HELLO 2 Riley Juzang 1\n"); /* Juzang is smaller: what it dialled stays */
+    follow(&o, "down up ", &link);
+    assert_ptr_equal(link, ours);
+    end(&o);
+}
+
 /* The loser of two connections that this node dialled waits for the other side, not for ever, and not for a link that
  * is gone. */
 static void test_loser_is_left(void **state)
@@ -265,25 +348,30 @@ static void test_two_servers_one_name(void **state)
     end(&o);
 }
 
-/* What strangers can cause is not told each time. */
-static void test_refusals_damped(void **state)
+/* Each refusal has its notice, with what is refused: whoever takes them damps, for it knows the addresses. */
+static void test_refusals_are_told(void **state)
 {
     (void)state;
     struct one o;
+    static const char *const rows[][2] = {
+        {"HELLO 2 Campbell Juzang 1\n", "peer_name_unknown"},
+        {"HELLO 2 Juzang Juzang 1\n", "peer_name_unknown"},
+        {"HELLO 3 Riley Juzang 1\n", "peer_version_unknown"},
+        {"HELLO 2 Riley Jaquez 1\n", "peer_wants_another"},
+    };
     begin(&o, "Juzang", NULL);
-    for (int i = 0; i < 100; i++)
-        say(&o, accept_one(&o), "HELLO 2 Campbell Juzang 1\n");
-    assert_int_equal(o.notices, 7); /* 1, 2, 4 ... 64 */
-    for (int i = 0; i < 100; i++)
-        say(&o, accept_one(&o), "HELLO 3 Riley Juzang 1\n");
-    assert_int_equal(o.notices, 14);
-    say(&o, accept_one(&o), "HELLO 2 Riley Juzang 1\n"); /* it is well again */
-    assert_int_equal(o.ups, 1);
-    say(&o, accept_one(&o), "HELLO 3 Riley Juzang 1\n");
-    assert_int_equal(o.notices, 15);
-    for (int i = 0; i < 100; i++)
+    size_t told = 0;
+    for (int i = 0; i < 20; i++) {
+        size_t row = (size_t)i % (sizeof rows / sizeof *rows);
+        say(&o, accept_one(&o), rows[row][0]);
+        assert_int_equal(o.notices, ++told);
+        assert_string_equal(o.notice, rows[row][1]);
+    }
+    for (int i = 0; i < 20; i++) {
         say(&o, dial_one(&o, 0), "REFUSE whatever\n");
-    assert_int_equal(o.notices, 22);
+        assert_int_equal(o.notices, ++told);
+        assert_string_equal(o.notice, "peer_refuses_us");
+    }
     end(&o);
 }
 
@@ -327,10 +415,11 @@ static void test_other_expiry(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_introduced_to),      cmocka_unit_test(test_dialled),
-        cmocka_unit_test(test_simultaneous_dials), cmocka_unit_test(test_which_survives),
-        cmocka_unit_test(test_loser_is_left),      cmocka_unit_test(test_two_servers_one_name),
-        cmocka_unit_test(test_refusals_damped),    cmocka_unit_test(test_other_expiry),
+        cmocka_unit_test(test_ups_and_downs_alternate), cmocka_unit_test(test_quiet_after_a_loss),
+        cmocka_unit_test(test_introduced_to),           cmocka_unit_test(test_dialled),
+        cmocka_unit_test(test_simultaneous_dials),      cmocka_unit_test(test_which_survives),
+        cmocka_unit_test(test_loser_is_left),           cmocka_unit_test(test_two_servers_one_name),
+        cmocka_unit_test(test_refusals_are_told),       cmocka_unit_test(test_other_expiry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
