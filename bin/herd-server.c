@@ -2,6 +2,7 @@
 /* herd-server: one server of a herd, from the command line. Public headers only. */
 #include "loop_log.h"
 #include "service.h"
+#include "start_watch.h"
 
 #include <herd/herd.h>
 
@@ -414,6 +415,7 @@ static int run(const struct options *options, struct herd_config *config)
     protect_keys(config);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
+    start_watch_begin();
     if (open_log(&program, options, config) < 0)
         goto out;
     loop_log_to(program.log);
@@ -440,6 +442,7 @@ static int run(const struct options *options, struct herd_config *config)
         status = exit_status(err);
         goto out;
     }
+    start_watch_end();
     service_notify("READY=1");
     if (event_base_dispatch(program.base) < 0)
         fprintf(stderr, "herd-server: %s\n", herd_strerror(HERD_E_IO));
@@ -447,6 +450,7 @@ static int run(const struct options *options, struct herd_config *config)
         status = herd_server_unsaved(program.server) > 0 ? EXIT_RUNNING : EXIT_SUCCESS; /* the log says how many */
 
 out:
+    start_watch_end();
     block_signals();
     herd_server_free(program.server);
     loop_log_to(NULL);

@@ -52,7 +52,8 @@ struct herd_config_provider {
     char *ca_file;        /* extra trust root (PEM), for tests and private proxies */
     char *file;           /* "file": GeoJSON, line-delimited GeoJSON, or GeoNames TSV */
     char *fields;         /* "google-new": "pro" (default), "enterprise", or a field mask */
-    char *filter;         /* "overpass": tag filter, default: named amenity|shop|tourism|leisure|office */
+    char *filter;         /* "overpass": tag filter, default: amenity|shop|tourism|leisure|office with name or
+                             name:en */
     int64_t timeout_ms;   /* one look-up in all, queueing included; 5000 */
     int64_t cache_ms;     /* "overpass" only: how long an answer may be reused; 600000; 0 off */
     size_t in_flight_max; /* requests under way to this provider; 8 (overpass: 1) */

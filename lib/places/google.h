@@ -56,8 +56,8 @@ int herd_google_new_body(struct herd_buf *out, const struct herd_places_query *q
 int herd_google_new_classify(const struct herd_reply *reply, const struct herd_places_query *query,
                              struct herd_buf *out, struct herd_reply_class *ret_class);
 
-/* The tag filter when none is configured. */
-#define HERD_OVERPASS_FILTER "[\"name\"][~\"^(amenity|shop|tourism|leisure|office)$\"~\".\"]"
+/* The tag filter when none is configured: what has a name, be it in English alone, as elements are read. */
+#define HERD_OVERPASS_FILTER "[~\"^name(:en)?$\"~\".\"][~\"^(amenity|shop|tourism|leisure|office)$\"~\".\"]"
 /* The POST body (application/x-www-form-urlencoded). `timeout_s` is what the server may spend. HERD_E_NOMEM. */
 int herd_overpass_body(struct herd_buf *out, const struct herd_places_query *query, const char *filter,
                        unsigned timeout_s);

@@ -110,7 +110,7 @@ assert {name: int(default) for name, default, *_ in found} == printed, "--print-
 # The members, each under the one it belongs to. The program itself says which it expects when it meets another, so
 # that the page has all of them, and no other.
 described, section = {"": set()}, None
-for line in re.search(r"^# MEMBERS$(.*?)^# LIMITS$", page, re.M | re.S).group(1).splitlines():
+for line in re.search(r"^# MEMBERS$(.*?)^# IDENTITIES$", page, re.M | re.S).group(1).splitlines():
     names = re.fullmatch(r"(\t?)(\*\w+\*(?:, \*\w+\*)*)", line)
     if names and not names.group(1):
         section = names.group(2).strip("*")
@@ -139,12 +139,20 @@ for kind in ("google-new", "overpass"):
         text = re.search(r"^\t\*%s\*\n(.*?)(?=^\t?\*)" % name, page, re.M | re.S).group(1)
         default = re.search(r"The default is (\d+)(?:, for \*overpass\* (\d+))?", text)
         assert provider[name] == int(default.group(2) if kind == "overpass" and default.group(2) else default.group(1)), (kind, name)
+# Its file of identities, with the SHA-256 of something, is one.
+identities = next(text for text in examples["bin/herd.json.5"] if text.startswith("# identity"))
+for i in range(identities.count("HEX")):
+    identities = identities.replace("HEX", "%064x" % i, 1)
+open(os.path.join(work, "identities"), "w").write(identities)
+open(os.path.join(work, "check.json"), "w").write(json.dumps({"identities": os.path.join(work, "identities")}))
+done = run(server, "--check", "--config", os.path.join(work, "check.json"))
+assert done.returncode == 0 or "this library has no OpenSSL" in done.stdout, done.stdout
 examples["bin/herd.json.5"] = [text for text in examples["bin/herd.json.5"] if text.startswith("{")]  # not identities
 for example in examples["bin/herd.json.5"]:
     open(os.path.join(work, "check.json"), "w").write(example)
     done = run(server, "--print-config", "--config", os.path.join(work, "check.json"))  # what it names is nowhere here
     assert done.returncode == 0, (example, done.stdout)
-assert len(examples["bin/herd.json.5"]) == 2
+assert len(examples["bin/herd.json.5"]) == 3
 
 # ---- libherd(3) ----
 # The example as the page shows it: what scdoc and the renderer make of the source is what people copy.

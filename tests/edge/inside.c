@@ -161,7 +161,7 @@ static void test_same_line(void **state)
     assert_true(herd_span_equal(record.position, herd_span_of("+1.50-2")));
     assert_true(herd_span_equal(record.time, herd_span_of("77.0")));
     /* And what a client hears of it is the very line, diff included. */
-    line(w, "WHATSAT kea 1 0\n", "\n\n\n", &by_line);
+    line(w, "WHATSAT kea 1 0\n", "\n\n", &by_line);
     assert_true(by_line.len > by_call.len && memcmp(by_line.at, by_call.at, by_call.len) == 0);
     assert_int_equal(herd_server_find(w->server, herd_span_of("nobody"), &record), HERD_E_NOTFOUND);
     herd_buf_fini(&by_line);
@@ -215,7 +215,7 @@ static void test_ask(void **state)
     for (int i = 0; i < 1000 && w->answers == 0; i++)
         event_base_loop(w->base, EVLOOP_NONBLOCK);
     assert_int_equal(w->answers, 1);
-    line(w, "WHATSAT kiwi 50 3\n", "\n\n\n", &by_line);
+    line(w, "WHATSAT kiwi 50 3\n", "\n\n", &by_line);
     const char *json = memchr(by_line.at, '\n', by_line.len);
     assert_non_null(json);
     json++;

@@ -197,6 +197,17 @@ static bool agree(const struct world *w, int a, int b)
     return true;
 }
 
+/* A node that holds what is from the future by its clock has yet to accept it anew, and to tell. */
+static bool holds_future(const struct world *w, int node)
+{
+    for (uint32_t key = 0; w->expire_ns && key < w->model.key_count; key++) {
+        int32_t has = w->nodes[node].has[key];
+        if (has != NO_VERSION && w->model.versions[has].effective_ns > model_window_end(w, node))
+            return true;
+    }
+    return false;
+}
+
 bool check_converged(struct world *w)
 {
     const struct herd_store *first = w->nodes[0].node ? w->nodes[0].node->store : NULL;
@@ -205,7 +216,8 @@ bool check_converged(struct world *w)
             return false; /* a stranger's words are still on their way */
     for (int a = 0; a < w->count; a++) {
         const struct sim_node *n = &w->nodes[a];
-        if (!n->node || (!w->mixed && a != w->apart && n->node->store->digest.total != first->digest.total))
+        bool differs = !w->mixed && a != w->apart && n->node && n->node->store->digest.total != first->digest.total;
+        if (!n->node || differs || holds_future(w, a))
             return false;
         for (size_t p = 0; p < n->node->peer_count; p++) {
             if (n->peers_plain[p])

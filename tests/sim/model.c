@@ -343,7 +343,11 @@ int32_t model_corrected(struct world *w, int node, int32_t version)
                        v->part[0].at, diff_ns < 0 ? '-' : '+', (unsigned long long)(size / 1000000000),
                        (unsigned long long)(size % 1000000000), (int)v->part[2].len, v->part[2].at,
                        (int)v->part[3].len, v->part[3].at, (int)v->part[4].len, v->part[4].at);
-    return model_add(w, v->key, (struct herd_span){line, (size_t)len});
+    int32_t corrected = model_add(w, v->key, (struct herd_span){line, (size_t)len});
+    /* So that nobody takes it instead of what it was, and who was told that again keeps it: nothing alternates. */
+    if (model_order(&w->model, corrected, version) >= 0)
+        sim_fail(w, "accepted anew, %.*s is not less than it was", len, line);
+    return corrected;
 }
 
 void model_settle(struct world *w, int node, uint32_t key)

@@ -11,6 +11,7 @@
  */
 #include "hello.h"
 
+#include "access.h"
 #include "effect.h"
 #include "peer.h"
 #include "plain.h"
@@ -154,6 +155,7 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
         peer->dial_asked = false;
     }
     herd_session_suspend_timeouts(session);
+    herd_session_set_identity(session, NULL); /* it was a client's until now, and counted as one */
     session->role = HERD_ROLE_LINK;
     session->peer = number;
     peer->session = session;

@@ -26,7 +26,7 @@ struct sock {
     struct event read_event;
     struct event *write_event; /* made when first needed, likewise: */
     struct evbuffer *queue;    /* bytes the kernel did not take */
-    struct herd_buf rest;      /* bytes not consumed */
+    struct herd_buf rest;      /* memory for bytes that were not consumed */
     struct herd_span arrived;  /* not consumed: in `rest`, or in the scratch memory while on_read is on the stack */
     int fd;                    /* -1: closed */
 };
@@ -61,42 +61,53 @@ static int sock_peek(struct herd_transport *transport, struct herd_span *ret_byt
     return 0;
 }
 
-/* Keeps what is left for the next read. */
+static bool in_rest(const struct sock *s, const char *at)
+{
+    return s->rest.at && at >= s->rest.at && at < s->rest.at + s->rest.cap;
+}
+
+/* Keeps what is left for the next read. What is kept already is not moved: of many commands a few are consumed at a
+ * time. */
 static int sock_consume(struct herd_transport *transport, size_t len)
 {
     struct sock *s = sock_of(transport);
     assert(len <= s->arrived.len);
     const char *left = len ? s->arrived.at + len : s->arrived.at; /* without bytes it may have no address */
     size_t left_len = s->arrived.len - len;
-    int err = 0;
     if (left_len == 0) {
-        s->rest.len = 0;
         if (s->rest.cap > REST_KEEP)
             herd_buf_fini(&s->rest);
-    } else if (s->rest.at && left >= s->rest.at && left < s->rest.at + s->rest.cap) {
-        if (left > s->rest.at)
-            memmove(s->rest.at, left, left_len);
-        s->rest.len = left_len;
-    } else {
-        s->rest.len = 0;
-        err = herd_buf_add(&s->rest, left, left_len);
+        s->arrived = (struct herd_span){0};
+        return 0;
     }
-    s->arrived = (struct herd_span){s->rest.at, s->rest.len};
-    return err;
+    if (!in_rest(s, left)) {
+        s->rest.len = 0;
+        if (herd_buf_add(&s->rest, left, left_len) < 0) {
+            s->arrived = (struct herd_span){0};
+            return HERD_E_NOMEM;
+        }
+        left = s->rest.at;
+    }
+    s->arrived = (struct herd_span){left, left_len};
+    return 0;
 }
 
 static void on_read(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct sock *s = arg;
-    size_t kept = s->rest.len;
+    size_t kept = s->arrived.len;
     char *start, *behind;
     if (kept <= HERD_SOCKET_FRONT_BYTES) {
         behind = s->loop->scratch + HERD_SOCKET_FRONT_BYTES;
         start = behind - kept;
         if (kept)
-            memcpy(start, s->rest.at, kept);
+            memcpy(start, s->arrived.at, kept);
     } else {
+        if (s->arrived.at > s->rest.at)
+            memmove(s->rest.at, s->arrived.at, kept);
+        s->rest.len = kept;
+        s->arrived.at = s->rest.at;
         if (herd_buf_reserve(&s->rest, HERD_SOCKET_READ_BYTES) < 0) {
             fail(s, "out_of_memory");
             return;
@@ -110,7 +121,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
         s->arrived = (struct herd_span){start, kept + (size_t)n};
         s->base.events->input(s->base.ctx);
         /* The scratch memory is the next reader's. */
-        if (s->fd >= 0 && s->arrived.len > 0 && s->arrived.at != s->rest.at && sock_consume(&s->base, 0) < 0)
+        if (s->fd >= 0 && s->arrived.len > 0 && !in_rest(s, s->arrived.at) && sock_consume(&s->base, 0) < 0)
             fail(s, "out_of_memory");
     } else if (n == 0) {
         event_del(&s->read_event);

@@ -100,18 +100,24 @@ void herd_conn_log_received(struct herd_conn *conn, struct herd_span bytes)
     }
 }
 
-void herd_conn_log_exchange(struct herd_conn *conn, struct herd_span received, struct herd_span sent)
-{
-    struct herd_log *log = conn->server->log;
-    if ((received.len > 0 || sent.len > 0) && herd_log_traffic_enabled(log))
-        herd_log_exchange(log, herd_conn_label(conn), received, sent);
-}
-
 void herd_conn_log_sent(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_log *log = conn->server->log;
     if (herd_log_traffic_enabled(log))
         herd_log_lines(log, "sent", herd_conn_label(conn), bytes);
+}
+
+void herd_conn_log_exchange(struct herd_conn *conn, struct herd_span received, struct herd_span sent)
+{
+    struct herd_log *log = conn->server->log;
+    if ((received.len == 0 && sent.len == 0) || !herd_log_traffic_enabled(log))
+        return;
+    if (auth_line_at(received) == received.len) {
+        herd_log_exchange(log, herd_conn_label(conn), received, sent);
+        return;
+    }
+    herd_conn_log_received(conn, received);
+    herd_conn_log_sent(conn, sent);
 }
 
 /* An answer to WHATSAT is logged as its AT line and the size of its JSON. In a reply stream these lines

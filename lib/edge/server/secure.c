@@ -50,10 +50,8 @@ static bool set_identity(struct herd_conn *conn, struct herd_identity *identity)
 
 static void log_fault(struct herd_conn *conn, const struct herd_tls_fault *fault)
 {
-    struct herd_span label = herd_conn_label(conn);
-    struct herd_log_field fields[] = {herd_log_span("connection", label), herd_log_text("why", fault->text)};
     if (fault->event && herd_notice_worth_logging(conn->server, fault->event))
-        herd_log_event(conn->server->log, HERD_LOG_WARN, fault->event, fields, 2);
+        herd_conn_log(conn, HERD_LOG_WARN, fault->event, fault->text);
 }
 
 void herd_secure_fault(struct herd_conn *conn)
@@ -63,21 +61,37 @@ void herd_secure_fault(struct herd_conn *conn)
         log_fault(conn, fault);
 }
 
+/* A handshake that began before the files were read anew was judged by the old ones. */
+static bool still_accepted(struct herd_conn *conn)
+{
+    struct herd_tls_fault fault = {0};
+    if (conn->handshake_ns > conn->server->trust_reloaded_ns ||
+        herd_trust_accepts(conn->server->trust, herd_secure_stream(conn), &fault))
+        return true;
+    log_fault(conn, &fault);
+    herd_conn_close(conn, fault.event);
+    return false;
+}
+
 bool herd_secure_opened(struct herd_conn *conn, enum herd_tls_proof proof, struct herd_span name)
 {
     const struct herd_trust *trust = conn->server->trust;
     herd_list_remove(&conn->handshake_link);
     if (conn->state != HERD_CONN_OPEN || !conn->session)
         return true;
+    if (!still_accepted(conn))
+        return false;
     herd_session_set_proof(conn->session, proof == HERD_TLS_PROOF_SERVER ? name : nobody, true);
-    if (conn->peer >= 0)
-        return true; /* dialled: it is a server, and proved it */
+    if (conn->peer >= 0 || proof == HERD_TLS_PROOF_SERVER)
+        return true; /* a server, and it proved that: it has no identity of clients */
     struct herd_identity *identity = herd_trust_find_client(trust, herd_secure_stream(conn));
     return set_identity(conn, identity ? identity : herd_trust_anonymous(trust));
 }
 
 /* ---- accepted ---- */
 
+/* Until its first byte has come, and while it shakes hands, a connection is nobody's: neighbours and those who are about
+ * to prove themselves take no place of the anonymous ones. */
 bool herd_secure_accepted(struct herd_conn *conn)
 {
     const struct herd_trust *trust = conn->server->trust;
@@ -85,7 +99,7 @@ bool herd_secure_accepted(struct herd_conn *conn)
     herd_session_set_proof(conn->session, nobody, is_local(conn));
     herd_session_set_rate(conn->session, herd_addresses_rate(&conn->server->addresses, conn->address,
                                                              conn->server->limits->reports_per_address_max));
-    return set_identity(conn, herd_trust_anonymous(trust));
+    return conn->undecided || set_identity(conn, herd_trust_anonymous(trust));
 }
 
 /* Makes room for one more handshake: the oldest goes, and an address has its share. False: the connection was closed. */
@@ -114,7 +128,9 @@ static bool has_room(struct herd_conn *conn)
 static void refuse_plain(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_tls_fault fault = {.event = "tls_expected"};
-    size_t len = bytes.len < 16 ? bytes.len : 16, at = 0;
+    static const char front[] = "first_bytes=";
+    size_t len = bytes.len < 16 ? bytes.len : 16, at = sizeof front - 1;
+    memcpy(fault.text, front, at);
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)bytes.at[i];
         fault.text[at++] = c > 0x20 && c < 0x7f ? (char)c : '.';
@@ -135,7 +151,7 @@ bool herd_secure_first(struct herd_conn *conn)
     conn->undecided = false;
     if ((unsigned char)bytes.at[0] != TLS_HANDSHAKE_BYTE) {
         if (conn->server->trust->mode != HERD_TLS_REQUIRE)
-            return false;
+            return !set_identity(conn, herd_trust_anonymous(conn->server->trust));
         refuse_plain(conn, bytes);
         return true;
     }
@@ -253,6 +269,7 @@ static void judge(struct herd_conn *conn)
 void herd_secure_reloaded(struct herd_server *server, struct herd_trust *old)
 {
     struct herd_list *next;
+    server->trust_reloaded_ns = herd_clock().steady_ns;
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = next) {
         next = at->next;
         judge(HERD_CONTAINER_OF(at, struct herd_conn, all));

@@ -234,7 +234,8 @@ struct herd_server {
     struct herd_list handshakes;   /* connections in the middle of one, the oldest first */
     struct herd_auth_late auth_late[HERD_AUTH_LATE_MAX];
     size_t auth_late_count;
-    int64_t ends_due_s; /* when to look next for what ends soon */
+    int64_t ends_due_s;        /* when to look next for what ends soon */
+    int64_t trust_reloaded_ns; /* steady time; 0: never */
     struct herd_batch batch;
     struct herd_watch *watch;
     struct herd_journal *journal; /* NULL: none */

@@ -292,6 +292,7 @@ static int read_files(struct reader *reader)
 
 static bool set_up(SSL_CTX *ssl_ctx, bool tls_1_2)
 {
+    static int groups[] = {NID_X25519, NID_X9_62_prime256v1};
     SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
@@ -306,7 +307,7 @@ static bool set_up(SSL_CTX *ssl_ctx, bool tls_1_2)
            SSL_CTX_set_ciphersuites(
                ssl_ctx, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384") == 1 &&
            SSL_CTX_set_cipher_list(ssl_ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
-           SSL_CTX_set1_groups_list(ssl_ctx, "X25519:P-256") == 1 &&
+           SSL_CTX_set1_groups(ssl_ctx, groups, sizeof groups / sizeof *groups) == 1 &&
            SSL_CTX_set_session_id_context(ssl_ctx, (const unsigned char *)HERD_TLS_ID_CONTEXT,
                                           sizeof HERD_TLS_ID_CONTEXT - 1) == 1;
 }

@@ -283,6 +283,46 @@ static void test_one_tick_ahead(void **state)
     wire_free(w);
 }
 
+/* Nodes that hold the same record from the future accept it anew at different moments, each with a diff of its own,
+ * and one believes it as it was. What each makes of it is less than what it was, so that the greatest wins, once. */
+static void test_accepted_anew_apart(void **state)
+{
+    (void)state;
+    static const int64_t skews[] = {25 * S, 25 * S, 25 * S};
+    struct wire *w = wire_new("a b c", "a-b b-c c-a");
+    w->now.wall_ns = INT64_C(5400000) * 300 * S;
+    for (int i = 0; i < w->count; i++) {
+        w->nodes[i].options.expire_ns = TTL;
+        w->nodes[i].options.future_ns = 5 * S;
+        w->nodes[i].skew_ns = skews[i];
+        assert_int_equal(wire_start(w, i), 0);
+    }
+    wire_settle(w);
+    report(w, 0, "k", w->now.wall_ns + 1000 * S);
+    pass(w, 1);
+    assert_int_equal(held(w, 2), 1);
+    w->nodes[0].skew_ns = 0; /* in its future: believed again when 20 s have passed */
+    pass(w, 3);
+    w->nodes[1].skew_ns = 0;
+    pass(w, 3);
+    assert_int_equal(counts(w, 0).accepted_anew, 1);
+    assert_int_equal(counts(w, 1).accepted_anew, 1);
+    pass(w, 200);
+    assert_true(wire_agree(w));
+    uint64_t told = 0, more = 0;
+    for (int i = 0; i < w->count; i++)
+        told += counts(w, i).at_received;
+    pass(w, 300);
+    for (int i = 0; i < w->count; i++) {
+        more += counts(w, i).at_received;
+        assert_true(counts(w, i).accepted_anew <= 1);
+    }
+    assert_int_equal(more, told);
+    assert_true(wire_agree(w));
+    assert_int_equal(alarms(w), 0);
+    wire_free(w);
+}
+
 /* A report by way of a server whose clock is a day ahead freezes nobody; when its clock is right, all is. */
 static void test_clock_was_ahead(void **state)
 {
@@ -454,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_beside_a_client),
         cmocka_unit_test(test_one_tick_ahead),
+        cmocka_unit_test(test_accepted_anew_apart),
         cmocka_unit_test(test_clock_was_ahead),
         cmocka_unit_test(test_ring),
         cmocka_unit_test(test_slow),

@@ -15,13 +15,14 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+/* Atomic: a thread that was given up may still look at it when the next test begins. */
 static struct disk {
-    long room;           /* bytes that writes still take; negative: any number */
-    size_t at_once;      /* a write takes no more than this; 0: all */
-    int full_error;      /* what a write says when there is no room */
-    unsigned interrupts; /* writes that are interrupted first */
-    int rename_error, truncate_error, open_error, read_error, lock_error;
-    long reads; /* so many go well before one fails */
+    atomic_long room;       /* bytes that writes still take; negative: any number */
+    atomic_size_t at_once;  /* a write takes no more than this; 0: all */
+    atomic_int full_error;  /* what a write says when there is no room */
+    atomic_uint interrupts; /* writes that are interrupted first */
+    atomic_int rename_error, truncate_error, open_error, read_error, lock_error;
+    atomic_long reads; /* so many go well before one fails */
 } disk;
 static atomic_int disk_sync_error;
 /* The next call of this kind, of any thread, does not return before disk_let_go. */
@@ -62,7 +63,12 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 
 static void disk_reset(void)
 {
-    disk = (struct disk){.room = -1, .full_error = ENOSPC};
+    disk.room = -1;
+    disk.at_once = 0;
+    disk.full_error = ENOSPC;
+    disk.interrupts = 0;
+    disk.rename_error = disk.truncate_error = disk.open_error = disk.read_error = disk.lock_error = 0;
+    disk.reads = 0;
     disk_sync_error = 0;
 }
 

@@ -22,6 +22,12 @@ static void test_body(void **state)
     assert_int_equal(herd_buf_add(&body, "", 1), 0);
     assert_string_equal(body.at, "data=%5Bout%3Ajson%5D%5Btimeout%3A5%5D%3Bnwr%28around%3A1000%2C48.85%2C2.35%29"
                                  "%5B%22name%22%5D%5Bamenity%5D%3Bout%20center%20400%3B");
+    /* Whatever would be taken from an answer is asked for. */
+    body.len = 0;
+    assert_int_equal(herd_overpass_body(&body, &q.query, HERD_OVERPASS_FILTER, 5), 0);
+    assert_int_equal(herd_buf_add(&body, "", 1), 0);
+    assert_non_null(strstr(body.at, "%5Ename%28%3Aen%29%3F%24%22"));
+    assert_null(strstr(body.at, "%5B%22name%22%5D"));
     herd_buf_fini(&body);
     herd_places_query_fini(&q);
 }

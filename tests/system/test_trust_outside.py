@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""From an address that is not loopback: what is for the machine itself alone, and how much one address may have.
+
+The file runs in a network namespace of its own; where that cannot be had, it is skipped with the reason.
+"""
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+from herd import DEADLINE, main, wait_for
+from trust import SKIPPED, Records, TrustTest, context, proof, skip_without_tls
+
+INSIDE = "HERD_TEST_OUTSIDE"
+HERE, THERE = "10.87.0.1", "10.87.0.2"
+KIWI = "herd_" + "k" * 43
+IDENTITIES = f"kiwi {proof(KIWI)} kiwi kiwi\n"
+
+
+def enter_namespace():
+    """Runs this file again inside; does not return."""
+    unshare = ["unshare", "--net"] + ([] if os.geteuid() == 0 else ["--user", "--map-root-user"])
+    ups = "ip link set lo up && " + " && ".join(f"ip address add {one}/32 dev lo" for one in (HERE, THERE))
+    try:
+        probe = subprocess.run([*unshare, "sh", "-c", ups], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               timeout=30)
+        why = probe.stdout.strip() or "no reason given" if probe.returncode else None
+    except OSError as error:
+        why = str(error)
+    if why:
+        print("skipped: no network namespace here:", why)
+        sys.exit(SKIPPED)
+    os.environ[INSIDE] = "1"
+    os.execvp("unshare", [*unshare, "sh", "-c", ups + ' && exec "$@"', "sh", sys.executable, *sys.argv])
+
+
+def arrive(server, source):
+    """A bare connection from that address to the server's."""
+    made = socket.socket()
+    made.settimeout(DEADLINE)
+    made.bind((source, 0))
+    made.connect((HERE, server.port))
+    return made
+
+
+class OutsideTest(TrustTest):
+    def server(self, mode="allow", **options):
+        herd = self.tls(["A"], mode=mode, identities=IDENTITIES, **options)
+        herd.config["servers"]["A"]["host"] = HERE
+        herd.write()
+        return herd["A"].start()
+
+    def say(self, made, text):
+        """What comes back up to the end."""
+        with made:
+            made.sendall(text)
+            got = b""
+            try:
+                while more := made.recv(1 << 16):
+                    got += more
+            except ConnectionError:
+                pass
+            return got
+
+    def secure(self, server, source):
+        return context(self.authority.certificate).wrap_socket(arrive(server, source))
+
+
+class Outside(OutsideTest):
+    def test_a_token_in_clear(self):
+        """It is refused without a look at it, and not written down; the same token is good in TLS."""
+        server = self.server()
+        text = b"AUTH %s\nIAMAT kiwi +1-1 5\n" % KIWI.encode()
+        self.assertEqual(self.say(arrive(server, THERE), text), b"? AUTH\n")
+        server.wait_event("auth_in_clear")
+        with self.secure(server, THERE) as good:
+            good.sendall(text)
+            got = b""
+            while got.count(b"\n") < 2:
+                got += good.recv(1000)
+        self.assertRegex(got, rb"\AOK kiwi\nAT A ")
+        wait_for(lambda: "OK kiwi" in server.log_text(), "it is logged")
+        self.assertNotIn("kkkk", server.log_text())
+
+    def test_a_wrong_token_in_clear(self):
+        """A right one and a wrong one are refused alike, at once: nothing is learnt."""
+        server = self.server()
+        for token in (KIWI, "herd_" + "w" * 43):
+            began = time.monotonic()
+            self.assertEqual(self.say(arrive(server, THERE), b"AUTH %s\n" % token.encode()), b"? AUTH\n")
+            self.assertLess(time.monotonic() - began, 0.9)
+
+    def test_handshakes_of_an_address(self):
+        """Eight that are not over; another address has its own eight."""
+        server = self.server(mode="require", limits={"peer_hello_ms": 3000})
+        hello = Records.__new__(Records)
+        hello.incoming, hello.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        hello.tls = context().wrap_bio(hello.incoming, hello.outgoing)
+        front = hello.first_flight()[:100]
+        slow = []
+        for _ in range(8):
+            one = arrive(server, THERE)
+            self.addCleanup(one.close)
+            one.sendall(front)
+            slow.append(one)
+        with self.secure(server, HERE) as elsewhere:
+            elsewhere.sendall(b"x\n")
+            self.assertEqual(elsewhere.recv(100), b"? x\n")
+        self.assertEqual(self.say(arrive(server, THERE), front), b"")
+        server.wait_event("connection_refused", why="tls_half_open")
+        for one in slow:
+            self.assertEqual(one.recv(100), b"")
+        with self.secure(server, THERE) as again:
+            again.sendall(b"x\n")
+            self.assertEqual(again.recv(100), b"? x\n")
+
+    def test_connections_of_an_address(self):
+        """With TLS too: those beyond are closed, another address is served."""
+        server = self.server(mode="require", limits={"clients_per_address_max": 3})
+        inside = [self.secure(server, THERE) for _ in range(3)]
+        for one in inside:
+            self.addCleanup(one.close)
+            one.sendall(b"x\n")
+            self.assertEqual(one.recv(100), b"? x\n")
+        with self.assertRaises((ssl.SSLError, OSError)):
+            self.secure(server, THERE).recv(1)
+        server.wait_event("connection_refused", why="clients_per_address_max")
+        with self.secure(server, HERE) as elsewhere:
+            elsewhere.sendall(b"x\n")
+            self.assertEqual(elsewhere.recv(100), b"? x\n")
+
+
+if __name__ == "__main__":
+    skip_without_tls("unshare", "ip")
+    if not os.environ.get(INSIDE):
+        enter_namespace()
+    main()
