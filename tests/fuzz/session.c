@@ -4,12 +4,17 @@
  * and one that measures: say some of the following bytes on a connection, move bytes of any number, answer a
  * look-up, let time pass, cut, crash. Every session's input lies in memory of exactly its size. Afterwards the
  * garbage is gone, the nodes link up, and must agree; nothing may leak.
+ *
+ * An input that begins with GUARDED and a byte of bits has identities (1: clients may do what theirs may; tokens are
+ * those of `tokens`), neighbours that prove their names (2) and a key of the herd (4). No reply and no notice may hold
+ * a token that came in a line AUTH.
  */
 #include <herd/node.h>
 #include <herd/protocol.h>
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,6 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define NODES   3
 #define ENDS    48
 #define TICKETS 64
+#define GUARDED 0xff
+#define KEY     UINT64_C(0x1f2e3d4c5b6a7988)
+#define MARK    "herd_t" /* all tokens begin so */
 
 /* Ends 2k and 2k + 1 are connected; a stranger's end has no node. */
 struct end {
@@ -29,6 +37,7 @@ struct end {
     struct herd_session *session;
     struct herd_buf in;
     bool used, eof, paused;
+    bool proved; /* it has a name that it proved */
 };
 
 struct world {
@@ -38,12 +47,71 @@ struct world {
     struct {
         int node;
         uint64_t ticket;
+        bool auth;
+        struct herd_identity *identity; /* whose token it was */
     } tickets[TICKETS];
     size_t ticket_count;
     struct herd_now now;
+    bool access, prove, keyed;
+    struct herd_identities *set[NODES];
+    bool said; /* a token in a line that is not AUTH: it may come back */
 };
 
 static const char *const names[NODES] = {"a", "b", "c"};
+
+/* ---- identities and tokens ---- */
+
+static const struct {
+    const char *token, *identity;
+} tokens[] = {{MARK "kiwi", "kiwi"}, {MARK "fleet", "fleet"}, {MARK "fleet2", "fleet"}};
+
+static const char *const identities[] = {NULL, "anonymous", "desk", "fleet"};
+
+/* `hash` of a token is its number in all bytes. */
+static const char list[] =
+    "kiwi sha256:0101010101010101010101010101010101010101010101010101010101010101 k,kiwi k*\n"
+    "fleet sha256:0202020202020202020202020202020202020202020202020202020202020202 "
+    "sha256:0303030303030303030303030303030303030303030303030303030303030303 cert f*,k *"
+    " reports=5 burst=2 connections=2\n"
+    "desk cert * *\n"
+    "anonymous - public*,z public* reports=50 connections=9\n";
+
+static struct herd_identity *find_token(const struct world *w, int node, struct herd_span token)
+{
+    unsigned char hash[HERD_TOKEN_HASH_BYTES] = {0};
+    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++)
+        if (herd_span_equal(token, herd_span_of(tokens[i].token)))
+            memset(hash, (int)i + 1, sizeof hash);
+    return w->set[node] ? herd_identities_find_token(w->set[node], hash) : NULL;
+}
+
+static bool has_mark(const char *at, size_t len)
+{
+    for (size_t i = 0; i + sizeof MARK - 1 <= len; i++)
+        if (memcmp(at + i, MARK, sizeof MARK - 1) == 0)
+            return true;
+    return false;
+}
+
+/* Looks for tokens in lines that a session has used up, but for those of AUTH. */
+static void note_tokens(struct world *w, const char *at, size_t len)
+{
+    for (const char *stop = at + len; at < stop;) {
+        const char *lf = memchr(at, '\n', (size_t)(stop - at)), *line = at;
+        at = lf ? lf + 1 : stop;
+        while (line < at && memchr(" \t\v\f\r", *line, 5))
+            line++;
+        bool auth = at - line > 5 && strncasecmp(line, "AUTH", 4) == 0 && memchr(" \t\v\f\r", line[4], 5);
+        w->said |= !auth && has_mark(line, (size_t)(at - line));
+    }
+}
+
+static void check_secret(const struct world *w, const char *at, size_t len)
+{
+    MUST(w->said || len == 0 || !has_mark(at, len));
+}
+
+/* ---- nodes ---- */
 
 static void start(struct world *w, int i)
 {
@@ -53,7 +121,10 @@ static void start(struct world *w, int i)
                                         .line_max_bytes = 300,
                                         .lookups_per_client_max = 2,
                                         .queued_reply_max_bytes = 200,
-                                        .records_max = 20};
+                                        .records_max = 20,
+                                        .access = w->access,
+                                        .peers_prove = w->prove,
+                                        .key_check = w->keyed ? KEY : 0};
     for (int k = 0; k < NODES; k++)
         if (k != i)
             peers[options.peer_count++] = herd_span_of(names[k]);
@@ -123,6 +194,19 @@ static void dial(struct world *w, int i, size_t peer)
     }
     MUST(herd_session_connected(w->node[i], &end->session, NULL, peer, w->now, &end[1].in) == 0);
     MUST(herd_session_open(w->node[to], &end[1].session, NULL, w->now) == 0);
+    if (w->prove) {
+        herd_session_set_proof(end->session, herd_span_of(names[to]), true);
+        herd_session_set_proof(end[1].session, herd_span_of(names[i]), true);
+    }
+}
+
+static void remember(struct world *w, int node, const struct herd_effect *e)
+{
+    size_t at = w->ticket_count++ % TICKETS;
+    w->tickets[at].node = node;
+    w->tickets[at].ticket = e->ticket;
+    w->tickets[at].auth = e->kind == HERD_EFFECT_AUTH;
+    w->tickets[at].identity = w->tickets[at].auth ? find_token(w, node, e->detail) : NULL;
 }
 
 static void line_timeout(struct world *w, struct end *end)
@@ -149,9 +233,10 @@ static void effects(struct world *w)
                 close_end(w, find(w, e.session));
             else if (e.kind == HERD_EFFECT_LINE_TIMEOUT)
                 line_timeout(w, find(w, e.session));
-            else if (e.kind == HERD_EFFECT_LOOKUP)
-                w->tickets[w->ticket_count++ % TICKETS].node = i,
-                                               w->tickets[(w->ticket_count - 1) % TICKETS].ticket = e.ticket;
+            else if (e.kind == HERD_EFFECT_LOOKUP || e.kind == HERD_EFFECT_AUTH)
+                remember(w, i, &e);
+            else if (e.kind == HERD_EFFECT_NOTICE)
+                check_secret(w, e.detail.at, e.detail.len);
         }
     }
 }
@@ -177,7 +262,9 @@ static bool deliver(struct world *w, struct end *end, size_t len)
     MUST((last ? herd_session_eof(end->session, bytes, w->now, out, &result)
                : herd_session_input(end->session, bytes, w->now, out, &result)) == 0);
     free(copy);
+    note_tokens(w, end->in.at, result.consumed);
     MUST(result.consumed <= len && out->len >= out_before);
+    check_secret(w, out->at + out_before, out->len - out_before);
     MUST(out->len == out_before || out->at[out->len - 1] == '\n');
     if (result.consumed)
         memmove(end->in.at, end->in.at + result.consumed, end->in.len - result.consumed);
@@ -187,6 +274,10 @@ static bool deliver(struct world *w, struct end *end, size_t len)
         end->eof = false;
     if (result.close)
         close_end(w, end);
+    if (end->session) {
+        int peer = herd_session_peer(end->session);
+        MUST(peer < 0 || !w->prove || other(w, end)->node >= 0 || end->proved);
+    }
     effects(w);
     return result.consumed > 0 || result.close || last;
 }
@@ -207,8 +298,14 @@ static void answer(struct world *w, size_t which)
     which %= w->ticket_count < TICKETS ? w->ticket_count : TICKETS;
     struct herd_session *session;
     struct herd_buf out = {0};
-    MUST(herd_node_answer(w->node[w->tickets[which].node], w->tickets[which].ticket, herd_span_of("{}"), w->now,
-                          &out, &session) == 0);
+    struct herd_node *node = w->node[w->tickets[which].node];
+    uint64_t ticket = w->tickets[which].ticket;
+    MUST((w->tickets[which].auth
+              ? herd_node_auth(node, ticket, w->tickets[which].identity, w->now, &out, &session)
+              : herd_node_answer(node, ticket, herd_span_of("{}"), w->now, &out, &session)) == 0);
+    w->tickets[which].auth = false; /* its number may be another's some day */
+    w->tickets[which].ticket = 0;
+    check_secret(w, out.at, out.len);
     if (session) {
         struct end *end = find(w, session);
         MUST(herd_buf_add(&other(w, end)->in, out.at, out.len) == 0);
@@ -252,6 +349,13 @@ static void say(struct world *w, size_t which, const uint8_t *bytes, size_t len)
         MUST(herd_session_open(w->node[end->node], &end->session, NULL, w->now) == 0);
         if (which & 16) /* from where plain neighbours may be */
             herd_session_allow_plain(end->session, -1);
+        end->proved = w->prove && (which & 8);
+        if (w->access || end->proved)
+            herd_session_set_proof(end->session, herd_span_of(end->proved ? names[(which + 1) % NODES] : ""),
+                                   which & 4);
+        if (w->access && identities[which / 3 % 4]) /* refused: one has as many as it may */
+            (void)!herd_session_set_identity(
+                end->session, herd_identities_find(w->set[end->node], herd_span_of(identities[which / 3 % 4])));
     }
     MUST(herd_buf_add(&end->in, bytes, len) == 0);
 }
@@ -338,13 +442,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 4096)
         return 0;
     *w = (struct world){.now = {1000000000, 1000000000}};
-    for (int i = 0; i < NODES; i++)
+    const uint8_t *p = data, *stop = data + size;
+    if (size >= 2 && data[0] == GUARDED) {
+        w->access = data[1] & 1;
+        w->prove = data[1] & 2;
+        w->keyed = data[1] & 4;
+        p += 2;
+    }
+    for (int i = 0; i < NODES; i++) {
+        struct herd_identities_error error;
+        if (w->access)
+            MUST(herd_identities_parse(&w->set[i], herd_span_of(list), (const uint64_t[2]){1, 2}, &error) == 0);
         start(w, i);
-    for (const uint8_t *p = data, *stop = data + size; p < stop;)
+    }
+    while (p < stop)
         p = step(w, p, stop);
     check_agreement(w);
-    for (int i = 0; i < NODES; i++)
+    for (int i = 0; i < NODES; i++) {
         herd_node_free(w->node[i]);
+        herd_identities_free(w->set[i]);
+    }
     for (size_t i = 0; i < ENDS; i++)
         herd_buf_fini(&w->end[i].in);
     return 0;

@@ -110,6 +110,7 @@ static void deliver(struct world *w, struct end *end)
         model_follow(w, node);
         return;
     }
+    trust_see_link(w, end);
     world_send_out(w, end);
     plain = plain && end->session->role == HERD_ROLE_CLIENT;
     if (is_link || plain)
@@ -172,6 +173,10 @@ void world_move(struct world *w, struct end *end)
             world_close(w, end);
             return;
         }
+        if (from->node >= 0)
+            trust_prove(w, end, from->node >= w->count ? -1 : from->node);
+        else
+            herd_session_set_proof(end->session, end->proof, end->proof.len > 0);
         if (from->node >= w->count) { /* it may be one of several at that address */
             int peer = 0;
             while (n->peers[peer] != from->node)

@@ -102,6 +102,7 @@ void check_node(struct world *w, int node)
                      w->model.texts[has]);
         w->out.len = 0;
     }
+    trust_check(w, node);
     for (size_t p = 0; p < n->node->peer_count; p++)
         if (n->node->peers[p]->session)
             check_subscriber(w, n, &n->node->peers[p]->subscriber);
@@ -215,11 +216,17 @@ bool check_converged(struct world *w)
             return false; /* a stranger's words are still on their way */
     for (int a = 0; a < w->count; a++) {
         const struct sim_node *n = &w->nodes[a];
-        if (!n->node || (!w->mixed && n->node->store->digest.total != first->digest.total) || holds_future(w, a))
+        bool differs = !w->mixed && a != w->apart && n->node && n->node->store->digest.total != first->digest.total;
+        if (!n->node || differs || holds_future(w, a))
             return false;
         for (size_t p = 0; p < n->node->peer_count; p++) {
             if (n->peers_plain[p])
                 continue;
+            if (a == w->apart || n->peers[p] == w->apart) {
+                if (check_link(w, a, n->peers[p]))
+                    return false; /* an impostor, who leaves */
+                continue;
+            }
             struct end *end = check_link(w, a, n->peers[p]);
             if (!end || n->node->peers[p]->subscriber.pending > 0 || (w->mixed && !agree(w, a, n->peers[p])))
                 return false;

@@ -82,6 +82,7 @@ static struct end *stranger(struct world *w, int node)
 
 static void babble(struct world *w, struct end *to)
 {
+    to->keyless = true;
     char text[2048];
     size_t len = 0;
     for (uint64_t words = rng_below(&w->faults, 60); words > 0; words--) {
@@ -102,8 +103,13 @@ static void pose(struct world *w, int node, struct end *to)
     struct model *m = &w->model;
     char line[1024];
     size_t peer = (size_t)rng_below(r, n->node->peer_count);
-    int len = snprintf(line, sizeof line, "HELLO 2 %s %s %llx\n", w->nodes[n->peers[peer]].name, n->name,
+    int len = snprintf(line, sizeof line, "HELLO 2 %s %s %llx", w->nodes[n->peers[peer]].name, n->name,
                        (unsigned long long)rng_next(r));
+    to->keyless = n->options.key_check && rng_one_in(&w->trust, 2);
+    if (n->options.key_check && !to->keyless)
+        len += snprintf(line + len, sizeof line - (size_t)len, " 0 %llx", (unsigned long long)n->options.key_check);
+    line[len++] = '\n';
+    trust_pose(w, to, n->peers[peer]);
     world_send(w, to, line, (size_t)len);
     for (uint64_t k = rng_below(r, 12); k > 0; k--) {
         uint32_t key = (uint32_t)rng_below(r, m->key_count);

@@ -3,7 +3,7 @@
 seeds until it notices. Exit status 1: an edit does not fit the sources any more, a bug was not noticed within
 --seeds, or the core without a bug fails.
 
-    mutants.py --core lib/core --include include --sim tests/sim [--seeds 4000] [--only NAME] --cc CC...
+    mutants.py --core lib/core --include include --sim tests/sim [--seeds 4000] [--only NAME,...] --cc CC...
 """
 import argparse
 import os
@@ -57,10 +57,12 @@ class Builder:
         out = os.path.join(self.work, os.path.basename(edit))
         sources = dict(self.sources)
         changed = variant.apply(sources, edit)
-        if any(name.endswith(".h") for name in changed):
-            raise SystemExit(f"{edit}: edits of headers are not supported")
+        if any(name.endswith(".h") for name in changed):  # what it declares stays: the simulator has the old one
+            changed = set(sources) - set(EDGE)
         variant.write_core(sources, out, changed)
-        return self.link({**self.objects, **dict(self.compile(os.path.join(out, n), out) for n in changed)}, out)
+        jobs = [(os.path.join(out, name), out) for name in changed if name.endswith(".c")]
+        with ThreadPoolExecutor(2) as pool:
+            return self.link({**self.objects, **dict(pool.map(lambda job: self.compile(*job), jobs))}, out)
 
 
 def run(program, seeds):
@@ -82,11 +84,11 @@ def main():
     for name in ("core", "include", "sim"):
         parser.add_argument("--" + name, required=True, type=os.path.abspath)
     parser.add_argument("--seeds", type=int, default=4000)
-    parser.add_argument("--only")
+    parser.add_argument("--only", metavar="NAME,...")
     parser.add_argument("--cc", nargs="+", required=True)
     args = parser.parse_args()
     edits = sorted(os.path.join(args.sim, "mutants", name) for name in os.listdir(os.path.join(args.sim, "mutants"))
-                   if name.endswith(".edit") and (not args.only or name == args.only + ".edit"))
+                   if name.endswith(".edit") and (not args.only or name[:-5] in args.only.split(",")))
     failed = False
     with tempfile.TemporaryDirectory(prefix="herd-mutants-") as work:
         builder = Builder(args, work)

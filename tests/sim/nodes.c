@@ -48,6 +48,7 @@ static void dial(struct world *w, int from, size_t peer)
     if (w->verbose && plain)
         sim_say(w, "%s tells %s%s:\n%.*s", n->name, w->nodes[to].name, behind ? " all" : "", (int)w->out.len,
                 w->out.len ? w->out.at : "");
+    trust_prove(w, &conn->end[0], plain ? -1 : to);
     if (plain && behind) /* it is told everything */
         w->nodes[to].unnoticed[from] = false;
     if (plain)
@@ -73,7 +74,8 @@ void world_effects(struct world *w, int node)
         case HERD_EFFECT_CLOSE:
             if (w->calm && strcmp(e.text, "silent") == 0)
                 sim_fail(w, "%s takes a neighbour for dead, and nothing ever happened to it", n->name);
-            world_close(w, herd_session_user(e.session));
+            if (herd_session_user(e.session)) /* who speaks now notices by itself */
+                world_close(w, herd_session_user(e.session));
             break;
         case HERD_EFFECT_PEER_UP:
             w->figures->links++;
@@ -98,7 +100,13 @@ void world_effects(struct world *w, int node)
                 sim_fail(w, "too many look-ups");
             w->tickets[w->ticket_count++] = e.ticket;
             break;
+        case HERD_EFFECT_AUTH:
+            w->auth_asked = true;
+            w->auth_ticket = e.ticket;
+            w->auth_identity = trust_find(w, node, e.detail);
+            break;
         case HERD_EFFECT_NOTICE:
+            trust_see(w, node, e.detail);
             if (w->verbose)
                 sim_say(w, "%s notices %s %.*s", n->name, e.text, (int)e.detail.len, e.detail.at);
             if (strcmp(e.text, "digest_differs") == 0)
@@ -209,6 +217,7 @@ bool world_start(struct world *w, int node)
     n->options.expire_ns = w->expire_ns;
     n->options.seed[0] = w->seed ^ (uint64_t)node << 40 ^ n->starts;
     n->options.seed[1] = rng_next(&w->topology);
+    trust_start(w, node);
     world_enter(w, node);
     int err = herd_node_new(&n->node, &n->options);
     world_leave(w);
@@ -259,6 +268,7 @@ void world_crash(struct world *w, int node, bool told)
     n->sent += herd_node_stats(n->node).at_sent;
     herd_node_free(n->node);
     n->node = NULL;
+    trust_stop(n);
     n->starts++;
     for (uint32_t key = 0; key < w->model.key_count; key++)
         n->has[key] = NO_VERSION;

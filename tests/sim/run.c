@@ -169,6 +169,7 @@ static void draw(struct world *w)
     w->room = (size_t)rng_in(r, 1, rng_one_in(r, 3) ? 65536 : 600);
     w->chunk = rng_one_in(r, w->calm ? 3 : 12) ? (size_t)rng_in(r, 20, 100) : (size_t)rng_in(r, 100, 65536);
     w->jitter_ns = rng_one_in(r, 2) ? 0 : rng_in(r, 0, 5 * MS);
+    trust_draw(w);
 }
 
 /* ---- phases ---- */
@@ -214,14 +215,16 @@ static void check_rest(struct world *w, const int32_t *least)
     foreign_check_rest(w);
     for (uint32_t key = 0; key < w->model.key_count; key++) {
         for (int i = 0; i < w->count; i++)
-            if (!w->mixed && w->nodes[i].has[key] != w->nodes[0].has[key])
+            if (!w->mixed && i != w->apart && w->nodes[i].has[key] != w->nodes[0].has[key])
                 sim_fail(w, "%s and %s differ on client %u", w->nodes[0].name, w->nodes[i].name, key);
         bool held = true; /* by all, if they were told */
         for (int i = 0; i < w->count; i++)
             held &= least[key] != NO_VERSION && model_within(w, i, least[key]);
         int32_t newest = NO_VERSION; /* some cannot hold it */
         for (int i = 0; i < w->count; i++)
-            newest = model_order(&w->model, w->nodes[i].has[key], newest) > 0 ? w->nodes[i].has[key] : newest;
+            newest = i != w->apart && model_order(&w->model, w->nodes[i].has[key], newest) > 0
+                         ? w->nodes[i].has[key]
+                         : newest;
         if (held && model_order(&w->model, newest, least[key]) < 0)
             sim_fail(w, "lost: %.*s", (int)w->model.versions[least[key]].len, w->model.texts[least[key]]);
     }
@@ -314,7 +317,7 @@ static int64_t run(struct world *w)
     for (uint32_t key = 0; key < w->model.key_count; key++) {
         least[key] = NO_VERSION;
         for (int i = 0; i < w->count; i++)
-            if (model_order(&w->model, w->nodes[i].has[key], least[key]) > 0 &&
+            if (i != w->apart && model_order(&w->model, w->nodes[i].has[key], least[key]) > 0 &&
                 model_within(w, i, w->nodes[i].has[key]))
                 least[key] = w->nodes[i].has[key];
     }
@@ -351,6 +354,7 @@ uint64_t sim_run(uint64_t seed, bool verbose, struct figures *figures)
         .faults = rng_stream(seed, 4),
         .checks = rng_stream(seed, 5),
         .limits = rng_stream(seed, 7),
+        .trust = rng_stream(seed, 8),
         .verbose = verbose,
         .event_max = EVENTS_MAX,
         .figures = figures,

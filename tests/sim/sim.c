@@ -7,7 +7,7 @@
  *
  * To see what a failing seed is about, it may be run with less; it becomes another, of course, and may pass:
  *
- *     sim --seed 4711 --nodes 3 --ops 20 --faults 5 --without 'crash,no memory,plain,expiry,journal'
+ *     sim --seed 4711 --nodes 3 --ops 20 --faults 5 --without 'crash,no memory,plain,expiry,journal,trust'
  *
  * Kinds of misfortune have the names that --verbose shows.
  *
@@ -61,6 +61,8 @@ static void do_without(char *kinds)
             sim_options.no_expiry = true;
         else if (strcmp(kind, "mix") == 0)
             sim_options.no_mix = true;
+        else if (strcmp(kind, "trust") == 0)
+            sim_options.no_trust = true;
         else if (strcmp(kind, "journal") == 0)
             sim_options.no_journal = true;
         else
@@ -101,11 +103,15 @@ static void sum_up(const struct job *jobs, int count, double wall)
             f.corrected += g->corrected, f.clocks += g->clocks, f.compactions += g->compactions;
         f.allocs_failed += g->allocs_failed, f.virtual_s += g->virtual_s, f.nodes += g->nodes,
             f.replays += g->replays, f.mixed += g->mixed, f.refused += g->refused;
+        f.guarded += g->guarded, f.proving += g->proving, f.apart += g->apart, f.denied += g->denied,
+            f.too_often += g->too_often, f.proved += g->proved, f.unproved += g->unproved;
     }
     printf("%llu seeds, %llu nodes, %llu updates, %llu AT lines, %llu link-ups, %llu comparisons that found a "
            "difference, "
            "%llu lines of plain neighbours (%llu taken without an end), %llu records forgotten and %llu accepted "
-           "anew, %llu herds of nodes with other limits (%llu records refused), %llu clocks set, %llu faults (%llu "
+           "anew, %llu herds of nodes with other limits (%llu records refused), "
+           "%llu herds with identities (%llu tokens taken and %llu refused, %llu clients denied, %llu too often), "
+           "%llu with proofs, %llu with a node apart, %llu clocks set, %llu faults (%llu "
            "crashes, %llu journals read "
            "back and %llu written anew, %llu cuts, %llu failed allocations), %llu events, %llu stores checked, "
            "%.1f virtual hours, %.1f s\n",
@@ -113,10 +119,12 @@ static void sum_up(const struct job *jobs, int count, double wall)
            (unsigned long long)f.lines, (unsigned long long)f.links, (unsigned long long)f.syncs,
            (unsigned long long)f.plain_lines, (unsigned long long)f.unfinished, (unsigned long long)f.forgotten,
            (unsigned long long)f.corrected, (unsigned long long)f.mixed, (unsigned long long)f.refused,
-           (unsigned long long)f.clocks, (unsigned long long)f.faults, (unsigned long long)f.crashes,
-           (unsigned long long)f.replays, (unsigned long long)f.compactions, (unsigned long long)f.cuts,
-           (unsigned long long)f.allocs_failed, (unsigned long long)f.events, (unsigned long long)f.checks,
-           f.virtual_s / 3600, wall);
+           (unsigned long long)f.guarded, (unsigned long long)f.proved, (unsigned long long)f.unproved,
+           (unsigned long long)f.denied, (unsigned long long)f.too_often, (unsigned long long)f.proving,
+           (unsigned long long)f.apart, (unsigned long long)f.clocks, (unsigned long long)f.faults,
+           (unsigned long long)f.crashes, (unsigned long long)f.replays, (unsigned long long)f.compactions,
+           (unsigned long long)f.cuts, (unsigned long long)f.allocs_failed, (unsigned long long)f.events,
+           (unsigned long long)f.checks, f.virtual_s / 3600, wall);
 }
 
 int main(int argc, char **argv)

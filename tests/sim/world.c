@@ -133,6 +133,7 @@ void world_step(struct world *w, const struct event *e)
             w->nodes[e->a].up = true;
         break;
     case EV_OP: load_op(w); break;
+    case EV_AUTH: load_late(w, e->a); break;
     case EV_FAULT: fault_event(w, e); break;
     }
 }

@@ -11,6 +11,7 @@
  *     load.c    clients: what they say, and what they must be answered
  *     disk.c    disks, of nodes that keep a journal; files.h lets lib/edge write to them
  *     foreign.c neighbours that are no nodes: they speak the class protocol
+ *     trust.c   identities and what each may; proofs of neighbours
  *     faults.c  misfortune, and its end
  *     check.c   what must be true at any moment, and at the end
  *     run.c     one seed from beginning to end
@@ -24,6 +25,7 @@
 #include "rng.h"
 
 #include "journal_encoder.h"
+#include "rate.h"
 
 #include <herd/node.h>
 
@@ -84,6 +86,41 @@ struct model {
     bool effective; /* records expire: the effective time comes first in their order */
 };
 
+/* ---- identities ---- */
+#define IDENTITIES_MAX 8
+#define RIGHTS_MAX     3
+#define TOKENS_MAX     2
+#define ADDRESSES      2
+#define LATE_MAX       8
+#define TOKEN_MARK     "herd_t"
+#define TOKEN_SIZE     (sizeof TOKEN_MARK + 16)
+
+struct sim_right {
+    const char *at; /* in a client's id */
+    uint32_t len;
+    bool prefix;
+};
+
+struct sim_rights {
+    struct sim_right list[RIGHTS_MAX];
+    size_t count;
+};
+
+struct sim_identity {
+    char name[16];
+    bool certificate;
+    struct sim_rights report, ask;
+    char tokens[TOKENS_MAX][TOKEN_SIZE];
+    size_t token_count;
+    int64_t per_second, burst; /* 0: no limit */
+    size_t connections_max;    /* 0: no limit */
+};
+
+struct sim_bucket {
+    int64_t per_second, burst;
+    int64_t level_ns, at_ns; /* how full it was when; INT64_MAX: full */
+};
+
 /* ---- nodes and connections ---- */
 
 struct end {
@@ -96,6 +133,8 @@ struct end {
     bool eof;        /* behind `in` the other side is closed */
     bool torn;       /* `in` was cut short */
     bool closed, unopened, moving;
+    struct herd_span proof; /* of a name, given to the session */
+    bool keyless;           /* a stranger that does not say the key of the herd */
 };
 
 struct conn {
@@ -162,6 +201,11 @@ struct sim_node {
     uint32_t *lives;      /* by key: how often it was removed, or accepted anew */
     uint32_t held;        /* keys it has */
     uint64_t sent;        /* AT lines, in earlier lives */
+    struct herd_identities *set;
+    struct sim_bucket buckets[IDENTITIES_MAX];
+    size_t connections[IDENTITIES_MAX]; /* by identity */
+    struct herd_rate addresses[ADDRESSES];
+    struct sim_bucket address_buckets[ADDRESSES];
 };
 
 /* Between two nodes. */
@@ -173,7 +217,7 @@ struct edge {
     int64_t gap_ns[2];        /* between two arrivals: a rate */
 };
 
-enum event_kind { EV_MOVE, EV_TICK, EV_TURN, EV_OP, EV_FAULT, EV_DIAL_FAILED, EV_START };
+enum event_kind { EV_MOVE, EV_TICK, EV_TURN, EV_OP, EV_FAULT, EV_DIAL_FAILED, EV_START, EV_AUTH };
 
 struct event {
     int64_t at;
@@ -185,18 +229,31 @@ struct event {
 
 struct figures {
     uint64_t plain_lines, unfinished, forgotten, corrected, clocks, compactions, seeds, updates, lines, links,
-        crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays, mixed, refused;
+        crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays, mixed, refused, guarded,
+        proving, apart, denied, too_often, proved, unproved;
     double virtual_s;
 };
 
 struct world {
     uint64_t seed;
-    struct rng topology, workload, network, faults, checks, limits;
+    struct rng topology, workload, network, faults, checks, limits, trust;
     struct sim_node nodes[ALL_MAX];
     int count, plains, edges;           /* plain neighbours stand behind the nodes */
     struct edge edge[ALL_MAX][ALL_MAX]; /* [smaller][larger] */
     int64_t expire_ns;                  /* 0: nothing is forgotten */
     bool mixed;                         /* nodes hold different numbers of clients, some fewer than there are */
+    bool access, peers_prove;
+    uint64_t key_check;
+    int apart; /* a node with another key: it stays alone; -1: none */
+    struct sim_identity identities[IDENTITIES_MAX];
+    int identity_count, anonymous;
+    struct late_client {
+        struct herd_session *session; /* NULL: free */
+        uint64_t ticket;
+        struct herd_identity *identity;
+        int node, who, whose; /* who it is until then; whose token it sent, -1: nobody's */
+        uint32_t starts;
+    } late[LATE_MAX];
     struct conn *conns;
     uint32_t conn_top, serial;
     struct model model;
@@ -220,6 +277,9 @@ struct world {
     /* tickets of the client that speaks now */
     uint64_t tickets[16];
     size_t ticket_count;
+    bool auth_asked;
+    uint64_t auth_ticket;
+    struct herd_identity *auth_identity;
     int in_node;
 };
 
@@ -336,10 +396,35 @@ void disk_check_rest(struct world *w, int node);
 int fault_number(const char *name);
 void load_op(struct world *w);
 void load_preload(struct world *w);
+/* A client whose token took long hears what it is. */
+void load_late(struct world *w, uint32_t which);
 /* The time and place of a report. */
 void load_draw(struct world *w, char time[64], char position[64]);
 void fault_event(struct world *w, const struct event *e);
 void fault_heal(struct world *w);
+
+/* ---- trust.c ---- */
+void trust_draw(struct world *w);
+/* Before a node is made, and when it is gone. */
+void trust_start(struct world *w, int node);
+void trust_stop(struct sim_node *n);
+/* Whether a client may report, now: counts it. `who` is -1 for nobody, `address` for one without a rate. */
+bool trust_report(struct world *w, int node, int who, int address, uint32_t key);
+bool trust_ask(const struct world *w, int who, uint32_t key);
+/* The node's rates decide: how much of a client was heard was a matter of luck. */
+void trust_follow(struct world *w, int node);
+/* One connection more of an identity, if it may have one; and one less. */
+bool trust_join(struct world *w, int node, int who);
+void trust_leave(struct world *w, int node, int who);
+struct herd_identity *trust_find(const struct world *w, int node, struct herd_span token);
+void trust_see(struct world *w, int node, struct herd_span said);
+void trust_check(struct world *w, int node);
+/* A connection between nodes was made: gives the session what the other side, `peer`, proved; -1: a plain neighbour. */
+void trust_prove(struct world *w, struct end *end, int peer);
+/* What a stranger proves that claims to be a node: nothing, somebody else, or, alas, that. */
+void trust_pose(struct world *w, struct end *end, int claimed);
+/* Whether this may be a link, if it is one. */
+void trust_see_link(struct world *w, const struct end *end);
 
 /* ---- foreign.c ---- */
 /* What a node makes of a message of theirs; borrowed until the next call. */
@@ -372,7 +457,7 @@ struct sim_options {
     int nodes_max;
     uint32_t ops_max, faults_max;
     uint32_t without; /* a bit for each kind of misfortune */
-    bool no_plain, no_expiry, no_journal, no_mix;
+    bool no_plain, no_expiry, no_journal, no_mix, no_trust;
 };
 extern struct sim_options sim_options;
 /* One seed; returns its trace hash. Does not return if something is wrong. */

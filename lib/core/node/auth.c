@@ -42,6 +42,7 @@ int herd_node_auth(struct herd_node *node, uint64_t ticket, struct herd_identity
     struct herd_session *session = herd_ticket_session(node, ticket);
     int err = 0;
     node->now = now;
+    *ret_session = session; /* whatever fails: it is to be closed then */
     if (session && identity && herd_session_set_identity(session, identity) < 0) {
         err = refuse(session, "identity_connections", &reply);
     } else if (session && identity) {

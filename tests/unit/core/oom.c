@@ -19,12 +19,69 @@
 
 #define REPORTS 1100 /* more than the first bits of a reader, the first chunk of a store */
 
+/* ---- identities: the same story with rights, and clients that send tokens ---- */
+
+static size_t before_tokens;              /* allocations of the story until then */
+static const struct herd_identities *set; /* NULL: everybody may everything */
+
+/* Who it is by a certificate, as a transport says; or nobody, if that is refused. */
+static struct wire_end *client_as(struct wire *w, int node, const char *identity)
+{
+    struct wire_end *client = wire_client(w, node);
+    struct herd_session *session = client->other->session;
+    if (session && set) {
+        herd_session_set_proof(session, (struct herd_span){"", 0}, true);
+        if (identity)
+            (void)!herd_session_set_identity(session, herd_identities_find(set, herd_span_of(identity)));
+    }
+    return client;
+}
+
+/* A token, then a report. A session whose answer could not be made is to be closed, and it is known which. */
+static void authenticate(struct wire *w, int node, const char *token, bool stay)
+{
+    if (!w->nodes[node].node || !set)
+        return;
+    struct wire_end *client = client_as(w, node, NULL);
+    char line[64];
+    snprintf(line, sizeof line, "AUTH %s\nIAMAT 00000002 +1-1 3.25\n", token);
+    w->lookup_count = 0;
+    wire_say(w, client, line);
+    if (!stay)
+        wire_close(client);
+    wire_run(w);
+    for (size_t i = w->lookup_count; i-- > 0;) {
+        struct herd_session *session = NULL;
+        struct herd_identity *identity =
+            strcmp(token, "right") == 0 ? herd_identities_find(set, herd_span_of("fleet")) : NULL;
+        bool there = client->other->session != NULL;
+        wire_inside++;
+        int err = herd_node_auth(w->nodes[node].node, w->lookups[i].ticket, identity, w->now, &w->out, &session);
+        wire_inside--;
+        assert_true((session != NULL) == there);
+        if (session && err == 0) {
+            herd_buf_add(&client->in, w->out.at, w->out.len);
+            client->other->paused = false;
+        } else if (session) {
+            w->failures++;
+            wire_close(client->other);
+        }
+        w->out.len = 0;
+    }
+    w->lookup_count = 0;
+    wire_run(w);
+    wire_close(client);
+    wire_run(w);
+}
+
+/* ---- the story ---- */
+
 static void report(struct wire *w, int node, int id, int second, size_t id_len)
 {
     if (!w->nodes[node].node)
         return;
     char line[512];
-    struct wire_end *client = wire_client(w, node);
+    struct wire_end *client = client_as(w, node, "desk");
     snprintf(line, sizeof line, "IAMAT %0*d +1.5-2.5 %d.5\n", (int)id_len, id, second);
     wire_say(w, client, line);
     wire_close(client);
@@ -40,7 +97,7 @@ static void report_many(struct wire *w, int node)
     size_t len = 0;
     for (int i = 0; i < REPORTS; i++)
         len += (size_t)snprintf(text + len, sizeof text - len, "IAMAT many%d +1-1 5\n", i);
-    struct wire_end *client = wire_client(w, node);
+    struct wire_end *client = client_as(w, node, "desk");
     wire_say(w, client, text);
     wire_close(client);
     wire_run(w);
@@ -50,7 +107,7 @@ static void ask(struct wire *w, int node, bool stay)
 {
     if (!w->nodes[node].node)
         return;
-    struct wire_end *client = wire_client(w, node);
+    struct wire_end *client = client_as(w, node, "desk");
     w->answer = NULL;
     w->lookup_count = 0;
     wire_say(w, client, "WHATSAT 00000007 10 5\nwhat\nWHATSAT 00000007 1 1\nIAMAT 00000007 +1.5-2.5 3.5\n");
@@ -107,6 +164,10 @@ static void story(struct wire *w)
     for (int i = 0; i < 20; i++)
         wire_advance(w, INT64_C(20000000));
     ask(w, 2, true);
+    before_tokens = alloc_plan.count;
+    authenticate(w, 0, "right", true);
+    authenticate(w, 1, "wrong", true);
+    authenticate(w, 2, "right", false);
 }
 
 /* Memory is back: all servers run, link up, agree, and serve. */
@@ -118,7 +179,7 @@ static void check_sound(struct wire *w)
     wire_settle(w);
     assert_true(wire_agree(w));
     for (int i = 0; i < 3; i++) {
-        struct wire_end *client = wire_client(w, i);
+        struct wire_end *client = client_as(w, i, "desk");
         wire_say(w, client, "IAMAT after +0-0 1621464829\nWHATSAT after 1 1\nbad\n");
         assert_true(client->in.len > 40);
         assert_memory_equal(client->in.at + client->in.len - 6, "? bad\n", 6);
@@ -132,9 +193,17 @@ static void check_sound(struct wire *w)
         assert_true(herd_store_get(herd_node_store(w->nodes[i].node), herd_span_of("after"), &record));
 }
 
-static size_t run(size_t fail, bool all)
+static struct wire *new_world(void)
 {
     struct wire *w = wire_new("a b c", "a-b b-c a-c");
+    for (int i = 0; i < 3; i++)
+        w->nodes[i].options.access = set != NULL;
+    return w;
+}
+
+static size_t run(size_t fail, bool all)
+{
+    struct wire *w = new_world();
     alloc_plan = (struct alloc_plan){.armed = true, .fail = fail, .all = all};
     story(w);
     alloc_plan.armed = false;
@@ -147,7 +216,7 @@ static size_t run(size_t fail, bool all)
 static void test_the_story_itself(void **state)
 {
     (void)state;
-    struct wire *w = wire_new("a b c", "a-b b-c a-c");
+    struct wire *w = new_world();
     story(w);
     assert_int_equal(w->failures, 0);
     for (int i = 0; i < 3; i++)
@@ -164,6 +233,30 @@ static void test_each_fails_once(void **state)
     for (size_t fail = 1; fail <= total; fail++)
         run(fail, false);
     print_message("%zu allocations, each failed once\n", total);
+}
+
+static void test_each_fails_with_identities(void **state)
+{
+    static const char text[] = "desk cert * *\nfleet cert 0000000* 0000000* reports=900 connections=1\n";
+    struct herd_identities *made;
+    struct herd_identities_error error;
+    assert_int_equal(herd_identities_parse(&made, herd_span_of(text), (const uint64_t[2]){1, 2}, &error), 0);
+    set = made;
+    test_the_story_itself(state);
+    size_t total = run(0, false), first = before_tokens;
+    assert_true(total > first + 10);
+    for (size_t fail = 1; fail <= total; fail += fail < first ? 7 : 1) { /* the rest is as without them */
+        run(fail, false);
+        /* nobody is left in its count: its one connection is free */
+        struct wire *w = new_world();
+        assert_int_equal(wire_start(w, 0), 0);
+        struct wire_end *client = wire_client(w, 0);
+        assert_int_equal(
+            herd_session_set_identity(client->other->session, herd_identities_find(set, herd_span_of("fleet"))), 0);
+        wire_free(w);
+    }
+    set = NULL;
+    herd_identities_free(made);
 }
 
 static void test_all_fail_from_one_on(void **state)
@@ -329,6 +422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_story_itself),
         cmocka_unit_test(test_each_fails_once),
+        cmocka_unit_test(test_each_fails_with_identities),
         cmocka_unit_test(test_all_fail_from_one_on),
         cmocka_unit_test(test_a_refused_report_changes_nothing),
         cmocka_unit_test(test_fill),
