@@ -319,6 +319,8 @@ static int keep_names(struct herd_tls_context *context, struct herd_span herd, s
         err = herd_buf_add(&context->names, self.at, self.len);
     if (err >= 0)
         err = herd_buf_reserve(&context->names, 1);
+    if (err < 0)
+        return err;
     context->herd = (struct herd_span){context->names.at, herd.len};
     context->self = (struct herd_span){context->names.at + herd.len, self.len};
     return err;
