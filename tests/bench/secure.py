@@ -158,8 +158,12 @@ def crowd(bench):
                     time.sleep(0.3)
                 run = bench.load(running, "iamat", rate=1000, count=ms, ids=1000, policy=policy)
                 if others is not None:
-                    told = json.loads(others.communicate(timeout=120)[0])
-                    found.note(f"{told['handshakes'] / told['seconds']:,.0f} handshakes a second meanwhile")
+                    said = others.communicate(timeout=120)[0]
+                    if others.returncode != 0:
+                        raise Failed("the crowd ended early")
+                    told = json.loads(said)
+                    found.note(f"{told['handshakes'] / told['seconds']:,.0f} handshakes a second meanwhile; "
+                               f"{told['refused']:,} more were closed: the server has so many half-open at once")
                 found.add(subject, None, run["latency_ns"]["p99"], run)
         finally:
             bench.subjects.stop(running)

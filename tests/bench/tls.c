@@ -19,6 +19,7 @@
 #include <inttypes.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ struct connection {
     SSL *ssl; /* NULL: plain */
     char part[4096];
     size_t part_len;
-    bool done;
+    bool done, refused;
 };
 
 static struct {
@@ -286,8 +287,12 @@ static void shake(int ep, struct connection *c, uint64_t *io_left)
         return;
     }
     error = SSL_get_error(c->ssl, result);
-    if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
-        die_tls("handshake");
+    if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) { /* more at once than the server takes */
+        c->done = c->refused = true;
+        --*io_left;
+        epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, NULL);
+        return;
+    }
     struct epoll_event event = {.events = error == SSL_ERROR_WANT_READ ? EPOLLIN : EPOLLOUT, .data.ptr = c};
     if (epoll_ctl(ep, EPOLL_CTL_MOD, c->fd, &event) < 0)
         die("epoll_ctl: %s", strerror(errno));
@@ -296,7 +301,7 @@ static void shake(int ep, struct connection *c, uint64_t *io_left)
 static void crowd(void)
 {
     int64_t end = clock_ns() + tls.bound_ns;
-    uint64_t rounds = 0;
+    uint64_t rounds = 0, refused = 0;
     struct epoll_event events[256];
 
     if (tls.ctx == NULL)
@@ -322,12 +327,14 @@ static void crowd(void)
             for (int i = 0; i < n; i++)
                 shake(ep, events[i].data.ptr, &left);
         }
-        for (size_t i = 0; i < tls.connection_count; i++)
+        for (size_t i = 0; i < tls.connection_count; i++) {
+            refused += tls.connections[i].refused;
             close_one(&tls.connections[i]);
+        }
         close(ep);
     }
-    printf("{\"handshakes\":%" PRIu64 ",\"seconds\":%.3f}\n", rounds * tls.connection_count,
-           (double)(clock_ns() - end + tls.bound_ns) / 1e9);
+    printf("{\"handshakes\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"seconds\":%.3f}\n",
+           rounds * tls.connection_count - refused, refused, (double)(clock_ns() - end + tls.bound_ns) / 1e9);
 }
 
 int main(int argc, char **argv)
@@ -338,6 +345,7 @@ int main(int argc, char **argv)
     } modes[] = {{"requests", requests}, {"handshakes", handshakes}, {"idle", idle}, {"crowd", crowd}};
 
     options_read(argc, argv);
+    signal(SIGPIPE, SIG_IGN);
     if (tls.cpu >= 0)
         pin_to(tls.cpu);
     context_make();
