@@ -4,14 +4,20 @@
  * reached; when that one goes away, to the next. At the end it asks what is near. A file that is wrong somewhere ends
  * the walk there, with its line.
  *
- *     tracker INTERVAL_MS ID TRACK.gpx HOST:PORT...
+ *     tracker [--ca FILE] [--herd NAME] [--name NAME]... [--token-file FILE] INTERVAL_MS ID TRACK.gpx HOST:PORT...
  *     tracker 1000 walker examples/walk.gpx 127.0.0.1:12000 127.0.0.1:12003
+ *
+ * With --ca it speaks TLS: a server has to show a certificate that leads to these roots, and to be a server of the herd
+ * (--herd) with the name of its place (--name, one for each server, in their order), or any of it; without --herd the names
+ * are DNS names. A token comes from a file, whose first line it is: arguments are seen by everybody on the machine.
  */
 #include "gpx.h"
 
 #include <herd/client.h>
+#include <herd/config.h>
 
 #include <event2/event.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,19 +113,77 @@ static bool parse_address(char *text, struct herd_client_address *ret)
     return true;
 }
 
+struct arguments {
+    struct herd_client_tls tls;
+    const char *names[SERVERS_MAX];
+    size_t name_count;
+    char token[256];
+};
+
+/* The first line of a file. */
+static bool read_token(const char *path, char token[256])
+{
+    FILE *file = fopen(path, "r");
+    bool good = file && fgets(token, 256, file);
+    if (good)
+        token[strcspn(token, "\r\n")] = '\0';
+    else
+        perror(path);
+    if (file)
+        fclose(file);
+    return good;
+}
+
+static bool parse_options(int argc, char **argv, struct arguments *arguments)
+{
+    static const struct option options[] = {{"ca", required_argument, NULL, 'c'},
+                                            {"herd", required_argument, NULL, 'h'},
+                                            {"name", required_argument, NULL, 'n'},
+                                            {"token-file", required_argument, NULL, 't'},
+                                            {0}};
+    for (int option; (option = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c': arguments->tls.ca = optarg; break;
+        case 'h': arguments->tls.herd = optarg; break;
+        case 'n':
+            if (arguments->name_count == SERVERS_MAX)
+                return false;
+            arguments->names[arguments->name_count++] = optarg;
+            break;
+        case 't':
+            if (!read_token(optarg, arguments->token))
+                return false;
+            break;
+        default: return false;
+        }
+    }
+    arguments->tls.names = arguments->names;
+    return argc - optind >= 4 && (arguments->tls.ca || (!arguments->tls.herd && arguments->name_count == 0));
+}
+
 int main(int argc, char **argv)
 {
+    struct arguments arguments = {0};
+    struct herd_diagnostic diagnostic = {0};
+    bool good = parse_options(argc, argv, &arguments);
+    argc -= optind - 1;
+    argv += optind - 1;
     struct tracker tracker = {.status = EXIT_FAILURE};
     struct herd_client_options options = {.servers = tracker.servers,
                                           .connect_ms = 1000,
                                           .retry_max_ms = 1000,
                                           .ctx = &tracker,
-                                          .on_disconnect = on_down};
-    for (int i = 4; i < argc && options.server_count < SERVERS_MAX; i++)
+                                          .on_disconnect = on_down,
+                                          .tls = arguments.tls.ca ? &arguments.tls : NULL,
+                                          .token = arguments.token[0] ? arguments.token : NULL,
+                                          .diagnostic = &diagnostic};
+    for (int i = 4; good && i < argc && options.server_count < SERVERS_MAX; i++)
         if (parse_address(argv[i], &tracker.servers[options.server_count]))
             options.server_count++;
-    if (argc < 5 || options.server_count == 0) {
-        fputs("usage: tracker INTERVAL_MS ID TRACK.gpx HOST:PORT...\n", stderr);
+    if (!good || options.server_count == 0) {
+        fputs("usage: tracker [--ca FILE] [--herd NAME] [--name NAME]... [--token-file FILE]\n"
+              "               INTERVAL_MS ID TRACK.gpx HOST:PORT...\n",
+              stderr);
         return 2;
     }
     long interval_ms = strtol(argv[1], NULL, 10);
@@ -134,8 +198,10 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     tracker.base = event_base_new();
-    if (tracker.base && herd_client_new(&tracker.client, tracker.base, &options) == 0 &&
-        (tracker.timer = event_new(tracker.base, -1, EV_PERSIST, on_interval, &tracker)) &&
+    if (tracker.base && herd_client_new(&tracker.client, tracker.base, &options) < 0)
+        fprintf(stderr, "%s\n", diagnostic.message);
+    explicit_bzero(arguments.token, sizeof arguments.token);
+    if (tracker.client && (tracker.timer = event_new(tracker.base, -1, EV_PERSIST, on_interval, &tracker)) &&
         event_add(tracker.timer, &interval) == 0)
         event_base_dispatch(tracker.base);
     herd_client_free(tracker.client);

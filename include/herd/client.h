@@ -27,6 +27,14 @@
  * request goes to the next of the list, and to this one after all others. Every request ends in one call of its
  * function, at the latest after timeout_ms.
  *
+ * With `tls` a server counts only when it has proved who it is, and with `token` only when it has taken the token: before
+ * that no request is answered. The requests follow the token at once and do not wait for the answer to it.
+ *
+ *     const char *const names[] = {"Riley", "Bernard"};
+ *     const struct herd_client_tls tls = {.ca = "/etc/herd/ca.pem", .herd = "example", .names = names};
+ *     const struct herd_client_options secure = {.servers = servers, .server_count = 2, .tls = &tls};
+ *     herd_client_new(&client, base, &secure);
+ *
  * SIGPIPE must be ignored by the program. Everything here is called from the loop's thread. From inside the
  * functions it calls, a client may be given new requests, and may be freed.
  */
@@ -42,33 +50,72 @@ extern "C" {
 
 struct event_base;
 struct herd_client;
+struct herd_diagnostic; /* <herd/config.h> */
+struct ssl_ctx_st;      /* OpenSSL's SSL_CTX */
 
 struct herd_client_address {
     const char *host; /* a name, all of whose addresses are tried, or an IPv4 or IPv6 address without brackets */
     uint16_t port;
 };
 
+/* How a client speaks TLS 1.3, and what a server has to prove. Everything is copied; files are read by herd_client_new and
+ * not again: a client with other files is another client. NULL: not given. */
+struct herd_client_tls {
+    const char *ca;  /* PEM: the roots that certificates of servers lead to; those of the system are in a file too,
+                                such as /etc/ssl/certs/ca-certificates.crt. Needed, but for `ssl_ctx` */
+    const char *crl; /* PEM: certificates that are revoked. Needs `ca` */
+    const char *certificate; /* PEM: the client's own, then intermediates, where the servers identify it by the name
+                                URI:herd://HERD/client/IDENTITY. Needs `key` */
+    const char *key;         /* PEM, not readable by others. Needs `certificate` */
+    /* The name of the herd, up to 64 bytes of A-Z a-z 0-9 . _ -: a server proves to be URI:herd://HERD/server/NAME. NULL: it
+     * proves a DNS name, without wildcards. */
+    const char *herd;
+    /* `server_count` names, of the servers in their order, each of which may be NULL. With `herd`, the NAME of the server;
+     * NULL: it may be any server of the herd. Without, its DNS name; NULL: its host, which must be no address then. */
+    const char *const *names;
+    bool tls_1_2; /* accept TLS 1.2 too */
+    /* A context of the program's own in place of `ca`, `crl`, `certificate`, `key` and `tls_1_2`, which must not be given: it
+     * keeps its settings, and a reference is taken (SSL_CTX_up_ref). A server's certificate has to lead to its roots and
+     * bear the name expected whatever its verify mode or callback say. Its sessions are the program's matter. */
+    struct ssl_ctx_st *ssl_ctx;
+};
+
 struct herd_client_options {
     const struct herd_client_address *servers; /* tried in this order, round and round; copied */
     size_t server_count;
     /* Bounds; zero means the default. */
-    int64_t connect_ms;     /* 3000: to resolve, to connect. A name that takes longer goes on being looked up, and a
-                               later attempt uses what was found */
-    int64_t reply_ms;       /* 10000: a server that lets the oldest request wait longer is left */
+    int64_t connect_ms;     /* 3000: to resolve, to connect; then again for the handshake of TLS. A name that takes
+                               longer goes on being looked up, and a later attempt uses what was found */
+    int64_t reply_ms;       /* 10000: a server that lets the oldest request, or the token, wait longer is left */
     int64_t timeout_ms;     /* 30000: from the request to its end, whatever happens */
     int64_t retry_min_ms;   /* 100: first wait when no server is of use */
     int64_t retry_max_ms;   /* 5000: longest wait */
     size_t requests_max;    /* 1024: requests that have not ended */
     size_t reply_max_bytes; /* 2097152: the longest reply */
     void *ctx;              /* handed to the two below, which may be NULL */
-    /* Connected to the server at this place of the list. */
+    /* Connected to the server at this place of the list; it has proved its name and taken the token, as far as these
+     * are given. */
     void (*on_connect)(void *ctx, size_t server);
-    /* The connection, or the attempt to make one, has ended. `why` is a static sentence. */
+    /* The connection, or the attempt to make one, has ended. `why` is a sentence, borrowed for the call. Of TLS it begins
+     * with one word: "peer_name_differs: ...", "tls_issuer_unknown: ...", "tls_certificate_expired: ..." (or
+     * ..._not_yet_valid, ..._revoked, ..._refused), "tls_crl_unusable: ...", "tls_version: ...", "tls_expected: ..." (there
+     * is no TLS), "tls_failed: ..." (the server ended it: it may not like the client's certificate). */
     void (*on_disconnect)(void *ctx, size_t server, const char *why);
+    const struct herd_client_tls *tls; /* NULL: plain TCP */
+    /* Sent as AUTH, the first line of each connection: 1 to 4096 bytes without white space or control characters; copied,
+     * and its copy wiped when the client is freed. NULL: none. Without `tls` it is sent to servers at loopback addresses
+     * only, any other is left. A server that refuses it is left for the next, as one that cannot be reached. */
+    const char *token;
+    /* Gets a sentence where herd_client_new refuses `tls` or `token`, with line 0; NULL: not wanted. Used by that call
+     * only. */
+    struct herd_diagnostic *diagnostic;
 };
 
 /* `options` is copied, `base` borrowed for the client's life. Nothing is connected yet. HERD_E_NOMEM; HERD_E_ARG:
- * no server, a server without host or port, a negative bound, or a pointer that is NULL. */
+ * no server, a server without host or port, a negative bound, a pointer that is NULL, or members of `tls` or a token that
+ * are not as said above. Of the files of `tls`: HERD_E_IO (unreadable), HERD_E_ACCESS (others may read a key), HERD_E_SYNTAX
+ * (malformed, ended, or a key of another certificate). HERD_E_UNSUPPORTED: `tls` is given, and the library has no
+ * OpenSSL. */
 HERD_API int herd_client_new(struct herd_client **ret_client, struct event_base *base,
                              const struct herd_client_options *options);
 
@@ -86,9 +133,9 @@ struct herd_client_reply {
 /* Ends a request. `err` is 0, and then `reply` holds the answer, borrowed for the call; else `reply` is NULL:
  *
  *     HERD_E_TIMEOUT   no reply within timeout_ms; a report may have been taken all the same
- *     HERD_E_NOTFOUND  WHATSAT: the server does not know the id
- *     HERD_E_ACCESS    a report: the server refuses it (a new client where it has room for no more, or a
- *                      time too far in the future)
+ *     HERD_E_NOTFOUND  WHATSAT: the server does not know the id, or this client may not ask for it
+ *     HERD_E_ACCESS    a report: the server refuses it (a new client where it has room for no more, a
+ *                      time too far in the future, not an id of this client, or too many reports a second)
  *     HERD_E_LIMIT     the line is longer than the server takes, or its reply longer than reply_max_bytes
  *     HERD_E_NOMEM     no memory for the reply
  */

@@ -40,6 +40,7 @@ HERD_API const char *herd_dependency_versions(char text[HERD_DEPENDENCY_VERSIONS
 struct bufferevent;
 struct event_base;
 struct herd_server;
+struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 
 /* What an embedding program may want to know; every member may be NULL. `ctx` is handed back. They run
  * from the loop; none may free the server, herd_server_stop is fine. */
@@ -70,11 +71,19 @@ struct herd_server_options {
                                          failure it remains the caller's. Zero: none */
     bool dont_listen;                 /* sessions come from herd_server_adopt_* alone */
     bool dont_dial;
+    /* A context of the program's own for TLS, accepted and dialled, in place of the files of `config`: which names none in
+     * "tls" nor "psk_file" then, and has a name of the herd. A reference is taken (SSL_CTX_up_ref); it keeps its settings and
+     * is in force for the server's life, a reload too. The mode is the configuration's; where that is off, require. Its
+     * certificate should bear URI:herd://HERD/server/NAME and be asked of the other side (SSL_VERIFY_PEER); a certificate of
+     * the other side proves a name only if it leads to the context's roots, whatever a verify callback says. Tickets should
+     * be off: a session that is resumed is not verified anew. NULL: none. */
+    struct ssl_ctx_st *ssl_ctx;
 };
 
 /* Makes a server; it serves as soon as the loop runs. `options` is copied, `base` borrowed for the
  * server's life. HERD_E_NOMEM; HERD_E_ARG (a pointer, the name or the configuration is NULL), HERD_E_NOTFOUND (no server of this name), HERD_E_ADDRESS (cannot listen, listen_fd is no listening socket),
- * and what herd_places_new says, each with a sentence in *reterr_diagnostic. */
+ * HERD_E_ARG too where ssl_ctx meets files of the configuration, no name of the herd, or a plain neighbour with mode require;
+ * HERD_E_UNSUPPORTED (ssl_ctx, and the library has no OpenSSL), and what herd_places_new says, each with a sentence in *reterr_diagnostic. */
 HERD_API int herd_server_new(struct herd_server **ret_server, struct event_base *base,
                              const struct herd_server_options *options, struct herd_diagnostic *reterr_diagnostic);
 
@@ -159,11 +168,23 @@ HERD_API int herd_server_ask(struct herd_server *server, struct herd_span id, st
  * clients_per_address_max neither count it nor refuse it. Its watermarks and time-outs stay the program's. */
 
 /* Serves a connected bufferevent (socket, pair, filter, TLS) as a client; a neighbour may introduce
- * itself on it. Bytes that it has read already are the first input, taken in the loop's next turn. On success the server owns `bev`; on failure it remains the caller's. HERD_E_NOMEM,
- * HERD_E_STATE (stopping). */
+ * itself on it. Bytes that it has read already are the first input, taken in the loop's next turn. On success the server
+ * owns `bev`; on failure it remains the caller's.
+ *
+ * The server does not look into a TLS of the bufferevent: where identities are configured, the client is `anonymous` (may
+ * nothing, if there is no such identity) until it sends a token, and where TLS is required a neighbour that introduces itself
+ * is refused. A token is taken on a pair, on a socket of this machine, and on TLS of libevent_openssl; elsewhere it counts
+ * as sent in clear. HERD_E_NOMEM, HERD_E_STATE (stopping), HERD_E_LIMIT (`anonymous` has as many connections as it may). */
 HERD_API int herd_server_adopt_client(struct herd_server *server, struct bufferevent *bev);
-/* Uses a connected bufferevent as the link to neighbour `name`, and introduces this server on it.
- * Ownership as above. HERD_E_NOMEM, HERD_E_NOTFOUND, HERD_E_STATE. */
+/* The same for a client of which the program knows, by its own means, that it is `identity`, a name of the file of
+ * identities. When a reload finds that name gone, the connection is closed. HERD_E_NOTFOUND: there is no such identity, or no
+ * identities are configured; HERD_E_LIMIT: it has as many connections as it may; else as above. */
+HERD_API int herd_server_adopt_client_as(struct herd_server *server, struct bufferevent *bev, const char *identity);
+/* The same for a neighbour that will introduce itself, and of which the program knows, by its own means, that it is server
+ * `name`: it is refused if it says to be another. HERD_E_NOTFOUND: no neighbour has this name; else as above. */
+HERD_API int herd_server_adopt_neighbour(struct herd_server *server, struct bufferevent *bev, const char *name);
+/* Uses a connected bufferevent as the link to neighbour `name`, and introduces this server on it. That the other end is
+ * `name` counts as proved, by the program. Ownership as above. HERD_E_NOMEM, HERD_E_NOTFOUND, HERD_E_STATE. */
 HERD_API int herd_server_adopt_link(struct herd_server *server, struct bufferevent *bev, const char *name);
 
 #ifdef __cplusplus

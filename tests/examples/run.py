@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs one example and checks what it prints.
 
-usage: run.py NAME PROGRAM HERD_SERVER
+usage: run.py NAME PROGRAM HERD_SERVER tls|plain
 """
 import atexit
 import json
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-name, program, herd_server = sys.argv[1:4]
+name, program, herd_server, with_tls = sys.argv[1:5]
 HERE = os.path.dirname(os.path.abspath(__file__))
 program, herd_server = os.path.abspath(program), os.path.abspath(herd_server)
 work = tempfile.mkdtemp(prefix="herd-example-")
@@ -193,4 +193,47 @@ def test_tracker():
             process.wait()
 
 
+def secure_walk():
+    """The same over TLS, with names and a token from a file; with a wrong name nothing is said to the server."""
+    tls = {"mode": "require", "ca": "tls/ca.pem", "certificate": "tls/{name}.pem", "key": "tls/{name}.key"}
+    token = subprocess.run([herd_server, "--token", "walker"], capture_output=True, text=True, timeout=PATIENCE_S)
+    lines = token.stdout.splitlines()
+    secret = next(word for line in lines for word in line.split() if word.startswith("herd_"))
+    proof = next(word for line in lines for word in line.split() if word.startswith("sha256:"))
+    port = free_ports(1)[0]
+    with open("herd.json", "w") as file:
+        json.dump({"herd": "meadow", "servers": {"East": {"port": port}}, "links": [], "tls": tls,
+                   "identities": "identities"}, file)
+    with open("identities", "w") as file:
+        file.write("walker %s walker walker\n" % proof)
+    with open("token", "w") as file:
+        file.write(secret + "\n")
+    for path in ["identities", "token"]:
+        os.chmod(path, 0o600)
+    subprocess.run([os.path.join(HERE, "../../examples/certificates"), "herd.json", "tls"], check=True, timeout=PATIENCE_S,
+                   stdout=subprocess.DEVNULL)
+    with open("East.out", "wb") as log:
+        server = subprocess.Popen([herd_server, "-c", "herd.json", "East"], stdout=log, stderr=log)
+    try:
+        until(lambda: listens(port), "East")
+        track = os.path.join(HERE, "../../examples/walk.gpx")
+        trust = ["--ca", "tls/ca.pem", "--herd", "meadow", "--token-file", "token"]
+        end = ["10", "walker", track, "127.0.0.1:%d" % port]
+        out = run(*trust, "--name", "East", *end)
+        assert out.count("East took ") == 6 and "East says what is near: {" in out, out
+        wrong = begin(program, *trust, "--name", "West", *end)
+        until(lambda: "peer_name_differs: expected=West found=herd://meadow/server/East" in printed(), "the wrong name")
+        wrong.kill()
+        wrong.wait()
+        assert secret not in out + printed() + open("East.out").read()
+    finally:
+        server.kill()
+        server.wait()
+    for bad in [["--token-file", "gone"], ["--ca", "gone", "--herd", "meadow"], ["--herd", "meadow"]]:
+        done = subprocess.run([program, *bad, *end], capture_output=True, text=True, timeout=PATIENCE_S)
+        assert done.returncode != 0 and ("gone" in done.stderr or "usage" in done.stderr), done
+
+
 globals()["test_" + name]()
+if name == "tracker" and shutil.which("openssl") and with_tls == "tls":
+    secure_walk()

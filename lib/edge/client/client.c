@@ -2,9 +2,16 @@
 /* Creates and destroys a client, and does what is due when its timer fires. */
 #include "client_connect.h"
 #include "client_request.h"
+#include "client_tls.h"
 
+#include <herd/config.h>
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The longest token that is sent. */
+#define TOKEN_MAX 4096
 
 static bool fill_time(int64_t *io_ms, int64_t standard_ms)
 {
@@ -52,6 +59,44 @@ static int copy_servers(struct herd_client *client)
     return 0;
 }
 
+static int copy_token(struct herd_client *client, struct herd_diagnostic *diagnostic)
+{
+    const char *token = client->options.token;
+    if (!token)
+        return 0;
+    size_t len = strlen(token);
+    bool good = len > 0 && len <= TOKEN_MAX;
+    for (size_t i = 0; i < len && good; i++)
+        good = (unsigned char)token[i] > ' ' && token[i] != 0x7f;
+    if (!good) {
+        snprintf(diagnostic->message, sizeof diagnostic->message,
+                 "the token: expected 1 to %d bytes without white space or control characters", TOKEN_MAX);
+        return HERD_E_ARG;
+    }
+    client->token = strdup(token);
+    return client->token ? 0 : HERD_E_NOMEM;
+}
+
+/* What proves who is who. The diagnostic of the options gets why it is refused. */
+static int open_security(struct herd_client *client)
+{
+    const struct herd_client_options *o = &client->options;
+    struct herd_diagnostic diagnostic = {0};
+    int err = copy_token(client, &diagnostic);
+    if (err >= 0 && o->tls)
+        err = herd_client_tls_new(client, o->tls, &diagnostic);
+    if (err < 0 && o->diagnostic) {
+        if (!diagnostic.message[0])
+            snprintf(diagnostic.message, sizeof diagnostic.message, "%s", herd_strerror(err));
+        *o->diagnostic = diagnostic;
+    }
+    /* These are the program's again. */
+    client->options.token = NULL;
+    client->options.tls = NULL;
+    client->options.diagnostic = NULL;
+    return err;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg);
 
 int herd_client_new(struct herd_client **ret_client, struct event_base *base,
@@ -70,9 +115,13 @@ int herd_client_new(struct herd_client **ret_client, struct event_base *base,
     client->backoff_ns = filled.retry_min_ms * NS_PER_MS;
     herd_list_init(&client->requests);
     client->timer = evtimer_new(base, on_timer, client);
-    if (!client->timer || copy_servers(client) < 0) {
+    client->work = event_new(base, -1, 0, herd_client_work, client);
+    int err = client->timer && client->work ? copy_servers(client) : HERD_E_NOMEM;
+    if (err >= 0)
+        err = open_security(client);
+    if (err < 0) {
         herd_client_free(client);
-        return HERD_E_NOMEM;
+        return err;
     }
     *ret_client = client;
     return 0;
@@ -89,6 +138,11 @@ void herd_client_free(struct herd_client *client)
         herd_client_forget(client, HERD_CONTAINER_OF(client->requests.next, struct herd_request, link));
     if (client->timer)
         event_free(client->timer);
+    if (client->work)
+        event_free(client->work);
+    if (client->token)
+        herd_client_wipe(client->token, strlen(client->token));
+    free(client->token);
     herd_resolver_release(client->resolver);
     free_servers(client);
     herd_client_leave(client);
@@ -113,6 +167,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     case HERD_CLIENT_CONNECTING:
         if (now_ns >= client->state_deadline_ns)
             herd_client_lost(client, "no connection in time");
+        break;
+    case HERD_CLIENT_HANDSHAKE:
+        if (now_ns >= client->state_deadline_ns)
+            herd_client_lost(client, "no handshake in time");
+        break;
+    case HERD_CLIENT_AUTH:
+        if (now_ns >= client->state_deadline_ns)
+            herd_client_lost(client, "no answer to the token in time");
         break;
     case HERD_CLIENT_UP:
         if (!herd_list_empty(&client->requests) &&

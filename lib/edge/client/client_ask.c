@@ -2,6 +2,7 @@
 /* Checks what the program asks for and makes request lines of it. */
 #include "client_connect.h"
 #include "client_request.h"
+#include "client_transport.h"
 
 #include <herd/geo.h>
 #include <herd/protocol.h>
@@ -19,9 +20,8 @@ static int add(struct herd_client *client, struct herd_request *request, int for
 {
     bool first = herd_list_empty(&client->requests);
     int64_t now_ns = herd_clock().steady_ns;
-    if (format_err >= 0 && client->state == HERD_CLIENT_UP &&
-        bufferevent_write(client->bev, request->line.at, request->line.len) < 0)
-        format_err = HERD_E_NOMEM;
+    if (format_err >= 0 && herd_client_sends(client))
+        format_err = herd_client_write(client, (struct herd_span){request->line.at, request->line.len});
     if (format_err < 0) {
         herd_buf_fini(&request->line);
         free(request);

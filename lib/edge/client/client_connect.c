@@ -4,9 +4,10 @@
 
 #include "client_reply.h"
 #include "client_request.h"
+#include "client_tls.h"
+#include "client_transport.h"
 
 #include <assert.h>
-#include <event2/util.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -17,9 +18,7 @@ void herd_client_disconnect(struct herd_client *client)
 {
     herd_connect_cancel(client->connector);
     client->connector = NULL;
-    if (client->bev)
-        bufferevent_free(client->bev);
-    client->bev = NULL;
+    herd_client_retire(client);
     client->searched = 0;
 }
 
@@ -36,7 +35,7 @@ static int64_t wait_ns(struct herd_client *client)
 
 void herd_client_wake(struct herd_client *client)
 {
-    assert(client->state == HERD_CLIENT_IDLE && !client->bev && !client->connector);
+    assert(client->state == HERD_CLIENT_IDLE && !client->transport && !client->connector);
     client->state = HERD_CLIENT_WAITING;
     client->state_deadline_ns = herd_clock().steady_ns;
     if (client->failures >= client->options.server_count) {
@@ -67,43 +66,49 @@ void herd_client_lost(struct herd_client *client, const char *why)
 
 /* ---- callbacks of the connection ---- */
 
-/* Sends every request of the list over the new connection. */
-static void connected(struct herd_client *client)
+/* Sends the token and every request of the list. Returns NULL or why to leave the server. */
+static const char *begin(struct herd_client *client)
 {
-    int on = 1;
-    assert(client->state == HERD_CLIENT_CONNECTING && client->bev && !client->connector);
-    client->state = HERD_CLIENT_UP;
+    assert(client->transport && !client->connector);
+    if (client->token && !client->security && !client->to_loopback)
+        return "the token was not sent: a server that is not on this machine needs TLS";
+    if (herd_client_write_all(client) < 0)
+        return "out of memory";
     client->state_since_ns = herd_clock().steady_ns;
-    setsockopt(bufferevent_getfd(client->bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    for (struct herd_list *at = client->requests.next; at != &client->requests; at = at->next) {
-        const struct herd_request *request = HERD_CONTAINER_OF(at, struct herd_request, link);
-        if (bufferevent_write(client->bev, request->line.at, request->line.len) < 0) {
-            herd_client_lost(client, "out of memory");
-            return;
-        }
+    client->state = HERD_CLIENT_AUTH;
+    client->state_deadline_ns = client->state_since_ns + client->options.reply_ms * NS_PER_MS;
+    if (!client->token)
+        herd_client_up(client);
+    return NULL;
+}
+
+/* Goes as far as what has come allows. Returns NULL or why to leave the server. */
+static const char *proceed(struct herd_client *client)
+{
+    const char *why = NULL;
+    if (client->state == HERD_CLIENT_HANDSHAKE && client->opened) {
+        why = herd_client_tls_refusal(client);
+        if (!why)
+            why = begin(client);
     }
-    if (client->options.on_connect)
-        client->options.on_connect(client->options.ctx, client->server_index);
+    if (!why && !client->freed && herd_client_sends(client))
+        why = herd_client_read_replies(client);
+    if (why || client->freed || !client->transport)
+        return why;
+    if (!client->ended)
+        herd_client_flush(client);
+    return client->ended ? client->why : NULL;
 }
 
-static void on_event(struct bufferevent *bev, short what, void *arg)
+void herd_client_work(evutil_socket_t fd, short what, void *arg)
 {
-    (void)bev;
     struct herd_client *client = arg;
+    (void)fd;
+    (void)what;
     herd_client_enter(client);
-    if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
-        herd_client_lost(client, what & BEV_EVENT_EOF ? "closed by the server" : "connection broken");
-    herd_client_arm(client);
-    herd_client_leave(client);
-}
-
-static void on_read(struct bufferevent *bev, void *arg)
-{
-    (void)bev;
-    struct herd_client *client = arg;
-    herd_client_enter(client);
-    const char *why = herd_client_read_replies(client);
-    if (why)
+    herd_client_tls_iteration(client);
+    const char *why = proceed(client);
+    if (why && !client->freed)
         herd_client_lost(client, why);
     herd_client_arm(client);
     herd_client_leave(client);
@@ -111,16 +116,19 @@ static void on_read(struct bufferevent *bev, void *arg)
 
 /* ---- connecting ---- */
 
-/* Makes the bufferevent, which owns `fd`, also after a failure. HERD_E_NOMEM. */
-static int attach(struct herd_client *client, int fd)
+/* A TCP connection is there. Returns NULL or why to leave the server. */
+static const char *connected(struct herd_client *client, const struct herd_connect_result *result)
 {
-    client->bev = bufferevent_socket_new(client->base, fd, BEV_OPT_CLOSE_ON_FREE);
-    if (!client->bev) {
-        evutil_closesocket(fd);
-        return HERD_E_NOMEM;
-    }
-    bufferevent_setcb(client->bev, on_read, NULL, on_event, client);
-    return bufferevent_enable(client->bev, EV_READ | EV_WRITE) < 0 ? HERD_E_NOMEM : 0;
+    int on = 1;
+    setsockopt(result->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    client->preferred[client->server_index] = result->address;
+    if (herd_client_attach(client, result) < 0)
+        return "out of memory";
+    client->state = HERD_CLIENT_HANDSHAKE;
+    client->state_deadline_ns = herd_clock().steady_ns + client->options.connect_ms * NS_PER_MS;
+    if (!client->security)
+        return begin(client);
+    return herd_client_tls_start(client) < 0 ? "out of memory" : NULL;
 }
 
 static void on_connected(void *ctx, const struct herd_connect_result *result)
@@ -128,15 +136,13 @@ static void on_connected(void *ctx, const struct herd_connect_result *result)
     struct herd_client *client = ctx;
     client->connector = NULL;
     herd_client_enter(client);
-    if (result->fd < 0) {
-        herd_client_lost(client, result->unresolved ? "the host is not known" : "cannot connect");
-    } else {
-        client->preferred[client->server_index] = result->address;
-        if (attach(client, result->fd) < 0)
-            herd_client_lost(client, "out of memory");
-        else
-            connected(client);
-    }
+    const char *why;
+    if (result->fd < 0)
+        why = result->unresolved ? "the host is not known" : "cannot connect";
+    else
+        why = connected(client, result);
+    if (why && !client->freed)
+        herd_client_lost(client, why);
     herd_client_arm(client);
     herd_client_leave(client);
 }

@@ -13,18 +13,27 @@
 #include <assert.h>
 #include <string.h>
 
+/* "OK " and an identity, or "? AUTH". */
+#define AUTH_REPLY_MAX 256
+
 static const char nonsense[] = "the server's reply makes no sense";
 
-/* Finds `end` (one or two LF) at or after `from`. Returns the offset behind it, 0 if it has not arrived; the first
- * `searched` bytes are known not to hold it. */
-static size_t find_end(struct evbuffer *input, size_t from, size_t searched, const char *end, size_t end_len)
+/* Finds the end of a line, or (`two`) an empty line, at or after `from`. Returns the offset behind it, 0 if it has not
+ * arrived; the first `searched` bytes are known not to hold it. */
+static size_t find_end(struct herd_span bytes, size_t from, size_t searched, bool two)
 {
-    struct evbuffer_ptr start;
-    size_t at = searched > from + end_len ? searched - end_len : from;
-    if (at >= evbuffer_get_length(input) || evbuffer_ptr_set(input, &start, at, EVBUFFER_PTR_SET) < 0)
-        return 0;
-    start = evbuffer_search(input, end, end_len, &start);
-    return start.pos < 0 ? 0 : (size_t)start.pos + end_len;
+    size_t at = searched > from + 2 ? searched - 2 : from;
+    while (at < bytes.len) {
+        const char *lf = memchr(bytes.at + at, '\n', bytes.len - at);
+        if (!lf)
+            break;
+        at = (size_t)(lf - bytes.at) + 1;
+        if (!two)
+            return at;
+        if (at < bytes.len && bytes.at[at] == '\n')
+            return at + 1;
+    }
+    return 0;
 }
 
 /* Returns the error that a "? " reply which shows `shown` means for the request; 1 if it is not about this
@@ -96,51 +105,76 @@ static const char *end_with_error(struct herd_client *client, struct herd_reques
     return client->freed ? NULL : why;
 }
 
-/* Takes one reply. *ret_more: there may be another. Returns NULL or why to leave the server. */
-static const char *take_one(struct herd_client *client, struct evbuffer *input, bool *ret_more)
+void herd_client_up(struct herd_client *client)
 {
-    size_t len = evbuffer_get_length(input), end = 0;
-    *ret_more = false;
-    if (len == 0)
+    assert(client->state == HERD_CLIENT_AUTH);
+    client->state = HERD_CLIENT_UP;
+    client->state_since_ns = herd_clock().steady_ns;
+    if (client->options.on_connect)
+        client->options.on_connect(client->options.ctx, client->server_index);
+}
+
+/* Takes the answer to AUTH. *ret_used: its bytes, 0: it is not whole. Returns NULL or why to leave the server. */
+static const char *take_auth(struct herd_client *client, struct herd_span bytes, size_t *ret_used)
+{
+    size_t end = find_end(bytes, 0, 0, false);
+    *ret_used = end;
+    if (end == 0)
+        return bytes.len > AUTH_REPLY_MAX ? nonsense : NULL;
+    if (end > 4 && memcmp(bytes.at, "OK ", 3) == 0)
+        herd_client_up(client);
+    else if (end >= 3 && memcmp(bytes.at, "? ", 2) == 0)
+        return "the server refuses the token";
+    else
+        return nonsense;
+    return NULL;
+}
+
+/* Takes one reply from the beginning of `bytes`. *ret_used: its bytes, 0: there is no whole one. Returns NULL or why to
+ * leave the server. */
+static const char *take_one(struct herd_client *client, struct herd_span bytes, size_t *ret_used)
+{
+    size_t end = 0;
+    *ret_used = 0;
+    if (bytes.len == 0)
         return NULL;
+    if (client->state == HERD_CLIENT_AUTH)
+        return take_auth(client, bytes, ret_used);
     if (herd_list_empty(&client->requests))
         return "the server spoke unasked";
     struct herd_request *request = HERD_CONTAINER_OF(client->requests.next, struct herd_request, link);
-    char start[2];
-    bool refused = evbuffer_copyout(input, start, sizeof start) == (ev_ssize_t)sizeof start && start[0] == '?';
+    bool refused = bytes.len >= 2 && bytes.at[0] == '?';
     bool one_line = !request->is_query || refused;
-    size_t line_end = find_end(input, 0, one_line ? client->searched : 0, "\n", 1);
+    size_t line_end = find_end(bytes, 0, one_line ? client->searched : 0, false);
     if (line_end > 0)
-        end = one_line ? line_end : find_end(input, line_end, client->searched, "\n\n", 2);
-    if (end == 0 && len <= client->options.reply_max_bytes) {
-        client->searched = len;
+        end = one_line ? line_end : find_end(bytes, line_end, client->searched, true);
+    if (end == 0 && bytes.len <= client->options.reply_max_bytes) {
+        client->searched = bytes.len;
         return NULL;
     }
     if (end == 0 || end > client->options.reply_max_bytes)
         return end_with_error(client, request, HERD_E_LIMIT, "the server's reply is too long");
-    const char *bytes = (const char *)evbuffer_pullup(input, (ev_ssize_t)end);
-    if (!bytes)
-        return end_with_error(client, request, HERD_E_NOMEM, "out of memory");
-    struct herd_span line = {bytes, line_end - 1};
-    struct herd_span json = {bytes + line_end, one_line ? 0 : end - line_end - 2};
-    const char *why =
-        refused ? end_with_refusal(client, request, line) : end_with_record(client, request, line, json);
-    /* The request's function may have freed the client. Its bufferevent, and with it `bytes`, lives until the
-     * callback of libevent that this runs in has returned. */
-    if (why || client->freed)
-        return why;
-    assert(client->state == HERD_CLIENT_UP);
-    evbuffer_drain(input, end);
-    *ret_more = true;
-    return NULL;
+    struct herd_span line = {bytes.at, line_end - 1};
+    struct herd_span json = {bytes.at + line_end, one_line ? 0 : end - line_end - 2};
+    *ret_used = end;
+    return refused ? end_with_refusal(client, request, line) : end_with_record(client, request, line, json);
 }
 
 const char *herd_client_read_replies(struct herd_client *client)
 {
-    assert(client->state == HERD_CLIENT_UP && client->bev && client->depth > 0);
-    const char *why = NULL;
-    bool more = true;
-    while (more && !why)
-        why = take_one(client, bufferevent_get_input(client->bev), &more);
-    return why;
+    assert(herd_client_sends(client) && client->transport && client->depth > 0);
+    struct herd_span bytes;
+    size_t at = 0, used;
+    if (herd_transport_peek(client->transport, &bytes) < 0)
+        return "out of memory";
+    /* The functions called may free the client; what `bytes` points to lives until the last callback has returned. */
+    do {
+        const char *why = take_one(client, (struct herd_span){bytes.at + at, bytes.len - at}, &used);
+        if (why || client->freed)
+            return client->freed ? NULL : why;
+        at += used;
+    } while (used > 0);
+    if (at > 0 && herd_transport_consume(client->transport, at) < 0)
+        return "out of memory";
+    return NULL;
 }

@@ -2,6 +2,8 @@
 /* The list of requests: their ends, their deadlines, and the timer set to the earliest. */
 #include "client_request.h"
 
+#include "client_tls.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -10,11 +12,30 @@ void herd_client_enter(struct herd_client *client)
     client->depth++;
 }
 
+/* Closes the connection that was left, whose last reply nobody reads any more. */
+static void drop_retired(struct herd_client *client)
+{
+    if (client->retired) {
+        herd_transport_close(client->retired);
+        herd_transport_free(client->retired);
+    }
+    client->retired = NULL;
+    if (!client->transport) {
+        free(client->sockets.scratch);
+        client->sockets.scratch = NULL;
+    }
+}
+
 void herd_client_leave(struct herd_client *client)
 {
     assert(client->depth > 0);
-    if (--client->depth == 0 && client->freed)
-        free(client);
+    if (--client->depth > 0)
+        return;
+    drop_retired(client);
+    if (!client->freed)
+        return;
+    herd_client_tls_free(client);
+    free(client);
 }
 
 void herd_client_forget(struct herd_client *client, struct herd_request *request)
@@ -65,7 +86,7 @@ void herd_client_end_late(struct herd_client *client, int64_t now_ns)
 {
     struct herd_request *request;
     while (!client->freed && (request = oldest_open(client)) && request->deadline_ns <= now_ns) {
-        if (client->state != HERD_CLIENT_UP) {
+        if (!herd_client_sends(client)) {
             herd_client_end(client, request, HERD_E_TIMEOUT, NULL);
             continue;
         }
@@ -80,7 +101,7 @@ void herd_client_end_late(struct herd_client *client, int64_t now_ns)
 /* Asserts what holds of every state between two events. */
 static void check_state(const struct herd_client *client)
 {
-    assert((client->state == HERD_CLIENT_UP) == (client->bev != NULL));
+    assert((client->state >= HERD_CLIENT_HANDSHAKE) == (client->transport != NULL));
     assert((client->state == HERD_CLIENT_CONNECTING) == (client->connector != NULL));
     assert(client->server_index < client->options.server_count);
     assert(client->pending == 0 || client->state != HERD_CLIENT_IDLE);
@@ -100,7 +121,7 @@ void herd_client_arm(struct herd_client *client)
     check_state(client);
     const struct herd_request *open = oldest_open(client);
     int64_t next_ns = open ? open->deadline_ns : INT64_MAX;
-    if (client->state == HERD_CLIENT_WAITING || client->state == HERD_CLIENT_CONNECTING)
+    if (client->state != HERD_CLIENT_IDLE && client->state != HERD_CLIENT_UP)
         next_ns = min_ns(next_ns, client->state_deadline_ns);
     if (client->state == HERD_CLIENT_UP && !herd_list_empty(&client->requests))
         next_ns = min_ns(next_ns, client->state_since_ns + client->options.reply_ms * NS_PER_MS);

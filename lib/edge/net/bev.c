@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Bufferevents that a program made: whatever carries bytes (a pair, a filter, TLS) can carry a connection. */
+#include "sockaddr.h"
 #include "transport.h"
 
 #include <event2/buffer.h>
@@ -33,6 +34,19 @@ static bool is_bare_socket(struct bufferevent *bev)
     if (bufferevent_getfd(bev) < 0 || bufferevent_get_underlying(bev))
         return false;
     return !bufferevent_openssl_get_ssl || !bufferevent_openssl_get_ssl(bev);
+}
+
+bool herd_bev_is_private(struct bufferevent *bev)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof peer;
+    if (bufferevent_openssl_get_ssl && bufferevent_openssl_get_ssl(bev))
+        return true;
+    if (bufferevent_pair_get_partner(bev))
+        return true;
+    if (!is_bare_socket(bev) || getpeername(bufferevent_getfd(bev), (struct sockaddr *)&peer, &len) < 0)
+        return false;
+    return peer.ss_family == AF_UNIX || herd_sockaddr_is_loopback((struct sockaddr *)&peer);
 }
 
 static void on_read(struct bufferevent *bev, void *arg)

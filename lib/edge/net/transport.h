@@ -87,6 +87,9 @@ int herd_socket_new(struct herd_transport **ret_transport, const struct herd_soc
 /* A transport of a connected bufferevent (socket, pair, filter, TLS), reading; ownership likewise. HERD_E_NOMEM. */
 int herd_bev_new(struct herd_transport **ret_transport, struct bufferevent *bev,
                  const struct herd_transport_events *events, void *ctx);
+/* Whether nobody but its other end reads what a bufferevent carries: a pair, a socket of this machine, TLS of
+ * libevent_openssl. */
+bool herd_bev_is_private(struct bufferevent *bev);
 /* Gives the bufferevent back to whom it came from; then close does nothing. */
 void herd_bev_release(struct herd_transport *transport);
 

@@ -49,10 +49,24 @@ static void log_access(struct herd_server *server)
                    fields, 3);
 }
 
+/* The program's own context, if it brought one, comes in place of files. */
+static int adopt_tls(struct herd_server *server, const struct herd_config *config, struct findings *findings)
+{
+    struct herd_tls_fault fault = {0};
+    if (!server->options.ssl_ctx)
+        return 0;
+    int err = herd_trust_adopt_tls(server->trust, server->options.ssl_ctx, config, &fault);
+    if (err < 0 && fault.event)
+        on_finding(findings, HERD_CONFIG_TLS, err, &fault);
+    return err;
+}
+
 int herd_secure_open(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic)
 {
     struct findings findings = {server, reterr_diagnostic, false};
     int err = herd_trust_new(&server->trust, server->config, server->options.name, on_finding, &findings);
+    if (err >= 0)
+        err = adopt_tls(server, server->config, &findings);
     if (err >= 0)
         log_access(server);
     return finish(&findings, err);
@@ -64,6 +78,11 @@ int herd_secure_reload(struct herd_server *server, const struct herd_config *con
     struct findings findings = {server, reterr_diagnostic, false};
     int err = herd_trust_reload(&server->trust, ret_old, config, server->options.name, herd_clock().steady_ns,
                                 on_finding, &findings);
+    if (err >= 0 && (err = adopt_tls(server, config, &findings)) < 0) {
+        herd_trust_free(server->trust);
+        server->trust = *ret_old;
+        *ret_old = NULL;
+    }
     server->ends_due_s = 0;
     return finish(&findings, err);
 }

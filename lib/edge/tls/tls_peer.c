@@ -216,6 +216,14 @@ int herd_tls_peer_prove(struct herd_tls_stream *stream)
         herd_tls_fail(&stream->fault, "peer_no_certificate", "the server showed no certificate");
         return HERD_E_ACCESS;
     }
+    /* A program's own context may let pass what does not lead to its roots: that proves nothing. */
+    long verified = SSL_get_verify_result(stream->ssl);
+    if (verified != X509_V_OK) {
+        if (!stream->dns_name && !stream->expects_server)
+            return 0;
+        herd_tls_fail(&stream->fault, "tls_certificate_refused", "%s", X509_verify_cert_error_string(verified));
+        return HERD_E_ACCESS;
+    }
     if (stream->role == HERD_TLS_CLIENT && !is_expected(stream, certificate))
         return HERD_E_ACCESS;
     stream->proof = herd_tls_certificate_name(certificate, stream->context->herd, stream->peer, &stream->peer_len);

@@ -248,6 +248,29 @@ int herd_trust_reload(struct herd_trust **io_trust, struct herd_trust **ret_old,
     return 0;
 }
 
+int herd_trust_adopt_tls(struct herd_trust *trust, struct ssl_ctx_st *ssl_ctx, const struct herd_config *config,
+                         struct herd_tls_fault *reterr_diagnostic)
+{
+    const struct herd_config_tls *tls = &config->tls;
+    enum herd_tls_mode mode = tls->mode == HERD_TLS_OFF ? HERD_TLS_REQUIRE : tls->mode;
+    const char *why = NULL;
+    if (tls->certificate || tls->key || tls->ca || tls->crl || config->psk_file)
+        why = "ssl_ctx takes the place of the files of \"tls\" and \"psk_file\": expected none";
+    else if (!config->herd)
+        why = "expected \"herd\", the name of the herd, beside ssl_ctx";
+    for (size_t i = 0; i < config->server_count && mode == HERD_TLS_REQUIRE; i++)
+        if (config->servers[i].plain)
+            why = "a plain neighbour proves nothing, and mode is require";
+    if (why) {
+        herd_tls_fail(reterr_diagnostic, "tls_context_refused", "%s", why);
+        return HERD_E_ARG;
+    }
+    herd_trust_close_tls(trust); /* of a mode without files */
+    trust->tls = NULL;
+    trust->mode = mode;
+    return herd_trust_wrap_tls(trust, ssl_ctx, herd_span_of(config->herd), reterr_diagnostic);
+}
+
 /* ---- who it is ---- */
 
 bool herd_trust_accepts(const struct herd_trust *trust, const struct herd_tls_stream *stream,

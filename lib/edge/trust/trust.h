@@ -43,6 +43,12 @@ void herd_trust_free(struct herd_trust *trust); /* NULL is fine */
 int herd_trust_reload(struct herd_trust **io_trust, struct herd_trust **ret_old, const struct herd_config *config,
                       const char *name, int64_t now_ns, herd_trust_report *report, void *ctx);
 
+/* Takes a context of the program's own in place of what files say, with mode require where the configuration says off.
+ * HERD_E_NOMEM; HERD_E_ARG: files are configured too, no name of the herd, or a plain neighbour; HERD_E_UNSUPPORTED; with
+ * *reterr_diagnostic. The caller frees `trust` then. */
+int herd_trust_adopt_tls(struct herd_trust *trust, struct ssl_ctx_st *ssl_ctx, const struct herd_config *config,
+                         struct herd_tls_fault *reterr_diagnostic);
+
 /* Whether a live connection would be let in now; `stream` NULL: one without TLS. False with *reterr_diagnostic. */
 bool herd_trust_accepts(const struct herd_trust *trust, const struct herd_tls_stream *stream,
                         struct herd_tls_fault *reterr_diagnostic);

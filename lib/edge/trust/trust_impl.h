@@ -18,6 +18,9 @@ int herd_trust_hash_token(struct herd_span token, unsigned char ret_hash[HERD_TO
 /* The context of a configuration, and its ends. HERD_E_UNSUPPORTED with *reterr_diagnostic. */
 int herd_trust_open_tls(struct herd_trust *trust, const struct herd_tls_options *options,
                         struct herd_tls_fault *reterr_diagnostic);
+/* The context of an SSL_CTX, and its ends. HERD_E_NOMEM; HERD_E_UNSUPPORTED with *reterr_diagnostic. */
+int herd_trust_wrap_tls(struct herd_trust *trust, struct ssl_ctx_st *ssl_ctx, struct herd_span herd,
+                        struct herd_tls_fault *reterr_diagnostic);
 void herd_trust_close_tls(struct herd_trust *trust);
 bool herd_trust_has_key(const struct herd_trust *trust, const char *name);
 bool herd_trust_stream_accepted(const struct herd_trust *trust, const struct herd_tls_stream *stream,

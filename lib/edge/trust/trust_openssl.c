@@ -75,6 +75,16 @@ int herd_trust_open_tls(struct herd_trust *trust, const struct herd_tls_options 
     return err;
 }
 
+int herd_trust_wrap_tls(struct herd_trust *trust, struct ssl_ctx_st *ssl_ctx, struct herd_span herd,
+                        struct herd_tls_fault *reterr_diagnostic)
+{
+    (void)reterr_diagnostic;
+    int err = herd_tls_context_adopt(&trust->tls, ssl_ctx, herd);
+    if (err >= 0)
+        herd_tls_context_ends(trust->tls, trust->ends);
+    return err;
+}
+
 void herd_trust_close_tls(struct herd_trust *trust)
 {
     herd_tls_context_unref(trust->tls);

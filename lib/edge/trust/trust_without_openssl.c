@@ -48,6 +48,14 @@ int herd_trust_open_tls(struct herd_trust *trust, const struct herd_tls_options 
     return HERD_E_UNSUPPORTED;
 }
 
+int herd_trust_wrap_tls(struct herd_trust *trust, struct ssl_ctx_st *ssl_ctx, struct herd_span herd,
+                        struct herd_tls_fault *reterr_diagnostic)
+{
+    (void)ssl_ctx;
+    (void)herd;
+    return herd_trust_open_tls(trust, NULL, reterr_diagnostic);
+}
+
 void herd_trust_close_tls(struct herd_trust *trust)
 {
     (void)trust;
