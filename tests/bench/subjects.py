@@ -123,12 +123,12 @@ class Subjects:
         return Running(processes)
 
     # Herds.
-    def config(self, names, links, ports, traffic=False, limits=None, name="herd", places=None):
+    def config(self, names, links, ports, traffic=False, limits=None, name="herd", places=None, more=None):
         path = os.path.join(self.directory, f"{name}.{ports[names[0]]}.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"servers": {name: {"port": ports[name]} for name in names}, "links": links,
                        "log": {"traffic": traffic}, "limits": LIMITS | (limits or {}),
-                       **({"places": places} if places else {})}, file)
+                       **({"places": places} if places else {}), **(more or {})}, file)
         return path
 
     def command(self, kind, config, name):
@@ -142,11 +142,11 @@ class Subjects:
         return [*program, *words, "-c", config, name]
 
     def herd(self, kind="herd", names=("Riley",), links=(), absent=(), traffic=False, limits=None, places=None,
-             cpu=None, policy=None):
+             cpu=None, policy=None, more=None):
         """All of `names` started; `absent` are configured but not started: the generator plays them."""
         everyone = [*names, *absent]
         ports = {name: self.ports() for name in everyone}
-        config = self.config(everyone, list(links), ports, traffic, limits, places=places)
+        config = self.config(everyone, list(links), ports, traffic, limits, places=places, more=more)
         processes = [self.launch(self.command(kind, config, name), name, ports[name], cpu, policy) for name in names]
         for process in processes:
             process.wait_ready()
@@ -210,4 +210,6 @@ LABELS = {
     "herd5": "herd-server, five", "redis5": "Redis primary + 4 replicas, SET",
     "asyncio5": "Python asyncio, five", "asyncio5-per-message": "Python asyncio, five, a connection a message",
     "node5": "Node.js, five", "java5": "Java, five", "relays": "two bare epoll relays in a row",
+    "herd-plain": "herd-server, plain TCP", "herd-tls": "herd-server, TLS 1.3", "openssl": "a bare OpenSSL loop",
+    "quiet": "nobody else", "crowd": "1 000 shake hands",
 }
