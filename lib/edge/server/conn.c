@@ -73,6 +73,7 @@ void herd_conn_free_closed(struct herd_server *server)
         assert(conn->state == HERD_CONN_CLOSED && !conn->session && conn->batched_bytes == 0);
         herd_list_remove(&conn->all);
         herd_transport_free(conn->transport);
+        free(conn->token_hash);
         free(conn);
     }
 }

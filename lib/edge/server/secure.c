@@ -13,6 +13,7 @@
 
 #include "../../core/node/access.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A wrong token is answered this late. */
@@ -214,9 +215,22 @@ static void answer(struct herd_server *server, uint64_t ticket, struct herd_iden
     herd_server_schedule_flush(server);
 }
 
+/* A token that is taken out of the file must take its connections with it. False: no memory. */
+static bool keep_token(struct herd_conn *conn, const unsigned char hash[HERD_TOKEN_HASH_BYTES])
+{
+    if (!conn->token_hash)
+        conn->token_hash = malloc(HERD_TOKEN_HASH_BYTES);
+    if (conn->token_hash)
+        memcpy(conn->token_hash, hash, HERD_TOKEN_HASH_BYTES);
+    return conn->token_hash != NULL;
+}
+
 void herd_secure_auth(struct herd_server *server, const struct herd_effect *effect)
 {
-    struct herd_identity *identity = herd_trust_find_token(server->trust, effect->detail);
+    unsigned char hash[HERD_TOKEN_HASH_BYTES];
+    struct herd_identity *identity = herd_trust_find_token(server->trust, effect->detail, hash);
+    if (identity && !keep_token(herd_session_user(effect->session), hash))
+        identity = NULL;
     if (identity || server->auth_late_count == HERD_AUTH_LATE_MAX) {
         answer(server, effect->ticket, identity);
         return;
@@ -237,6 +251,24 @@ void herd_secure_answer_late(struct herd_server *server)
 
 /* ---- read anew ---- */
 
+/* Whether the connection is still who it was: by its token, by its certificate, or because the program said so. NULL: no
+ * longer. */
+static struct herd_identity *still(const struct herd_conn *conn, const struct herd_identity *old)
+{
+    const struct herd_trust *trust = conn->server->trust;
+    const struct herd_tls_stream *stream = herd_secure_stream(conn);
+    struct herd_identity *now;
+    if (!trust->identities)
+        return NULL;
+    if (conn->token_hash)
+        now = herd_identities_find_token(trust->identities, conn->token_hash);
+    else if (stream)
+        now = herd_trust_find_client(trust, stream);
+    else
+        now = herd_identities_find(trust->identities, herd_identity_name(old));
+    return now && herd_span_equal(herd_identity_name(now), herd_identity_name(old)) ? now : NULL;
+}
+
 /* Closes who would not be let in now; the others get what their identity is now. */
 static void judge(struct herd_conn *conn)
 {
@@ -252,9 +284,7 @@ static void judge(struct herd_conn *conn)
     }
     if (conn->peer >= 0)
         return;
-    struct herd_identity *old = herd_session_identity(conn->session), *now = NULL;
-    if (old && trust->identities)
-        now = herd_identities_find(trust->identities, herd_identity_name(old));
+    struct herd_identity *old = herd_session_identity(conn->session), *now = old ? still(conn, old) : NULL;
     if (old && !now && !herd_span_equal(herd_identity_name(old), herd_span_of(HERD_IDENTITY_ANONYMOUS))) {
         herd_session_set_identity(conn->session, NULL);
         if (trust->identities) {

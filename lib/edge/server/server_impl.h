@@ -112,6 +112,7 @@ struct herd_conn {
     struct herd_list deadline_link;  /* in the server's list while bytes wait to be sent */
     struct herd_list handshake_link; /* in the server's list until its TLS handshake is over */
     int64_t handshake_ns;            /* when that began */
+    unsigned char *token_hash;       /* SHA-256 of the token it proved itself by; NULL: by none */
     struct herd_list ready_link;     /* in the server's list: BLOCKED, and perhaps no longer */
     enum herd_conn_state state;
     size_t batched_bytes; /* how many bytes wait for the end of the loop iteration, or for the journal */

@@ -287,12 +287,12 @@ bool herd_trust_accepts(const struct herd_trust *trust, const struct herd_tls_st
     return false;
 }
 
-struct herd_identity *herd_trust_find_token(const struct herd_trust *trust, struct herd_span token)
+struct herd_identity *herd_trust_find_token(const struct herd_trust *trust, struct herd_span token,
+                                            unsigned char ret_hash[HERD_TOKEN_HASH_BYTES])
 {
-    unsigned char hash[HERD_TOKEN_HASH_BYTES];
-    if (!trust->identities || herd_trust_hash_token(token, hash) < 0)
+    if (!trust->identities || herd_trust_hash_token(token, ret_hash) < 0)
         return NULL;
-    return herd_identities_find_token(trust->identities, hash);
+    return herd_identities_find_token(trust->identities, ret_hash);
 }
 
 struct herd_identity *herd_trust_find_client(const struct herd_trust *trust, const struct herd_tls_stream *stream)

@@ -52,8 +52,9 @@ int herd_trust_adopt_tls(struct herd_trust *trust, struct ssl_ctx_st *ssl_ctx, c
 /* Whether a live connection would be let in now; `stream` NULL: one without TLS. False with *reterr_diagnostic. */
 bool herd_trust_accepts(const struct herd_trust *trust, const struct herd_tls_stream *stream,
                         struct herd_tls_fault *reterr_diagnostic);
-/* The identity of a token, of a stream's certificate, or of who proved nothing. NULL: none, or no identities at all. */
-struct herd_identity *herd_trust_find_token(const struct herd_trust *trust, struct herd_span token);
+/* The identity of a token (with its SHA-256, by which it is found again after a reload), of a stream's certificate, or of who proved nothing. NULL: none, or no identities at all. */
+struct herd_identity *herd_trust_find_token(const struct herd_trust *trust, struct herd_span token,
+                                            unsigned char ret_hash[HERD_TOKEN_HASH_BYTES]);
 struct herd_identity *herd_trust_find_client(const struct herd_trust *trust, const struct herd_tls_stream *stream);
 struct herd_identity *herd_trust_anonymous(const struct herd_trust *trust);
 
