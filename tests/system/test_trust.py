@@ -65,7 +65,7 @@ class Certificates(TrustTest):
                 made = self.authority.issue("B", uri=uri, file="it")
                 said = self.impostor(herd, made)
                 self.assertEqual(said, b"REFUSE peer_not_proved\n")
-        self.assertTrue(herd["A"].events("peer_not_proved", detail="B"))
+        herd["A"].wait_event("peer_not_proved", detail="B")
         self.not_linked(herd["A"])
 
     def test_another_authority(self):
@@ -227,7 +227,7 @@ class Keys(TrustTest):
         self.own_config(herd, "A", servers={"B": {"port": proxy.port}})
         herd["A"].start()
         herd["A"].wait_event("peer_unreachable", peer="B", count="2")
-        self.assertTrue(herd["A"].events("tls_failed"))
+        herd["A"].wait_event("tls_failed")
         self.not_linked(herd["A"])
         self.assertFalse(herd["A"].events("tls_opened"))
 
@@ -249,7 +249,7 @@ class Keys(TrustTest):
                               (">", derived), ("B>A>A", derived), ("x" * 200 + ">A", derived)):
             with self.subTest(identity):
                 self.assertIn(b"alert", dial(identity, key))
-        self.assertEqual(len(herd["A"].events("tls_opened")), 1)
+        wait_for(lambda: len(herd["A"].events("tls_opened")) == 1, "A tells of the one that was opened")
 
     def test_files_that_are_refused(self):
         for text, mode in (("B 11\n", 0o600), (f"B {'11' * 32}\nB {'22' * 32}\n", 0o600), (f"B {'zz' * 32}\n", 0o600),
@@ -367,7 +367,7 @@ class Modes(TrustTest):
                     plain.half_close()
                     self.assertEqual(plain.closed_by_server(), b"")
         self.assertEqual(server.wait_event("tls_expected")["client"][:10], "127.0.0.1:")
-        self.assertEqual(server.events("tls_expected")[0]["why"], "first_bytes=IAMAT.kiwi.+1-1.")
+        self.assertEqual(server.wait_event("tls_expected")["why"], "first_bytes=IAMAT.kiwi.+1-1.")
         self.assertEqual(self.client(server).ask(b"WHATSAT kiwi 1 0\n"), b"? WHATSAT kiwi 1 0\n")
 
     def test_tls_on_a_port_that_has_none(self):

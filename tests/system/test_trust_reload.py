@@ -309,7 +309,7 @@ class Ending(ReloadTest):
         self.assertIn(b"in ", run("-c", herd.config_path, "--check", "A").stderr)
         self.put(self.authority.issue("A", file="new"), "A")
         self.hup(server)
-        self.assertEqual(len(server.events("tls_certificate_ends")), 1)
+        wait_for(lambda: len(server.events("tls_certificate_ends")) == 1, "warned once")
 
 
 class Secrets(ReloadTest):

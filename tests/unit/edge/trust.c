@@ -80,6 +80,7 @@ static struct herd_trust *open_good(const struct herd_config *config)
 
 static void test_good(void **state)
 {
+    unsigned char hash[HERD_TOKEN_HASH_BYTES];
     (void)state;
     struct herd_config *config = config_of(ALL);
     struct herd_trust *trust = open_good(config), *again = open_good(config), *other = NULL;
@@ -102,9 +103,9 @@ static void test_good(void **state)
     write_file("secret", SECRET_2, 0600);
     assert_int_equal(herd_trust_new(&other, config, "North", NULL, NULL), 0);
     assert_true(other->digest_key != trust->digest_key && other->key_check != trust->key_check);
-    assert_true(herd_span_equal(herd_identity_name(herd_trust_find_token(trust, herd_span_of("abc"))),
+    assert_true(herd_span_equal(herd_identity_name(herd_trust_find_token(trust, herd_span_of("abc"), hash)),
                                 herd_span_of("kiwi")));
-    assert_null(herd_trust_find_token(trust, herd_span_of("abd")));
+    assert_null(herd_trust_find_token(trust, herd_span_of("abd"), hash));
     assert_null(herd_trust_anonymous(trust));
     struct told told = {0};
     assert_int_equal(herd_trust_check(trust, config, 0, (int64_t)time(NULL) - 2 * PKI_DAY, on_told, &told), 0);
