@@ -367,7 +367,7 @@ class Modes(TrustTest):
                     plain.half_close()
                     self.assertEqual(plain.closed_by_server(), b"")
         self.assertEqual(server.wait_event("tls_expected")["client"][:10], "127.0.0.1:")
-        self.assertEqual(server.wait_event("tls_expected")["why"], "first_bytes=IAMAT.kiwi.+1-1.")
+        self.assertEqual(wait_for(lambda: server.events("tls_expected"), "told")[0]["why"], "first_bytes=IAMAT.kiwi.+1-1.")
         self.assertEqual(self.client(server).ask(b"WHATSAT kiwi 1 0\n"), b"? WHATSAT kiwi 1 0\n")
 
     def test_tls_on_a_port_that_has_none(self):
