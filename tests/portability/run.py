@@ -33,7 +33,7 @@ MACHINES = {  # compiler, what runs its programs where this processor does not, 
 FLAGS = ["-std=c11", "-O1", "-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", "-Wall", "-Wextra", "-Werror"]
 CHECKED = ["-Wconversion", "-Wsign-conversion"]  # what a number loses on the way is another thing on another machine
 WRAP = ["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free"]
-JOURNAL = ["journal.c", "journal_compact.c", "journal_read.c", "journal_write.c"]  # part of the simulation too
+JOURNAL = ["journal.c", "journal_compact.c", "journal_file.c", "journal_read.c", "journal_task.c", "journal_write.c"]  # part of the simulation too
 TARGETS = ["at_frame", "journal", "line", "numbers", "session", "places_numbers"]
 
 
