@@ -61,7 +61,7 @@ static void expect_at(struct herd_session *session, const char *text, const char
     struct herd_buf out = {0};
     struct herd_input_result result;
     assert_int_equal(herd_session_input(session, guarded(S(text)), now, &out, &result), 0);
-    if (out.len < strlen(reply) || memcmp(out.at, reply, strlen(reply)) != 0 || (!*reply && out.len))
+    if (out.len < strlen(reply) || (*reply ? memcmp(out.at, reply, strlen(reply)) != 0 : out.len > 0))
         fail_msg("%s: %.*s in place of %s", text, (int)out.len, out.len ? out.at : "", reply);
     herd_buf_fini(&out);
 }
