@@ -264,7 +264,8 @@ static bool deliver(struct world *w, struct end *end, size_t len)
     free(copy);
     note_tokens(w, end->in.at, result.consumed);
     MUST(result.consumed <= len && out->len >= out_before);
-    check_secret(w, out->at + out_before, out->len - out_before);
+    if (out->len > out_before)
+        check_secret(w, out->at + out_before, out->len - out_before);
     MUST(out->len == out_before || out->at[out->len - 1] == '\n');
     if (result.consumed)
         memmove(end->in.at, end->in.at + result.consumed, end->in.len - result.consumed);
