@@ -5,6 +5,7 @@
  * All memory is taken before the first line is read: no line has more fields, and no field more patterns, than the
  * text has separators, and a pattern never becomes longer by being decoded.
  */
+#include "../base/hex_digit.h"
 #include "../protocol/fields.h"
 #include "identities_impl.h"
 
@@ -32,21 +33,10 @@ static int fail(struct parser *parser, int err, const char *at, const char *mess
     return err;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Two hexadecimal digits at `at`, or -1. */
 static int hex_byte(const char *at)
 {
-    int high = hex_value(at[0]), low = hex_value(at[1]);
+    int high = herd_hex_digit(at[0]), low = herd_hex_digit(at[1]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

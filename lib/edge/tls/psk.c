@@ -7,6 +7,7 @@
  * "from>to" too. It is accepted only if `to` is us and `from` is the neighbour whose key it is: a message that comes
  * back to where it was sent from proves nothing.
  */
+#include "../../core/base/hex_digit.h"
 #include "../../core/protocol/fields.h"
 #include "tls_impl.h"
 
@@ -42,21 +43,12 @@ bool herd_tls_context_has_key(const struct herd_tls_context *context, struct her
     return herd_psks_find(&context->psks, name) != NULL;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool read_key(struct herd_span text, unsigned char key[HERD_PSK_BYTES])
 {
     if (text.len != 2 * HERD_PSK_BYTES)
         return false;
     for (size_t i = 0; i < HERD_PSK_BYTES; i++) {
-        int high = hex_digit(text.at[2 * i]), low = hex_digit(text.at[2 * i + 1]);
+        int high = herd_hex_digit(text.at[2 * i]), low = herd_hex_digit(text.at[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         key[i] = (unsigned char)(high * 16 + low);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The files of a configuration that say who is who, opened together. */
+#include "../../core/base/hex_digit.h"
 #include "../config/config_path.h"
 #include "../tls/tls_file.h"
 #include "trust_impl.h"
@@ -51,15 +52,6 @@ static char *expand(struct opening *opening, const char *path)
 
 /* ---- the secret ---- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* 64 hexadecimal digits, and the end of a line. */
 static bool read_secret(struct herd_span text, unsigned char ret_secret[HERD_SECRET_BYTES])
 {
@@ -70,7 +62,7 @@ static bool read_secret(struct herd_span text, unsigned char ret_secret[HERD_SEC
     if (text.len != 2 * HERD_SECRET_BYTES)
         return false;
     for (size_t i = 0; i < HERD_SECRET_BYTES; i++) {
-        int high = hex_digit(text.at[2 * i]), low = hex_digit(text.at[2 * i + 1]);
+        int high = herd_hex_digit(text.at[2 * i]), low = herd_hex_digit(text.at[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         ret_secret[i] = (unsigned char)(high * 16 + low);
