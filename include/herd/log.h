@@ -96,7 +96,8 @@ HERD_API int herd_log_flush(struct herd_log *log);
 /* From now on memory that is full is handed over in blocks of 64 KiB, which may end in the middle of a line
  * (the next hand-over goes on with it), so that each ends at a multiple of 64 KiB of all that the sink ever
  * took. `offset` is how much that is now: herd_logfile_offset; negative: whole lines again. herd_log_flush
- * hands over whole lines as before. After a failure the rest of a line that was begun counts as lost too. */
+ * hands over whole lines as before. After a failure in the middle of a line the sink is offered the rest of that line
+ * alone; if it refuses that too, the line counts as lost. */
 HERD_API void herd_log_set_aligned(struct herd_log *log, int64_t offset);
 
 /* A file as a sink: opened for appending (created 0640), reopened on request for log rotation,

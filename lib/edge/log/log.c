@@ -36,6 +36,7 @@ struct herd_log {
     size_t len, cap;
     size_t room;      /* bytes collected before they go to the sink */
     bool aligned;     /* room ends where a block of the sink ends */
+    bool in_line;     /* what was handed over last ends in the middle of a line */
     uint64_t dropped; /* lost since the sink last worked */
     int64_t now_ns;
     int64_t stamp_us, stamp_s, stamp_day; /* what `timestamp` shows */
@@ -259,6 +260,13 @@ static uint64_t count_lines(const char *at, size_t len)
     return lines;
 }
 
+/* Where the line ends that byte `from` of what is collected belongs to. */
+static size_t line_end(const struct herd_log *log, size_t from)
+{
+    const char *lf = memchr(log->at + from, '\n', log->len - from);
+    return (size_t)(lf + 1 - log->at);
+}
+
 static int hand_to_sink(struct herd_log *log, const char *bytes, size_t len)
 {
     int err = log->options.sink(log->options.sink_ctx, bytes, len);
@@ -291,11 +299,19 @@ static int hand_over(struct herd_log *log, size_t len)
     if (err >= 0 && len > 0)
         err = hand_to_sink(log, log->at, len);
     if (err < 0) {
-        /* The rest of a line that was cut is lost too: whole lines follow. */
+        /* Whole lines follow: the rest of a line that was cut goes with it, and is lost unless the sink, which has
+         * its beginning, takes it alone. */
+        size_t kept = 0;
         if (len > 0 && log->at[len - 1] != '\n')
-            len = (size_t)((char *)memchr(log->at + len, '\n', log->len - len) + 1 - log->at);
-        log->dropped += count_lines(log->at, len);
+            len = line_end(log, len);
+        if (log->in_line) {
+            kept = line_end(log, 0);
+            if (hand_to_sink(log, log->at, kept) < 0)
+                kept = 0;
+        }
+        log->dropped += count_lines(log->at + kept, len - kept);
     }
+    log->in_line = len > 0 && log->at[len - 1] != '\n';
     log->len -= len;
     memmove(log->at, log->at + len, log->len);
     return err;

@@ -23,6 +23,7 @@
 #define BLOCK_BYTES      65536
 #define BUFFER_STANDARD  (4u << 20)
 #define SPARES_MAX       4
+#define REST_BLOCKS      2 /* the rest of the longest line */
 #define CLOSE_TIMEOUT_MS 1000
 
 struct block {
@@ -141,12 +142,14 @@ static size_t room_at_end(const struct herd_logfile *file)
     return block && !block->reopen ? BLOCK_BYTES - block->len : 0;
 }
 
-/* Whether `len` bytes fit; the blocks for them are spare ones then. */
-static bool has_room(struct herd_logfile *file, size_t len)
+/* Whether `len` bytes fit; the blocks for them are spare ones then. The rest of a line that was begun may go beyond
+ * the bound, so that lines are lost whole. */
+static bool has_room(struct herd_logfile *file, size_t len, bool is_rest)
 {
     size_t room = room_at_end(file);
     size_t blocks = len > room ? (len - room + BLOCK_BYTES - 1) / BLOCK_BYTES : 0;
-    return file->block_count + blocks <= file->blocks_max && reserve_spares(file, blocks);
+    size_t blocks_max = file->blocks_max + (is_rest ? REST_BLOCKS : 0);
+    return file->block_count + blocks <= blocks_max && reserve_spares(file, blocks);
 }
 
 static void put(struct herd_logfile *file, const char *bytes, size_t len)
@@ -174,12 +177,14 @@ static void reuse_written(struct herd_logfile *file)
     file->written.last = NULL;
 }
 
-/* Appends lines to the queue, all or none. The lock is held. */
+/* Appends lines to the queue, all or none; a log whose lines are refused in the middle of one hands on its rest alone.
+ * The lock is held. */
 static int enqueue(struct herd_logfile *file, const char *bytes, size_t len)
 {
     reuse_written(file);
-    if (!has_room(file, len + 1)) {
-        file->is_torn = file->in_line;
+    bool is_rest = file->in_line && !file->is_torn && memchr(bytes, '\n', len) == bytes + len - 1;
+    if (!has_room(file, len + 1, is_rest)) {
+        file->is_torn = file->is_torn || is_rest;
         return HERD_E_LIMIT;
     }
     if (file->is_torn)
