@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What is measured, and how each is started: floors, herd-server, Redis, memcached, the servers in peers/."""
+import itertools
 import json
 import os
 import random
@@ -14,6 +15,7 @@ PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
 FIVE = ["Riley", "Jaquez", "Juzang", "Campbell", "Bernard"]
 FIVE_LINKS = [["Riley", "Jaquez"], ["Riley", "Juzang"], ["Bernard", "Jaquez"], ["Bernard", "Juzang"],
               ["Bernard", "Campbell"], ["Juzang", "Campbell"]]
+RELAYS = 3  # the links from the first of five to the last, and the one to who is told
 OBSERVER = "Aaa"  # sorts before every server, so that it is this end that dials
 CLIENTS_MAX = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 30_000) - 100
 LIMITS = {"records_max": 20_000_000, "clients_max": CLIENTS_MAX, "client_idle_ms": 0}
@@ -113,11 +115,10 @@ class Subjects:
         return Running([process])
 
     def relays(self, out_port):
-        """Two in a row, the second of which dials out_port."""
-        first, second = self.ports(), self.ports()
+        """As many in a row as servers that a report passes, the last of which dials out_port."""
+        ports = [self.ports() for _ in range(RELAYS)] + [out_port]
         program = os.path.join(self.options.tools, "floor-relay")
-        processes = [self.launch([program, first, second], "relay", first),
-                     self.launch([program, second, out_port], "relay", second)]
+        processes = [self.launch([program, port, then], "relay", port) for port, then in itertools.pairwise(ports)]
         for process in processes:
             process.wait_ready()
         return Running(processes)
@@ -142,15 +143,22 @@ class Subjects:
         return [*program, *words, "-c", config, name]
 
     def herd(self, kind="herd", names=("Riley",), links=(), absent=(), traffic=False, limits=None, places=None,
-             cpu=None, policy=None, more=None):
-        """All of `names` started; `absent` are configured but not started: the generator plays them."""
+             cpu=None, policy=None, more=None, log_full=False):
+        """All of `names` started; `absent` are configured but not started: the generator plays them.
+        log_full: the log is a pipe that nobody reads."""
         everyone = [*names, *absent]
         ports = {name: self.ports() for name in everyone}
         config = self.config(everyone, list(links), ports, traffic, limits, places=places, more=more)
+        pipes = [self.pipe(f"{name}.log") for name in names if log_full]
         processes = [self.launch(self.command(kind, config, name), name, ports[name], cpu, policy) for name in names]
         for process in processes:
             process.wait_ready()
-        return Running(processes, {"ports": ports, "config": config})
+        return Running(processes, {"ports": ports, "config": config, "pipes": pipes})
+
+    def pipe(self, name):
+        path = os.path.join(self.directory, name)
+        os.mkfifo(path)
+        return open(path, "r+b", buffering=0)
 
     def link_spec(self, running, name, self_name=OBSERVER, kind="herd"):
         """How load, flood and propagate are told to be a neighbour of `name`."""
@@ -191,6 +199,8 @@ class Subjects:
             return self.herd(), "iamat"
         if subject == "herd-log":
             return self.herd(traffic=True), "iamat"
+        if subject == "herd-log-full":
+            return self.herd(traffic=True, log_full=True), "iamat"
         if subject in ("redis-set", "redis-geoadd"):
             return self.redis(), subject
         if subject == "memcached":
@@ -203,13 +213,14 @@ class Subjects:
 LABELS = {
     "epoll": "raw epoll echo (kernel floor)", "libevent": "libevent line echo (libevent floor)",
     "herd": "herd-server, traffic log off", "herd-log": "herd-server, traffic log on",
+    "herd-log-full": "herd-server, log not emptied",
     "redis-set": "Redis SET", "redis-geoadd": "Redis GEOADD", "redis-geosearch": "Redis GEOSEARCH",
     "herd-file": "herd-server, places from a file", "herd-proxied": "herd-server, places from the HTTP server",
     "wrk": "the HTTP server, asked by wrk", "libcurl": "libcurl alone, asking the HTTP server",
     "memcached": "memcached set, 1 thread", "asyncio": "Python asyncio", "node": "Node.js", "java": "Java",
     "herd5": "herd-server, five", "redis5": "Redis primary + 4 replicas, SET",
     "asyncio5": "Python asyncio, five", "asyncio5-per-message": "Python asyncio, five, a connection a message",
-    "node5": "Node.js, five", "java5": "Java, five", "relays": "two bare epoll relays in a row",
+    "node5": "Node.js, five", "java5": "Java, five", "relays": "three bare epoll relays in a row",
     "herd-plain": "herd-server, plain TCP", "herd-tls": "herd-server, TLS 1.3", "openssl": "a bare OpenSSL loop",
     "quiet": "nobody else", "crowd": "1 000 shake hands",
 }
