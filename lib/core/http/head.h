@@ -87,11 +87,11 @@ struct herd_http_head {
 };
 
 /*
- * Reads a whole head, the empty line at its end included. Borrowed until `head` is freed or moved. HERD_E_SYNTAX with
- * a fault of
+ * Reads a whole head, the empty line at its end included. Borrowed until `head` is freed or moved. HERD_E_SYNTAX, with
+ * *ret_head spoilt and a fault of
  *   400  bytes or fields not as the RFCs say; not exactly one Host in HTTP/1.1, or a different one than that of an
  *        absolute target; Content-Length twice, or not digits; Transfer-Encoding beside it, in HTTP/1.0, twice, or
- *        without chunked as the last coding; a body announced where the target is "*"
+ *        without chunked as the last coding
  *   417  an expectation that is not 100-continue
  *   431  more than HERD_HTTP_FIELDS_MAX fields
  *   501  a method that is not in the list above, or a transfer coding other than chunked

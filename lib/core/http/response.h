@@ -41,8 +41,7 @@ int herd_http_response_chunk(struct herd_buf *out, size_t len);
 
 #define HERD_HTTP_DATE_BYTES 29
 
-/* "Thu, 26 Nov 2026 19:45:00 GMT" (IMF-fixdate, RFC 9110, 5.6.7), no NUL. Years 0000 to 9999; times outside become the
- * nearest of these. */
+/* "Thu, 26 Nov 2026 19:45:00 GMT" (IMF-fixdate, RFC 9110, 5.6.7), no NUL. */
 void herd_http_date_put(char to[HERD_HTTP_DATE_BYTES], int64_t wall_ns);
 
 #endif

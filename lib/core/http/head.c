@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* A head that was read. */
+#include "head.h"
+
+#include "list.h"
+
+size_t herd_http_head_find(const struct herd_http_head *head, const char *name, struct herd_span *ret_value)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < head->field_count; i++)
+        if (herd_http_equal_nocase(herd_http_field_name(head, i), name) && count++ == 0)
+            *ret_value = herd_http_field_value(head, i);
+    return count;
+}
+
+static void rebase(struct herd_span *text, const struct herd_http_head *head, const char *at)
+{
+    if (text->at)
+        text->at = at + (text->at - head->at);
+}
+
+void herd_http_head_rebase(struct herd_http_head *head, const char *at)
+{
+    rebase(&head->path, head, at);
+    rebase(&head->query, head, at);
+    rebase(&head->host, head, at);
+    head->at = at;
+}
