@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What each byte may be part of; the test `http_chars` makes the table anew from the RFCs. */
+/* What each byte may be part of; the test `http_response` makes the table anew from the RFCs. */
 #include "chars.h"
 
 const uint8_t herd_http_chars[256] = {

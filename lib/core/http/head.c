@@ -2,7 +2,7 @@
 /* A head that was read. */
 #include "head.h"
 
-#include "list.h"
+#include "field_list.h"
 
 size_t herd_http_head_find(const struct herd_http_head *head, const char *name, struct herd_span *ret_value)
 {

@@ -2,8 +2,8 @@
 /* The fields of a head, and what those mean that say where the request ends. */
 #include "../base/digits.h"
 #include "chars.h"
+#include "field_list.h"
 #include "head.h"
-#include "list.h"
 #include "request_line.h"
 
 /* The fields that this file acts on: how often they came, and the value of the last. */
@@ -99,23 +99,6 @@ static int read_field(struct herd_http_head *head, struct known *known, struct h
     return 0;
 }
 
-/* Whether both are the same but for the case of letters. */
-static bool same_host(struct herd_span a, struct herd_span b)
-{
-    if (a.len != b.len)
-        return false;
-    for (size_t i = 0; i < a.len; i++) {
-        char x = a.at[i], y = b.at[i];
-        if (x >= 'A' && x <= 'Z')
-            x = (char)(x | 0x20);
-        if (y >= 'A' && y <= 'Z')
-            y = (char)(y | 0x20);
-        if (x != y)
-            return false;
-    }
-    return true;
-}
-
 static int check_host(struct herd_http_head *head, const struct known *known, struct herd_http_fault *reterr_fault)
 {
     if (known->hosts > 1)
@@ -124,7 +107,7 @@ static int check_host(struct herd_http_head *head, const struct known *known, st
         return head->minor == 0 ? 0 : refuse(reterr_fault, 400, "no Host");
     if (!herd_http_host_valid(known->host))
         return refuse(reterr_fault, 400, "Host is not valid");
-    if (head->host.at && !same_host(head->host, known->host))
+    if (head->host.at && !herd_http_spans_equal_nocase(head->host, known->host))
         return refuse(reterr_fault, 400, "Host and target name different hosts");
     if (!head->host.at)
         head->host = known->host;

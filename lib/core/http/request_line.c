@@ -5,7 +5,7 @@
 #include "../base/digits.h"
 #include "../base/hex_digit.h"
 #include "chars.h"
-#include "list.h"
+#include "field_list.h"
 
 #define VERSION_LEN 8 /* HTTP/1.1 */
 

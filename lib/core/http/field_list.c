@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* Values of fields. */
-#include "list.h"
+#include "field_list.h"
 
 #include "chars.h"
 
-bool herd_http_equal_nocase(struct herd_span text, const char *lower)
+static char lower(char c)
 {
-    if (text.len != strlen(lower))
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+bool herd_http_spans_equal_nocase(struct herd_span a, struct herd_span b)
+{
+    if (a.len != b.len)
         return false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c | 0x20);
-        if (c != lower[i])
+    for (size_t i = 0; i < a.len; i++)
+        if (a.at[i] != b.at[i] && lower(a.at[i]) != lower(b.at[i]))
             return false;
-    }
     return true;
+}
+
+bool herd_http_equal_nocase(struct herd_span text, const char *other)
+{
+    return herd_http_spans_equal_nocase(text, herd_span_of(other));
 }
 
 /* Behind the element that begins at `p`. */
