@@ -41,7 +41,7 @@ def read_order(path):
 def sources_by_object(sources):
     """What meson names the object of each source: {library folder/object: (folder, file)}."""
     known = {}
-    for library in ("core", "places", "edge"):
+    for library in ("core", "places", "trackers", "edge"):
         top = os.path.join(sources, library)
         for folder, _, names in os.walk(top):
             for name in (n for n in names if n.endswith(".c")):
