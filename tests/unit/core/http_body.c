@@ -26,7 +26,7 @@ static const struct row rows[] = {
     OK("a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n", "01234567890123456789"),
     OK("0005\r\nhello\r\n000\r\n\r\n", "hello"),
     OK("0000000000000005\r\nhello\r\n0\r\n\r\n", "hello"),
-    OK("2\r\n\r\n\r\n0\r\n\r\n", "\r\n"),
+    OK("2\r\n\r\n\r\n0\r\n\r\n", "\\x0d\\x0a"),
     OK("5;a\r\nhello\r\n0;b\r\n\r\n", "hello"),
     OK("5;a=b;c=\"d\\\"; \t\";e\r\nhello\r\n0\r\n\r\n", "hello"),
     OK("5\r\nhello\r\n0\r\nA: b\r\nContent-Length: 7\r\n\r\n", "hello"),

@@ -43,6 +43,20 @@ static inline void transcript_say(struct transcript *t, const char *text)
     transcript_add(t, herd_span_of(text));
 }
 
+/* Bytes of a body, so that the text stays one of lines: \xHH for what is not printed, for '|' and '\'. */
+static inline void transcript_quote(struct transcript *t, struct herd_span bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char c = (unsigned char)bytes.at[i];
+        char text[8];
+        if (c >= 0x20 && c < 0x7f && c != '|' && c != '\\')
+            snprintf(text, sizeof text, "%c", c);
+        else
+            snprintf(text, sizeof text, "\\x%02x", c);
+        transcript_say(t, text);
+    }
+}
+
 static inline void transcript_drop(struct transcript *t, size_t len)
 {
     t->consumed += len;
@@ -53,9 +67,13 @@ static inline void transcript_drop(struct transcript *t, size_t len)
 
 static inline void transcript_refuse(struct transcript *t, struct herd_http_fault fault)
 {
-    char text[16];
+    char text[200];
     TRANSCRIPT_MUST(fault.status >= 400 && fault.status <= 599 && fault.message);
+#ifdef TRANSCRIPT_MESSAGES
+    snprintf(text, sizeof text, "= %d %s\n", fault.status, fault.message);
+#else
     snprintf(text, sizeof text, "= %d\n", fault.status);
+#endif
     transcript_say(t, text);
     t->closed = t->refused = true;
 }
@@ -95,11 +113,11 @@ static inline bool transcript_step(struct transcript *t, struct herd_span exact)
         enum herd_http_progress progress = herd_http_body_take(&t->body, &rest, &piece, &fault);
         if (progress == HERD_HTTP_FAULT) {
             transcript_drop(t, exact.len - rest.len);
-            transcript_say(t, "|\n");
+            transcript_say(t, "| cut\n");
             transcript_refuse(t, fault);
             return true;
         }
-        transcript_add(t, piece.len ? piece : (struct herd_span){"", 0});
+        transcript_quote(t, piece);
         TRANSCRIPT_MUST(rest.len + piece.len <= exact.len && (progress == HERD_HTTP_DONE || rest.len == 0));
         transcript_drop(t, exact.len - rest.len);
         if (progress == HERD_HTTP_DONE && piece.len == 0) {
@@ -160,7 +178,7 @@ static inline char *transcript_of(struct herd_span bytes, size_t first, size_t s
         transcript_feed(&t, (struct herd_span){bytes.at + at, len});
     }
     if (!t.closed)
-        transcript_say(&t, t.in_body ? "|\n= body\n" : t.in.len ? "= head\n" : "= open\n");
+        transcript_say(&t, t.in_body ? "| cut\n= body\n" : t.in.len ? "= head\n" : "= open\n");
     else if (!t.refused)
         transcript_say(&t, "= closed\n");
     transcript_add(&t, (struct herd_span){"", 1});
