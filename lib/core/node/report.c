@@ -127,10 +127,11 @@ static int read_report(struct herd_node *node, const struct herd_span fields[3],
     return 0;
 }
 
-int herd_node_report(struct herd_node *node, struct herd_span id, struct herd_span position, struct herd_span time,
-                     struct herd_now now, struct herd_buf *out, enum herd_verdict *ret_verdict)
+/* `session` NULL: the program's own report, which everything is allowed to. */
+static int report(struct herd_node *node, struct herd_session *session, const struct herd_span fields[3],
+                  struct herd_now now, struct herd_buf *out, enum herd_verdict *ret_verdict)
 {
-    const struct herd_span fields[3] = {id, position, time};
+    struct herd_span id = fields[0], position = fields[1], time = fields[2];
     struct herd_command command;
     struct herd_offer offer;
     int err = read_report(node, fields, &command);
@@ -139,6 +140,11 @@ int herd_node_report(struct herd_node *node, struct herd_span id, struct herd_sp
     if (err < 0)
         return err;
     node->now = now;
+    int refused = session ? herd_access_report(session, id) : 0;
+    if (refused) {
+        *ret_verdict = (enum herd_verdict)refused;
+        return 0;
+    }
     offer.hash = herd_store_hash(node->store, id);
     offer.id_hash = herd_store_id_hash(node->store, id);
     offer.slot_hint = HERD_NO_SLOT;
@@ -150,6 +156,19 @@ int herd_node_report(struct herd_node *node, struct herd_span id, struct herd_sp
     if (!out || !herd_offer_taken(verdict))
         return 0;
     return herd_format_at(out, node->name, offer.record.diff, id, position, time);
+}
+
+int herd_node_report(struct herd_node *node, struct herd_span id, struct herd_span position, struct herd_span time,
+                     struct herd_now now, struct herd_buf *out, enum herd_verdict *ret_verdict)
+{
+    return report(node, NULL, (const struct herd_span[3]){id, position, time}, now, out, ret_verdict);
+}
+
+int herd_session_report(struct herd_session *session, struct herd_span id, struct herd_span position,
+                        struct herd_span time, struct herd_now now, struct herd_buf *out,
+                        enum herd_verdict *ret_verdict)
+{
+    return report(session->node, session, (const struct herd_span[3]){id, position, time}, now, out, ret_verdict);
 }
 
 int herd_report_find(struct herd_node *node, struct herd_span id, struct herd_record *ret_record)

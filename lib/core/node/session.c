@@ -84,6 +84,20 @@ void herd_session_suspend_timeouts(struct herd_session *session)
     herd_list_remove(&session->line_due.link);
 }
 
+void herd_session_begin_message(struct herd_session *session, struct herd_now now)
+{
+    session->node->now = now;
+    herd_session_touch(session);
+    herd_timeout_start(session, HERD_TIMEOUT_LINE);
+}
+
+void herd_session_await_message(struct herd_session *session, struct herd_now now)
+{
+    session->node->now = now;
+    herd_timeout_stop(session, HERD_TIMEOUT_LINE);
+    herd_session_touch(session);
+}
+
 void herd_session_mark_plain(struct herd_session *session)
 {
     assert(session->plain);

@@ -13,6 +13,11 @@ struct herd_buf *herd_session_replies(struct herd_session *session, struct herd_
 void herd_session_touch(struct herd_session *session);
 /* The same, unless its timers are suspended. */
 void herd_session_touch_if_timed(struct herd_session *session);
+/* Other protocols than that of lines have sessions too, for their rights and their timers, and give them no bytes: a request
+ * of such a one begins or goes on (it has line_deadline_ms for its head, and again for its body), or has been read whole and
+ * the next is waited for (client_idle_ms). herd_session_suspend_timeouts for what takes as long as it takes. */
+void herd_session_begin_message(struct herd_session *session, struct herd_now now);
+void herd_session_await_message(struct herd_session *session, struct herd_now now);
 /* The session has brought an AT line of a plain neighbour. */
 void herd_session_mark_plain(struct herd_session *session);
 /* Carries out what timers that have ended ask for. */
