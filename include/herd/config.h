@@ -36,6 +36,9 @@ struct herd_config_server {
     /* Where it listens, always on `port`: names or addresses, each with all its addresses; "*" stands for all of the
      * machine, IPv4 and IPv6. NULL: the host. */
     char **listen;
+    uint16_t http_port;       /* where it serves HTTP; 0: nowhere */
+    size_t http_listen_count; /* 0..16 */
+    char **http_listen;       /* on which hosts, as `listen`; NULL: where it listens */
 };
 
 /* Servers a and b, as indices into `servers`, are neighbours. */
@@ -71,6 +74,7 @@ struct herd_config_provider {
     X(reports_per_address_max, 0, 0, 1000000000, "reports a second from one address, on average; 0: no bound")                \
     X(client_idle_ms, 300000, 0, 86400000, "close a client silent for this long; 0: never")                                   \
     X(line_deadline_ms, 10000, 0, 86400000, "time for a line to become whole; 0: no bound")                                   \
+    X(viewers_max, 1000, 1, 1000000, "event streams open at a time; they count among the clients too")                        \
     X(write_stall_ms, 10000, 100, 86400000, "close a connection that takes no byte for this long")                            \
     X(output_pause_bytes, 65536, 4096, 1073741824, "stop reading a client with more than this unsent")                        \
     X(output_max_bytes, 1048576, 65536, 1073741824, "close a client with more than this unsent")                              \
@@ -119,6 +123,22 @@ struct herd_config_tls {
     bool tls_1_2;      /* "min_version": "1.2"; else 1.3 */
 };
 
+/* Who may use HTTP, and through what. */
+struct herd_config_http {
+    /* Names that requests may be for, in Host, beside those of the configuration and of this machine: a page that gave its
+     * own name our address gets nothing. Without port. */
+    char **hosts;
+    size_t host_count; /* 0..64 */
+    /* Of pages of other servers that may use this one, "https://map.example": their browsers are told so, CORS. */
+    char **origins;
+    size_t origin_count; /* 0..64 */
+    /* Addresses or networks ("10.1.0.0/16") whose connections begin with a header of the PROXY protocol, on both ports, and
+     * are those of the address that it names. Who connects from there without one is refused. */
+    char **proxies;
+    size_t proxy_count; /* 0..64 */
+    bool open;          /* without identities, and not on a loopback address alone: that is meant */
+};
+
 struct herd_config {
     struct herd_config_server *servers;
     size_t server_count;
@@ -134,6 +154,7 @@ struct herd_config {
     char *
         psk_file; /* a file: a key for each pair of this server and a neighbour; "{name}" as in journal. NULL: none */
     struct herd_config_tls tls;
+    struct herd_config_http http;
     char *journal; /* a file; "{name}" in it stands for the name of the server. NULL: none */
     struct herd_limits limits;
 };

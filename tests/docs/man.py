@@ -119,7 +119,7 @@ for line in re.search(r"^# MEMBERS$(.*?)^# IDENTITIES$", page, re.M | re.S).grou
         described.setdefault(section, set()).update(re.findall(r"\w+", names.group(2)))
 expected = {}
 for member, config in [("", '{"?": 1}'), ("places", '{"places": {"?": 1}}'), ("log", '{"log": {"?": 1}}'),
-                       ("tls", '{"tls": {"?": 1}}'), ("servers", '{"servers": {"A": {"?": 1}}}')]:
+                       ("tls", '{"tls": {"?": 1}}'), ("http", '{"http": {"?": 1}}'), ("servers", '{"servers": {"A": {"?": 1}}}')]:
     open(os.path.join(work, "check.json"), "w").write(config)
     done = run(server, "--check", "--config", os.path.join(work, "check.json"))
     words = re.search(r"expected ([\w ,]+)", done.stdout)

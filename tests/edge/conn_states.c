@@ -94,9 +94,18 @@ static int wire_fd(const struct herd_transport *transport)
     return -1;
 }
 
-static const struct herd_transport_ops wire_ops = {wire_send,   wire_set_read, wire_peek,     wire_consume,
-                                                   wire_unsent, wire_unsent,   wire_shutdown, wire_close,
-                                                   wire_free,   wire_fd,       false};
+static const struct herd_transport_ops wire_ops = {
+    .send = wire_send,
+    .set_read = wire_set_read,
+    .peek = wire_peek,
+    .consume = wire_consume,
+    .unsent = wire_unsent,
+    .unacked = wire_unsent,
+    .shutdown = wire_shutdown,
+    .close = wire_close,
+    .free = wire_free,
+    .fd = wire_fd,
+};
 
 /* ---- a protocol without lines ---- */
 
@@ -165,7 +174,7 @@ static void open_stage(struct stage *s)
     s->wire = (struct wire){.base = {&wire_ops, &herd_serve_events, s->conn}, .reading = true};
     s->conn->transport = &s->wire.base;
     s->conn->protocol = &talk;
-    s->conn->session = s;
+    s->conn->session = (struct herd_session *)(void *)s; /* which nobody looks into */
 }
 
 static void close_stage(struct stage *s)

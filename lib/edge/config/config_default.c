@@ -68,14 +68,20 @@ int herd_config_provider_default(struct herd_config_provider *provider, const ch
     return provider->kind ? 0 : HERD_E_NOMEM;
 }
 
+void herd_config_drop_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
 void herd_config_drop_servers(struct herd_config *config)
 {
     for (size_t i = 0; i < config->server_count; i++) {
         free(config->servers[i].name);
         free(config->servers[i].host);
-        for (size_t j = 0; j < config->servers[i].listen_count; j++)
-            free(config->servers[i].listen[j]);
-        free(config->servers[i].listen);
+        herd_config_drop_texts(config->servers[i].listen, config->servers[i].listen_count);
+        herd_config_drop_texts(config->servers[i].http_listen, config->servers[i].http_listen_count);
     }
     free(config->servers);
     config->servers = NULL;
@@ -107,6 +113,9 @@ void herd_config_free(struct herd_config *config)
     herd_config_drop_servers(config);
     herd_config_drop_providers(config);
     free(config->links);
+    herd_config_drop_texts(config->http.hosts, config->http.host_count);
+    herd_config_drop_texts(config->http.origins, config->http.origin_count);
+    herd_config_drop_texts(config->http.proxies, config->http.proxy_count);
     free(config->journal);
     free(config->herd);
     free(config->secret_file);

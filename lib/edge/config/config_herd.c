@@ -46,46 +46,10 @@ static bool is_host(const char *host)
     return herd_config_made_of(host, ".-_:%") && strlen(host) <= HERD_CONFIG_HOST_MAX_BYTES;
 }
 
-/* One place to listen. *io_text is freed by the caller in any case. */
-static int take_listen_host(struct herd_config_reader *reader, struct json_object *value, char **io_text)
-{
-    int err = herd_config_take_text(reader, value, io_text);
-    if (err >= 0 && strcmp(*io_text, "*") != 0 && !is_host(*io_text))
-        err = herd_config_expected(reader, HERD_E_SYNTAX, value, "a host name, an IP address or \"*\"");
-    return err;
-}
-
-/* A text, or a list of them. */
-static int take_listen(struct herd_config_reader *reader, struct json_object *value,
-                       struct herd_config_server *server)
-{
-    bool list = json_object_is_type(value, json_type_array);
-    size_t count = list ? json_object_array_length(value) : 1;
-    if (!list && !json_object_is_type(value, json_type_string))
-        return herd_config_expected(reader, HERD_E_SYNTAX, value, "a host or a list of hosts");
-    if (count == 0 || count > HERD_CONFIG_LISTEN_MAX)
-        return herd_config_fail(reader, HERD_E_RANGE, herd_config_at(value), "expected 1 to %d hosts, found %zu",
-                                HERD_CONFIG_LISTEN_MAX, count);
-    server->listen = calloc(count, sizeof *server->listen);
-    if (!server->listen)
-        return HERD_E_NOMEM;
-    server->listen_count = count;
-    for (size_t i = 0; i < count; i++) {
-        if (list)
-            herd_config_enter_index(reader, i);
-        int err = take_listen_host(reader, list ? json_object_array_get_idx(value, i) : value, &server->listen[i]);
-        if (err < 0)
-            return err;
-        if (list)
-            herd_config_leave(reader);
-    }
-    return 0;
-}
-
 static int take_server(struct herd_config_reader *reader, struct json_object *value,
                        struct herd_config_server *server, size_t *ret_port_offset)
 {
-    struct json_object *port = NULL, *sender = NULL;
+    struct json_object *port = NULL, *sender = NULL, *listen = NULL;
     if (!json_object_is_type(value, json_type_object))
         return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
     const size_t depth = reader->depth;
@@ -104,15 +68,23 @@ static int take_server(struct herd_config_reader *reader, struct json_object *va
             err = herd_config_take_int(reader, member, 1, 65535, &number);
             server->port = (uint16_t)number;
         } else if (strcmp(name, "listen") == 0) {
-            err = take_listen(reader, member, server);
+            err = herd_config_take_listen(reader, member, &server->listen, &server->listen_count);
+        } else if (strcmp(name, "http_port") == 0) {
+            int64_t number = 0;
+            err = herd_config_take_int(reader, member, 1, 65535, &number);
+            server->http_port = (uint16_t)number;
+        } else if (strcmp(name, "http_listen") == 0) {
+            listen = member;
+            err = herd_config_take_listen(reader, member, &server->http_listen, &server->http_listen_count);
         } else if (strcmp(name, "plain") == 0) {
             err = herd_config_take_bool(reader, member, &server->plain);
         } else if (strcmp(name, "plain_sender") == 0) {
             sender = member;
             err = herd_config_take_bool(reader, member, &server->plain_sender);
         } else {
-            err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                                   "unknown member, expected host, port, listen, plain or plain_sender");
+            err = herd_config_fail(
+                reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
+                "unknown member, expected host, port, listen, http_port, http_listen, plain or plain_sender");
         }
         if (!herd_config_goes_on(reader, depth, &first, err))
             return err;
@@ -126,6 +98,8 @@ static int take_server(struct herd_config_reader *reader, struct json_object *va
     if (server->plain_sender && !server->plain)
         return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(sender),
                                 "plain_sender is for a server that is plain");
+    if (server->http_listen_count && !server->http_port)
+        return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(listen), "http_listen without an http_port");
     *ret_port_offset = herd_config_at(port);
     return 0;
 }

@@ -51,18 +51,24 @@ static void put_member(struct print *print, const char *name, const char *text)
     put_string(print, text);
 }
 
-static void put_listen(struct print *print, const struct herd_config_server *server)
+static void put_list(struct print *print, char *const *texts, size_t count)
 {
-    if (server->listen_count == 1) {
-        put_member(print, "listen", server->listen[0]);
-        return;
+    put(print, "[");
+    for (size_t i = 0; i < count; i++) {
+        put(print, i ? ", " : "");
+        put_string(print, texts[i]);
     }
-    for (size_t i = 0; i < server->listen_count; i++) {
-        put(print, i ? ", " : ", \"listen\": [");
-        put_string(print, server->listen[i]);
+    put(print, "]");
+}
+
+static void put_listen(struct print *print, const char *name, char *const *hosts, size_t count)
+{
+    if (count == 1) {
+        put_member(print, name, hosts[0]);
+    } else if (count > 1) {
+        put(print, ", \"%s\": ", name);
+        put_list(print, hosts, count);
     }
-    if (server->listen_count)
-        put(print, "]");
 }
 
 static void put_servers(struct print *print, const struct herd_config *config)
@@ -75,7 +81,10 @@ static void put_servers(struct print *print, const struct herd_config *config)
         put(print, ": {\"host\": ");
         put_string(print, server->host);
         put(print, ", \"port\": %u", (unsigned)server->port);
-        put_listen(print, server);
+        put_listen(print, "listen", server->listen, server->listen_count);
+        if (server->http_port)
+            put(print, ", \"http_port\": %u", (unsigned)server->http_port);
+        put_listen(print, "http_listen", server->http_listen, server->http_listen_count);
         put(print, "%s%s}", server->plain ? ", \"plain\": true" : "",
             server->plain_sender ? ", \"plain_sender\": true" : "");
     }
@@ -143,6 +152,19 @@ static void put_trust(struct print *print, const struct herd_config *config)
     put(print, ", \"min_version\": \"%s\"},\n", tls->tls_1_2 ? "1.2" : "1.3");
 }
 
+static void put_http(struct print *print, const struct herd_config_http *http)
+{
+    if (!http->host_count && !http->origin_count && !http->proxy_count && !http->open)
+        return;
+    put(print, "  \"http\": {\"hosts\": ");
+    put_list(print, http->hosts, http->host_count);
+    put(print, ", \"origins\": ");
+    put_list(print, http->origins, http->origin_count);
+    put(print, ", \"proxies\": ");
+    put_list(print, http->proxies, http->proxy_count);
+    put(print, ", \"open\": %s},\n", http->open ? "true" : "false");
+}
+
 static void put_limits(struct print *print, const struct herd_limits *limits)
 {
     const char *before = "";
@@ -166,6 +188,7 @@ int herd_config_print(const struct herd_config *config, struct herd_buf *out)
     put(&print, "  \"log\": {\"level\": \"%s\", \"traffic\": %s},\n", herd_log_level_name(config->log_level),
         config->log_traffic ? "true" : "false");
     put_trust(&print, config);
+    put_http(&print, &config->http);
     put_text(&print, "journal", config->journal);
     put_limits(&print, &config->limits);
     put(&print, "}\n");

@@ -71,8 +71,8 @@ static int take_log(struct herd_config_reader *reader, struct json_object *value
 /* The sections in an order in which each finds what it needs, whatever their order in the file. */
 static int take_sections(struct herd_config_reader *reader, struct json_object *tree, struct herd_config *config)
 {
-    static const char *const names[] = {"servers", "links",       "places",     "log",      "journal", "limits",
-                                        "herd",    "secret_file", "identities", "psk_file", "tls"};
+    static const char *const names[] = {"servers", "links", "places",      "log",        "journal",  "limits",
+                                        "http",    "herd",  "secret_file", "identities", "psk_file", "tls"};
     enum { COUNT = sizeof names / sizeof *names };
     struct json_object *sections[COUNT] = {NULL};
     int first = 0;
@@ -85,7 +85,7 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
             herd_config_enter(reader, herd_span_of(name));
             int err = herd_config_fail(
                 reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                "unknown member, expected servers, links, places, log, journal, limits, herd, secret_file, "
+                "unknown member, expected servers, links, places, log, journal, limits, http, herd, secret_file, "
                 "identities, psk_file or tls");
             if (!herd_config_goes_on(reader, 0, &first, err))
                 return err;
@@ -108,22 +108,26 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
         case 3: err = take_log(reader, sections[i], config); break;
         case 4: err = herd_config_take_text(reader, sections[i], &config->journal); break;
         case 5: err = herd_config_take_limits(reader, sections[i], &config->limits); break;
-        case 6: err = herd_config_take_herd(reader, sections[i], config); break;
-        case 7: err = herd_config_take_text(reader, sections[i], &config->secret_file); break;
-        case 8: err = herd_config_take_text(reader, sections[i], &config->identities); break;
-        case 9: err = herd_config_take_text(reader, sections[i], &config->psk_file); break;
+        case 6: err = herd_config_take_http(reader, sections[i], config); break;
+        case 7: err = herd_config_take_herd(reader, sections[i], config); break;
+        case 8: err = herd_config_take_text(reader, sections[i], &config->secret_file); break;
+        case 9: err = herd_config_take_text(reader, sections[i], &config->identities); break;
+        case 10: err = herd_config_take_text(reader, sections[i], &config->psk_file); break;
         default: err = herd_config_take_tls(reader, sections[i], config); break;
         }
         if (i == 4 && err >= 0 && reader->places)
             reader->places->journal = herd_config_place_of(reader, herd_config_at(sections[i]));
-        if (i >= 7 && err >= 0 && reader->places)
-            reader->places->trust[HERD_CONFIG_SECRET_FILE + (i - 7)] =
+        if (i >= 8 && err >= 0 && reader->places)
+            reader->places->trust[HERD_CONFIG_SECRET_FILE + (i - 8)] =
                 herd_config_place_of(reader, herd_config_at(sections[i]));
         if (!herd_config_goes_on(reader, 0, &first, err))
             return first;
     }
     herd_config_enter(reader, herd_span_of("tls"));
-    herd_config_goes_on(reader, 0, &first, herd_config_check_trust(reader, sections[COUNT - 1], config));
+    if (!herd_config_goes_on(reader, 0, &first, herd_config_check_trust(reader, sections[COUNT - 1], config)))
+        return first;
+    herd_config_enter(reader, herd_span_of("servers"));
+    herd_config_goes_on(reader, 0, &first, herd_config_check_http(reader, sections[0], config));
     return first;
 }
 

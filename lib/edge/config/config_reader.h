@@ -20,6 +20,7 @@ enum {
     HERD_CONFIG_NAME_MAX_BYTES = 64,
     HERD_CONFIG_HOST_MAX_BYTES = 255,
     HERD_CONFIG_LISTEN_MAX = 16,
+    HERD_CONFIG_LIST_MAX = 64,
     HERD_CONFIG_SHOWN_SIZE = 72, /* a value or name shown in a fault, with its NUL */
 };
 
@@ -108,9 +109,18 @@ int herd_config_take_tls(struct herd_config_reader *reader, struct json_object *
 /* Members of trust that need each other; faults are shown at `tls`, which may be NULL. */
 int herd_config_check_trust(struct herd_config_reader *reader, struct json_object *tls,
                             const struct herd_config *config);
+/* Of HTTP: its section; a list of hosts to listen on; and, once all is read, whether it is open to strangers by accident, or
+ * has a port that is used twice. `servers` (may be NULL) is where a fault is shown. */
+int herd_config_take_http(struct herd_config_reader *reader, struct json_object *value, struct herd_config *config);
+int herd_config_take_listen(struct herd_config_reader *reader, struct json_object *value, char ***ret_hosts,
+                            size_t *ret_count);
+int herd_config_check_http(struct herd_config_reader *reader, struct json_object *servers,
+                           const struct herd_config *config);
 int herd_config_take_limits(struct herd_config_reader *reader, struct json_object *value,
                             struct herd_limits *limits);
 
+/* A list of texts; frees it. */
+void herd_config_drop_texts(char **texts, size_t count);
 /* Free the previous content of a section before it is read again. */
 void herd_config_drop_servers(struct herd_config *config);
 void herd_config_drop_providers(struct herd_config *config);

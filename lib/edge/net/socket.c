@@ -175,26 +175,56 @@ static size_t queued_bytes(const struct sock *s)
     return s->queue ? evbuffer_get_length(s->queue) : 0;
 }
 
+/* Gives bytes to the kernel, if none wait in front of them; *io_bytes is what it did not take. HERD_E_IO. */
+static int send_now(struct sock *s, struct herd_span *io_bytes)
+{
+    if (queued_bytes(s) > 0)
+        return 0;
+    ssize_t n = send(s->fd, io_bytes->at, io_bytes->len, MSG_NOSIGNAL);
+    if (n < 0 && !try_again(errno))
+        return HERD_E_IO;
+    if (n > 0) {
+        io_bytes->at += n;
+        io_bytes->len -= (size_t)n;
+    }
+    return 0;
+}
+
 static int sock_send(struct herd_transport *transport, struct herd_span bytes)
 {
     struct sock *s = sock_of(transport);
-    size_t queued = queued_bytes(s);
-    if (queued == 0) {
-        ssize_t n = send(s->fd, bytes.at, bytes.len, MSG_NOSIGNAL);
-        if (n < 0 && !try_again(errno))
-            return HERD_E_IO;
-        if (n > 0) {
-            bytes.at += n;
-            bytes.len -= (size_t)n;
-        }
-    }
-    if (bytes.len == 0)
-        return 0;
+    bool waiting = queued_bytes(s) > 0;
+    int err = send_now(s, &bytes);
+    if (err < 0 || bytes.len == 0)
+        return err;
     if (!s->queue)
         s->queue = evbuffer_new();
     if (!s->queue || evbuffer_add(s->queue, bytes.at, bytes.len) < 0)
         return HERD_E_NOMEM;
-    return queued == 0 ? wait_for_space(s) : 0;
+    return waiting ? 0 : wait_for_space(s);
+}
+
+static void on_block_sent(const void *bytes, size_t len, void *block)
+{
+    (void)bytes;
+    (void)len;
+    herd_block_release(block);
+}
+
+static int sock_send_block(struct herd_transport *transport, struct herd_block *block)
+{
+    struct sock *s = sock_of(transport);
+    struct herd_span bytes = herd_block_bytes(block);
+    bool waiting = queued_bytes(s) > 0;
+    int err = send_now(s, &bytes);
+    if (err < 0 || bytes.len == 0)
+        return err;
+    if (!s->queue)
+        s->queue = evbuffer_new();
+    if (!s->queue || evbuffer_add_reference(s->queue, bytes.at, bytes.len, on_block_sent, block) < 0)
+        return HERD_E_NOMEM;
+    block->holders++;
+    return waiting ? 0 : wait_for_space(s);
 }
 
 static size_t sock_unsent(const struct herd_transport *transport)
@@ -247,6 +277,7 @@ static int sock_fd(const struct herd_transport *transport)
 
 static const struct herd_transport_ops sock_ops = {
     .send = sock_send,
+    .send_block = sock_send_block,
     .set_read = sock_set_read,
     .peek = sock_peek,
     .consume = sock_consume,

@@ -22,6 +22,7 @@
 
 struct bufferevent;
 struct event_base;
+struct herd_block;
 struct herd_transport;
 
 /* Called from the loop, never from inside a function of the transport. Each may close the transport. */
@@ -39,6 +40,8 @@ struct herd_transport_events {
 struct herd_transport_ops {
     /* Sends bytes or keeps them: all of them. HERD_E_NOMEM, HERD_E_IO: the transport is of no more use. */
     int (*send)(struct herd_transport *transport, struct herd_span bytes);
+    /* The same; what is kept of them holds `block`, uncopied. NULL: they are copied. */
+    int (*send_block)(struct herd_transport *transport, struct herd_block *block);
     /* Whether to read. HERD_E_NOMEM. */
     int (*set_read)(struct herd_transport *transport, bool enable);
     /* What arrived and is not consumed, in one piece; borrowed until the next call on the transport. HERD_E_NOMEM. */
@@ -60,6 +63,21 @@ struct herd_transport_ops {
     /* Each send is a system call (or as dear), so sends are worth joining. */
     bool joins;
 };
+
+/* Bytes that are sent on many transports, counted. */
+struct herd_block {
+    size_t holders;
+    size_t len;
+    char bytes[];
+};
+
+/* With a copy of `bytes`, held once. NULL: no memory. */
+struct herd_block *herd_block_new(struct herd_span bytes);
+void herd_block_release(struct herd_block *block);
+static inline struct herd_span herd_block_bytes(const struct herd_block *block)
+{
+    return (struct herd_span){block->bytes, block->len};
+}
 
 /* The beginning of each transport. */
 struct herd_transport {
@@ -96,6 +114,11 @@ void herd_bev_release(struct herd_transport *transport);
 static inline int herd_transport_send(struct herd_transport *t, struct herd_span bytes)
 {
     return t->ops->send(t, bytes);
+}
+
+static inline int herd_transport_send_block(struct herd_transport *t, struct herd_block *block)
+{
+    return t->ops->send_block ? t->ops->send_block(t, block) : t->ops->send(t, herd_block_bytes(block));
 }
 
 static inline int herd_transport_set_read(struct herd_transport *t, bool enable)

@@ -29,9 +29,9 @@ static void enable(struct herd_server *server, bool enable)
 {
     for (size_t i = 0; i < server->listener_count; i++) {
         if (enable)
-            evconnlistener_enable(server->listeners[i]);
+            evconnlistener_enable(server->listeners[i]->socket);
         else
-            evconnlistener_disable(server->listeners[i]);
+            evconnlistener_disable(server->listeners[i]->socket);
     }
 }
 
@@ -66,7 +66,9 @@ void herd_accept_uncount(struct herd_conn *conn)
         return;
     conn->counted = false;
     server->client_count--;
-    herd_addresses_release(&server->addresses, conn->address);
+    if (conn->addressed)
+        herd_addresses_release(&server->addresses, conn->address);
+    conn->addressed = false;
     herd_accept_resume(server);
 }
 
@@ -78,26 +80,35 @@ static void on_closed(struct herd_conn *conn, bool delivered)
 
 static const struct herd_conn_owner accept_owner = {.closed = on_closed};
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
-                      void *arg)
+static void on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *from, int len, void *arg)
 {
-    (void)listener;
+    (void)socket;
     (void)len;
-    struct herd_server *server = arg;
+    const struct herd_listener *listener = arg;
+    struct herd_server *server = listener->server;
     uint64_t address[2];
     uint16_t port = 0;
     herd_address_of(from, address, &port);
-    int err = herd_addresses_acquire(&server->addresses, address, server->limits->clients_per_address_max);
+    if (!listener->door->neighbours && server->client_count >= (size_t)server->limits->clients_max) {
+        refuse(server, fd, "clients_max");
+        return;
+    }
+    bool proxied = herd_proxied_from(server, address); /* then whose it is comes with its first bytes */
+    int err =
+        proxied ? 0 : herd_addresses_acquire(&server->addresses, address, server->limits->clients_per_address_max);
     if (err < 0) {
         refuse(server, fd, err == HERD_E_LIMIT ? "clients_per_address_max" : "out_of_memory");
         return;
     }
     struct herd_conn *conn = herd_conn_new(server);
     if (!conn) {
-        herd_addresses_release(&server->addresses, address);
+        if (!proxied)
+            herd_addresses_release(&server->addresses, address);
         refuse(server, fd, "out_of_memory");
         return;
     }
+    conn->addressed = !proxied;
+    conn->proxied = conn->unnamed = proxied;
     conn->address[0] = address[0];
     conn->address[1] = address[1];
     conn->port = port;
@@ -111,13 +122,14 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
         herd_conn_close(conn, "out_of_memory");
         return;
     }
-    if (herd_line_begin_client(conn) < 0) {
+    if (listener->door->begin(conn) < 0) {
         herd_conn_close(conn, "out_of_memory");
         return;
     }
     if (!herd_secure_accepted(conn))
         return;
-    herd_plain_admit(conn);
+    if (listener->door->neighbours && !proxied)
+        herd_plain_admit(conn);
     /* Full of clients, there still is room for neighbours: whoever comes now has to introduce itself. */
     if (server->client_count > (size_t)server->limits->clients_max) {
         conn->over_limit = true;
@@ -130,13 +142,14 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 
 /* Out of descriptors: the connection waits in the kernel's queue, which would wake us again and again.
  * With the descriptor held in reserve it is taken and closed, so that its client knows; then we rest. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
+static void on_accept_error(struct evconnlistener *socket, void *arg)
 {
-    struct herd_server *server = arg;
+    const struct herd_listener *listener = arg;
+    struct herd_server *server = listener->server;
     int error = errno;
     if ((error == EMFILE || error == ENFILE) && server->reserve_fd >= 0) {
         close(server->reserve_fd);
-        int fd = accept(evconnlistener_get_fd(listener), NULL, NULL);
+        int fd = accept(evconnlistener_get_fd(socket), NULL, NULL);
         if (fd >= 0)
             refuse(server, fd, strerror(error));
         server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -157,11 +170,12 @@ void herd_accept_again(evutil_socket_t fd, short what, void *arg)
         enable(server, true);
 }
 
-struct evconnlistener *herd_accept_new(struct herd_server *server, int fd)
+int herd_accept_new(struct herd_listener *listener, int fd)
 {
-    struct evconnlistener *listener =
-        evconnlistener_new(server->base, on_accept, server, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-    if (listener)
-        evconnlistener_set_error_cb(listener, on_accept_error);
-    return listener;
+    listener->socket = evconnlistener_new(listener->server->base, on_accept, listener,
+                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    if (!listener->socket)
+        return HERD_E_NOMEM;
+    evconnlistener_set_error_cb(listener->socket, on_accept_error);
+    return 0;
 }

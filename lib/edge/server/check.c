@@ -81,6 +81,8 @@ static void check_listen(struct check *check, const struct herd_config_server *s
         check_host(check, strcmp(server->listen[i], "*") == 0 ? "::" : server->listen[i], at);
     if (server->listen_count == 0)
         check_host(check, server->host, at);
+    for (size_t i = 0; i < server->http_listen_count; i++)
+        check_host(check, strcmp(server->http_listen[i], "*") == 0 ? "::" : server->http_listen[i], at);
 }
 
 /* Whether the file can be written, or made in its folder. */

@@ -12,6 +12,9 @@ static void settle(struct herd_conn *conn, const struct herd_input_result *resul
     } else if (result->blocked) {
         conn->state = HERD_CONN_BLOCKED;
         herd_conn_set_read(conn, false);
+        if (conn->again)
+            herd_conn_ready(conn);
+        conn->again = false;
     } else if (conn->eof) {
         conn->state = HERD_CONN_ENDING;
     } else if (herd_conn_output_full(conn)) {

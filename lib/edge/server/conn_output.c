@@ -58,6 +58,16 @@ void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes)
     put(conn, bytes);
 }
 
+void herd_conn_send_block(struct herd_conn *conn, struct herd_block *block)
+{
+    if (conn->state == HERD_CONN_CLOSED)
+        return;
+    conn->answered = true;
+    int err = conn->batched_bytes > 0 ? herd_batch_add(conn, herd_block_bytes(block))
+                                      : herd_transport_send_block(conn->transport, block);
+    herd_conn_sent(conn, err);
+}
+
 bool herd_conn_output_full(const struct herd_conn *conn)
 {
     return !conn->link && herd_conn_unsent(conn) > (size_t)conn->server->limits->output_pause_bytes;

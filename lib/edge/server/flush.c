@@ -71,6 +71,8 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     server->flush_active = false; /* what is said from here on needs another iteration */
     if (server->watch)
         more |= notify_watchers(server);
+    if (server->service && server->service->flush)
+        server->service->flush(server);
     herd_server_effects(server);
     more |= !herd_list_empty(&server->ready);
     herd_serve_iteration(server);

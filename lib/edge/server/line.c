@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The line protocol on a connection: a session of the node. */
+#include "../../core/node/session.h"
 #include "server_impl.h"
 
 #include <string.h>
@@ -81,6 +82,8 @@ int herd_line_begin_client(struct herd_conn *conn)
 {
     struct herd_session *session = NULL;
     int err = herd_session_open(conn->server->node, &session, conn, herd_clock());
+    if (err >= 0 && conn->unnamed)
+        herd_session_begin_message(session, herd_clock());
     conn->protocol = &line_protocol;
     conn->session = session;
     herd_server_schedule_flush(conn->server);

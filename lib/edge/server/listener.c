@@ -18,28 +18,64 @@
 /* A fault shows so much of a host name, so that the reason fits behind it. */
 #define HOST_SHOWN_MAX 100
 
-static int fail(const struct herd_server *server, const char *host, const char *why,
+/* Where to listen, and for what. */
+struct site {
+    const struct herd_door *door;
+    const char *host; /* if there are no others */
+    char *const *hosts;
+    size_t host_count;
+    uint16_t port;
+};
+
+static const struct herd_door line_door = {herd_line_begin_client, true, "listening"};
+
+static struct site line_site(const struct herd_config_server *self)
+{
+    return (struct site){&line_door, self->host, self->listen, self->listen_count, self->port};
+}
+
+/* Where nothing else is said, where lines are. */
+static struct site http_site(const struct herd_config_server *self, const struct herd_door *door)
+{
+    bool own = self->http_listen_count > 0;
+    return (struct site){door, self->host, own ? self->http_listen : self->listen,
+                         own ? self->http_listen_count : self->listen_count, self->http_port};
+}
+
+static int fail(const struct site *site, const char *host, const char *why,
                 struct herd_diagnostic *reterr_diagnostic)
 {
     bool cut = strlen(host) > HOST_SHOWN_MAX;
     reterr_diagnostic->line = reterr_diagnostic->column = 0;
     snprintf(reterr_diagnostic->message, sizeof reterr_diagnostic->message, "cannot listen on %.*s%s port %u: %s",
-             HOST_SHOWN_MAX, host, cut ? "..." : "", (unsigned)server->config->servers[server->self].port, why);
+             HOST_SHOWN_MAX, host, cut ? "..." : "", (unsigned)site->port, why);
     return HERD_E_ADDRESS;
 }
 
-char *herd_listener_where(const struct herd_config_server *self)
+static char *where(const struct site *site)
 {
     struct herd_buf text = {0};
-    int err = herd_buf_add_text(&text, self->listen_count ? "" : self->host);
-    for (size_t i = 0; i < self->listen_count && err >= 0; i++) {
+    int err = herd_buf_add_text(&text, site->host_count ? "" : site->host);
+    for (size_t i = 0; i < site->host_count && err >= 0; i++) {
         err = herd_buf_add_text(&text, i ? "," : "");
         if (err >= 0)
-            err = herd_buf_add_text(&text, self->listen[i]);
+            err = herd_buf_add_text(&text, site->hosts[i]);
     }
     if (err < 0 || herd_buf_add(&text, "", 1) < 0)
         herd_buf_fini(&text);
     return text.at;
+}
+
+char *herd_listener_where(const struct herd_config_server *self)
+{
+    struct site site = line_site(self);
+    return where(&site);
+}
+
+char *herd_listener_http_where(const struct herd_config_server *self)
+{
+    struct site site = http_site(self, NULL);
+    return where(&site);
 }
 
 /* ---- addresses ---- */
@@ -55,21 +91,20 @@ static void add_any(struct herd_sockaddr_list *list, uint16_t port)
     herd_sockaddr_list_add(list, &first);
 }
 
-static int add_host(const struct herd_server *server, const char *host, struct herd_sockaddr_list *list,
+static int add_host(const struct site *site, const char *host, struct herd_sockaddr_list *list,
                     struct herd_diagnostic *reterr_diagnostic)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
-    uint16_t own_port = server->config->servers[server->self].port;
     char port[8];
     if (strcmp(host, "*") == 0) {
-        add_any(list, own_port);
+        add_any(list, site->port);
         return 0;
     }
-    snprintf(port, sizeof port, "%u", (unsigned)own_port);
+    snprintf(port, sizeof port, "%u", (unsigned)site->port);
     int code = getaddrinfo(host, port, &hints, &found);
     if (code != 0)
-        return fail(server, host, gai_strerror(code), reterr_diagnostic);
+        return fail(site, host, gai_strerror(code), reterr_diagnostic);
     herd_sockaddr_list_add(list, found);
     freeaddrinfo(found);
     return 0;
@@ -77,12 +112,22 @@ static int add_host(const struct herd_server *server, const char *host, struct h
 
 /* ---- sockets ---- */
 
-static int add_listener(struct herd_server *server, int fd)
+static int add_listener(struct herd_server *server, const struct herd_door *door, int fd)
 {
-    struct evconnlistener *listener = herd_accept_new(server, fd);
+    size_t size = (server->listener_count + 1) * sizeof *server->listeners;
+    struct herd_listener **listeners = realloc(server->listeners, size);
+    if (!listeners)
+        return HERD_E_NOMEM;
+    server->listeners = listeners;
+    struct herd_listener *listener = calloc(1, sizeof *listener);
     if (!listener)
         return HERD_E_NOMEM;
-    server->listeners[server->listener_count++] = listener;
+    *listener = (struct herd_listener){.server = server, .door = door};
+    if (herd_accept_new(listener, fd) < 0) {
+        free(listener);
+        return HERD_E_NOMEM;
+    }
+    listeners[server->listener_count++] = listener;
     return 0;
 }
 
@@ -135,19 +180,17 @@ static void log_skipped(struct herd_server *server, const struct herd_sockaddr *
                    "listen_address_skipped", fields, 2);
 }
 
-static int open_addresses(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic)
+static int open_addresses(struct herd_server *server, const struct site *site,
+                          struct herd_diagnostic *reterr_diagnostic)
 {
-    const struct herd_config_server *self = &server->config->servers[server->self];
     struct herd_sockaddr_list list = {.count = 0};
-    int err = self->listen_count ? 0 : add_host(server, self->host, &list, reterr_diagnostic);
-    for (size_t i = 0; i < self->listen_count && err >= 0; i++)
-        err = add_host(server, self->listen[i], &list, reterr_diagnostic);
+    int err = site->host_count ? 0 : add_host(site, site->host, &list, reterr_diagnostic);
+    for (size_t i = 0; i < site->host_count && err >= 0; i++)
+        err = add_host(site, site->hosts[i], &list, reterr_diagnostic);
     if (err < 0)
         return err;
-    server->listeners = calloc(list.count + 1, sizeof(struct evconnlistener *));
-    if (!server->listeners)
-        return fail(server, self->host, strerror(ENOMEM), reterr_diagnostic);
     int skipped = EADDRNOTAVAIL;
+    size_t before = server->listener_count;
     bool v6only = has_any_of_both(&list);
     for (size_t i = 0; i < list.count; i++) {
         int fd = bind_to(&list.at[i], v6only);
@@ -160,20 +203,20 @@ static int open_addresses(struct herd_server *server, struct herd_diagnostic *re
             char text[HERD_SOCKADDR_TEXT_MAX];
             int error = errno;
             herd_sockaddr_text(&list.at[i].u.any, list.at[i].len, text);
-            return fail(server,
+            return fail(site,
                         herd_sockaddr_is_any(&list.at[i].u.any) ? "*"
-                        : self->listen_count                    ? text
-                                                                : self->host,
+                        : site->host_count                      ? text
+                                                                : site->host,
                         strerror(error), reterr_diagnostic);
         }
-        if (add_listener(server, fd) < 0) {
+        if (add_listener(server, site->door, fd) < 0) {
             close(fd);
-            return fail(server, self->host, strerror(ENOMEM), reterr_diagnostic);
+            return fail(site, site->host, strerror(ENOMEM), reterr_diagnostic);
         }
     }
-    return server->listener_count > 0 ? 0
-                                      : fail(server, self->listen_count ? self->listen[0] : self->host,
-                                             strerror(skipped), reterr_diagnostic);
+    return server->listener_count > before
+               ? 0
+               : fail(site, site->host_count ? site->hosts[0] : site->host, strerror(skipped), reterr_diagnostic);
 }
 
 /* A socket that somebody else made; it stays theirs if this fails. */
@@ -182,11 +225,10 @@ static int open_given(struct herd_server *server, int fd, struct herd_diagnostic
     int listening = 0;
     socklen_t len = sizeof listening;
     errno = ENOMEM;
-    server->listeners = calloc(1, sizeof(struct evconnlistener *));
-    if (server->listeners && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0) {
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0) {
         errno = listening ? ENOMEM : EINVAL;
         if (listening && evutil_make_socket_nonblocking(fd) == 0 && evutil_make_socket_closeonexec(fd) == 0 &&
-            add_listener(server, fd) == 0)
+            add_listener(server, &line_door, fd) == 0)
             return 0;
     }
     reterr_diagnostic->line = reterr_diagnostic->column = 0;
@@ -200,16 +242,26 @@ static bool bound_to(const struct herd_server *server, size_t i, struct sockaddr
                      socklen_t *ret_len)
 {
     *ret_len = sizeof *ret_bound;
-    return getsockname(evconnlistener_get_fd(server->listeners[i]), (struct sockaddr *)ret_bound, ret_len) == 0;
+    return getsockname(evconnlistener_get_fd(server->listeners[i]->socket), (struct sockaddr *)ret_bound,
+                       ret_len) == 0;
 }
 
 int herd_listener_open(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic)
 {
     int given = server->options.listen_fd;
     server->accept_retry_event = evtimer_new(server->base, herd_accept_again, server);
+    const struct herd_config_server *self = &server->config->servers[server->self];
+    const struct site lines = line_site(self);
     if (!server->accept_retry_event)
-        return fail(server, server->config->servers[server->self].host, strerror(ENOMEM), reterr_diagnostic);
-    int err = given ? open_given(server, given, reterr_diagnostic) : open_addresses(server, reterr_diagnostic);
+        return fail(&lines, self->host, strerror(ENOMEM), reterr_diagnostic);
+    int err = 0;
+    if (self->http_port && server->service) {
+        const struct site http = http_site(self, &server->service->door);
+        err = open_addresses(server, &http, reterr_diagnostic);
+    }
+    if (err >= 0) /* last: from here on a given socket is ours */
+        err = given ? open_given(server, given, reterr_diagnostic)
+                    : open_addresses(server, &lines, reterr_diagnostic);
     if (err < 0)
         return err;
     server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -217,15 +269,17 @@ int herd_listener_open(struct herd_server *server, struct herd_diagnostic *reter
     struct sockaddr_storage bound;
     socklen_t len;
     uint64_t address[2];
-    if (bound_to(server, 0, &bound, &len))
+    if (bound_to(server, server->listener_count - 1, &bound, &len))
         herd_address_of((struct sockaddr *)&bound, address, &server->port);
     return 0;
 }
 
 void herd_listener_close(struct herd_server *server)
 {
-    for (size_t i = 0; i < server->listener_count; i++)
-        evconnlistener_free(server->listeners[i]);
+    for (size_t i = 0; i < server->listener_count; i++) {
+        evconnlistener_free(server->listeners[i]->socket);
+        free(server->listeners[i]);
+    }
     free(server->listeners);
     server->listeners = NULL;
     server->listener_count = 0;
@@ -263,21 +317,25 @@ void herd_listener_log(struct herd_server *server)
 {
     const struct herd_config_server *self = &server->config->servers[server->self];
     bool all_loopback = true;
-    char text[HERD_SOCKADDR_TEXT_MAX] = "";
+    char text[HERD_SOCKADDR_TEXT_MAX] = "", http[HERD_SOCKADDR_TEXT_MAX] = "";
     for (size_t i = 0; i < server->listener_count; i++) {
         struct sockaddr_storage bound;
         socklen_t len;
         bool is_unix = !bound_to(server, i, &bound, &len) || bound.ss_family == AF_UNIX;
+        bool lines = server->listeners[i]->door == &line_door;
+        char *shown = lines ? text : http;
         if (bound.ss_family)
-            herd_sockaddr_text((struct sockaddr *)&bound, len, text);
-        all_loopback = all_loopback && !is_unix && herd_sockaddr_is_loopback((struct sockaddr *)&bound);
+            herd_sockaddr_text((struct sockaddr *)&bound, len, shown);
+        if (lines)
+            all_loopback = all_loopback && !is_unix && herd_sockaddr_is_loopback((struct sockaddr *)&bound);
         struct herd_log_field fields[] = {
             herd_log_text("name", server->options.name),
-            herd_log_text("address", text),
+            herd_log_text("address", shown),
             herd_log_text("host", self->host),
             herd_log_int("port", server->port),
         };
-        herd_log_event(server->log, HERD_LOG_INFO, "listening", fields, is_unix ? 2 : 4);
+        herd_log_event(server->log, HERD_LOG_INFO, server->listeners[i]->door->event, fields,
+                       is_unix || !lines ? 2 : 4);
     }
     if (!all_loopback || server->options.listen_fd || self->listen_count || is_local_host(self->host) ||
         !has_neighbours_elsewhere(server))

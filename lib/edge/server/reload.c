@@ -7,6 +7,7 @@
  * Providers that changed are made anew. Look-ups under way end where they began: the old chain is kept until it has
  * answered them.
  */
+#include "../net/network.h"
 #include "../places/places_net.h"
 #include "server_impl.h"
 
@@ -125,6 +126,16 @@ static size_t log_all_kept(struct herd_server *server)
         free(listen);
         kept += log_kept(server, "port", runs, asked);
     }
+    if (server->service && !server->options.dont_listen) {
+        char *listen = herd_listener_http_where(self);
+        snprintf(runs, sizeof runs, "%u", (unsigned)server->start_http_port);
+        snprintf(asked, sizeof asked, "%u", (unsigned)self->http_port);
+        kept +=
+            log_kept(server, "http_port", server->start_http_port ? runs : NULL, self->http_port ? asked : NULL);
+        if (listen && server->start_http_port && self->http_port)
+            kept += log_kept(server, "http_listen", server->start_http_listen, listen);
+        free(listen);
+    }
     kept += log_kept(server, "journal", server->start_journal, server->config->journal);
     return kept;
 }
@@ -142,6 +153,29 @@ static void set_limits(struct herd_server *server)
         herd_journal_configure(server->journal, server->limits->journal_sync_ms * 1000000,
                                server->limits->journal_wait_ms * 1000000);
     herd_accept_resume(server);
+}
+
+static size_t log_texts(struct herd_server *server, const char *setting, char *const *was, size_t was_count,
+                        char *const *is, size_t is_count)
+{
+    char old[24], new[24];
+    size_t i = 0;
+    while (i < was_count && i < is_count && strcmp(was[i], is[i]) == 0)
+        i++;
+    if (i == was_count && i == is_count)
+        return 0;
+    snprintf(old, sizeof old, "%zu of them", was_count);
+    snprintf(new, sizeof new, "%zu of them", is_count);
+    log_change(server, setting, old, new);
+    return 1;
+}
+
+static size_t log_http(struct herd_server *server, const struct herd_config_http *was,
+                       const struct herd_config_http *is)
+{
+    return log_texts(server, "http.hosts", was->hosts, was->host_count, is->hosts, is->host_count) +
+           log_texts(server, "http.origins", was->origins, was->origin_count, is->origins, is->origin_count) +
+           log_texts(server, "http.proxies", was->proxies, was->proxy_count, is->proxies, is->proxy_count);
 }
 
 static size_t log_log(struct herd_server *server, const struct herd_config *was, const struct herd_config *is)
@@ -169,14 +203,19 @@ static void replace_places(struct herd_server *server, struct herd_places *place
 
 /* All that was prepared is in force from here on; nothing below can fail. The log is set to the louder of both
  * levels while it says so. */
-static void take_over(struct herd_server *server, const struct herd_config *config, size_t self)
+static void take_over(struct herd_server *server, const struct herd_config *config, size_t self,
+                      struct herd_network *proxies)
 {
     const struct herd_config *old = server->config;
     server->config = server->options.config = config;
     server->self = self;
     if (config->log_level > old->log_level)
         herd_log_configure(server->log, config->log_level, old->log_traffic);
-    size_t changed = log_log(server, old, config) + log_limits(server, &old->limits, &config->limits);
+    size_t changed = log_log(server, old, config) + log_limits(server, &old->limits, &config->limits) +
+                     log_http(server, &old->http, &config->http);
+    free(server->proxies);
+    server->proxies = proxies;
+    server->proxy_count = config->http.proxy_count;
     set_limits(server);
     changed += herd_neighbours_settle(server, old);
     herd_plain_names_check(server);
@@ -212,6 +251,7 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
     struct herd_places *places = NULL;
     struct herd_retired *retired = NULL;
     struct herd_trust *old_trust = NULL;
+    struct herd_network *proxies = NULL;
     int err = herd_secure_reload(server, config, &old_trust, reterr_diagnostic);
     if (err < 0)
         return err;
@@ -223,11 +263,13 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
             herd_places_set_resolver(places, server->resolver);
     }
     if (err >= 0) {
-        err = herd_neighbours_change(server, config, (size_t)self);
+        proxies = herd_proxied_networks(config);
+        err = proxies ? herd_neighbours_change(server, config, (size_t)self) : HERD_E_NOMEM;
         if (err < 0)
             fail(reterr_diagnostic, err, herd_strerror(err), "");
     }
     if (err < 0) {
+        free(proxies);
         herd_places_free(places);
         free(retired);
         herd_trust_free(server->trust);
@@ -237,8 +279,10 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
             replace_places(server, places, retired);
         else
             herd_places_reload(server->places);
-        take_over(server, config, (size_t)self);
+        take_over(server, config, (size_t)self, proxies);
         herd_secure_reloaded(server, old_trust);
+        if (server->service && server->service->reload)
+            server->service->reload(server);
     }
     herd_server_effects(server);
     herd_server_schedule_flush(server);

@@ -97,7 +97,9 @@ bool herd_secure_accepted(struct herd_conn *conn)
 {
     const struct herd_trust *trust = conn->server->trust;
     conn->undecided = trust->mode != HERD_TLS_OFF;
-    herd_session_set_proof(conn->session, nobody, is_local(conn));
+    herd_session_set_proof(conn->session, nobody, is_local(conn) || conn->proxied);
+    if (conn->unnamed)
+        return true; /* once more when it is known from whom it is */
     herd_session_set_rate(conn->session, herd_addresses_rate(&conn->server->addresses, conn->address,
                                                              conn->server->limits->reports_per_address_max));
     return conn->undecided || set_identity(conn, herd_trust_anonymous(trust));

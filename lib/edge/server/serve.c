@@ -71,7 +71,7 @@ static void on_input(void *ctx)
     struct herd_conn *conn = ctx;
     switch (conn->state) {
     case HERD_CONN_OPEN:
-        if (!conn->undecided || !herd_secure_first(conn))
+        if ((!conn->unnamed || !herd_proxied_first(conn)) && (!conn->undecided || !herd_secure_first(conn)))
             serve(conn);
         break;
     case HERD_CONN_BLOCKED:
@@ -90,7 +90,12 @@ static void on_eof(void *ctx)
         herd_conn_log(conn, HERD_LOG_WARN, "tls_truncated", NULL);
     herd_conn_set_read(conn, false);
     switch (conn->state) {
-    case HERD_CONN_OPEN: serve(conn); break;
+    case HERD_CONN_OPEN:
+        if (conn->unnamed)
+            herd_conn_close(conn, "proxy_header_cut_off");
+        else
+            serve(conn);
+        break;
     case HERD_CONN_BLOCKED:
     case HERD_CONN_ENDING: break;
     case HERD_CONN_DRAINING:

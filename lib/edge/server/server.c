@@ -4,6 +4,7 @@
 #include "server_impl.h"
 
 #include "../../core/node/watch.h"
+#include "../net/network.h"
 #include "../places/places_net.h"
 
 #include <errno.h>
@@ -51,9 +52,15 @@ static int keep_start(struct herd_server *server)
 {
     const struct herd_config_server *self = &server->config->servers[server->self];
     server->start_port = self->port;
+    server->start_http_port = self->http_port;
     server->start_listen = herd_listener_where(self);
+    server->start_http_listen = herd_listener_http_where(self);
     server->start_journal = server->config->journal ? strdup(server->config->journal) : NULL;
-    return server->start_listen && (server->start_journal || !server->config->journal) ? 0 : HERD_E_NOMEM;
+    server->proxies = herd_proxied_networks(server->config);
+    server->proxy_count = server->config->http.proxy_count;
+    bool kept = server->start_listen && server->start_http_listen &&
+                (server->start_journal || !server->config->journal) && server->proxies;
+    return kept ? 0 : HERD_E_NOMEM;
 }
 
 /* The journal's thread is done with something. */
@@ -104,8 +111,9 @@ static int make_sockets(struct herd_server *server)
     return server->sockets.scratch ? 0 : HERD_E_NOMEM;
 }
 
-int herd_server_new(struct herd_server **ret_server, struct event_base *base,
-                    const struct herd_server_options *options, struct herd_diagnostic *reterr_diagnostic)
+int herd_server_make(struct herd_server **ret_server, struct event_base *base,
+                     const struct herd_server_options *options, const struct herd_service *service,
+                     struct herd_diagnostic *reterr_diagnostic)
 {
     if (!ret_server || !base || !options || !reterr_diagnostic)
         return HERD_E_ARG;
@@ -121,6 +129,7 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
     server->options = *options;
     server->config = options->config;
     server->limits = &options->config->limits;
+    server->service = service;
     server->log = options->log;
     server->places = options->places;
     server->self = (size_t)self;
@@ -164,6 +173,8 @@ int herd_server_new(struct herd_server **ret_server, struct event_base *base,
         }
         if (err >= 0)
             err = open_journal(server, reterr_diagnostic);
+        if (err >= 0 && service && service->open)
+            err = service->open(server, reterr_diagnostic);
         if (err >= 0 && !server->options.dont_listen)
             err = herd_listener_open(server, reterr_diagnostic);
     }
@@ -203,6 +214,8 @@ void herd_server_free(struct herd_server *server)
         herd_server_effects(server); /* look-ups are cancelled */
     herd_conn_free_closed(server);
     herd_inside_cancel(server);
+    if (server->service && server->service->close)
+        server->service->close(server);
     herd_reload_fini(server);
     if (server->places_ours)
         herd_places_free(server->places);
@@ -226,7 +239,9 @@ void herd_server_free(struct herd_server *server)
     herd_buf_fini(&server->out);
     free(server->sockets.scratch);
     herd_neighbours_fini(server);
+    free(server->proxies);
     free(server->start_listen);
+    free(server->start_http_listen);
     free(server->start_journal);
     free(server);
 }

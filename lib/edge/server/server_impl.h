@@ -11,6 +11,7 @@
  *     lookups                from WHATSAT to places and back
  *     plain, plain_*         neighbours that speak the class protocol
  *     line                   the line protocol on a connection
+ *     proxied                connections that come through a proxy, which says from whom
  *     conn_feed, _output     bytes to the protocol, replies to the transport
  *     conn, conn_log         one connection: its state, closing; what the log says of it
  *     batch, batch_send      output batched until the end of a loop iteration, and until the journal has it
@@ -45,6 +46,7 @@
 #define HERD_DAMPED_STRANGERS 32
 
 struct herd_conn;
+struct herd_http;
 struct herd_server;
 
 /*
@@ -75,8 +77,9 @@ enum herd_conn_state {
     HERD_CONN_CLOSED,
 };
 
-/* What talks on a connection: the line protocol is the first (line.c). A connection has one from its first byte on
- * until it is DRAINING, and `session` is what the protocol keeps for it. None of these carries out effects. */
+/* What talks on a connection: lines (line.c), or HTTP (../http). A connection has one from its first byte on until it is
+ * DRAINING, and with it a session of the node, for its rights and timers; `request` is what the protocol keeps beside it.
+ * None of these carries out effects. */
 struct herd_conn_protocol {
     /* Bytes arrived: appends replies to `out`, says how many are used up, and logs both. < 0: close the connection. */
     int (*input)(struct herd_conn *conn, struct herd_span bytes, struct herd_now now, struct herd_buf *out,
@@ -94,6 +97,37 @@ struct herd_conn_protocol {
     void (*close)(struct herd_conn *conn, const char *why);
 };
 
+/* What accepted connections speak. */
+struct herd_door {
+    /* Gives one its protocol and its session. HERD_E_NOMEM. */
+    int (*begin)(struct herd_conn *conn);
+    /* Neighbours come this way too: beyond clients_max one may still introduce itself. */
+    bool neighbours;
+    /* What the log says of an address that is listened on. */
+    const char *event;
+};
+
+/* What else a server does, from above it. Each may be NULL. */
+struct herd_service {
+    /* The server is made and about to listen. Errors with *reterr_diagnostic. */
+    int (*open)(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic);
+    /* Another configuration, or other rights, are in force. Nothing may fail here. */
+    void (*reload)(struct herd_server *server);
+    /* The end of a loop iteration. */
+    void (*flush)(struct herd_server *server);
+    /* The server stops: what has no end of its own is ended. */
+    void (*stop)(struct herd_server *server);
+    /* All connections are gone. */
+    void (*close)(struct herd_server *server);
+    struct herd_door door; /* of `http_port` */
+};
+
+struct herd_listener {
+    struct herd_server *server;
+    const struct herd_door *door;
+    struct evconnlistener *socket;
+};
+
 /* Who made a connection, and wants to know of its end. Each may be NULL. */
 struct herd_conn_owner {
     /* The protocol is done. */
@@ -106,7 +140,8 @@ struct herd_conn {
     struct herd_server *server;
     struct herd_transport *transport; /* NULL: none yet */
     const struct herd_conn_protocol *protocol;
-    void *session; /* of the protocol; NULL before it began and once it is done */
+    struct herd_session *session; /* NULL before the protocol began and once it is done */
+    void *request;                /* of the protocol; NULL: nothing is under way */
     const struct herd_conn_owner *owner;
     struct herd_list all;
     struct herd_list deadline_link;  /* in the server's list while bytes wait to be sent */
@@ -123,6 +158,9 @@ struct herd_conn {
     int peer;             /* the neighbour this is dialled to, or -1 */
     int plain_from;       /* which plain neighbour it comes from, or -1: several are at its address */
     bool undecided;       /* accepted, and its first byte has not come: TLS or not */
+    bool proxied;         /* comes through a proxy that is trusted */
+    bool unnamed;         /* which has not said yet from whom */
+    bool again;           /* the protocol left input that it could have used: BLOCKED, and ready at once */
     bool local;           /* handed to us by the program, which knows who it is */
     bool link;            /* established */
     bool plain;           /* takes a message to a plain neighbour */
@@ -132,6 +170,7 @@ struct herd_conn {
     bool answered;        /* something was said on it */
     bool eof;             /* the peer sends no more */
     bool counted;         /* is one of clients_max */
+    bool addressed;       /* is one of clients_per_address_max */
     bool over_limit;      /* beyond clients_max: has until progress_ns to prove a neighbour */
     uint16_t port;        /* of the peer, for the log */
     uint8_t label_len;    /* what the log calls it, made when first needed; 0: not made */
@@ -211,8 +250,13 @@ struct herd_server {
     struct herd_places *places;
     bool places_ours;
     struct herd_retired *retired;       /* chains of earlier configurations that still have look-ups under way */
+    const struct herd_service *service; /* NULL: none */
+    struct herd_http *http;             /* of the service; NULL: off */
+    struct herd_network *proxies;       /* of `config` */
+    size_t proxy_count;
     char *start_listen, *start_journal; /* what cannot change while running, as it was at the start; NULL: none */
-    uint16_t start_port;
+    char *start_http_listen;
+    uint16_t start_port, start_http_port;
     struct herd_node *node;
     size_t self;              /* which server of the configuration */
     size_t *peer_servers;     /* node's peer number -> server of the configuration */
@@ -244,7 +288,7 @@ struct herd_server {
     struct event *journal_event;
     size_t client_count;
     struct herd_addresses addresses;
-    struct evconnlistener **listeners; /* one an address */
+    struct herd_listener **listeners; /* one an address */
     size_t listener_count;
     struct event *accept_retry_event;
     int reserve_fd;
@@ -263,6 +307,12 @@ struct herd_server {
     struct herd_buf out;    /* replies of the call under way */
     uint64_t refused_count; /* connections over a limit */
 };
+
+/* ---- server.c ---- */
+/* herd_server_new, with what else it does; `service` is borrowed for its life, and may be NULL. */
+int herd_server_make(struct herd_server **ret_server, struct event_base *base,
+                     const struct herd_server_options *options, const struct herd_service *service,
+                     struct herd_diagnostic *reterr_diagnostic);
 
 /* ---- schedule.c ---- */
 /* Makes sure links are filled before the loop sleeps, and the clock is watched. */
@@ -384,6 +434,9 @@ void herd_conn_send(struct herd_conn *conn, struct herd_span bytes);
 void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes);
 /* The same for bytes that the log knows of. */
 void herd_conn_send_logged(struct herd_conn *conn, struct herd_span bytes);
+/* Sends bytes now, without waiting for the journal: for what acknowledges nothing. `block` holds them as long as that
+ * takes. They stand behind what was sent before. */
+void herd_conn_send_block(struct herd_conn *conn, struct herd_block *block);
 /* The transport took bytes, or failed with `err`. */
 void herd_conn_sent(struct herd_conn *conn, int err);
 /* Bytes left the queue. */
@@ -426,17 +479,19 @@ void herd_batch_drop(struct herd_conn *conn);
 void herd_batch_fini(struct herd_batch *batch);
 
 /* ---- listener.c ---- */
-/* Listens on every address of `listen`, or of the host, or on the socket given. HERD_E_ADDRESS, HERD_E_NOMEM. */
+/* Listens on every address of `listen`, or of the host, or on the socket given, and likewise for the service. HERD_E_ADDRESS,
+ * HERD_E_NOMEM. */
 int herd_listener_open(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic);
 void herd_listener_close(struct herd_server *server);
 /* Where a server of a configuration listens, as text: "*", or hosts with a comma between; owned. NULL: no memory. */
 char *herd_listener_where(const struct herd_config_server *self);
+char *herd_listener_http_where(const struct herd_config_server *self);
 /* Logs each address listened on, and warns if neighbours elsewhere cannot reach any of them. */
 void herd_listener_log(struct herd_server *server);
 
 /* ---- accept.c ---- */
-/* Serves what comes in on a listening socket, which is non-blocking and the listener's on success. NULL, errno. */
-struct evconnlistener *herd_accept_new(struct herd_server *server, int fd);
+/* Serves what comes in on a listening socket, which is non-blocking and the listener's on success. HERD_E_NOMEM. */
+int herd_accept_new(struct herd_listener *listener, int fd);
 /* Of the timer `accept_retry_event`. */
 void herd_accept_again(evutil_socket_t fd, short what, void *arg);
 /* Accepts again if there is room. */
@@ -446,6 +501,14 @@ void herd_accept_hold(struct herd_server *server);
 void herd_accept_release(struct herd_server *server);
 /* A connection of a client became a link: a neighbour is no client. */
 void herd_accept_uncount(struct herd_conn *conn);
+
+/* ---- proxied.c ---- */
+/* The networks of a configuration; owned, free. NULL: no memory. */
+struct herd_network *herd_proxied_networks(const struct herd_config *config);
+/* Whether connections from an address begin with a header that says from whom they are. */
+bool herd_proxied_from(const struct herd_server *server, const uint64_t address[2]);
+/* The first bytes of an unnamed connection. True: they are no more than the header, or a fault; look at its state. */
+bool herd_proxied_first(struct herd_conn *conn);
 
 /* ---- addresses.c ---- */
 /* The key of an address in tables, and its port. Zero for what is no IP address. */

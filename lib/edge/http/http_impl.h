@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of HTTP:
+ *
+ *     service        it is switched on and off with its server; `herd_server_new`
+ *     modules        which routes there are
+ *     node, health   the first of them
+ *     protocol       bytes of a connection to requests, one after the other
+ *     admit          what is looked at before a handler runs
+ *     deferred, stream   answers that come later, or without end
+ *     router         which route a path is of
+ *     rights         who asks, and what that one may
+ *     origin         which pages of browsers may, and for which names requests are
+ *     reply          answers to bytes
+ *     unfinished     what a connection keeps between two pieces of a request
+ *     fields, arena  the words of a request
+ *
+ * Files call downward only.
+ */
+#ifndef HERD_EDGE_HTTP_IMPL_H
+#define HERD_EDGE_HTTP_IMPL_H
+
+#include "../../core/http/body.h"
+#include "../../core/http/head.h"
+#include "../server/server_impl.h"
+#include "http.h"
+
+/* Bodies of routes that say nothing else. */
+#define HERD_HTTP_BODY_USUAL_BYTES 65536
+/* What unfinished bodies hold, all together, beyond HERD_HTTP_BODY_SMALL_BYTES each. */
+#define HERD_HTTP_BODIES_MAX_BYTES (UINT64_C(64) << 20)
+#define HERD_HTTP_BODY_SMALL_BYTES 8192
+#define HERD_HTTP_MODULES_MAX      16
+/* A path that is kept for the log. */
+#define HERD_HTTP_SHOWN_BYTES 128
+
+/* ---- arena.c: memory for one request ---- */
+
+struct herd_http_piece;
+struct herd_http_arena {
+    struct herd_http_piece *pieces; /* the newest first */
+};
+/* Stays until herd_http_arena_reset. NULL: no memory. */
+char *herd_http_arena_alloc(struct herd_http_arena *arena, size_t len);
+/* Forgets all, and keeps a piece for the next request. */
+void herd_http_arena_reset(struct herd_http_arena *arena);
+void herd_http_arena_fini(struct herd_http_arena *arena);
+
+/* ---- the HTTP of a server ---- */
+
+struct herd_http_part {
+    const struct herd_http_module *module;
+    void *state;
+};
+
+struct herd_http {
+    struct herd_server *server;
+    struct herd_http_part parts[HERD_HTTP_MODULES_MAX];
+    size_t part_count;
+    struct herd_buf body, headers, line; /* of the answer to the request under way; of a report, for the log */
+    struct herd_http_arena arena;
+    struct herd_list streams, ended_streams; /* open; gone, and to be told so */
+    size_t stream_count;
+    uint64_t bodies_bytes; /* reserved by bodies that are not whole */
+};
+
+/* One request, from the bytes to the answer. */
+struct herd_http_request {
+    struct herd_http_exchange exchange;
+    struct herd_conn *conn;
+    const struct herd_http_head *head; /* NULL: it is gone, the answer was deferred */
+    struct herd_buf *out;              /* the answer's bytes; NULL: they are sent by themselves */
+    struct herd_buf *body, *headers;   /* of the answer */
+    struct herd_span origin;           /* of a listed page, for CORS; {"", 0}: none */
+    bool is_head;
+    bool old; /* HTTP/1.0 */
+    bool keep_alive;
+    bool varies;        /* an Origin was looked at */
+    bool cache_control; /* was added by the handler */
+    bool answered, deferred;
+};
+
+static inline struct herd_http_request *herd_http_request_of(struct herd_http_exchange *exchange)
+{
+    return HERD_CONTAINER_OF(exchange, struct herd_http_request, exchange);
+}
+
+static inline const struct herd_http_request *herd_http_request_of_const(const struct herd_http_exchange *exchange)
+{
+    return (const struct herd_http_request *)(const void *)((const char *)exchange -
+                                                            offsetof(struct herd_http_request, exchange));
+}
+
+/* What a connection keeps in the middle of a request: conn->request. */
+struct herd_http_unfinished {
+    struct herd_http_scan scan;
+    size_t whole;      /* bytes of head and body together, when that is known; 0: not yet */
+    uint64_t reserved; /* of bodies_bytes */
+    bool timed;        /* its deadline runs */
+    bool continued;    /* 100 was sent */
+    bool chunked;      /* then these: */
+    struct herd_http_body decoder;
+    struct herd_buf head, body;
+    struct herd_buf *feeding;            /* a handler is running: what was answered so far; NULL: none is */
+    bool ends, failed;                   /* what an answer said that was deferred and came while it ran */
+    struct herd_http_deferred *deferred; /* the answer is not there */
+    struct herd_http_stream *stream;     /* the answer has no end */
+};
+
+/* ---- unfinished.c ---- */
+
+/* Makes it if it is not there. NULL: no memory. */
+struct herd_http_unfinished *herd_http_unfinished(struct herd_conn *conn);
+void herd_http_unfinished_free(struct herd_conn *conn);
+
+/* ---- fields.c ---- */
+
+/* The only field of this name. False: there is none, or several. */
+bool herd_http_only(const struct herd_http_head *head, const char *name, struct herd_span *ret_value,
+                    size_t *ret_count);
+/* Undoes escapes of a segment (`form`: of a form). False: not proper, or no memory. */
+bool herd_http_decode(struct herd_http *http, struct herd_span text, bool form, struct herd_span *ret_text);
+enum herd_http_accepts herd_http_body_type(struct herd_span content_type);
+
+/* ---- reply.c ---- */
+
+int herd_http_send(struct herd_http_request *request, int status, const char *type, struct herd_span body);
+/* The head of an answer that ends with the connection. */
+int herd_http_send_endless(struct herd_http_request *request, const char *type);
+/* A refusal of bytes that are no request, before there is any. */
+int herd_http_send_fault(struct herd_conn *conn, const struct herd_http_fault *fault, struct herd_now now,
+                         struct herd_buf *out);
+/* Logs a request and what it was answered. */
+void herd_http_log_request(struct herd_http_request *request, int status, size_t bytes);
+
+/* ---- origin.c ---- */
+
+/* Whether requests may be for this Host. */
+bool herd_http_host_accepted(const struct herd_server *server, struct herd_span host);
+/* Of whose page a request is. */
+enum herd_http_page {
+    HERD_HTTP_NO_PAGE, /* of no browser's, as far as it says */
+    HERD_HTTP_OWN_PAGE,
+    HERD_HTTP_LISTED_PAGE, /* *ret_origin is to be told that it may */
+    HERD_HTTP_FOREIGN_PAGE,
+};
+enum herd_http_page herd_http_page_of(const struct herd_server *server, const struct herd_http_head *head,
+                                      struct herd_span *ret_origin);
+
+/* ---- rights.c ---- */
+
+/* Finds out who asks, and whether that one has the right of the route. 0: yes; else it was answered, or < 0. */
+int herd_http_authenticate(struct herd_http_request *request);
+
+/* ---- router.c ---- */
+
+/* Finds the route of a path and what stands for its `{}`; the methods that the path has are in *ret_methods, 0: no such
+ * path. NULL with methods: not this one. */
+const struct herd_http_route *herd_http_route_find(const struct herd_http *http, struct herd_span path, unsigned on,
+                                                   struct herd_http_exchange *io_exchange, unsigned *ret_methods);
+/* "GET, HEAD, OPTIONS". */
+int herd_http_methods_text(unsigned methods, struct herd_buf *out);
+
+/* ---- admit.c ---- */
+
+/* Looks at a head. HERD_HTTP_ADMITTED: its handler may run when the body is there; *ret_body_max is how long that may be.
+ * HERD_HTTP_ANSWERED: it was refused, or needed no handler. < 0: an error. */
+enum { HERD_HTTP_ADMITTED, HERD_HTTP_ANSWERED };
+int herd_http_admit(struct herd_http_request *request, uint64_t *ret_body_max);
+
+/* ---- deferred.c ---- */
+void herd_http_deferred_drop(struct herd_http_deferred *deferred);
+/* Sends an answer that was deferred; frees it. */
+int herd_http_deferred_send(struct herd_http_request *request, struct herd_buf *bytes);
+
+/* ---- stream.c ---- */
+/* The connection is gone. */
+void herd_http_stream_lost(struct herd_http_stream *stream);
+/* Tells those that are gone to who holds them. */
+void herd_http_streams_tell(struct herd_http *http);
+void herd_http_streams_end(struct herd_http *http);
+
+/* ---- protocol.c ---- */
+int herd_http_begin(struct herd_conn *conn);
+
+/* ---- modules.c ---- */
+extern const struct herd_http_module *const herd_http_modules[];
+extern const size_t herd_http_module_count;
+extern const struct herd_http_module herd_http_health, herd_http_node;
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Which routes there are. */
+#include "http_impl.h"
+
+const struct herd_http_module *const herd_http_modules[] = {
+    &herd_http_health,
+    &herd_http_node,
+};
+const size_t herd_http_module_count = sizeof herd_http_modules / sizeof *herd_http_modules;
+
+static_assert(sizeof herd_http_modules / sizeof *herd_http_modules <= HERD_HTTP_MODULES_MAX,
+              "there is room for all");

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* GET /v1/node: who this server is, and its counts. */
+#include "http_impl.h"
+
+#include <herd/store.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static int put_count(struct herd_buf *out, const char *name, uint64_t value)
+{
+    char text[96];
+    int len = snprintf(text, sizeof text, ",\"%s\":%" PRIu64, name, value);
+    return len > 0 ? herd_buf_add(out, text, (size_t)len) : HERD_E_NOMEM;
+}
+
+/* A server's name needs no escape. */
+static int put_name(struct herd_buf *out, struct herd_span name)
+{
+    int err = herd_buf_add_text(out, "{\"name\":\"");
+    if (err >= 0)
+        err = herd_buf_add(out, name.at, name.len);
+    if (err >= 0)
+        err = herd_buf_add_text(out, "\",\"version\":\"");
+    if (err >= 0)
+        err = herd_buf_add_text(out, herd_version());
+    return err < 0 ? err : herd_buf_add_text(out, "\"");
+}
+
+static int get_node(struct herd_http_exchange *exchange)
+{
+    struct herd_server *server = exchange->server;
+    const struct herd_node *node = herd_server_node(server);
+    const struct herd_node_stats stats = herd_node_stats(node);
+    size_t links = 0;
+    for (size_t i = 0; i < herd_node_peer_count(node); i++)
+        links += herd_node_link(node, i) != NULL;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counts[] = {
+        {"clients", herd_store_count(herd_node_store(node))},
+        {"connections", server->client_count},
+        {"viewers", exchange->http->stream_count},
+        {"links", links},
+        {"reports", stats.reports},
+        {"reports_stale", stats.reports_stale},
+        {"invalid", stats.invalid},
+        {"lookups", stats.lookups},
+        {"at_received", stats.at_received},
+        {"at_new", stats.at_new},
+        {"at_sent", stats.at_sent},
+        {"at_refused", stats.at_refused},
+        {"not_allowed", stats.not_allowed},
+        {"too_often", stats.too_often},
+        {"auth_failed", stats.auth_failed},
+        {"syncs", stats.syncs},
+        {"repairs", stats.repairs},
+        {"connections_refused", server->refused_count},
+    };
+    struct herd_buf *body = herd_http_body(exchange);
+    int err = put_name(body, herd_node_name(node));
+    for (size_t i = 0; i < sizeof counts / sizeof *counts && err >= 0; i++)
+        err = put_count(body, counts[i].name, counts[i].value);
+    if (err >= 0)
+        err = herd_buf_add_text(body, "}\n");
+    return err < 0 ? err : herd_http_reply(exchange, 200, "application/json");
+}
+
+static const struct herd_http_route routes[] = {
+    {.methods = HERD_HTTP_ON_GET, .path = "/v1/node", .handler = get_node, .right = HERD_HTTP_ADMIN},
+};
+
+const struct herd_http_module herd_http_node = {.routes = routes, .route_count = sizeof routes / sizeof *routes};

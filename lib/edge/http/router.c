@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Which route a path is of. */
+#include "http_impl.h"
+
+#include <string.h>
+
+/* Whether `path` is of the pattern; what stands for each `{}`, still escaped, is in `segments`. */
+static bool matches(const char *pattern, struct herd_span path, struct herd_span segments[HERD_HTTP_SEGMENTS_MAX],
+                    size_t *ret_count)
+{
+    size_t at = 0, count = 0;
+    while (*pattern) {
+        if (pattern[0] == '{' && pattern[1] == '}') {
+            const char *end = at < path.len ? memchr(path.at + at, '/', path.len - at) : NULL;
+            size_t len = end ? (size_t)(end - path.at) - at : path.len - at;
+            if (len == 0 || count == HERD_HTTP_SEGMENTS_MAX)
+                return false;
+            segments[count++] = (struct herd_span){path.at + at, len};
+            at += len;
+            pattern += 2;
+        } else if (at < path.len && path.at[at] == *pattern) {
+            at++;
+            pattern++;
+        } else {
+            return false;
+        }
+    }
+    *ret_count = count;
+    return at == path.len;
+}
+
+const struct herd_http_route *herd_http_route_find(const struct herd_http *http, struct herd_span path, unsigned on,
+                                                   struct herd_http_exchange *io_exchange, unsigned *ret_methods)
+{
+    const struct herd_http_route *found = NULL;
+    *ret_methods = 0;
+    for (size_t i = 0; i < http->part_count && !found; i++) {
+        const struct herd_http_module *module = http->parts[i].module;
+        for (size_t j = 0; j < module->route_count; j++) {
+            const struct herd_http_route *route = &module->routes[j];
+            if (!matches(route->path, path, io_exchange->segments, &io_exchange->segment_count))
+                continue;
+            *ret_methods |= route->methods;
+            if (!(route->methods & on))
+                continue;
+            io_exchange->route = found = route;
+            io_exchange->state = http->parts[i].state;
+            break;
+        }
+    }
+    return found;
+}
+
+int herd_http_methods_text(unsigned methods, struct herd_buf *out)
+{
+    static const struct {
+        unsigned on;
+        const char *text;
+    } names[] = {{HERD_HTTP_ON_GET, "GET, HEAD, "},
+                 {HERD_HTTP_ON_POST, "POST, "},
+                 {HERD_HTTP_ON_PUT, "PUT, "},
+                 {HERD_HTTP_ON_DELETE, "DELETE, "}};
+    int err = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names && err >= 0; i++)
+        if (methods & names[i].on)
+            err = herd_buf_add_text(out, names[i].text);
+    return err < 0 ? err : herd_buf_add_text(out, "OPTIONS");
+}

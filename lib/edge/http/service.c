@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* HTTP is switched on and off with its server. Without `http_port` nothing of it is there. */
+#include "http_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct herd_server *herd_http_server(const struct herd_http *http)
+{
+    return http->server;
+}
+
+struct event_base *herd_http_base(const struct herd_http *http)
+{
+    return http->server->base;
+}
+
+const struct herd_config *herd_http_config(const struct herd_http *http)
+{
+    return http->server->config;
+}
+
+struct herd_log *herd_http_log(const struct herd_http *http)
+{
+    return http->server->log;
+}
+
+static void close_service(struct herd_server *server)
+{
+    struct herd_http *http = server->http;
+    if (!http)
+        return;
+    herd_http_streams_tell(http);
+    while (http->part_count > 0) {
+        struct herd_http_part *part = &http->parts[--http->part_count];
+        if (part->module->close)
+            part->module->close(part->state);
+    }
+    herd_buf_fini(&http->body);
+    herd_buf_fini(&http->headers);
+    herd_buf_fini(&http->line);
+    herd_http_arena_fini(&http->arena);
+    free(http);
+    server->http = NULL;
+}
+
+static int open_parts(struct herd_http *http)
+{
+    for (size_t i = 0; i < herd_http_module_count; i++) {
+        const struct herd_http_module *module = herd_http_modules[i];
+        void *state = NULL;
+        int err = module->open ? module->open(http, &state) : 0;
+        if (err < 0)
+            return err;
+        http->parts[http->part_count++] = (struct herd_http_part){module, state};
+    }
+    return 0;
+}
+
+static int open_service(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic)
+{
+    if (!server->config->servers[server->self].http_port || server->options.dont_listen)
+        return 0;
+    int err = HERD_E_NOMEM;
+    struct herd_http *http = calloc(1, sizeof *http);
+    server->http = http;
+    if (http) {
+        http->server = server;
+        herd_list_init(&http->streams);
+        herd_list_init(&http->ended_streams);
+        err = open_parts(http);
+    }
+    if (err < 0) { /* what was opened is closed with the server */
+        reterr_diagnostic->line = reterr_diagnostic->column = 0;
+        snprintf(reterr_diagnostic->message, sizeof reterr_diagnostic->message, "HTTP: %s", herd_strerror(err));
+    }
+    return err;
+}
+
+static void reload_service(struct herd_server *server)
+{
+    struct herd_http *http = server->http;
+    for (size_t i = 0; http && i < http->part_count; i++)
+        if (http->parts[i].module->reload)
+            http->parts[i].module->reload(http->parts[i].state);
+}
+
+static void flush_service(struct herd_server *server)
+{
+    if (server->http)
+        herd_http_streams_tell(server->http);
+}
+
+static void stop_service(struct herd_server *server)
+{
+    if (server->http)
+        herd_http_streams_end(server->http);
+}
+
+static const struct herd_service service = {
+    .open = open_service,
+    .reload = reload_service,
+    .flush = flush_service,
+    .stop = stop_service,
+    .close = close_service,
+    .door = {herd_http_begin, false, "listening_http"},
+};
+
+int herd_server_new(struct herd_server **ret_server, struct event_base *base,
+                    const struct herd_server_options *options, struct herd_diagnostic *reterr_diagnostic)
+{
+    return herd_server_make(ret_server, base, options, &service, reterr_diagnostic);
+}
