@@ -10,6 +10,8 @@
  * Same input in each run. The hash keys of a node are fixed; those of a server are random, which moves its figures by
  * less than a hundredth.
  */
+#include "instructions_http.h"
+
 #include <herd/herd.h>
 
 #include <errno.h>
@@ -477,9 +479,17 @@ static const struct {
     const char *name;
     unsigned (*run)(void);
 } kinds[] = {
-    {"iamat", count_iamat},          {"iamat-4-links", count_iamat_4},         {"at-fresh", count_at_fresh},
-    {"at-duplicate", count_at_copy}, {"link-up-record", count_link_up},        {"iamat-socket", count_socket},
-    {"iamat-logged", count_logged},  {"iamat-bufferevent", count_bufferevent}, {"whatsat", count_whatsat},
+    {"iamat", count_iamat},
+    {"iamat-4-links", count_iamat_4},
+    {"at-fresh", count_at_fresh},
+    {"at-duplicate", count_at_copy},
+    {"link-up-record", count_link_up},
+    {"iamat-socket", count_socket},
+    {"iamat-logged", count_logged},
+    {"iamat-bufferevent", count_bufferevent},
+    {"whatsat", count_whatsat},
+    {"http-request", count_http_request},
+    {"http-reply", count_http_reply},
 };
 
 int main(int argc, char **argv)

@@ -6,9 +6,11 @@
 
 size_t herd_http_head_find(const struct herd_http_head *head, const char *name, struct herd_span *ret_value)
 {
+    struct herd_span wanted = herd_span_of(name);
     size_t count = 0;
     for (size_t i = 0; i < head->field_count; i++)
-        if (herd_http_equal_nocase(herd_http_field_name(head, i), name) && count++ == 0)
+        if (head->fields[i].name_len == wanted.len &&
+            herd_http_spans_equal_nocase(herd_http_field_name(head, i), wanted) && count++ == 0)
             *ret_value = herd_http_field_value(head, i);
     return count;
 }
