@@ -309,6 +309,40 @@ struct herd_node_stats {
 };
 HERD_API struct herd_node_stats herd_node_stats(const struct herd_node *node);
 
+/* How often something took how long: counts[i] of those longer than bound i - 1 and at most bound i, the last of those
+ * longer than all bounds. */
+#define HERD_HISTOGRAM_BOUNDS 16
+struct herd_histogram {
+    uint64_t counts[HERD_HISTOGRAM_BOUNDS + 1];
+    uint64_t count; /* of all */
+    double sum_s;   /* in seconds */
+};
+/* Bound `i` in nanoseconds, from 100 us to 10 s; INT64_MAX from HERD_HISTOGRAM_BOUNDS on. */
+HERD_API int64_t herd_histogram_bound_ns(size_t i);
+/* How long news of neighbours had been under way, from their acceptance by the clock of the server that took the report
+ * to their arrival by this one's: what the clocks differ by is in it. One in HERD_PROPAGATION_SAMPLE is measured.
+ * Borrowed for the node's life. */
+#define HERD_PROPAGATION_SAMPLE 16
+HERD_API const struct herd_histogram *herd_node_propagation(const struct herd_node *node);
+
+/* What a node knows of a neighbour. */
+struct herd_peer_stats {
+    bool plain;
+    bool up;              /* a link is established; of a plain one: it could be reached the last time */
+    bool comparing;       /* states are being compared, or what differed is being sent */
+    bool agrees;          /* up, not comparing, and the last comparison of states found no difference with no reason; of a
+                             plain one, which compares nothing: all was sent */
+    uint64_t links;       /* how often a link came up */
+    uint64_t at_received; /* AT lines from it, and to it */
+    uint64_t at_sent;
+    uint64_t refused;     /* its records that this node did not take */
+    size_t unsent;        /* records it is still to be told of */
+    int64_t since_ns;     /* steady time at which it came up or went down; 0: never was up */
+    const char *down_why; /* static; NULL: up, or never was */
+};
+/* HERD_E_NOTFOUND: no such neighbour, or it was removed. */
+HERD_API int herd_node_peer_stats(const struct herd_node *node, size_t peer, struct herd_peer_stats *ret_stats);
+
 #ifdef __cplusplus
 }
 #endif

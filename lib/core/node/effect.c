@@ -15,6 +15,8 @@ void herd_effect_queue(struct herd_node *node, struct herd_pending_effect *pendi
 
 void herd_effect_peer_up(struct herd_node *node, struct herd_peer *peer)
 {
+    peer->links++;
+    peer->changed_ns = node->now.steady_ns;
     herd_effect_queue(node, &peer->up, HERD_EFFECT_PEER_UP); /* behind a PEER_DOWN of the link before */
 }
 
@@ -24,6 +26,7 @@ void herd_effect_peer_down(struct herd_node *node, struct herd_peer *peer, const
     if (!peer->told_up || herd_list_linked(&peer->down.link))
         return; /* nobody was told that it is up; or it will be told that it went, whatever came after */
     peer->down_why = why;
+    peer->changed_ns = node->now.steady_ns;
     herd_effect_queue(node, &peer->down, HERD_EFFECT_PEER_DOWN);
 }
 

@@ -64,7 +64,7 @@ int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct her
             return err;
         }
         node->stats.at_sent++;
-        peer->at_lines++;
+        peer->at_sent++;
         return 1;
     }
 }

@@ -33,7 +33,7 @@ static bool skips_too_long(struct herd_session *session, struct herd_span bytes)
     if (session->role != HERD_ROLE_LINK || memcmp(bytes.at, at, sizeof at - 1) != 0)
         return false;
     session->node->stats.at_received++;
-    session->node->peers[session->peer]->at_lines++;
+    session->node->peers[session->peer]->at_received++;
     bytes.len = bytes.len < TOO_LONG_SHOWN ? bytes.len : TOO_LONG_SHOWN;
     herd_offer_refuse(session->node, herd_session_neighbour(session), HERD_REFUSAL_LINE, bytes);
     session->skipping = true;

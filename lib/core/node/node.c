@@ -122,11 +122,6 @@ struct herd_span herd_node_peer_name(const struct herd_node *node, size_t peer)
     return known ? node->peers[peer]->name : (struct herd_span){"", 0};
 }
 
-struct herd_node_stats herd_node_stats(const struct herd_node *node)
-{
-    return node->stats;
-}
-
 static int64_t min_ns(int64_t a, int64_t b)
 {
     return a < b ? a : b;

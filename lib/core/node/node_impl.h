@@ -103,7 +103,9 @@ struct herd_peer {
     struct herd_session *dialled;      /* ours, not yet introduced */
     struct herd_subscriber subscriber; /* joined while the link is up */
     struct herd_sync sync;
-    uint64_t at_lines;               /* AT lines both ways on this link */
+    uint64_t at_received, at_sent;   /* AT lines, of all its links */
+    uint64_t links;                  /* how often it came up */
+    int64_t changed_ns;              /* when it came up or went down last; 0: never */
     uint64_t refused[HERD_REFUSALS]; /* records of this neighbour, by reason */
     uint64_t expire_ms;              /* as its HELLO said; 0: never */
     uint64_t expire_differed;        /* links on which it was not ours */
@@ -170,6 +172,7 @@ struct herd_node {
     uint64_t incarnation, random;
     struct herd_now now;
     struct herd_node_stats stats;
+    struct herd_histogram propagation; /* of news, sampled */
     struct herd_buf entries; /* scratch: the entries of a LIST */
     uint64_t future_count, refused_count;
     uint64_t plain_refused[HERD_REFUSALS]; /* records of plain neighbours that may be one of several */

@@ -14,7 +14,9 @@
 #include "offer.h"
 
 #include "../base/copy.h"
+#include "../base/histogram.h"
 #include "../base/saturate.h"
+#include "../store/effective.h"
 #include "effect.h"
 #include "expiry.h"
 
@@ -201,6 +203,8 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
     if (sign >= 0 && offer->from)
         herd_subscriber_clear(&offer->from->subscriber, slot);
     count(node, offer, sign > 0);
+    if (sign > 0 && offer->source == HERD_SOURCE_PEER && node->stats.at_new % HERD_PROPAGATION_SAMPLE == 0)
+        herd_histogram_add(&node->propagation, herd_sub_saturated(node->now.wall_ns, herd_accepted_ns(record)));
     if (sign > 0)
         return known ? HERD_VERDICT_NEWER : HERD_VERDICT_NEW;
     return sign == 0 ? HERD_VERDICT_SAME : HERD_VERDICT_OLDER;

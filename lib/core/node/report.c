@@ -85,7 +85,7 @@ int herd_report_apply_peer(struct herd_session *session, const struct herd_parse
     offer.slot_hint = parsed->slot_hint;
     node->stats.at_received++;
     if (offer.from)
-        offer.from->at_lines++;
+        offer.from->at_received++;
     int verdict = herd_offer(node, &offer);
     return verdict < 0 ? verdict : 0;
 }
@@ -99,7 +99,7 @@ bool herd_report_seen(struct herd_session *session, uint64_t line_hash)
     if (slot == HERD_NO_SLOT || herd_subscriber_has(&from->subscriber, slot))
         return false;
     node->stats.at_received++;
-    from->at_lines++;
+    from->at_received++;
     return true;
 }
 

@@ -303,6 +303,12 @@ static int send_list(struct herd_node *node, struct herd_peer *peer, enum herd_s
     return 0;
 }
 
+bool herd_sync_comparing(const struct herd_peer *peer)
+{
+    const struct herd_sync *sync = &peer->sync;
+    return sync->root_due || sync->root_sent || sync->push_due || sync->due || sync->scan;
+}
+
 bool herd_sync_want_write(const struct herd_peer *peer)
 {
     return peer->sync.root_due || peer->sync.push_due || peer->sync.scan ||
@@ -400,6 +406,12 @@ static void log_refused(struct herd_node *node, struct herd_peer *peer, uint64_t
     herd_notice(node, "neighbour_refuses_records", peer->name);
 }
 
+/* AT lines both ways. */
+static uint64_t at_lines(const struct herd_peer *peer)
+{
+    return peer->at_received + peer->at_sent;
+}
+
 /* A difference found on a link that was quiet twice. With a reason it is compared what can be, rarely. */
 static int repair(struct herd_node *node, struct herd_peer *peer, bool reason)
 {
@@ -462,7 +474,7 @@ static int receive_root(struct herd_node *node, struct herd_peer *peer, struct h
     }
     /* A difference while updates are on their way means nothing, nor one while one side has removed what expired and
      * the other is about to; a quiet link twice in a row does. */
-    if (peer->at_lines != sync->quiet_mark || peer->subscriber.pending > 0 ||
+    if (at_lines(peer) != sync->quiet_mark || peer->subscriber.pending > 0 ||
         (!same_horizon && node->now.steady_ns - sync->apart_ns < APART_NS)) {
         sync->differed = 0;
         return 0;
@@ -591,7 +603,6 @@ void herd_sync_begin(struct herd_node *node, struct herd_peer *peer)
 {
     peer->sync =
         (struct herd_sync){.root_due = is_initiator(node, peer), .at_link_up = true, .apart_ns = INT64_MAX};
-    peer->at_lines = 0;
     schedule_check(node, peer);
 }
 
@@ -619,6 +630,6 @@ void herd_sync_tick(struct herd_node *node, struct herd_peer *peer)
     schedule_check(node, peer);
     if (sync->root_sent || herd_sync_want_write(peer))
         return; /* one is under way */
-    sync->quiet_mark = peer->at_lines;
+    sync->quiet_mark = at_lines(peer);
     sync->root_due = true;
 }

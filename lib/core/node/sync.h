@@ -80,6 +80,8 @@ int herd_sync_take(struct herd_node *node, struct herd_peer *peer, const struct 
 /* Appends one frame that is due, if any; 1 if it did, 0 if nothing is due. HERD_E_NOMEM. */
 int herd_sync_send(struct herd_node *node, struct herd_peer *peer, struct herd_buf *out);
 
+/* Whether a comparison is under way, as far as this side knows. */
+bool herd_sync_comparing(const struct herd_peer *peer);
 void herd_sync_tick(struct herd_node *node, struct herd_peer *peer);
 int64_t herd_sync_next_ns(const struct herd_node *node, const struct herd_peer *peer);
 
