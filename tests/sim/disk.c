@@ -6,6 +6,8 @@
  * renaming and the rest fail now and then.
  *
  *     synced      a line that reached the disk is never lost again, whatever is written anew meanwhile
+ *     replaced    what is safe in a journal is safe in the file that takes its name
+ *     read back   a node has what its journal says, line by line
  *     at the end  all that the node knows is in its journal
  */
 #define SIM_DISK
@@ -17,6 +19,8 @@
 #include "../../lib/edge/journal/journal.h"
 #include "../../lib/edge/journal/syncer.h"
 #include "../../lib/edge/worker/worker.h"
+
+#include <stdarg.h>
 
 #define FD_FIRST 100
 #define FOLDER   (-2)
@@ -31,6 +35,19 @@ static void enter(struct world *w, int node)
     world = w;
     whose = node;
     disk = &w->nodes[node].disk;
+}
+
+/* What a disk does, of a seed that is told step by step. */
+__attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
+{
+    char text[200];
+    va_list list;
+    if (!world->verbose)
+        return;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    sim_say(world, "%s's disk: %s", world->nodes[whose].name, text);
 }
 
 static bool unlucky(uint64_t one_in)
@@ -151,6 +168,7 @@ int sim_ftruncate(int fd, off_t len)
     }
     if ((size_t)len > file->bytes.len)
         sim_fail(world, "a journal grows out of nothing");
+    tell("file %d is cut from %zu to %zu", disk->fds[fd - FD_FIRST].file, file->bytes.len, (size_t)len);
     file->bytes.len = (size_t)len;
     file->doubt = 0;
     for (int i = 0; i < DISK_FDS; i++) /* a sync under way knows nothing of what will stand here instead */
@@ -158,7 +176,9 @@ int sim_ftruncate(int fd, off_t len)
             disk->fds[i].syncing > (size_t)len)
             disk->fds[i].syncing = (size_t)len;
     if (file->synced > file->bytes.len)
-        file->synced = file->parsed = file->bytes.len;
+        file->synced = file->bytes.len;
+    if (file->parsed > file->bytes.len)
+        file->parsed = file->bytes.len;
     return 0;
 }
 
@@ -186,11 +206,45 @@ int sim_stat(const char *path, struct stat *ret)
     return file < 0 ? fails(ENOENT) : tell_stat(file, ret);
 }
 
+/* The version in the line at *io_at, or NO_VERSION; then *io_at is behind its LF, or behind `stop`, where the last line
+ * may end too. */
+static int32_t next_version(const char **io_at, const char *stop)
+{
+    const char *at = *io_at, *lf = memchr(at, '\n', (size_t)(stop - at)), *end = lf ? lf : stop;
+    *io_at = end + 1;
+    if (end - at < 3 + HERD_CHECKSUM_LEN || memcmp(at, "AT ", 3) != 0)
+        return NO_VERSION;
+    return model_find(&world->model, (struct herd_span){at, (size_t)(end - at) - HERD_CHECKSUM_LEN});
+}
+
+/* Of a file that takes the journal's name: what is safe in the old one is safe in this one. */
+static void check_replacement(const struct sim_file *file)
+{
+    const struct sim_node *n = &world->nodes[whose];
+    uint64_t one_in = sim_alloc.one_in;
+    sim_alloc.one_in = 0; /* our memory, not the node's */
+    bool *found = calloc(world->model.key_count, sizeof *found);
+    for (const char *at = file->bytes.at, *stop = at + file->synced; at < stop;) {
+        int32_t version = next_version(&at, stop);
+        uint32_t key = version == NO_VERSION ? 0 : world->model.versions[version].key;
+        if (version != NO_VERSION)
+            found[key] |= model_order(&world->model, version, n->safe[key]) >= 0;
+    }
+    for (uint32_t key = 0; key < world->model.key_count; key++)
+        if (n->safe[key] != NO_VERSION && !found[key] && !model_removed(world, whose, n->safe[key]))
+            sim_fail(world, "%s's journal is replaced by one that may lose %.*s", n->name,
+                     (int)world->model.versions[n->safe[key]].len, world->model.texts[n->safe[key]]);
+    free(found);
+    sim_alloc.one_in = one_in;
+}
+
 int sim_rename(const char *from, const char *to)
 {
     int old = name_of(from), new = name_of(to);
     if (disk->dead || unlucky(6))
         return fails(EIO);
+    check_replacement(&disk->files[disk->names[old]]);
+    tell("file %d replaces file %d", disk->names[old], disk->names[new]);
     disk->names[new] = disk->names[old];
     disk->names[old] = -1;
     world->figures->compactions++;
@@ -234,10 +288,14 @@ static void note_safe(void)
             continue; /* the end of another, torn one */
         int32_t *safe = &n->safe[world->model.versions[version].key];
         /* A node holds ever newer records, but where its clock made it forget: then the last counts. */
-        if (world->expire_ns || model_order(&world->model, version, *safe) > 0)
+        if (world->expire_ns || model_order(&world->model, version, *safe) > 0) {
             *safe = version;
+            tell("client %u is safe: version %d, at %zu", world->model.versions[version].key, version,
+                 (size_t)(at - file->bytes.at));
+        }
     }
     file->parsed = (size_t)(at - file->bytes.at);
+    tell("file %d of %zu bytes is safe up to %zu", disk->names[0], file->bytes.len, file->parsed);
 }
 
 static int sync_up_to(int fd, size_t len)
@@ -245,6 +303,7 @@ static int sync_up_to(int fd, size_t len)
     if (disk->dead)
         return fails(EIO);
     if (unlucky(20)) {
+        tell("file %d is not synced", disk->fds[fd - FD_FIRST].file);
         if (disk->fds[fd - FD_FIRST].file != FOLDER)
             file_of(fd)->spoiled = true; /* nobody knows what it holds, whatever is synced later */
         return fails(EIO);
@@ -397,17 +456,70 @@ void disk_make(struct world *w, int node, struct rng *r)
     };
 }
 
-/* What must come back from a version on the disk. */
-static int32_t least(struct world *w, int node, int32_t safe)
+static bool from_future(const struct world *w, int node, int32_t version)
 {
-    if (safe == NO_VERSION || model_removed(w, node, safe)) /* the next journal is without it */
-        return NO_VERSION;
-    if (model_within(w, node, safe))
-        return safe;
-    if (w->model.versions[safe].effective_ns > model_window_end(w, node))
-        return model_corrected(w, node, safe);
-    model_remove(w, node, safe);
-    return NO_VERSION;
+    return version != NO_VERSION && w->model.versions[version].effective_ns > model_window_end(w, node);
+}
+
+/* A line is read back, behind others: it is newer, or took the place of one from the future; else what expired
+ * meanwhile is not taken. */
+static void read_back(struct world *w, int node, int32_t version, int32_t *io_has)
+{
+    bool ahead = from_future(w, node, *io_has);
+    if (!ahead && !model_within(w, node, version) && !from_future(w, node, version)) {
+        model_remove(w, node, version);
+        return;
+    }
+    if (ahead || model_order(&w->model, version, *io_has) > 0)
+        *io_has = version;
+}
+
+/* What a file says of a client. */
+struct told {
+    int32_t has;  /* by its lines, one after the other */
+    int32_t safe; /* what was safe of it before */
+    bool there;   /* and is among them */
+};
+
+/* By key, malloc'd. A last line without LF counts too. */
+static struct told *read_file(struct world *w, int node)
+{
+    struct told *told = calloc(w->model.key_count, sizeof *told);
+    for (uint32_t key = 0; key < w->model.key_count; key++)
+        told[key] = (struct told){NO_VERSION, w->nodes[node].safe[key], false};
+    if (disk->names[0] < 0)
+        return told;
+    const struct herd_buf *bytes = &disk->files[disk->names[0]].bytes;
+    const char *at = bytes->at, *stop = at ? at + bytes->len : at;
+    while (at < stop) {
+        int32_t version = next_version(&at, stop);
+        if (version == NO_VERSION)
+            continue;
+        uint32_t key = w->model.versions[version].key;
+        read_back(w, node, version, &told[key].has);
+        told[key].there |= version == told[key].safe;
+    }
+    return told;
+}
+
+/* Of each client the journal gives back what its file says, outside the window or not: the clock has its say at the
+ * first tick. What reached the disk once is in the file, or something greater, or it was removed or accepted anew by the
+ * clock of then: the next journal is without it. */
+static void check_read(struct world *w, int node, const struct told *told)
+{
+    const struct sim_node *n = &w->nodes[node];
+    for (uint32_t key = 0; key < w->model.key_count; key++) {
+        int32_t has = n->has[key], safe = told[key].safe;
+        if (has != told[key].has)
+            sim_fail(w, "%s read version %d of client %u from its disk, not %d", n->name, has, key, told[key].has);
+        if (safe == NO_VERSION || model_removed(w, node, safe))
+            continue;
+        if (has != safe && w->model.versions[safe].effective_ns < model_window_begin(w, node))
+            model_remove(w, node, safe); /* not read */
+        else if (!told[key].there && model_order(&w->model, has, safe) < 0)
+            sim_fail(w, "%s lost what was on its disk (version %d, not %d): %.*s", n->name, has, safe,
+                     (int)w->model.versions[safe].len, w->model.texts[safe]);
+    }
 }
 
 void disk_open(struct world *w, int node)
@@ -420,18 +532,12 @@ void disk_open(struct world *w, int node)
     disk->trouble = false;
     const struct herd_journal_options options = {
         .node = n->node, .path = n->name, .sync_ns = disk->sync_ns, .compact_lines = disk->compact_lines};
+    struct told *told = read_file(w, node); /* before opening: that cuts torn lines off */
     if (herd_journal_open(&n->journal, &options, world_clock(w, node), &diagnostic) < 0)
         sim_fail(w, "%s cannot read its journal: %s", n->name, diagnostic.message);
-    for (uint32_t v = 0, count = w->model.count; v < count; v++) /* what it may have corrected */
-        if (w->model.versions[v].effective_ns > model_window_end(w, node))
-            model_corrected(w, node, (int32_t)v);
     model_follow(w, node);
-    for (uint32_t key = 0; key < w->model.key_count; key++)
-        if (least(w, node, n->safe[key]) != NO_VERSION &&
-            model_order(&w->model, n->has[key], least(w, node, n->safe[key])) < 0)
-            sim_fail(w, "%s lost what was on its disk (version %d, not %d): %.*s", n->name, n->has[key],
-                     least(w, node, n->safe[key]), (int)w->model.versions[n->safe[key]].len,
-                     w->model.texts[n->safe[key]]);
+    check_read(w, node, told);
+    free(told);
 }
 
 void disk_turn(struct world *w, int node)
@@ -475,6 +581,8 @@ void disk_crash(struct world *w, int node)
         struct sim_file *file = &disk->files[i];
         file->bytes.len = file->synced =
             (size_t)rng_in(&w->checks, (int64_t)file->synced, (int64_t)file->bytes.len);
+        if (in_use(i))
+            tell("file %d has %zu bytes after the power went", i, file->synced);
     }
 }
 
@@ -513,6 +621,8 @@ void disk_check_rest(struct world *w, int node)
     const struct sim_disk *d = &w->nodes[node].disk;
     if (w->nodes[node].journal && d->files[d->names[0]].spoiled)
         sim_fail(w, "%s trusts a disk that failed", w->nodes[node].name);
+    if (w->nodes[node].journal && d->sync_ns > 0 && d->names[0] != d->durable[0])
+        sim_fail(w, "%s trusts a folder that was not synced", w->nodes[node].name);
 }
 
 void disk_free(struct sim_node *n)

@@ -90,7 +90,12 @@ int32_t model_add(struct world *w, uint32_t key, struct herd_span line)
         m->texts = realloc(m->texts, m->cap * sizeof *m->texts);
     }
     struct version *v = &m->versions[m->count];
-    *v = (struct version){.key = key, .len = (uint32_t)line.len, .hash = line_hash(line), .calm = w->calm};
+    *v = (struct version){.key = key,
+                          .len = (uint32_t)line.len,
+                          .previous = m->keys[key].last,
+                          .hash = line_hash(line),
+                          .calm = w->calm};
+    m->keys[key].last = (int32_t)m->count;
     char *text = malloc(line.len);
     if (!text)
         abort();
@@ -243,12 +248,27 @@ static uint64_t removal(int node, int32_t version)
 
 void model_remove(struct world *w, int node, int32_t version)
 {
-    model_note(&w->model, removal(node, version), 1);
+    struct model *m = &w->model;
+    uint32_t key = m->versions[version].key;
+    int32_t *safe = &w->nodes[node].safe[key];
+    if (model_order(m, *safe, version) <= 0)
+        *safe = NO_VERSION;
+    for (int32_t v = m->keys[key].last; v != NO_VERSION; v = m->versions[v].previous)
+        if (model_order(m, v, version) <= 0 && !model_removed(w, node, v))
+            model_note(m, removal(node, v), 1);
 }
 
 bool model_removed(const struct world *w, int node, int32_t version)
 {
     return model_noted(&w->model, removal(node, version), 1);
+}
+
+/* What was removed once counts again when it is held again. */
+static void hold(struct world *w, int node, uint32_t key, int32_t version)
+{
+    w->nodes[node].has[key] = version;
+    if (version != NO_VERSION && model_removed(w, node, version))
+        model_note(&w->model, removal(node, version), 0);
 }
 
 bool model_full(const struct world *w, int node)
@@ -273,7 +293,7 @@ void model_learn(struct world *w, int node, int32_t version)
     if (model_order(&w->model, version, n->has[key]) <= 0)
         return;
     n->held += n->has[key] == NO_VERSION;
-    n->has[key] = version;
+    hold(w, node, key, version);
 }
 
 void model_follow(struct world *w, int node)
@@ -294,7 +314,7 @@ void model_follow(struct world *w, int node)
             n->lives[key]++;
         }
         n->held += least == NO_VERSION && version != NO_VERSION;
-        n->has[key] = version;
+        hold(w, node, key, version);
         n->slots[key] = slot;
     }
 }
@@ -355,8 +375,9 @@ void model_settle(struct world *w, int node, uint32_t key)
     struct sim_node *n = &w->nodes[node];
     if (n->has[key] == NO_VERSION || w->model.versions[n->has[key]].effective_ns <= model_window_end(w, node))
         return;
+    int32_t corrected = model_corrected(w, node, n->has[key]);
     model_remove(w, node, n->has[key]);
-    n->has[key] = model_corrected(w, node, n->has[key]);
+    hold(w, node, key, corrected);
     n->lives[key]++;
 }
 

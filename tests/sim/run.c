@@ -112,6 +112,7 @@ static void make_keys(struct world *w)
         m->keys[key].id = malloc((size_t)len);
         memcpy(m->keys[key].id, id, (size_t)len);
         m->keys[key].len = (uint32_t)len;
+        m->keys[key].last = NO_VERSION;
     }
     for (int i = 0; i < w->count + w->plains; i++) {
         struct sim_node *n = &w->nodes[i];

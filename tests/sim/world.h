@@ -56,6 +56,7 @@ struct version {
     uint32_t key;
     uint32_t len;
     struct herd_span part[5]; /* server, diff, id, place, time: into the world's texts */
+    int32_t previous;         /* the one of the same client that was made known before it */
     uint64_t hash;
     int64_t accepted_ns;  /* its time plus its difference */
     int64_t effective_ns; /* its time, as far as it is believed; where records expire */
@@ -66,6 +67,7 @@ struct version {
 struct sim_key {
     char *id;
     uint32_t len;
+    int32_t last; /* version made known */
 };
 
 struct sent {
@@ -318,7 +320,8 @@ bool model_full(const struct world *w, int node);
 int32_t model_corrected(struct world *w, int node, int32_t version);
 /* The node looks at what it holds of a client: what is from the future it accepts anew. */
 void model_settle(struct world *w, int node, uint32_t key);
-/* The node removed a version some time, or accepted it anew, for its clock; whether it did. */
+/* The node removed a version, or accepted it anew, for its clock; with it goes all that it had taken the place of,
+ * whether that was ever written down or not. Whether it did so some time. */
 void model_remove(struct world *w, int node, int32_t version);
 bool model_removed(const struct world *w, int node, int32_t version);
 /* The node was ticked: it removes and corrects. */

@@ -20,6 +20,14 @@
  * and told; the neighbour is told by the next ROOT, and comparisons go on, rarely, until both have the same. One that
  * this node holds, because its own clock was ahead, is accepted anew at the time that its client says, as far as that
  * is within the last expire_ns: nothing is lost, and it beats no right record for longer than a right clock had let it.
+ *
+ * A journal is read as it was written, records from the future included, and then the clock decides over what is held,
+ * as if the process had gone on. To accept each line anew as it is read would turn their order round: of two reports
+ * that a clock ten years ahead took, the first with a client's time far ahead too, the first is the greater one at the
+ * time it is given anew, and would come back although the second had taken its place; and so would one that was
+ * accepted anew already, at a later time than then, before all that this client said since. So what stands in a journal
+ * behind a record from the future took its place, also where it is less: the clock had come back by then. That holds
+ * as well for what has expired meanwhile: it is removed by the next sweep, and the other does not outlive it.
  */
 #include "expiry.h"
 #include "../base/saturate.h"
@@ -92,7 +100,8 @@ enum herd_window herd_expiry_window(struct herd_node *node, const struct herd_re
     return effective_ns > believed_until_ns(node) ? HERD_WINDOW_BEHIND : HERD_WINDOW_WITHIN;
 }
 
-void herd_expiry_correct(const struct herd_node *node, struct herd_record *io_record, char diff[HERD_DIFF_MAX])
+/* Gives a record from the future the difference with which it is accepted anew; its text lies in `diff`. */
+static void correct(const struct herd_node *node, struct herd_record *io_record, char diff[HERD_DIFF_MAX])
 {
     int64_t latest_ns = wall_ns(node), earliest_ns = latest_ns - node->options.expire_ns;
     int64_t accepted_ns = io_record->time_ns;
@@ -103,20 +112,27 @@ void herd_expiry_correct(const struct herd_node *node, struct herd_record *io_re
     io_record->diff = (struct herd_span){diff, herd_diff_format(accepted_ns - io_record->time_ns, diff)};
 }
 
+/* Whether the record in a slot, *ret_record if so, is from the future: 1 or 0. HERD_E_NOMEM. */
+static int from_future(struct herd_node *node, uint32_t slot, struct herd_record *ret_record)
+{
+    if (node->options.expire_ns <= 0 || node->store->newest_ns <= believed_until_ns(node))
+        return 0;
+    if (!herd_store_get_slot(node->store, slot, ret_record))
+        return HERD_E_NOMEM;
+    return herd_effective_ns(ret_record, node->options.expire_ns) > believed_until_ns(node);
+}
+
 int herd_expiry_settle(struct herd_node *node, uint32_t slot)
 {
     struct herd_store *store = node->store;
     struct herd_record record;
     struct herd_encoded_record encoded;
     char diff[HERD_DIFF_MAX];
-    if (node->options.expire_ns <= 0 || store->newest_ns <= believed_until_ns(node))
-        return 0;
-    if (!herd_store_get_slot(store, slot, &record))
-        return HERD_E_NOMEM;
-    if (herd_effective_ns(&record, node->options.expire_ns) <= believed_until_ns(node))
-        return 0;
-    herd_expiry_correct(node, &record, diff);
-    int err = herd_record_encode(&encoded, &store->encoded, &record, herd_store_packed(store, slot)->server);
+    int err = from_future(node, slot, &record);
+    if (err <= 0)
+        return err;
+    correct(node, &record, diff);
+    err = herd_record_encode(&encoded, &store->encoded, &record, herd_store_packed(store, slot)->server);
     if (err >= 0)
         err = herd_store_replace(store, slot, herd_store_id_hash(store, record.id), &encoded);
     if (err < 0)
@@ -126,6 +142,17 @@ int herd_expiry_settle(struct herd_node *node, uint32_t slot)
     doubt_neighbours(node); /* neighbours may hold it as it was, and believe it */
     herd_notice_damped(node, &node->stats.accepted_anew, "clock_was_ahead", record.server);
     return 0;
+}
+
+int herd_expiry_replaced(struct herd_node *node, uint32_t slot)
+{
+    struct herd_record held;
+    return from_future(node, slot, &held);
+}
+
+void herd_expiry_replayed(struct herd_node *node)
+{
+    node->sweep_at = 0;
 }
 
 static bool sweeping(const struct herd_node *node)

@@ -14,10 +14,13 @@ enum herd_window {
 enum herd_window herd_expiry_window(struct herd_node *node, const struct herd_record *record);
 /* Whether clients no longer see a record. */
 bool herd_expired(const struct herd_node *node, const struct herd_record *record);
-/* Gives a record from the future the difference with which it is accepted anew; its text lies in `diff`. */
-void herd_expiry_correct(const struct herd_node *node, struct herd_record *io_record, char diff[HERD_DIFF_MAX]);
 /* Accepts the record in a slot anew if it is from the future. HERD_E_NOMEM. */
 int herd_expiry_settle(struct herd_node *node, uint32_t slot);
+/* Whether a journal's line about the client in a slot takes the place of what is held, whatever the order says: 1 or 0.
+ * HERD_E_NOMEM. */
+int herd_expiry_replaced(struct herd_node *node, uint32_t slot);
+/* A journal's record outside the window was stored: the next tick accepts it anew, or removes it. */
+void herd_expiry_replayed(struct herd_node *node);
 /* Follows node->now: the window moves with the clock, forth and back. */
 void herd_expiry_look(struct herd_node *node);
 void herd_expiry_tick(struct herd_node *node);

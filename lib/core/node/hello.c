@@ -181,14 +181,11 @@ int herd_session_connected(struct herd_node *node, struct herd_session **ret_ses
         return HERD_E_ARG;
     struct herd_peer *p = node->peers[peer];
     struct herd_session *session = herd_session_new(node, user, now);
-    if (!session) {
-        herd_node_dial_failed(node, peer, now);
-        return HERD_E_NOMEM;
-    }
-    int err = p->plain ? herd_plain_send(session, p, out) : say_hello(node, p, out);
-    if (err < 0) {
-        herd_session_close(session);
-        herd_node_dial_failed(node, peer, now);
+    int err = !session ? HERD_E_NOMEM : !p->plain ? say_hello(node, p, out) : herd_plain_send(session, p, out);
+    if (err < 0) { /* it was there: what a plain neighbour was told before, it has */
+        if (session)
+            herd_session_close(session);
+        herd_node_dial_local_failure(node, peer, now);
         return err;
     }
     *ret_session = session;

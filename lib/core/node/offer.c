@@ -2,7 +2,7 @@
 /*
  * The one way in. Whoever brings a record, the same steps decide:
  *
- *     clock     from the future, or expired long ago?     FUTURE, EXPIRED
+ *     clock     from the future, or expired long ago?     FUTURE, EXPIRED; of a journal see expiry.c
  *     limits    a new id beyond those there may be?       FULL
  *     order     is what is held newer, or the same?       OLDER, SAME
  *     memory    for reports of this node's own clients    FULL
@@ -151,7 +151,8 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
     struct herd_store *held = node->store;
     struct herd_record *record = &offer->record;
     const bool client = offer->source == HERD_SOURCE_CLIENT;
-    bool publish = offer->source != HERD_SOURCE_JOURNAL;
+    const bool journal = offer->source == HERD_SOURCE_JOURNAL;
+    enum herd_window window = HERD_WINDOW_WITHIN;
     assert(!offer->from || offer->source == HERD_SOURCE_PEER);
 
     if (client) {
@@ -159,17 +160,20 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
         if (report_from_future(node, record))
             return HERD_VERDICT_FUTURE;
     } else {
-        enum herd_window window = herd_expiry_window(node, record);
-        if (window == HERD_WINDOW_BEHIND && offer->source == HERD_SOURCE_JOURNAL) {
-            herd_expiry_correct(node, record, offer->diff); /* the clock was ahead when it was written */
-            publish = true;
-        } else if (window != HERD_WINDOW_WITHIN) {
+        window = herd_expiry_window(node, record);
+        if (window != HERD_WINDOW_WITHIN && !journal)
             return outside_window(node, offer, window);
-        }
     }
 
     uint32_t slot = herd_store_find(held, offer->hash, offer->slot_hint, record->id);
     const bool known = slot != HERD_NO_SLOT;
+    /* Of a journal: whether what is held gives way whatever the order says. Of others, it is accepted anew first. */
+    int err = 0;
+    if (known && o->expire_ns > 0)
+        err = journal ? herd_expiry_replaced(node, slot) : herd_expiry_settle(node, slot);
+    const bool replaced = err > 0;
+    if (window == HERD_WINDOW_BEFORE && err == 0)
+        return outside_window(node, offer, window);
     /* Twice as many from neighbours: what they hold is not this node's to refuse if it can be helped. */
     if (!known && (client ? held->count : held->count / 2) >= o->records_max)
         return full(node, offer, "records_max", HERD_REFUSAL_RECORDS);
@@ -179,7 +183,6 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
     }
 
     struct herd_encoded_record encoded;
-    int err = known ? herd_expiry_settle(node, slot) : 0;
     int server = client ? node->own_name : herd_names_intern(&held->names, record->server);
     if (server == HERD_E_LIMIT)
         return full(node, offer, "server_names", HERD_REFUSAL_SERVERS);
@@ -188,13 +191,17 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
     int sign = 1;
     if (known && order(node, offer, &encoded, slot, &sign) < 0)
         return no_memory(node, offer);
+    if (sign < 0 && replaced)
+        sign = 1;
     if (sign > 0) {
         if (client && too_large(node, slot, &encoded))
             return full(node, offer, "records_bytes_max", HERD_REFUSAL_RECORDS);
         if (store(node, offer, &encoded, &slot) < 0)
             return no_memory(node, offer);
-        if (publish)
+        if (!journal)
             herd_changes_publish(&node->changes, slot, offer->from ? &offer->from->subscriber : NULL);
+        if (window != HERD_WINDOW_WITHIN)
+            herd_expiry_replayed(node);
         if (offer->source == HERD_SOURCE_PEER)
             herd_seen_cache_add(&node->seen, offer->line_hash, slot);
     }

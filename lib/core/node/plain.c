@@ -10,7 +10,7 @@
  * Their dirty set is joined always. While it holds anything a connection is asked for, takes
  * plain_lines_max lines (one, as long as nobody says that the other side reads more than one) and is done
  * for. They never tell what they know, so after every failed dial they are sent everything once more:
- * they may have forgotten all of it.
+ * they may have forgotten all of it. A dial that failed for want of memory or descriptors here is none of these.
  *
  * What comes from them is in plain_session.c.
  */
@@ -68,25 +68,28 @@ static int say_record(struct herd_node *node, struct herd_peer *peer, struct her
 int herd_plain_send(struct herd_session *session, struct herd_peer *peer, struct herd_buf *out)
 {
     struct herd_node *node = session->node;
-    int err = 0;
     if (peer->needs_full_send) {
         herd_subscriber_mark_all_dirty(&node->changes, &peer->subscriber, node->store->slots);
         peer->needs_full_send = false;
+        peer->up_ns = node->now.steady_ns;
         herd_effect_peer_up(node, peer);
     }
-    for (size_t lines = 0; lines < node->options.plain_lines_max && err >= 0; lines++) {
+    for (size_t lines = 0; lines < node->options.plain_lines_max; lines++) {
         int said = say_record(node, peer, out);
         if (said == 0)
             break;
-        err = lines == 0 && said < 0 ? said : 0; /* what did not fit is still due */
-        if (said < 0)
+        if (said < 0 && lines == 0)
+            return said;
+        if (said < 0) /* what did not fit is still due */
             break;
     }
     peer->dial_asked = false;
     peer->next_dial_ns = 0;
-    peer->backoff_ns = node->options.redial_min_ns;
+    /* As of a link: one that accepts connections and loses what they carry is not dialled at full speed for ever. */
+    if (node->now.steady_ns - peer->up_ns >= node->options.redial_max_ns)
+        peer->backoff_ns = node->options.redial_min_ns;
     herd_session_mark_closing(session, "said");
-    return err;
+    return 0;
 }
 
 int herd_node_peer_sender(struct herd_node *node, size_t peer, bool sender)

@@ -103,10 +103,8 @@ int herd_journal_open(struct herd_journal **ret_journal, const struct herd_journ
     herd_syncer_init(&journal->replacement_syncer);
 
     int err = make_paths(journal, options->path);
-    if (err >= 0) {
-        /* What reading changes (records from a clock that was ahead) is written again. */
+    if (err >= 0)
         err = herd_journal_encoder_open(&journal->encoder, journal->node);
-    }
     if (err < 0) {
         herd_journal_fault(reterr_diagnostic, err, options->path, herd_strerror(err));
         goto out;
@@ -206,7 +204,7 @@ int64_t herd_journal_next_ns(const struct herd_journal *journal)
     if (journal->syncing_ns != INT64_MAX)
         sooner(&next, journal->sync_poll_ns);
     else if (journal->sync_ns > 0 && journal->file.unsynced_ns != INT64_MAX &&
-             journal->compaction != HERD_COMPACTION_RENAME)
+             herd_journal_compact_lets_sync(journal))
         sooner(&next, journal->file.unsynced_ns + journal->sync_ns);
     if (journal->done) { /* nothing else begins until that is done */
         if (!journal->notifies)
@@ -236,6 +234,7 @@ static void flush_sync(struct herd_journal *journal, int64_t until_ns)
         return;
     journal->syncing = journal->file.unsynced;
     journal->file.unsynced_ns = INT64_MAX;
+    herd_journal_compact_overtaken(journal);
     herd_syncer_begin(&journal->syncer, journal->file.fd);
     if (herd_syncer_wait(&journal->syncer, herd_journal_left_ms(until_ns), &error) == HERD_SYNCER_DONE)
         herd_journal_synced(journal, error);

@@ -4,10 +4,13 @@
  *
  *     COPY         FILE~compact: every slot, one after the other; FILE and FILE~compact both take what changes
  *     SYNC         FILE~compact is on its way to the disk; both still take what changes
+ *     SYNC_REST    what it took meanwhile is on its way too; FILE is not synced before its replacement is
  *     RENAME       FILE~compact is to be FILE
  *     SYNC_FOLDER  the name too is on its way to the disk
  *
- * Whatever happens before the rename, FILE is whole and FILE~compact is removed at the next start.
+ * Whatever happens before the rename, FILE is whole and FILE~compact is removed at the next start. What is on the disk
+ * in FILE is there in FILE~compact too when it takes its name: the first sync may take long, so FILE is synced
+ * meanwhile, with lines that the other does not cover; the second has little to do.
  */
 #include "journal_impl.h"
 
@@ -120,6 +123,14 @@ static int append(void *arg)
     return herd_journal_append(&journal->replacement, (struct herd_span){journal->buf.at, journal->buf.len});
 }
 
+static void begin_sync(struct herd_journal *journal, enum herd_compaction compaction)
+{
+    journal->compaction = compaction;
+    journal->replacement.unsynced_ns = INT64_MAX; /* from here on it is what this sync may miss */
+    journal->replacement.unsynced = 0;
+    herd_syncer_begin(&journal->replacement_syncer, journal->replacement.fd);
+}
+
 static void copied(struct herd_journal *journal, int error, struct herd_now now)
 {
     journal->task_turn = false;
@@ -128,12 +139,8 @@ static void copied(struct herd_journal *journal, int error, struct herd_now now)
         return;
     }
     journal->compact_next_ns = now.steady_ns + SLICE_EVERY_NS;
-    if (journal->copy_at == journal->copy_end) {
-        journal->compaction = HERD_COMPACTION_SYNC;
-        journal->replacement.unsynced_ns = INT64_MAX; /* from here on it is what this sync may miss */
-        journal->replacement.unsynced = 0;
-        herd_syncer_begin(&journal->replacement_syncer, journal->replacement.fd);
-    }
+    if (journal->copy_at == journal->copy_end)
+        begin_sync(journal, HERD_COMPACTION_SYNC);
 }
 
 static void copy(struct herd_journal *journal, struct herd_now now)
@@ -164,6 +171,26 @@ static int check_taken(const struct herd_journal *journal)
     return error;
 }
 
+static void open_folder(struct herd_journal *journal)
+{
+    journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    journal->folder_error = journal->folder_fd < 0 ? errno : 0;
+}
+
+static void begin_sync_folder(struct herd_journal *journal, struct herd_now now)
+{
+    journal->compaction = HERD_COMPACTION_SYNC_FOLDER;
+    journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
+    if (journal->folder_fd >= 0)
+        herd_syncer_begin(&journal->replacement_syncer, journal->folder_fd);
+}
+
+void herd_journal_compact_sync_folder(struct herd_journal *journal, struct herd_now now)
+{
+    open_folder(journal);
+    begin_sync_folder(journal, now);
+}
+
 static int replace(void *arg)
 {
     struct herd_journal *journal = arg;
@@ -174,7 +201,7 @@ static int replace(void *arg)
         return errno;
     close(journal->file.fd);
     journal->file.fd = -1;
-    journal->folder_fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    open_folder(journal);
     return 0;
 }
 
@@ -195,10 +222,7 @@ static void replaced(struct herd_journal *journal, int error, struct herd_now no
     journal->file = journal->replacement;
     journal->replacement.fd = -1;
     journal->rewrite = journal->sync_failed = false;
-    journal->compaction = HERD_COMPACTION_SYNC_FOLDER;
-    journal->compact_next_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
-    if (journal->folder_fd >= 0)
-        herd_syncer_begin(&journal->replacement_syncer, journal->folder_fd);
+    begin_sync_folder(journal, now);
 }
 
 /* ---- */
@@ -220,8 +244,14 @@ static void step(struct herd_journal *journal, struct herd_now now)
         return;
     switch (journal->compaction) {
     case HERD_COMPACTION_SYNC:
+    case HERD_COMPACTION_SYNC_REST:
         if (error) {
             fail(journal, error, now);
+            return;
+        }
+        if (journal->compaction == HERD_COMPACTION_SYNC && journal->sync_ns > 0 &&
+            journal->replacement.unsynced > 0) {
+            begin_sync(journal, HERD_COMPACTION_SYNC_REST);
             return;
         }
         journal->compaction = HERD_COMPACTION_RENAME;
@@ -237,10 +267,28 @@ static void step(struct herd_journal *journal, struct herd_now now)
         journal->folder_fd = -1;
         journal->compaction = HERD_COMPACTION_NONE;
         journal->compact_next_ns = 0;
-        if (error)
-            herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);
+        error = journal->folder_error ? journal->folder_error : error;
+        if (!error)
+            return;
+        herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);
+        /* Some file systems cannot sync folders; then there is nothing more to be had. */
+        if (error != EINVAL && error != ENOTSUP && journal->sync_ns > 0) {
+            journal->rewrite = journal->sync_failed = true; /* who knows which file has the name after a crash */
+            journal->compact_next_ns = now.steady_ns + RETRY_NS;
+        }
         return;
     }
+}
+
+bool herd_journal_compact_lets_sync(const struct herd_journal *journal)
+{
+    return journal->compaction != HERD_COMPACTION_SYNC_REST && journal->compaction != HERD_COMPACTION_RENAME;
+}
+
+void herd_journal_compact_overtaken(struct herd_journal *journal)
+{
+    if (!herd_journal_compact_lets_sync(journal))
+        journal->compaction = HERD_COMPACTION_SYNC;
 }
 
 void herd_journal_compact(struct herd_journal *journal, struct herd_now now)

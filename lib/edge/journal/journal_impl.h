@@ -38,8 +38,9 @@ enum herd_compaction {
     HERD_COMPACTION_NONE,
     HERD_COMPACTION_COPY,        /* slot by slot */
     HERD_COMPACTION_SYNC,        /* the new file is whole, and on its way to the disk */
+    HERD_COMPACTION_SYNC_REST,   /* and what came since: no more syncs of the old one begin */
     HERD_COMPACTION_SYNC_FOLDER, /* renamed: its name is on its way to the disk */
-    HERD_COMPACTION_RENAME,      /* the new file is synced: no more syncs of the old one begin */
+    HERD_COMPACTION_RENAME,      /* the new file is synced: likewise */
     HERD_COMPACTION_DISCARD,     /* given up while the disk syncs it */
 };
 
@@ -73,7 +74,7 @@ struct herd_journal {
                                              and `torn` */
     int replacement_error; /* of the last append */
     int discard_fd;        /* of FILE~compact given up; -1: none */
-    int folder_fd;
+    int folder_fd, folder_error;
     bool is_moved;  /* FILE is another file than ours, or none; from here on the loop's again */
     size_t lines;   /* in the task under way, if it appends; else 0 */
     bool is_last;   /* it takes all that was due */
@@ -141,6 +142,12 @@ void herd_journal_synced(struct herd_journal *journal, int error);
 void herd_journal_compact(struct herd_journal *journal, struct herd_now now);
 /* Whether the file is worth writing anew. */
 bool herd_journal_compact_due(const struct herd_journal *journal);
+/* That FILE has its name is synced, as after a rename. */
+void herd_journal_compact_sync_folder(struct herd_journal *journal, struct herd_now now);
+/* Whether a sync of the old file may begin: not so that it gets ahead of the new one. */
+bool herd_journal_compact_lets_sync(const struct herd_journal *journal);
+/* One begins nevertheless: the new file is to be synced once more. */
+void herd_journal_compact_overtaken(struct herd_journal *journal);
 /* Gives the new file up. Only when idle. */
 void herd_journal_compact_abandon(struct herd_journal *journal, struct herd_now now);
 

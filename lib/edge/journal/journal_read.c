@@ -144,6 +144,15 @@ static int begin_file(struct herd_journal *journal)
     return 0;
 }
 
+/* A process that was killed had perhaps not synced its last lines, or the name of a file that it wrote anew. */
+static void sync_what_was_read(struct herd_journal *journal, struct herd_now now)
+{
+    if (journal->sync_ns <= 0)
+        return;
+    journal->file.unsynced_ns = now.steady_ns;
+    herd_journal_compact_sync_folder(journal, now);
+}
+
 static void log_read(const struct herd_journal *journal, const struct herd_replay *replay, off_t torn,
                      int64_t took_ns)
 {
@@ -180,6 +189,8 @@ int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct 
     journal->file.lines = replay.lines + replay.corrupt;
     if (err >= 0 && journal->file.size == 0)
         err = begin_file(journal);
+    else if (err >= 0)
+        sync_what_was_read(journal, now);
     if (err < 0)
         return herd_journal_fault(diagnostic, err, journal->path,
                                   err == HERD_E_IO ? strerror(errno) : herd_strerror(err));

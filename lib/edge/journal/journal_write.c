@@ -137,8 +137,7 @@ void herd_journal_sync(struct herd_journal *journal, struct herd_now now)
         herd_journal_synced(journal, error);
     journal->sync_poll_ns = now.steady_ns + HERD_JOURNAL_SYNC_POLL_NS;
     if (journal->sync_ns > 0 && journal->syncing_ns == INT64_MAX && journal->file.unsynced_ns != INT64_MAX &&
-        journal->compaction != HERD_COMPACTION_RENAME &&
-        now.steady_ns - journal->file.unsynced_ns >= journal->sync_ns) {
+        herd_journal_compact_lets_sync(journal) && now.steady_ns - journal->file.unsynced_ns >= journal->sync_ns) {
         journal->syncing_ns = journal->file.unsynced_ns;
         journal->syncing = journal->file.unsynced;
         journal->file.unsynced_ns = INT64_MAX;

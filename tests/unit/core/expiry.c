@@ -353,24 +353,71 @@ static void test_clock_was_ahead(void **state)
     assert_true(wire_agree(w) && held(w, 0) == 0);
     assert_int_equal(alarms(w), 0);
     wire_free(w);
+}
 
-    /* The same from a journal that was written then. */
-    struct herd_node_options options = {.name = {"c", 1}, .expire_ns = TTL};
-    struct herd_node *node;
-    struct herd_replay replay = {0};
-    struct herd_buf journal = {0};
-    struct herd_record record;
-    size_t consumed;
+/* The same from journals that were written then: what the last line of a client says is what the node held, and it is
+ * that which is accepted anew, at the first tick. */
+static void test_journal_of_a_clock_ahead(void **state)
+{
+    (void)state;
+    /* TTL is 60 s, the clock says 1621464828. */
+    static const struct {
+        const char *what, *lines[3], *diff, *time; /* no diff: nothing is held */
+    } rows[] = {
+        {"one", {"AT c +86400.000000000 k +1+1 1621464800"}, "+0.000000000", "1621464800"},
+        {"the first by a client whose clock is ahead too: accepted anew alone, it would be the greater one",
+         {"AT c +45585921.826187324 k +1+1 1891239514", "AT c +315361194.242330615 k +2+2 1621464801"},
+         "+0.000000000",
+         "1621464801"},
+        {"accepted anew already, and heard of since",
+         {"AT c +0.000000000 k +1+1 1891239514", "AT c -269774714.000000000 k +1+1 1891239514",
+          "AT c -269774700.000000000 k +2+2 1891239515"},
+         "-269774700.000000000",
+         "1891239515"},
+        {"what it became was never written",
+         {"AT c +0.000000000 k +1+1 1891239514", "AT c +0.000000000 k +2+2 1621464810"},
+         "+0.000000000",
+         "1621464810"},
+        {"the same line twice",
+         {"AT c +86400.000000000 k +1+1 1621464800", "AT c +86400.000000000 k +1+1 1621464800"},
+         "+0.000000000",
+         "1621464800"},
+        {"what took its place has expired meanwhile",
+         {"AT c +0.000000000 k +1+1 1891239514", "AT c +0.000000000 k +2+2 1621460000"},
+         NULL,
+         NULL},
+        {"a right one stays before an older one",
+         {"AT c +0.000000000 k +1+1 1621464820", "AT c +0.000000000 k +2+2 1621464810"},
+         "+0.000000000",
+         "1621464820"},
+    };
     const struct herd_now now = {INT64_C(1621464828) * S, S};
-    herd_buf_add_text(&journal, "AT c +86400.000000000 k +1+1 1621464800\n");
-    assert_int_equal(herd_checksum_add(&journal, 0), 0);
-    assert_int_equal(herd_node_new(&node, &options), 0);
-    assert_int_equal(herd_replay_take(node, &replay, (struct herd_span){journal.at, journal.len}, now, &consumed),
-                     0);
-    assert_true(herd_store_get(herd_node_store(node), herd_span_of("k"), &record));
-    assert_true(herd_span_equal(record.diff, herd_span_of("+0.000000000")));
-    herd_node_free(node);
-    herd_buf_fini(&journal);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct herd_node_options options = {.name = {"c", 1}, .expire_ns = TTL};
+        struct herd_node *node;
+        struct herd_replay replay = {0};
+        struct herd_buf journal = {0};
+        struct herd_record record;
+        size_t consumed;
+        for (size_t k = 0; k < 3 && rows[i].lines[k]; k++) {
+            size_t start = journal.len;
+            herd_buf_add_text(&journal, rows[i].lines[k]);
+            herd_buf_add_text(&journal, "\n");
+            assert_int_equal(herd_checksum_add(&journal, start), 0);
+        }
+        assert_int_equal(herd_node_new(&node, &options), 0);
+        assert_int_equal(
+            herd_replay_take(node, &replay, (struct herd_span){journal.at, journal.len}, now, &consumed), 0);
+        assert_true(herd_node_next_ns(node) <= now.steady_ns || rows[i].what[0] == 'a');
+        herd_node_tick(node, now);
+        bool held = herd_store_get(herd_node_store(node), herd_span_of("k"), &record);
+        if (held != (rows[i].diff != NULL) || (held && !herd_span_equal(record.diff, herd_span_of(rows[i].diff))) ||
+            (held && !herd_span_equal(record.time, herd_span_of(rows[i].time))))
+            fail_msg("%s: %.*s %.*s", rows[i].what, held ? (int)record.diff.len : 0, held ? record.diff.at : "",
+                     held ? (int)record.time.len : 0, held ? record.time.at : "");
+        herd_node_free(node);
+        herd_buf_fini(&journal);
+    }
 }
 
 /* Three records of one client, accepted far apart, by way of three servers in a ring, in any order: one wins. */
@@ -496,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_one_tick_ahead),
         cmocka_unit_test(test_accepted_anew_apart),
         cmocka_unit_test(test_clock_was_ahead),
+        cmocka_unit_test(test_journal_of_a_clock_ahead),
         cmocka_unit_test(test_ring),
         cmocka_unit_test(test_slow),
         cmocka_unit_test(test_client_clock_set_back),

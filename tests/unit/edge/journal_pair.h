@@ -132,11 +132,13 @@ static inline void expect_on_disk(struct pair *p, const char *path)
     struct pair again;
     struct disk was = disk;
     disk_reset();
+    disk_is_other = true;
     copy_file(path, in_dir("copy"));
     start(&again, in_dir("copy"), 0);
     expect_same(p->node, again.node);
     stop(&again);
     unlink(in_dir("copy"));
+    disk_is_other = false;
     disk = was;
 }
 
