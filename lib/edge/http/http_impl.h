@@ -186,6 +186,6 @@ int herd_http_begin(struct herd_conn *conn);
 /* ---- modules.c ---- */
 extern const struct herd_http_module *const herd_http_modules[];
 extern const size_t herd_http_module_count;
-extern const struct herd_http_module herd_http_health, herd_http_node;
+extern const struct herd_http_module herd_http_health, herd_http_metrics, herd_http_node;
 
 #endif

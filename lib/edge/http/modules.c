@@ -4,6 +4,7 @@
 
 const struct herd_http_module *const herd_http_modules[] = {
     &herd_http_health,
+    &herd_http_metrics,
     &herd_http_node,
 };
 const size_t herd_http_module_count = sizeof herd_http_modules / sizeof *herd_http_modules;

@@ -198,9 +198,9 @@ int herd_http_authenticate(struct herd_http_request *request)
 
 bool herd_http_is_admin(const struct herd_http_exchange *exchange)
 {
-    if (!exchange->server->trust->identities)
-        return true;
-    return exchange->identity && herd_identity_is_admin(exchange->identity);
+    if (exchange->server->trust->identities)
+        return exchange->identity && herd_identity_is_admin(exchange->identity);
+    return !exchange->server->config->http.open || herd_secure_is_local(herd_http_request_of_const(exchange)->conn);
 }
 
 bool herd_http_may_report(const struct herd_http_exchange *exchange, struct herd_span id)

@@ -25,7 +25,7 @@
 
 static const struct herd_span nobody = {"", 0};
 
-static bool is_local(const struct herd_conn *conn)
+bool herd_secure_is_local(const struct herd_conn *conn)
 {
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
     static const unsigned char loopback6[16] = {[15] = 1};
@@ -97,7 +97,7 @@ bool herd_secure_accepted(struct herd_conn *conn)
 {
     const struct herd_trust *trust = conn->server->trust;
     conn->undecided = trust->mode != HERD_TLS_OFF;
-    herd_session_set_proof(conn->session, nobody, is_local(conn) || conn->proxied);
+    herd_session_set_proof(conn->session, nobody, herd_secure_is_local(conn) || conn->proxied);
     if (conn->unnamed)
         return true; /* once more when it is known from whom it is */
     herd_session_set_rate(conn->session, herd_addresses_rate(&conn->server->addresses, conn->address,
@@ -115,7 +115,7 @@ static bool has_room(struct herd_conn *conn)
         all++;
         same += one->address[0] == conn->address[0] && one->address[1] == conn->address[1];
     }
-    if (same >= HALF_OPEN_PER_ADDRESS_MAX && !is_local(conn)) {
+    if (same >= HALF_OPEN_PER_ADDRESS_MAX && !herd_secure_is_local(conn)) {
         herd_conn_log_refused(server, "tls_half_open");
         herd_conn_close(conn, "tls_half_open");
         return false;

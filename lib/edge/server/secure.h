@@ -29,6 +29,8 @@ const struct herd_tls_fault *herd_secure_tls_fault(const struct herd_conn *conn)
 bool herd_secure_truncated(const struct herd_conn *conn);
 
 /* ---- secure.c ---- */
+/* Whether the other end is on this machine. */
+bool herd_secure_is_local(const struct herd_conn *conn);
 /* A client was accepted, and has its session: tells it who that is until more is known. False: it was closed. */
 bool herd_secure_accepted(struct herd_conn *conn);
 /* The first bytes of an undecided connection. True: they are dealt with; look at its state. */

@@ -127,6 +127,7 @@ int herd_server_make(struct herd_server **ret_server, struct event_base *base,
         return fault(reterr_diagnostic, HERD_E_NOMEM, herd_strerror(HERD_E_NOMEM), NULL);
     server->base = base;
     server->options = *options;
+    server->start_wall_ns = herd_clock().wall_ns;
     server->config = options->config;
     server->limits = &options->config->limits;
     server->service = service;

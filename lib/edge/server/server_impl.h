@@ -306,6 +306,9 @@ struct herd_server {
     bool freeing;
     struct herd_buf out;    /* replies of the call under way */
     uint64_t refused_count; /* connections over a limit */
+    int64_t start_wall_ns;
+    struct herd_histogram lag; /* how late housekeeping came */
+    int64_t housekeeping_ns;   /* when it is to come; 0: not known yet */
 };
 
 /* ---- server.c ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The events of a server that no socket causes: the end of a loop iteration, the node's clock, housekeeping, stopping. */
+#include "../../core/base/histogram.h"
 #include "server_impl.h"
 
 /* Log lines and stalled writers are looked after this often. */
@@ -49,12 +50,23 @@ static void close_stalled(struct herd_server *server)
     }
 }
 
+/* How late the timer is says how long the loop was held. */
+static void measure_lag(struct herd_server *server, int64_t now_ns)
+{
+    const int64_t period_ns = HOUSEKEEPING_US * INT64_C(1000);
+    if (server->housekeeping_ns)
+        herd_histogram_add(&server->lag, now_ns - server->housekeeping_ns);
+    server->housekeeping_ns = now_ns + period_ns;
+}
+
 static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct herd_server *server = arg;
-    herd_log_set_time(server->log, herd_clock().wall_ns);
+    const struct herd_now now = herd_clock();
+    measure_lag(server, now.steady_ns);
+    herd_log_set_time(server->log, now.wall_ns);
     close_stalled(server);
     herd_secure_housekeeping(server);
     herd_server_effects(server);

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""What a server says of itself: /metrics as Prometheus' own tool reads it, /readyz with its reasons, and to whom."""
+import re
+import shutil
+import subprocess
+import unittest
+
+from herd import Client, HerdTest, free_port, main, wait_for
+from test_http import Answer
+
+HOST = b"Host: localhost\r\n"
+SAMPLE = re.compile(r'^([a-z_]+)(\{[a-z_]+="[^"\n]*"\})? ([0-9.e+-]+|\+Inf)$')
+
+
+def get(server, path, head=b""):
+    with Client(server.http_port) as client:
+        client.send(b"GET %s HTTP/1.1\r\n" % path + HOST + head + b"\r\n")
+        return Answer(client)
+
+
+def figures(text):
+    """{(family, labels): value}; fails on what Prometheus would take and mean something else: series twice, families
+    in pieces, samples without a type."""
+    found, families, family = {}, {}, None
+    for line in text.split("\n")[:-1]:
+        if line.startswith("# TYPE "):
+            _, _, family, kind = line.split(" ")
+            assert family not in families, f"{family} twice"
+            families[family] = kind
+        elif not line.startswith("# HELP "):
+            match = SAMPLE.match(line)
+            assert match, line
+            name = match[1]
+            if families[family] == "histogram":
+                name = re.sub("_(bucket|sum|count)$", "", name)
+            assert name == family, f"{line} among {family}"
+            assert (match[1], match[2]) not in found, f"{line} twice"
+            found[match[1], match[2]] = float(match[3])
+    assert text.endswith("\n")
+    return found
+
+
+class Eyes(HerdTest):
+    def servers(self, names, links, **options):
+        herd = self.herd(names, links, **options)
+        for name in names:
+            herd[name].http_port = free_port()
+            herd.config["servers"][name]["http_port"] = herd[name].http_port
+        herd.write()
+        for name in names:
+            herd[name].start()
+        return herd
+
+    def ready(self, server):
+        return get(server, b"/readyz").status
+
+    def test_metrics(self):
+        herd = self.servers(["A", "B"], [["A", "B"]])
+        a, b = herd["A"], herd["B"]
+        wait_for(lambda: self.ready(a) == 200 and self.ready(b) == 200, "both ready")
+        with Client(a.port) as client:
+            for n in range(100):
+                client.ask(b"IAMAT c%d +1+1 5\n" % n)
+            client.ask(b"IAMAT c1 +1+1 4\n")
+            client.ask(b"what\n")
+        wait_for(lambda: figures(get(b, b"/metrics").body.decode())["herd_clients", None] == 100,
+                 "100 clients at B")
+        answer = get(a, b"/metrics")
+        self.assertEqual(answer["content-type"], "text/plain; version=0.0.4; charset=utf-8")
+        text = answer.body.decode()
+        seen = figures(text)
+        self.assertEqual(seen["herd_reports_total", '{result="news"}'], 100)
+        self.assertEqual(seen["herd_reports_total", '{result="stale"}'], 1)
+        self.assertEqual(seen["herd_invalid_lines_total", None], 1)
+        self.assertEqual(seen["herd_peer_up", '{peer="B"}'], 1)
+        self.assertEqual(seen["herd_digest_agrees", '{peer="B"}'], 1)
+        self.assertEqual(seen["herd_repairs_total", None], 0)
+        self.assertGreater(seen["process_resident_memory_bytes", None], 1e6)
+        theirs = figures(get(b, b"/metrics").body.decode())
+        self.assertEqual(theirs["herd_at_received_total", '{peer="A"}'], 100)
+        self.assertEqual(theirs["herd_propagation_seconds_count", None], 6)
+        self.assertEqual(theirs["herd_propagation_seconds_bucket", '{le="+Inf"}'], 6)
+        self.assertNotIn("c1", text)
+
+    @unittest.skipUnless(shutil.which("promtool"), "no promtool (Debian package prometheus)")
+    def test_promtool_has_no_word_to_say(self):
+        herd = self.servers(["A", "B"], [["A", "B"]])
+        said = subprocess.run(["promtool", "check", "metrics"], input=get(herd["A"], b"/metrics").body,
+                              capture_output=True, check=False)
+        self.assertEqual((said.returncode, said.stderr.decode(), said.stdout.decode()), (0, "", ""))
+
+    def test_ready_says_why_not(self):
+        herd = self.servers(["A", "B"], [["A", "B"]])
+        a, b = herd["A"], herd["B"]
+        wait_for(lambda: self.ready(a) == 200, "ready")
+        self.assertEqual(get(a, b"/readyz").body, b"ok\n")
+        b.kill()
+        wait_for(lambda: self.ready(a) == 503, "not ready")
+        self.assertRegex(get(a, b"/readyz").body, b"^no link with B: [a-z_]+\n$")
+        self.assertEqual(get(a, b"/healthz").status, 200)
+        b.start()
+        wait_for(lambda: self.ready(a) == 200, "ready")
+        self.assertGreaterEqual(figures(get(a, b"/metrics").body.decode())["herd_peer_links_total", '{peer="B"}'], 2)
+
+
+if __name__ == "__main__":
+    main()
