@@ -25,7 +25,12 @@ int herd_http_add_header(struct herd_http_exchange *exchange, const char *name, 
 
 void herd_http_log_request(struct herd_http_request *request, int status, size_t bytes)
 {
-    static const char *const others[] = {"GET", "POST", "PUT", "?", "DELETE"};
+    /* Of a deferred request its method is left; of bytes that are no request there is none. */
+    static const char *const others[] = {[0] = "?",
+                                         [HERD_HTTP_ON_GET] = "GET",
+                                         [HERD_HTTP_ON_POST] = "POST",
+                                         [HERD_HTTP_ON_PUT] = "PUT",
+                                         [HERD_HTTP_ON_DELETE] = "DELETE"};
     const struct herd_http_exchange *exchange = &request->exchange;
     struct herd_log *log = request->conn->server->log;
     enum herd_log_level level = herd_log_traffic_enabled(log) ? HERD_LOG_INFO : HERD_LOG_DEBUG;
@@ -39,7 +44,7 @@ void herd_http_log_request(struct herd_http_request *request, int status, size_t
         herd_log_span("client", (struct herd_span){label.at + front, label.len - front}),
         herd_log_text("method", request->head      ? herd_http_method_name(request->head->method)
                                 : request->is_head ? "HEAD"
-                                                   : others[exchange->on / 2 <= 4 ? exchange->on / 2 : 3]),
+                                                   : others[exchange->on]),
         hidden ? herd_log_text("path", exchange->route->path) : herd_log_span("path", exchange->path),
         herd_log_int("status", status),
         herd_log_int("bytes", (int64_t)bytes),
