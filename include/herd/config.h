@@ -91,8 +91,10 @@ struct herd_config_provider {
     X(digest_ms, 60000, 100, 86400000, "compare root digests on an idle link this often")                                     \
     X(future_ms, 300000, 0, 1000000000000, "a report this far ahead of the clock is warned of or refused")                    \
     X(expire_ms, 0, 0, 1000000000000, "forget a client this long after its last report; 0: never; same herd-wide")            \
+    X(tombstones_max, 0, 0, 1073741824, "deletions remembered; more are refused; 0: none can be deleted; 0 or not herd-wide")  \
     X(journal_sync_ms, 1000, 0, 3600000, "longest time the journal is written but not synced; 0: never synced")               \
     X(journal_wait_ms, 1000, 1, 60000, "longest time replies wait for the journal; then it counts as behind")                 \
+    X(forget_line, 0, 0, 1, "1: the line FORGET of a client deletes")                                                         \
     X(close_after_reply, 0, 0, 1, "1: close a connection after its first reply")                                              \
     X(future_refuse, 0, 0, 1, "1: refuse a report from the future instead of warning")
 /* clang-format on */

@@ -18,7 +18,8 @@
  * ask       every client. `%` and two hexadecimal digits stand for a byte: `%2A` for `*`, `%2C` for a comma,
  *           `%63ert` for the client `cert`, which would be taken for a proof.
  * options   `admin`: may see the state of the server. `connections=N`: at most so many at a time. `reports=N`: at
- *           most so many a second on average. `burst=N`: so many at once; default the larger of `reports` and 10.
+ *           most so many a second on average, deletions among them. `delete=PATTERNS`: may delete these clients, which
+ *           nobody may otherwise; patterns as above. `burst=N`: so many at once; default the larger of `reports` and 10.
  *
  * Nothing here reads a file, hashes a token or knows a socket. The text holds no secret: a token has 256 random bits,
  * so its SHA-256 says nothing of it.
@@ -77,6 +78,8 @@ HERD_API bool herd_identity_is_admin(const struct herd_identity *identity);
 /* Whether it may report, or ask for, client `id`. Walks the patterns of the identity. */
 HERD_API bool herd_identity_may_report(const struct herd_identity *identity, struct herd_span id);
 HERD_API bool herd_identity_may_ask(const struct herd_identity *identity, struct herd_span id);
+/* Whether it may delete client `id`: the option `delete=`. */
+HERD_API bool herd_identity_may_delete(const struct herd_identity *identity, struct herd_span id);
 /* At most so many connections; 0: no bound. */
 HERD_API size_t herd_identity_connections_max(const struct herd_identity *identity);
 

@@ -65,6 +65,10 @@ struct herd_node_options {
                                      3.7. Negative: no bound */
     int64_t expire_ns;             /* 0: never; else so long after its report a client is forgotten, and records are
                                      in the order of PROTOCOL.md, 3.7. The same on every node of the herd */
+    size_t tombstones_max;         /* 0: clients cannot be deleted; else so many deletions are remembered, more are
+                                     refused, twice this from neighbours: PROTOCOL.md, 3.9. 0 or not on every node of
+                                     the herd */
+    bool forget_line;              /* a client's line FORGET deletes; false: it is no command */
     bool future_refuse;            /* false: a report from the future is warned of; true: refused */
     bool close_after_reply;        /* close a client after its first reply */
     bool commands;                 /* offer a client's line that is no command as COMMAND, before "? " */
@@ -96,11 +100,11 @@ HERD_API struct herd_store *herd_node_store(const struct herd_node *node);
 
 /* What became of a record, whoever brought it: a client's line, a neighbour, a journal, herd_node_report. */
 enum herd_verdict {
-    HERD_VERDICT_NEW,         /* the client was not known: stored, and told to all neighbours */
+    HERD_VERDICT_NEW,         /* the client was not known, or deleted: stored, and told to all neighbours */
     HERD_VERDICT_NEWER,       /* likewise, over an older record */
     HERD_VERDICT_SAME,        /* it is what is stored already */
     HERD_VERDICT_OLDER,       /* ordered before what is stored, which stays */
-    HERD_VERDICT_FULL,        /* refused: records_max, records_bytes_max, or the names of servers */
+    HERD_VERDICT_FULL,        /* refused: records_max, records_bytes_max, tombstones_max, or the names of servers */
     HERD_VERDICT_FUTURE,      /* refused: further ahead of this node's clock than future_ns */
     HERD_VERDICT_NOT_ALLOWED, /* refused: not a client of this identity */
     HERD_VERDICT_TOO_OFTEN,   /* refused: more reports a second than an identity or an address may make */
@@ -115,8 +119,15 @@ enum herd_verdict {
 HERD_API int herd_node_report(struct herd_node *node, struct herd_span id, struct herd_span position,
                               struct herd_span time, struct herd_now now, struct herd_buf *out,
                               enum herd_verdict *ret_verdict);
+/* Deletes client `id`: a tombstone, a record without a place, takes the place of its record, here and then everywhere,
+ * and wins over every report that is not later than both that record and `now`. A later report brings the client back.
+ * *ret_verdict is NEWER: deleted, and unless `out` is NULL the GONE line of the tombstone is appended to it; or FULL:
+ * refused, tombstones_max. HERD_E_NOTFOUND: not known, expired, or deleted already; HERD_E_ACCESS: tombstones_max is 0;
+ * HERD_E_NOMEM. After an error nothing has changed. */
+HERD_API int herd_node_delete(struct herd_node *node, struct herd_span id, struct herd_now now,
+                              struct herd_buf *out, enum herd_verdict *ret_verdict);
 /* The newest record of a client, as a WHATSAT at `now` would find it; its spans are borrowed until the next call on the
- * node or its store. HERD_E_NOTFOUND: not known, or expired. HERD_E_NOMEM. */
+ * node or its store. HERD_E_NOTFOUND: not known, expired, or deleted. HERD_E_NOMEM. */
 HERD_API int herd_node_find(struct herd_node *node, struct herd_span id, struct herd_now now,
                             struct herd_record *ret_record);
 
@@ -279,7 +290,8 @@ HERD_API void herd_node_dial_local_failure(struct herd_node *node, size_t peer, 
 /* ---- the stream of accepted updates ---- */
 
 /* A watcher sees each record that is accepted after it was opened, in the order they changed; one that
- * changed again before it was looked at is seen once, with its newest value. */
+ * changed again before it was looked at is seen once, with its newest value. Tombstones are among them
+ * (herd_record_is_tombstone): the client was deleted, and the watcher perhaps never saw it. */
 struct herd_watch;
 /* HERD_E_NOMEM. */
 HERD_API int herd_watch_open(struct herd_node *node, struct herd_watch **ret_watch);
@@ -293,6 +305,7 @@ HERD_API bool herd_watch_next(struct herd_watch *watch, struct herd_record *ret_
 struct herd_node_stats {
     uint64_t reports;             /* IAMAT accepted and new */
     uint64_t reports_stale;       /* IAMAT answered, neither stored nor flooded */
+    uint64_t deletions;           /* clients deleted here */
     uint64_t invalid;             /* lines answered with "? " */
     uint64_t lookups;             /* WHATSAT for a known client */
     uint64_t at_received, at_new; /* AT lines from neighbours, and those that were news */
@@ -328,11 +341,11 @@ HERD_API const struct herd_histogram *herd_node_propagation(const struct herd_no
 /* What a node knows of a neighbour. */
 struct herd_peer_stats {
     bool plain;
-    bool up;              /* a link is established; of a plain one: it could be reached the last time */
-    bool comparing;       /* states are being compared, or what differed is being sent */
-    bool agrees;          /* up, not comparing, and the last comparison of states found no difference with no reason; of a
+    bool up;        /* a link is established; of a plain one: it could be reached the last time */
+    bool comparing; /* states are being compared, or what differed is being sent */
+    bool agrees;    /* up, not comparing, and the last comparison of states found no difference with no reason; of a
                              plain one, which compares nothing: all was sent */
-    uint64_t links;       /* how often a link came up */
+    uint64_t links; /* how often a link came up */
     uint64_t at_received; /* AT lines from it, and to it */
     uint64_t at_sent;
     uint64_t refused;     /* its records that this node did not take */

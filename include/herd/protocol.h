@@ -50,6 +50,8 @@ enum herd_verb {
     HERD_SUMS,    /* rest */
     HERD_LIST,    /* rest */
     HERD_AUTH, /* args: the token, empty if the line is not of that form. Never shown, never answered with a copy */
+    HERD_GONE, /* server, diff, id, time, time_ns, and an empty position: neighbours only */
+    HERD_FORGET, /* id: deletes a client, where a server is told to take it */
 };
 
 /* One parsed line. Spans point into the line; only the members named beside the verb are set. */
@@ -68,6 +70,7 @@ struct herd_command {
     uint64_t incarnation;
     uint64_t expire_ms;    /* of HELLO; 0: never, or not said */
     uint64_t key_check;    /* of HELLO: follows from the herd's secret; 0: none */
+    bool takes_gone;       /* of HELLO: the sender understands GONE */
     struct herd_span args; /* what follows the verb */
 };
 
@@ -81,14 +84,16 @@ HERD_API bool herd_name_valid(struct herd_span name);
 /* Each appends one line, LF included. HERD_E_NOMEM leaves `out` as it was. */
 HERD_API int herd_format_at(struct herd_buf *out, struct herd_span server, struct herd_span diff,
                             struct herd_span id, struct herd_span position, struct herd_span time);
+HERD_API int herd_format_gone(struct herd_buf *out, struct herd_span server, struct herd_span diff,
+                              struct herd_span id, struct herd_span time);
 HERD_API int herd_format_invalid(struct herd_buf *out, struct herd_span line);
 HERD_API int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct herd_span position,
                                struct herd_span time);
 HERD_API int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_span radius_km,
                                  unsigned bound);
-/* `expire_ms` and `key_check` are written unless they are 0. */
+/* Of `expire_ms`, `key_check` and `takes_gone` are written those up to the last that is not 0. */
 HERD_API int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from, struct herd_span to,
-                               uint64_t incarnation, uint64_t expire_ms, uint64_t key_check);
+                               uint64_t incarnation, uint64_t expire_ms, uint64_t key_check, bool takes_gone);
 
 #ifdef __cplusplus
 }

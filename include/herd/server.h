@@ -48,8 +48,12 @@ struct herd_server_hooks {
     void *ctx;
     /* A record was accepted, from a client or a neighbour, or was read from the journal: these come in the first
      * turns of the loop, in no particular order. Borrowed for the call. Updates of one client that come faster
-     * than the loop turns are seen as the newest of them. */
+     * than the loop turns are seen as the newest of them. Tombstones go to `deleted` instead. */
     void (*update)(void *ctx, const struct herd_record *record);
+    /* A client was deleted, here or elsewhere, or a tombstone was read from the journal; `tombstone` has no position and
+     * is borrowed for the call. It may be of a client that `update` never had, or had a while ago as something older. A
+     * client that is silent until it expires is not told of. */
+    void (*deleted)(void *ctx, const struct herd_record *tombstone);
     /* The link to a neighbour came up or went down. */
     void (*peer)(void *ctx, struct herd_span name, bool up);
     /* A client said something that is no command of the protocol; `line` is borrowed for the call, its LF not
@@ -147,8 +151,15 @@ HERD_API const struct herd_node *herd_server_node(const struct herd_server *serv
  * than line_max_bytes), HERD_E_NOMEM, HERD_E_STATE (stopping): nothing has changed. */
 HERD_API int herd_server_report(struct herd_server *server, struct herd_span id, struct herd_span position,
                                 struct herd_span time, struct herd_buf *out, enum herd_verdict *ret_verdict);
+/* Deletes client `id` in the whole herd: herd_node_delete. The log's traffic has it as "client=program" FORGET, neighbours
+ * and the journal get it at the end of the turn; no right and no limit of a connection applies. Unless `out` is NULL, the
+ * GONE line of the tombstone is appended to it. *ret_verdict is NEWER (deleted) or FULL (tombstones_max). HERD_E_NOTFOUND:
+ * not known, expired, or deleted already; HERD_E_ACCESS: tombstones_max is 0; HERD_E_NOMEM, HERD_E_STATE (stopping):
+ * nothing has changed. */
+HERD_API int herd_server_delete(struct herd_server *server, struct herd_span id, struct herd_buf *out,
+                                enum herd_verdict *ret_verdict);
 /* The newest record of a client; its spans are borrowed until the next call on the server or turn of the loop.
- * HERD_E_NOTFOUND: not known, or expired. HERD_E_NOMEM. */
+ * HERD_E_NOTFOUND: not known, expired, or deleted. HERD_E_NOMEM. */
 HERD_API int herd_server_find(struct herd_server *server, struct herd_span id, struct herd_record *ret_record);
 
 /* The JSON that a WHATSAT gets behind its AT line, without the LFs at its end; borrowed for the call. */

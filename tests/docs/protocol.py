@@ -69,6 +69,10 @@ for what, found in [("the library", library), ("the page", page)]:
     if found != words:
         sys.exit("From the words of the page: %s\n%s has: %s" % (words, what, found))
 assert len(example) == 3
+gone = re.search(r"^    GONE (\S+) (\S+) (\S+) (\S+)\n      record hash (\w+)$", text, re.M).groups()
+tombstone = "%016x" % record_hash_of(*gone[:3], "", gone[3])
+library = subprocess.run([record_hash], input="GONE %s %s %s %s\n" % gone[:4], capture_output=True, text=True, check=True).stdout
+assert tombstone == gone[4] == library.split()[1], (tombstone, gone[4], library)
 
 # Many more records, so that every length of id and text is there.
 rows = [("S%d" % i, "%s%d.%s" % ("+-"[i % 2], i, "5" * (i % 12 + 1)), "x" * (i % 70 + 1),

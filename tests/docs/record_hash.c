@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Prints the id hash and the record hash of the AT lines on standard input, and the ROOT line of them all: what
+/* Prints the id hash and the record hash of the AT and GONE lines on standard input, and the ROOT line of them all: what
  * the library itself makes of them, for protocol.py to compare. */
 #include "store_impl.h"
 
@@ -24,8 +24,9 @@ int main(void)
     struct herd_store *all = NULL, *one = NULL;
     int status = herd_store_new(&all, NULL) < 0;
     while (!status && fgets(text, sizeof text, stdin)) {
-        if (herd_command_parse((struct herd_span){text, strlen(text)}, &at) != HERD_AT ||
-            herd_store_new(&one, NULL) < 0 || put(one, &at) < 0 || put(all, &at) < 0) {
+        herd_command_parse((struct herd_span){text, strlen(text)}, &at);
+        if ((at.verb != HERD_AT && at.verb != HERD_GONE) || herd_store_new(&one, NULL) < 0 || put(one, &at) < 0 ||
+            put(all, &at) < 0) {
             status = 1;
             break;
         }

@@ -43,7 +43,8 @@ static void put(struct herd_store *store, const struct herd_command *c)
     MUST((verdict == HERD_PUT_OLDER) == !same(&record, &stored));
     MUST(herd_store_format(store, slot, &line) == 0);
     MUST(line.at[line.len - 1] == '\n');
-    MUST(herd_command_parse((struct herd_span){line.at, line.len - 1}, &d) == HERD_AT);
+    MUST(herd_command_parse((struct herd_span){line.at, line.len - 1}, &d) == c->verb || verdict == HERD_PUT_OLDER);
+    MUST(d.verb == HERD_AT || d.verb == HERD_GONE);
     struct herd_record back = record_of(&d);
     MUST(herd_store_get_slot(store, slot, &stored) && same(&stored, &back));
     herd_buf_fini(&line);
@@ -55,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = 0, seen = 0;
     struct herd_span rest = {(const char *)data, size}, line;
     while (n < LINES_MAX && herd_line_next(&rest, &seen, 65536, &line) == HERD_LINE)
-        n += herd_command_parse(line, &commands[n]) == HERD_AT;
+        n += herd_command_parse(line, &commands[n]) == HERD_AT || commands[n].verb == HERD_GONE;
 
     struct herd_store *forth, *back;
     struct herd_store_options keys[2] = {{{1, 2}, 3}, {{4, 5}, 3}};
@@ -66,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     MUST(herd_store_digest(forth) == herd_store_digest(back));
     MUST(herd_store_count(forth) == herd_store_count(back));
+    MUST(herd_store_tombstones(forth) == herd_store_tombstones(back));
     for (size_t i = 0; i < n; i++) {
         struct herd_record a, b;
         MUST(herd_store_get(forth, commands[i].id, &a) && herd_store_get(back, commands[i].id, &b));
@@ -74,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t digest = herd_store_digest(forth);
     for (uint32_t slot = 0; slot < herd_store_slots(forth); slot++)
         herd_store_remove(forth, slot);
-    MUST(herd_store_digest(forth) == 0 && herd_store_count(forth) == 0);
+    MUST(herd_store_digest(forth) == 0 && herd_store_count(forth) == 0 && herd_store_tombstones(forth) == 0);
     for (size_t i = 0; i < n; i++)
         put(forth, &commands[i]);
     MUST(herd_store_digest(forth) == digest);

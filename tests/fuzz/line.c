@@ -60,11 +60,11 @@ static void check_in_read(struct herd_span line, const char *limit)
     struct herd_command alone = {0}, inside = {0};
     enum herd_verb verb = herd_command_parse(line, &alone);
     MUST(herd_command_parse_bounded(line, limit, &inside) == verb);
-    if (verb != HERD_IAMAT && verb != HERD_AT)
+    if (verb != HERD_IAMAT && verb != HERD_AT && verb != HERD_GONE)
         return;
     MUST(same_bytes(alone.id, inside.id) && same_bytes(alone.position, inside.position) &&
          same_bytes(alone.time, inside.time) && alone.time_ns == inside.time_ns);
-    if (verb == HERD_AT)
+    if (verb != HERD_IAMAT)
         MUST(same_bytes(alone.server, inside.server) && same_bytes(alone.diff, inside.diff));
 }
 
@@ -88,11 +88,20 @@ static void check_line(struct herd_span line)
         MUST(herd_format_whatsat(&out, c.id, c.radius, c.bound) == 0);
         again(&c, &out);
         break;
+    case HERD_GONE:
+        check_inside(c.id, line);
+        check_inside(c.time, line);
+        MUST(c.time_ns >= 0 && c.position.len == 0 && herd_name_valid(c.server) && herd_diff_valid(c.diff));
+        MUST(herd_format_gone(&out, c.server, c.diff, c.id, c.time) == 0);
+        again(&c, &out);
+        break;
+    case HERD_FORGET: check_inside(c.id, line); break;
     case HERD_HELLO:
         if (c.version != HERD_PROTOCOL_VERSION) /* of which nothing else is known */
             break;
         MUST(herd_name_valid(c.from) && herd_name_valid(c.to));
-        MUST(herd_format_hello(&out, c.version, c.from, c.to, c.incarnation, c.expire_ms, c.key_check) == 0);
+        MUST(herd_format_hello(&out, c.version, c.from, c.to, c.incarnation, c.expire_ms, c.key_check,
+                               c.takes_gone) == 0);
         again(&c, &out);
         break;
     default: break;

@@ -26,7 +26,8 @@ static void learn_lines(struct world *w, struct end *end, size_t consumed, bool 
             conn->epoch++;
             end->frames -= end->frames > 0;
         }
-        if (((link && lf) || plain) && len > 3 && memcmp(at, "AT ", 3) == 0) {
+        bool record = len > 5 && (memcmp(at, "AT ", 3) == 0 || (!plain && memcmp(at, "GONE ", 5) == 0));
+        if (((link && lf) || plain) && record) {
             struct herd_span line = {at, len};
             int32_t version = model_find(&w->model, plain ? foreign_read_message(line) : line);
             w->figures->plain_lines += plain;
@@ -35,7 +36,7 @@ static void learn_lines(struct world *w, struct end *end, size_t consumed, bool 
             model_learn(w, end->node, version);
             /* what is refused is not taken */
             if (model_within(w, end->node, version) &&
-                w->nodes[end->node].has[w->model.versions[version].key] != NO_VERSION)
+                model_order(&w->model, w->nodes[end->node].has[w->model.versions[version].key], version) >= 0)
                 model_note(&w->model,
                            (uint64_t)conn->serial << 36 | (uint64_t)(uint32_t)version << 4 | side << 1 | 1,
                            model_epoch(w, end, w->model.versions[version].key));

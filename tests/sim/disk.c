@@ -206,13 +206,18 @@ int sim_stat(const char *path, struct stat *ret)
     return file < 0 ? fails(ENOENT) : tell_stat(file, ret);
 }
 
+static bool is_record(const char *at, const char *lf)
+{
+    return lf - at >= 5 + HERD_CHECKSUM_LEN && (memcmp(at, "AT ", 3) == 0 || memcmp(at, "GONE ", 5) == 0);
+}
+
 /* The version in the line at *io_at, or NO_VERSION; then *io_at is behind its LF, or behind `stop`, where the last line
  * may end too. */
 static int32_t next_version(const char **io_at, const char *stop)
 {
     const char *at = *io_at, *lf = memchr(at, '\n', (size_t)(stop - at)), *end = lf ? lf : stop;
     *io_at = end + 1;
-    if (end - at < 3 + HERD_CHECKSUM_LEN || memcmp(at, "AT ", 3) != 0)
+    if (!is_record(at, end))
         return NO_VERSION;
     return model_find(&world->model, (struct herd_span){at, (size_t)(end - at) - HERD_CHECKSUM_LEN});
 }
@@ -280,7 +285,7 @@ static void note_safe(void)
         return;
     const char *at = file->bytes.at + file->parsed, *stop = file->bytes.at + end;
     for (const char *lf; at < stop && (lf = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = lf + 1) {
-        if (lf - at < 3 + HERD_CHECKSUM_LEN || memcmp(at, "AT ", 3) != 0)
+        if (!is_record(at, lf))
             continue;
         struct herd_span line = {at, (size_t)(lf - at) - HERD_CHECKSUM_LEN};
         int32_t version = model_find(&world->model, line);
@@ -600,7 +605,7 @@ void disk_check(struct world *w, int node)
     const struct sim_file *file = &disk->files[disk->names[0]];
     const char *at = file->bytes.at, *stop = at ? at + file->bytes.len : at;
     for (const char *lf; at < stop && (lf = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = lf + 1) {
-        if (lf - at < 3 + HERD_CHECKSUM_LEN || memcmp(at, "AT ", 3) != 0)
+        if (!is_record(at, lf))
             continue;
         int32_t version = model_find(&w->model, (struct herd_span){at, (size_t)(lf - at) - HERD_CHECKSUM_LEN});
         if (version == NO_VERSION)

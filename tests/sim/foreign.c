@@ -240,7 +240,7 @@ void foreign_check(struct world *w, int node)
         if (!peer->plain || peer->needs_full_send || n->failing[p] || v->unnoticed[node] || !v->up)
             continue;
         for (uint32_t key = 0; key < w->model.key_count; key++)
-            if (newer(w, n->has[key], v->has[key]) &&
+            if (!model_gone(w, node, key) && newer(w, n->has[key], v->has[key]) &&
                 !herd_subscriber_has(&peer->subscriber, check_slot(w, node, key)) &&
                 !on_its_way(w, node, n->peers[p], key))
                 sim_fail(w, "%s will never tell %s: %.*s", n->name, v->name,
@@ -261,8 +261,9 @@ bool foreign_settled(struct world *w)
     for (int i = 0; i < w->count; i++)
         for (size_t p = 0; p < w->nodes[i].node->peer_count; p++) {
             const struct herd_peer *peer = w->nodes[i].node->peers[p];
-            if (peer->plain && (w->nodes[i].failing[p] || peer->subscriber.pending > 0 || peer->dial_asked ||
-                                (peer->needs_full_send && w->nodes[i].node->store->count > 0)))
+            if (peer->plain &&
+                (w->nodes[i].failing[p] || peer->subscriber.pending > 0 || peer->dial_asked ||
+                 (peer->needs_full_send && w->nodes[i].node->store->count > w->nodes[i].node->store->tombstones)))
                 return false;
         }
     return true;
@@ -273,7 +274,7 @@ void foreign_check_rest(struct world *w)
 {
     for (int p = w->count; p < w->count + w->plains; p++)
         for (uint32_t key = 0; key < w->model.key_count; key++)
-            if (newer(w, w->nodes[0].has[key], w->nodes[p].has[key]))
+            if (!model_gone(w, 0, key) && newer(w, w->nodes[0].has[key], w->nodes[p].has[key]))
                 sim_fail(w, "%s was never told: %.*s", w->nodes[p].name,
                          (int)w->model.versions[w->nodes[0].has[key]].len, w->model.texts[w->nodes[0].has[key]]);
 }

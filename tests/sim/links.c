@@ -59,7 +59,9 @@ static void see_line(struct world *w, struct end *to, struct herd_span line)
     struct end *from = other_end(to);
     if (line.len < 3)
         sim_fail(w, "a strange line: %.*s", (int)line.len, line.at);
-    if (line.at[0] != 'A') {
+    if (line.at[0] == 'G' && to->node >= w->count)
+        sim_fail(w, "%s tells a plain neighbour: %.*s", w->nodes[from->node].name, (int)line.len, line.at);
+    if (line.at[0] != 'A' && line.at[0] != 'G') {
         bool frame =
             line.at[0] == 'R' || line.at[0] == 'L' || line.at[0] == 'S' || (line.at[0] == 'P' && line.at[1] == 'U');
         conn->epoch += frame;

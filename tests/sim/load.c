@@ -96,12 +96,19 @@ static void iamat(struct world *w, struct talk *t, int node, uint32_t key, bool 
                        (unsigned long long)(size / 1000000000), (unsigned long long)(size % 1000000000),
                        (int)id->len, id->id, position, time);
     bool future = n->options.future_refuse && -diff > (n->options.future_ns ? n->options.future_ns : 300 * SECOND);
-    bool full = n->has[key] == NO_VERSION && n->held >= (n->options.records_max ? n->options.records_max : 1000000);
-    if (future || full) {
+    bool full = !model_present(w, node, key) &&
+                n->held - n->gone >= (n->options.records_max ? n->options.records_max : 1000000);
+    if (future) {
         add(&t->expect, "? IAMAT %.*s %s %s\n", (int)id->len, id->id, position, time);
         return;
     }
     int32_t version = model_add(w, key, (struct herd_span){line, (size_t)len});
+    if (full && n->has[key] != NO_VERSION && at_ease)
+        model_settle(w, node, key);
+    if (full && is_news(w, node, version, n->has[key])) {
+        add(&t->expect, "? IAMAT %.*s %s %s\n", (int)id->len, id->id, position, time);
+        return;
+    }
     add(&t->expect, "%s\n", line);
     if (at_ease)
         model_settle(w, node, key);
@@ -118,10 +125,75 @@ static void whatsat(struct world *w, struct talk *t, int node, uint32_t key)
     add(&t->say, "WHATSAT %.*s 10 5\n", (int)id->len, id->id);
     if (t->over)
         return;
-    if (!trust_ask(w, t->who, key) || has == NO_VERSION || model_expired(w, node, has))
+    if (!trust_ask(w, t->who, key) || !model_present(w, node, key) || model_expired(w, node, has))
         add(&t->expect, "? WHATSAT %.*s 10 5\n", (int)id->len, id->id);
     else
         add(&t->expect, "%.*s\n" JSON "\n\n", (int)w->model.versions[has].len, w->model.texts[has]);
+}
+
+/* The tombstone that a node makes for a version. */
+static int32_t tombstone(struct world *w, int node, int32_t version)
+{
+    const struct sim_node *n = &w->nodes[node];
+    const struct version *v = &w->model.versions[version];
+    const struct sim_key *id = &w->model.keys[v->key];
+    char line[2048];
+    int64_t now_ns = world_clock(w, node).wall_ns, accepted_ns = now_ns;
+    char now[32], before[1024];
+    snprintf(now, sizeof now, "%lld.%09lld", (long long)(now_ns / SECOND), (long long)(now_ns % SECOND));
+    snprintf(before, sizeof before, "%.*s", (int)v->part[4].len, v->part[4].at);
+    const char *time = model_time_order(v->part[4], herd_span_of(now)) >= 0 ? before : now;
+    if (w->expire_ns && v->accepted_ns > accepted_ns)
+        accepted_ns = v->accepted_ns;
+    int64_t diff = accepted_ns - time_ns(time);
+    uint64_t more = diff < 0 ? 0 - (uint64_t)diff : (uint64_t)diff;
+    int len = snprintf(line, sizeof line, "GONE %s %c%llu.%09llu %.*s %s", n->name, diff < 0 ? '-' : '+',
+                       (unsigned long long)(more / 1000000000), (unsigned long long)(more % 1000000000),
+                       (int)id->len, id->id, time);
+    int32_t made = model_add(w, v->key, (struct herd_span){line, (size_t)len});
+    if (model_order(&w->model, made, version) <= 0)
+        sim_fail(w, "a tombstone that does not win: %s", line);
+    return made;
+}
+
+/* Who knows how much of what was said before was heard: it may be for any version. */
+static void tombstones(struct world *w, int node, uint32_t key)
+{
+    int32_t has = w->nodes[node].has[key];
+    if (has != NO_VERSION && w->model.versions[has].effective_ns > model_window_end(w, node))
+        model_corrected(w, node, has);
+    for (uint32_t version = 0, count = w->model.count; version < count; version++)
+        if (w->model.versions[version].key == key && !w->model.versions[version].gone)
+            tombstone(w, node, (int32_t)version);
+}
+
+static void forget(struct world *w, struct talk *t, int node, uint32_t key, bool at_ease)
+{
+    struct sim_node *n = &w->nodes[node];
+    const struct sim_key *id = &w->model.keys[key];
+    add(&t->say, "FORGET %.*s\n", (int)id->len, id->id);
+    if (t->over)
+        return;
+    if (!at_ease) {
+        tombstones(w, node, key);
+        return;
+    }
+    bool allowed = trust_delete(w, node, t->who, t->address, key);
+    if (allowed)
+        model_settle(w, node, key);
+    int32_t has = n->has[key];
+    bool present = model_present(w, node, key) && !model_expired(w, node, has);
+    if (!present || !allowed || n->gone >= n->options.tombstones_max) {
+        add(&t->expect, "? FORGET %.*s\n", (int)id->len, id->id);
+        return;
+    }
+    int32_t version = tombstone(w, node, has);
+    if (!model_within(w, node, version))
+        sim_fail(w, "a tombstone out of the window: %.*s", (int)w->model.versions[version].len,
+                 w->model.texts[version]);
+    add(&t->expect, "%.*s\n", (int)w->model.versions[version].len, w->model.texts[version]);
+    w->figures->deleted++;
+    model_learn(w, node, version);
 }
 
 static void nonsense(struct world *w, struct talk *t)
@@ -475,6 +547,8 @@ static void say_something(struct world *w, int node, struct talk *t, bool at_eas
         if (rng_one_in(r, 3))
             key = (uint32_t)rng_below(r, 1 + w->model.key_count / 8); /* some report more often */
         uint64_t what = rng_below(r, 16);
+        if (w->deletes && rng_one_in(&w->deletions, 8))
+            forget(w, t, node, key, at_ease);
         if (what < 11)
             iamat(w, t, node, key, at_ease);
         else if (what < 14)

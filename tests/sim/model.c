@@ -101,8 +101,13 @@ int32_t model_add(struct world *w, uint32_t key, struct herd_span line)
         abort();
     memcpy(text, line.at, line.len);
     m->texts[m->count] = text;
-    const char *p = text + 3, *end = text + line.len; /* behind "AT " */
+    v->gone = *line.at == 'G';
+    const char *p = text + (v->gone ? 5 : 3), *end = text + line.len; /* behind "AT " or "GONE " */
     for (int i = 0; i < 5; i++) {
+        if (v->gone && i == 3) {
+            v->part[i] = (struct herd_span){"", 0};
+            continue;
+        }
         const char *space = memchr(p, ' ', (size_t)(end - p));
         const char *stop = i < 4 ? space : end;
         if (!stop || (i == 4 && space))
@@ -165,6 +170,8 @@ int model_order(const struct model *m, int32_t a, int32_t b)
         return x->effective_ns < y->effective_ns ? -1 : 1;
     enum { SERVER, DIFF, ID, PLACE, TIME };
     int order = model_time_order(x->part[TIME], y->part[TIME]);
+    if (!order)
+        order = x->gone - y->gone;
     if (!order)
         order = bytes_order(x->part[SERVER], y->part[SERVER]);
     if (!order)
@@ -263,25 +270,51 @@ bool model_removed(const struct world *w, int node, int32_t version)
     return model_noted(&w->model, removal(node, version), 1);
 }
 
+bool model_gone(const struct world *w, int node, uint32_t key)
+{
+    int32_t has = w->nodes[node].has[key];
+    return has != NO_VERSION && w->model.versions[has].gone;
+}
+
+bool model_present(const struct world *w, int node, uint32_t key)
+{
+    return w->nodes[node].has[key] != NO_VERSION && !model_gone(w, node, key);
+}
+
+bool model_refuses(const struct world *w, int node, int32_t version)
+{
+    const struct sim_node *n = &w->nodes[node];
+    const struct version *v = &w->model.versions[version];
+    if (v->gone)
+        return !model_gone(w, node, v->key) && n->gone >= 2 * n->options.tombstones_max;
+    return w->mixed && n->options.records_max && !model_present(w, node, v->key) &&
+           n->held - n->gone >= 2 * n->options.records_max;
+}
+
 /* What was removed once counts again when it is held again. */
 static void hold(struct world *w, int node, uint32_t key, int32_t version)
 {
-    w->nodes[node].has[key] = version;
+    struct sim_node *n = &w->nodes[node];
+    n->held -= n->has[key] != NO_VERSION;
+    n->gone -= model_gone(w, node, key);
+    n->has[key] = version;
+    n->held += version != NO_VERSION;
+    n->gone += model_gone(w, node, key);
     if (version != NO_VERSION && model_removed(w, node, version))
         model_note(&w->model, removal(node, version), 0);
 }
 
-bool model_full(const struct world *w, int node)
+void model_forget(struct world *w, int node)
 {
-    const struct sim_node *n = &w->nodes[node];
-    return w->mixed && n->options.records_max && n->held >= 2 * n->options.records_max;
+    for (uint32_t key = 0; key < w->model.key_count; key++)
+        hold(w, node, key, NO_VERSION);
 }
 
 void model_learn(struct world *w, int node, int32_t version)
 {
     struct sim_node *n = &w->nodes[node];
     uint32_t key = w->model.versions[version].key;
-    if (!model_within(w, node, version) || (n->has[key] == NO_VERSION && model_full(w, node)))
+    if (!model_within(w, node, version))
         return;
     if (n->has[key] != NO_VERSION && w->model.versions[n->has[key]].effective_ns > model_window_end(w, node)) {
         uint32_t slot;
@@ -290,10 +323,8 @@ void model_learn(struct world *w, int node, int32_t version)
             return; /* a copy of what it had taken in: not looked at, and the other not either, until the next tick */
         model_settle(w, node, key);
     }
-    if (model_order(&w->model, version, n->has[key]) <= 0)
-        return;
-    n->held += n->has[key] == NO_VERSION;
-    hold(w, node, key, version);
+    if (model_order(&w->model, version, n->has[key]) > 0 && !model_refuses(w, node, version))
+        hold(w, node, key, version);
 }
 
 void model_follow(struct world *w, int node)
@@ -313,7 +344,6 @@ void model_follow(struct world *w, int node)
             model_remove(w, node, least);
             n->lives[key]++;
         }
-        n->held += least == NO_VERSION && version != NO_VERSION;
         hold(w, node, key, version);
         n->slots[key] = slot;
     }
@@ -359,10 +389,11 @@ int32_t model_corrected(struct world *w, int node, int32_t version)
     int64_t diff_ns = accepted_ns - time_ns;
     uint64_t size = diff_ns < 0 ? 0 - (uint64_t)diff_ns : (uint64_t)diff_ns;
     char line[2048];
-    int len = snprintf(line, sizeof line, "AT %.*s %c%llu.%09llu %.*s %.*s %.*s", (int)v->part[0].len,
-                       v->part[0].at, diff_ns < 0 ? '-' : '+', (unsigned long long)(size / 1000000000),
-                       (unsigned long long)(size % 1000000000), (int)v->part[2].len, v->part[2].at,
-                       (int)v->part[3].len, v->part[3].at, (int)v->part[4].len, v->part[4].at);
+    int len = snprintf(line, sizeof line, "%s %.*s %c%llu.%09llu %.*s %.*s%s%.*s", v->gone ? "GONE" : "AT",
+                       (int)v->part[0].len, v->part[0].at, diff_ns < 0 ? '-' : '+',
+                       (unsigned long long)(size / 1000000000), (unsigned long long)(size % 1000000000),
+                       (int)v->part[2].len, v->part[2].at, (int)v->part[3].len, v->part[3].at, v->gone ? "" : " ",
+                       (int)v->part[4].len, v->part[4].at);
     int32_t corrected = model_add(w, v->key, (struct herd_span){line, (size_t)len});
     /* So that nobody takes it instead of what it was, and who was told that again keeps it: nothing alternates. */
     if (model_order(&w->model, corrected, version) >= 0)
@@ -385,10 +416,10 @@ static void drop(struct world *w, int node, uint32_t key)
 {
     struct sim_node *n = &w->nodes[node];
     model_remove(w, node, n->has[key]);
-    n->has[key] = n->watched[key] = NO_VERSION;
+    hold(w, node, key, NO_VERSION);
+    n->watched[key] = NO_VERSION;
     n->slots[key] = HERD_NO_SLOT;
     n->lives[key]++;
-    n->held--;
     w->figures->forgotten++;
 }
 

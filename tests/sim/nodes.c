@@ -226,11 +226,11 @@ bool world_start(struct world *w, int node)
         world_event(w, w->now + 50 * MS, EV_START, (uint32_t)node, 0, n->starts);
         return false;
     }
+    model_forget(w, node);
     for (uint32_t key = 0; key < w->model.key_count; key++) {
-        n->has[key] = n->watched[key] = NO_VERSION;
+        n->watched[key] = NO_VERSION;
         n->slots[key] = HERD_NO_SLOT;
     }
-    n->held = 0;
     memset(n->failing, 0, sizeof n->failing);
     n->tick_at = 0;
     n->paused_until = 0;
@@ -270,7 +270,5 @@ void world_crash(struct world *w, int node, bool told)
     n->node = NULL;
     trust_stop(n);
     n->starts++;
-    for (uint32_t key = 0; key < w->model.key_count; key++)
-        n->has[key] = NO_VERSION;
-    n->held = 0;
+    model_forget(w, node);
 }

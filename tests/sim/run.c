@@ -164,6 +164,13 @@ static void draw(struct world *w)
             rng_one_in(&w->limits, 3) ? 0 : 1 + (size_t)rng_below(&w->limits, w->model.key_count);
     }
     w->figures->mixed += w->mixed;
+    w->deletes = !sim_options.no_delete && rng_one_in(&w->deletions, 3);
+    for (int i = 0; w->deletes && i < w->count; i++) {
+        struct herd_node_options *options = &w->nodes[i].options;
+        options->forget_line = true;
+        options->tombstones_max =
+            w->mixed ? 1 + (size_t)rng_below(&w->deletions, w->model.key_count) : w->model.key_count + 1;
+    }
     w->op_gap_ns = length / (w->ops_left ? w->ops_left : 1);
     w->fault_gap_ns = w->faults_left ? length / w->faults_left : 0;
     w->op_window_s = rng_in(r, 0, 30);
@@ -323,7 +330,7 @@ static int64_t run(struct world *w)
                 least[key] = w->nodes[i].has[key];
     }
     int64_t healed = w->now;
-    if (!run_until_converged(w, w->now + (w->expire_ns ? 3 * HEALING_NS : HEALING_NS)))
+    if (!run_until_converged(w, w->now + (w->expire_ns || (w->mixed && w->deletes) ? 3 * HEALING_NS : HEALING_NS)))
         sim_fail(w, "no convergence");
     healed = w->now - healed;
     check_rest(w, least);
@@ -356,6 +363,7 @@ uint64_t sim_run(uint64_t seed, bool verbose, struct figures *figures)
         .checks = rng_stream(seed, 5),
         .limits = rng_stream(seed, 7),
         .trust = rng_stream(seed, 8),
+        .deletions = rng_stream(seed, 9),
         .verbose = verbose,
         .event_max = EVENTS_MAX,
         .figures = figures,

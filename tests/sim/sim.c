@@ -7,7 +7,7 @@
  *
  * To see what a failing seed is about, it may be run with less; it becomes another, of course, and may pass:
  *
- *     sim --seed 4711 --nodes 3 --ops 20 --faults 5 --without 'crash,no memory,plain,expiry,journal,trust'
+ *     sim --seed 4711 --nodes 3 --ops 20 --faults 5 --without 'crash,no memory,plain,expiry,journal,trust,delete'
  *
  * Kinds of misfortune have the names that --verbose shows.
  *
@@ -63,6 +63,8 @@ static void do_without(char *kinds)
             sim_options.no_mix = true;
         else if (strcmp(kind, "trust") == 0)
             sim_options.no_trust = true;
+        else if (strcmp(kind, "delete") == 0)
+            sim_options.no_delete = true;
         else if (strcmp(kind, "journal") == 0)
             sim_options.no_journal = true;
         else
@@ -105,11 +107,13 @@ static void sum_up(const struct job *jobs, int count, double wall)
             f.replays += g->replays, f.mixed += g->mixed, f.refused += g->refused;
         f.guarded += g->guarded, f.proving += g->proving, f.apart += g->apart, f.denied += g->denied,
             f.too_often += g->too_often, f.proved += g->proved, f.unproved += g->unproved;
+        f.deleted += g->deleted;
     }
     printf("%llu seeds, %llu nodes, %llu updates, %llu AT lines, %llu link-ups, %llu comparisons that found a "
            "difference, "
            "%llu lines of plain neighbours (%llu taken without an end), %llu records forgotten and %llu accepted "
            "anew, %llu herds of nodes with other limits (%llu records refused), "
+           "%llu clients deleted, "
            "%llu herds with identities (%llu tokens taken and %llu refused, %llu clients denied, %llu too often), "
            "%llu with proofs, %llu with a node apart, %llu clocks set, %llu faults (%llu "
            "crashes, %llu journals read "
@@ -119,12 +123,12 @@ static void sum_up(const struct job *jobs, int count, double wall)
            (unsigned long long)f.lines, (unsigned long long)f.links, (unsigned long long)f.syncs,
            (unsigned long long)f.plain_lines, (unsigned long long)f.unfinished, (unsigned long long)f.forgotten,
            (unsigned long long)f.corrected, (unsigned long long)f.mixed, (unsigned long long)f.refused,
-           (unsigned long long)f.guarded, (unsigned long long)f.proved, (unsigned long long)f.unproved,
-           (unsigned long long)f.denied, (unsigned long long)f.too_often, (unsigned long long)f.proving,
-           (unsigned long long)f.apart, (unsigned long long)f.clocks, (unsigned long long)f.faults,
-           (unsigned long long)f.crashes, (unsigned long long)f.replays, (unsigned long long)f.compactions,
-           (unsigned long long)f.cuts, (unsigned long long)f.allocs_failed, (unsigned long long)f.events,
-           (unsigned long long)f.checks, f.virtual_s / 3600, wall);
+           (unsigned long long)f.deleted, (unsigned long long)f.guarded, (unsigned long long)f.proved,
+           (unsigned long long)f.unproved, (unsigned long long)f.denied, (unsigned long long)f.too_often,
+           (unsigned long long)f.proving, (unsigned long long)f.apart, (unsigned long long)f.clocks,
+           (unsigned long long)f.faults, (unsigned long long)f.crashes, (unsigned long long)f.replays,
+           (unsigned long long)f.compactions, (unsigned long long)f.cuts, (unsigned long long)f.allocs_failed,
+           (unsigned long long)f.events, (unsigned long long)f.checks, f.virtual_s / 3600, wall);
 }
 
 int main(int argc, char **argv)

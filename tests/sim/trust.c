@@ -44,11 +44,13 @@ static void draw_identities(struct world *w)
         *identity = (struct sim_identity){.certificate = i == 0 || rng_one_in(r, 2)};
         snprintf(identity->name, sizeof identity->name, "i%d", i);
         if (i == 0) /* somebody is heard, whatever the client */
-            identity->report = identity->ask = (struct sim_rights){{{"", 0, true}}, 1};
+            identity->report = identity->ask = identity->delete = (struct sim_rights){{{"", 0, true}}, 1};
         if (i == 0)
             continue;
         draw_rights(w, &identity->report);
         draw_rights(w, &identity->ask);
+        if (w->deletes)
+            draw_rights(w, &identity->delete);
         if (rng_one_in(r, 2)) {
             identity->per_second = rng_in(r, 1, 20);
             identity->burst = rng_in(r, 1, 12);
@@ -108,7 +110,7 @@ static void add_text(struct herd_buf *text, const char *more)
 
 static void add_rights(struct herd_buf *text, const struct sim_rights *rights)
 {
-    add_text(text, rights->count ? " " : " -");
+    add_text(text, rights->count ? "" : "-");
     for (size_t i = 0; i < rights->count; i++) {
         const struct sim_right *right = &rights->list[i];
         add_text(text, i ? "," : "");
@@ -144,8 +146,12 @@ static void add_identity(struct herd_buf *text, const struct sim_identity *ident
         }
     }
     add_text(text, identity->certificate ? " cert" : identity->token_count ? "" : " -");
+    add_text(text, " ");
     add_rights(text, &identity->report);
+    add_text(text, " ");
     add_rights(text, &identity->ask);
+    add_text(text, " delete=");
+    add_rights(text, &identity->delete);
     if (identity->per_second) {
         snprintf(number, sizeof number, " reports=%d burst=%d", (int)identity->per_second, (int)identity->burst);
         add_text(text, number);
@@ -223,11 +229,12 @@ static bool take(struct sim_bucket *bucket, int64_t now_ns)
     return true;
 }
 
-bool trust_report(struct world *w, int node, int who, int address, uint32_t key)
+/* Whether a client may do what some right allows, now: counts it. */
+static bool change(struct world *w, int node, int who, int address, bool allowed)
 {
     struct sim_node *n = &w->nodes[node];
     int64_t now_ns = world_clock(w, node).steady_ns;
-    if (w->access && (who < 0 || !matches(&w->identities[who].report, &w->model.keys[key]))) {
+    if (!allowed) {
         w->figures->denied++;
         return false;
     }
@@ -239,9 +246,24 @@ bool trust_report(struct world *w, int node, int who, int address, uint32_t key)
     return true;
 }
 
+static bool may(const struct world *w, int who, const struct sim_rights *rights, uint32_t key)
+{
+    return !w->access || (who >= 0 && matches(rights, &w->model.keys[key]));
+}
+
+bool trust_report(struct world *w, int node, int who, int address, uint32_t key)
+{
+    return change(w, node, who, address, may(w, who, &w->identities[who < 0 ? 0 : who].report, key));
+}
+
+bool trust_delete(struct world *w, int node, int who, int address, uint32_t key)
+{
+    return change(w, node, who, address, may(w, who, &w->identities[who < 0 ? 0 : who].delete, key));
+}
+
 bool trust_ask(const struct world *w, int who, uint32_t key)
 {
-    return !w->access || (who >= 0 && matches(&w->identities[who].ask, &w->model.keys[key]));
+    return may(w, who, &w->identities[who < 0 ? 0 : who].ask, key);
 }
 
 /* What is left of a rate, for nobody knows how much of a client was heard: never more than there was. */

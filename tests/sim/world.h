@@ -51,7 +51,8 @@ extern struct sim_alloc sim_alloc;
 
 /* ---- the model ---- */
 
-/* A record that some node once made of a report: its AT line without LF, and the parts of that. */
+/* A record that some node once made of a report: its AT line without LF, and the parts of that; or a tombstone, its
+ * GONE line, with an empty place. */
 struct version {
     uint32_t key;
     uint32_t len;
@@ -61,7 +62,7 @@ struct version {
     int64_t accepted_ns;  /* its time plus its difference */
     int64_t effective_ns; /* its time, as far as it is believed; where records expire */
     uint32_t sent_calm;   /* how often it crossed a link while nothing else happened */
-    bool calm;
+    bool calm, gone;
 };
 
 struct sim_key {
@@ -111,7 +112,7 @@ struct sim_rights {
 struct sim_identity {
     char name[16];
     bool certificate;
-    struct sim_rights report, ask;
+    struct sim_rights report, ask, delete;
     char tokens[TOKENS_MAX][TOKEN_SIZE];
     size_t token_count;
     int64_t per_second, burst; /* 0: no limit */
@@ -202,6 +203,7 @@ struct sim_node {
     uint32_t *slots;      /* by key: where the store keeps it, once known */
     uint32_t *lives;      /* by key: how often it was removed, or accepted anew */
     uint32_t held;        /* keys it has */
+    uint32_t gone;        /* of those: as tombstones */
     uint64_t sent;        /* AT lines, in earlier lives */
     struct herd_identities *set;
     struct sim_bucket buckets[IDENTITIES_MAX];
@@ -232,18 +234,19 @@ struct event {
 struct figures {
     uint64_t plain_lines, unfinished, forgotten, corrected, clocks, compactions, seeds, updates, lines, links,
         crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays, mixed, refused, guarded,
-        proving, apart, denied, too_often, proved, unproved;
+        proving, apart, denied, too_often, proved, unproved, deleted;
     double virtual_s;
 };
 
 struct world {
     uint64_t seed;
-    struct rng topology, workload, network, faults, checks, limits, trust;
+    struct rng topology, workload, network, faults, checks, limits, trust, deletions;
     struct sim_node nodes[ALL_MAX];
     int count, plains, edges;           /* plain neighbours stand behind the nodes */
     struct edge edge[ALL_MAX][ALL_MAX]; /* [smaller][larger] */
     int64_t expire_ns;                  /* 0: nothing is forgotten */
     bool mixed;                         /* nodes hold different numbers of clients, some fewer than there are */
+    bool deletes;                       /* clients are deleted, too */
     bool access, peers_prove;
     uint64_t key_check;
     int apart; /* a node with another key: it stays alone; -1: none */
@@ -314,8 +317,14 @@ int64_t model_window_begin(const struct world *w, int node);
 int64_t model_window_end(const struct world *w, int node);
 /* Whether the node, as its clock is now, holds and takes a version. */
 bool model_within(const struct world *w, int node, int32_t version);
-/* Whether the node takes no client from a neighbour that it does not know: it holds twice its `records_max`. */
-bool model_full(const struct world *w, int node);
+/* Whether a limit of the node does not let a version in, which it would take: it holds twice its `records_max` of
+ * clients, or twice its `tombstones_max` of tombstones, and this would be one more. */
+bool model_refuses(const struct world *w, int node, int32_t version);
+/* Whether a node holds a client that is not deleted, or is deleted. */
+bool model_present(const struct world *w, int node, uint32_t key);
+bool model_gone(const struct world *w, int node, uint32_t key);
+/* The node holds nothing of any client. */
+void model_forget(struct world *w, int node);
 /* What becomes of a version from the future that a node holds: the same, accepted anew. */
 int32_t model_corrected(struct world *w, int node, int32_t version);
 /* The node looks at what it holds of a client: what is from the future it accepts anew. */
@@ -414,6 +423,7 @@ void trust_stop(struct sim_node *n);
 /* Whether a client may report, now: counts it. `who` is -1 for nobody, `address` for one without a rate. */
 bool trust_report(struct world *w, int node, int who, int address, uint32_t key);
 bool trust_ask(const struct world *w, int who, uint32_t key);
+bool trust_delete(struct world *w, int node, int who, int address, uint32_t key);
 /* The node's rates decide: how much of a client was heard was a matter of luck. */
 void trust_follow(struct world *w, int node);
 /* One connection more of an identity, if it may have one; and one less. */
@@ -460,7 +470,7 @@ struct sim_options {
     int nodes_max;
     uint32_t ops_max, faults_max;
     uint32_t without; /* a bit for each kind of misfortune */
-    bool no_plain, no_expiry, no_journal, no_mix, no_trust;
+    bool no_plain, no_expiry, no_journal, no_mix, no_trust, no_delete;
 };
 extern struct sim_options sim_options;
 /* One seed; returns its trace hash. Does not return if something is wrong. */

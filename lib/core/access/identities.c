@@ -155,6 +155,11 @@ bool herd_identity_may_ask(const struct herd_identity *identity, struct herd_spa
     return herd_patterns_match(identity->ask, id);
 }
 
+bool herd_identity_may_delete(const struct herd_identity *identity, struct herd_span id)
+{
+    return herd_patterns_match(identity->delete, id);
+}
+
 int herd_identity_join(struct herd_identity *identity)
 {
     if (identity->connections_max > 0 && identity->connections >= identity->connections_max)

@@ -10,7 +10,7 @@
 
 struct herd_identity {
     struct herd_span name; /* in `bytes` of its set, like all patterns */
-    struct herd_patterns report, ask;
+    struct herd_patterns report, ask, delete;
     struct herd_rate reports;
     size_t connections, connections_max; /* now; at most, 0: no bound */
     bool certificate, admin;

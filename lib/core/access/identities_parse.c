@@ -170,6 +170,16 @@ static int parse_number(struct parser *parser, struct herd_span field, const cha
     return 1;
 }
 
+static const char delete[] = "delete=";
+
+static int parse_delete(struct parser *parser, struct herd_span field, struct herd_identity *identity)
+{
+    const size_t len = sizeof delete - 1;
+    if (identity->delete.list)
+        return fail(parser, HERD_E_EXISTS, field.at, "an option given twice");
+    return parse_patterns(parser, (struct herd_span){field.at + len, field.len - len}, &identity->delete);
+}
+
 static int parse_options(struct parser *parser, const struct herd_span *fields, size_t count,
                          struct herd_identity *identity)
 {
@@ -178,6 +188,12 @@ static int parse_options(struct parser *parser, const struct herd_span *fields, 
     for (size_t i = 0; i < count; i++) {
         if (is(fields[i], "admin")) {
             identity->admin = true;
+            continue;
+        }
+        if (starts_with(fields[i], delete)) {
+            int err = parse_delete(parser, fields[i], identity);
+            if (err < 0)
+                return err;
             continue;
         }
         int found = parse_number(parser, fields[i], "connections=", &connections);
@@ -191,7 +207,7 @@ static int parse_options(struct parser *parser, const struct herd_span *fields, 
             return found;
         if (found == 0)
             return fail(parser, HERD_E_SYNTAX, fields[i].at,
-                        "expected \"admin\", \"connections=\", \"reports=\" or \"burst=\"");
+                        "expected \"admin\", \"connections=\", \"delete=\", \"reports=\" or \"burst=\"");
     }
     if (burst > 0 && reports == 0)
         return fail(parser, HERD_E_SYNTAX, burst_at, "\"burst=\" without \"reports=\"");
@@ -293,7 +309,7 @@ int herd_identities_parse(struct herd_identities **ret_identities, struct herd_s
     set->key[0] = key[0];
     set->key[1] = key[1];
     set->bytes = malloc(text.len + 1);
-    set->patterns = calloc(count_of(text, ',') + 2 * lines_max, sizeof *set->patterns);
+    set->patterns = calloc(count_of(text, ',') + 3 * lines_max, sizeof *set->patterns);
     set->list = calloc(lines_max, sizeof *set->list);
     set->tokens = calloc(count_of(text, ':') + 1, sizeof *set->tokens);
     struct herd_span *fields = calloc(longest_line(text) / 2 + 2, sizeof *fields);

@@ -5,7 +5,7 @@
  *     JOURNAL 1 3c5a9d20
  *     AT Riley +0.263873386 kiwi +34.068930-118.445127 1621464827.959498503 9f31c0aa
  *
- * A line is a record's AT line and a checksum of it. Lines may stand in any order and more than once: the
+ * A line is a record's AT line, or a tombstone's GONE line, and a checksum of it. Lines may stand in any order and more than once: the
  * total order of records decides, so a journal is read back by offering each line to the store. The first
  * line names the format.
  *

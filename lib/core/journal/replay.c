@@ -30,7 +30,8 @@ static bool read_line(const struct herd_store *store, struct herd_replay *replay
         replay->corrupt++;
         return false;
     }
-    if (herd_command_parse(text, &command) == HERD_AT) {
+    herd_command_parse(text, &command);
+    if (command.verb == HERD_AT || command.verb == HERD_GONE) {
         struct herd_offer *offer = &ret_line->offer;
         offer->record = (struct herd_record){command.server,   command.diff, command.id,
                                              command.position, command.time, command.time_ns};

@@ -3,6 +3,7 @@
  * Rights of sessions. The node is told who is at the other end; what follows from that is decided here.
  *
  *     report    not its client, or too often          -> "? " and the line, as for any report that is refused
+ *     deletion  not its to delete, or too often       -> as for a client that nobody knows
  *     question  not its client                        -> as for a client that nobody knows: no oracle
  */
 #include "access.h"
@@ -58,11 +59,13 @@ static void notice_denied(struct herd_session *session, uint64_t *io_count, cons
     herd_notice(session->node, text, (struct herd_span){detail, len + some});
 }
 
-int herd_access_report_guarded(struct herd_session *session, struct herd_span id)
+/* Whether it may change what is known of `id`: `allowed`, and not too often. */
+static int change(struct herd_session *session, struct herd_span id,
+                  bool (*allowed)(const struct herd_identity *identity, struct herd_span id))
 {
     struct herd_node *node = session->node;
     struct herd_identity *identity = session->identity;
-    if (node->options.access && !(identity && herd_identity_may_report(identity, id))) {
+    if (node->options.access && !(identity && allowed(identity, id))) {
         notice_denied(session, &node->stats.not_allowed, "not_allowed", id);
         return HERD_VERDICT_NOT_ALLOWED;
     }
@@ -72,6 +75,16 @@ int herd_access_report_guarded(struct herd_session *session, struct herd_span id
         return HERD_VERDICT_TOO_OFTEN;
     }
     return 0;
+}
+
+int herd_access_report_guarded(struct herd_session *session, struct herd_span id)
+{
+    return change(session, id, herd_identity_may_report);
+}
+
+int herd_access_delete(struct herd_session *session, struct herd_span id)
+{
+    return change(session, id, herd_identity_may_delete);
 }
 
 bool herd_access_ask(struct herd_session *session, struct herd_span id)

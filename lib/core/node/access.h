@@ -16,6 +16,8 @@ static inline int herd_access_report(struct herd_session *session, struct herd_s
 /* What else bounds this session's reports, beside its identity: those of its address. Borrowed for the session's life;
  * NULL: nothing. */
 void herd_session_set_rate(struct herd_session *session, struct herd_rate *rate);
+/* Whether it may delete `id` now; counts it as a report. 0, or the verdict of a refusal. */
+int herd_access_delete(struct herd_session *session, struct herd_span id);
 /* Whether it may ask for `id`. */
 bool herd_access_ask(struct herd_session *session, struct herd_span id);
 

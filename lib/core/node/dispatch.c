@@ -4,6 +4,7 @@
 
 #include "../protocol/preface.h"
 #include "auth.h"
+#include "delete.h"
 #include "effect.h"
 #include "hello.h"
 #include "lookup.h"
@@ -50,6 +51,10 @@ static int client_command(struct herd_session *session, const struct herd_parsed
     case HERD_IAMAT: return herd_report_apply_client(session, parsed, herd_session_replies(session, out));
     case HERD_WHATSAT: return herd_whatsat_begin(session, parsed, out);
     case HERD_AUTH: return herd_access_auth(session, parsed, first, out);
+    case HERD_FORGET:
+        if (session->node->options.forget_line)
+            return herd_delete_apply_client(session, parsed, herd_session_replies(session, out));
+        return plain_line(session, parsed, out);
     case HERD_HELLO:
         if (first)
             return herd_peer_hello(session, &parsed->command, out);
@@ -67,6 +72,7 @@ static bool is_http(struct herd_session *session, const struct herd_parsed_line 
     session->began = true;
     if (parsed->command.verb == HERD_IAMAT || parsed->command.verb == HERD_AUTH ||
         parsed->command.verb == HERD_WHATSAT || parsed->command.verb == HERD_HELLO ||
+        (parsed->command.verb == HERD_FORGET && session->node->options.forget_line) ||
         !herd_preface_http(parsed->line))
         return false;
     herd_notice_damped(session->node, &session->node->http_count, "http_request", parsed->line);
@@ -126,6 +132,7 @@ static void link_line(struct herd_session *session, const struct herd_parsed_lin
     case HERD_PONG: break;
     case HERD_PING: peer->pong_due = true; break;
     case HERD_AT:
+    case HERD_GONE:
         if (herd_report_apply_peer(session, parsed) < 0)
             herd_dispatch_no_memory(session);
         break;

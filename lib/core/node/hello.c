@@ -77,8 +77,16 @@ static int say_hello(const struct herd_node *node, const struct herd_peer *peer,
 {
     int64_t expire_ns = node->options.expire_ns;
     return herd_format_hello(out, HERD_PROTOCOL_VERSION, node->name, peer->name, node->incarnation,
-                             expire_ns > 0 ? (uint64_t)(expire_ns - 1) / NS_PER_MS + 1 : 0,
-                             node->options.key_check);
+                             expire_ns > 0 ? (uint64_t)(expire_ns - 1) / NS_PER_MS + 1 : 0, node->options.key_check,
+                             node->options.tombstones_max > 0);
+}
+
+/* A neighbour that is not told of tombstones keeps what is deleted, and tells it others: the operator should know. */
+static void note_gone(struct herd_node *node, struct herd_peer *peer, bool takes_gone)
+{
+    peer->takes_gone = takes_gone;
+    if (node->options.tombstones_max > 0 && !takes_gone && herd_worth_saying(++peer->gone_differed))
+        herd_notice(node, "peer_cannot_delete", peer->name);
 }
 
 /* What it keeps for shorter or longer than this node does makes the two differ for ever: the operator should know. */
@@ -161,6 +169,7 @@ int herd_peer_hello(struct herd_session *session, const struct herd_command *com
     peer->session = session;
     note_incarnation(node, peer, command->incarnation);
     note_expiry(node, peer, command->expire_ms);
+    note_gone(node, peer, command->takes_gone);
     peer->we_dialled = we_dialled;
     peer->last_rx_ns = peer->last_tx_ns = peer->pinged_ns = node->now.steady_ns;
     peer->pings_missed = 0;

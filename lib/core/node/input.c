@@ -29,8 +29,9 @@ static size_t line_max(const struct herd_session *session)
 /* A neighbour's limit may be greater: a record too long for this node is refused, and its line is skipped. */
 static bool skips_too_long(struct herd_session *session, struct herd_span bytes)
 {
-    static const char at[] = "AT ";
-    if (session->role != HERD_ROLE_LINK || memcmp(bytes.at, at, sizeof at - 1) != 0)
+    static const char at[] = "AT ", gone[] = "GONE ";
+    if (session->role != HERD_ROLE_LINK ||
+        (memcmp(bytes.at, at, sizeof at - 1) != 0 && memcmp(bytes.at, gone, sizeof gone - 1) != 0))
         return false;
     session->node->stats.at_received++;
     session->node->peers[session->peer]->at_received++;
@@ -132,7 +133,8 @@ static inline void hash_id(const struct herd_store *store, struct herd_parsed_li
 
 static bool is_report(const struct herd_parsed_line *parsed)
 {
-    return parsed->command.verb == HERD_IAMAT || parsed->command.verb == HERD_AT;
+    return parsed->command.verb == HERD_IAMAT || parsed->command.verb == HERD_AT ||
+           parsed->command.verb == HERD_GONE;
 }
 
 /* Parses the lines of a batch, and leaves out those that are just copies. */
@@ -151,7 +153,7 @@ static void parse_lines(struct herd_session *session, const char *readable_end, 
         if (link && !frame && herd_report_seen(session, parsed->line_hash))
             continue; /* most lines of a link are copies */
         enum herd_verb verb = herd_command_parse_bounded(parsed->line, readable_end, &parsed->command);
-        frame |= verb != HERD_AT; /* which may make this neighbour due what follows */
+        frame |= verb != HERD_AT && verb != HERD_GONE; /* which may make this neighbour due what follows */
         if (is_report(parsed)) {
             hash_id(store, parsed);
             __builtin_prefetch(herd_index_home(&store->index, parsed->hash));

@@ -89,9 +89,10 @@ struct herd_session {
 
 /* Why a neighbour's record is not taken in though it is well formed: a limit of this node's own. */
 enum herd_refusal {
-    HERD_REFUSAL_RECORDS, /* records_max, twice: may pass */
-    HERD_REFUSAL_LINE,    /* line_max_bytes */
-    HERD_REFUSAL_SERVERS, /* names of servers, all in use */
+    HERD_REFUSAL_RECORDS,    /* records_max, twice: may pass */
+    HERD_REFUSAL_LINE,       /* line_max_bytes */
+    HERD_REFUSAL_SERVERS,    /* names of servers, all in use */
+    HERD_REFUSAL_TOMBSTONES, /* tombstones_max, twice: may pass */
     HERD_REFUSALS
 };
 
@@ -117,6 +118,8 @@ struct herd_peer {
     size_t number;                   /* its index in node->peers, for the node's life */
     bool removed;                    /* no neighbour any more: the entry keeps the number and the name */
     bool was_up;                     /* `incarnation` is that of some process */
+    uint64_t gone_differed;          /* links on which it takes no GONE, and we say it */
+    bool takes_gone;                 /* as its HELLO said */
     bool plain;                      /* speaks the class protocol; its reader is joined always */
     bool sender;                     /* plain: its lines end with our name */
     bool needs_full_send;            /* plain: could not be reached, and is sent everything when it can */
@@ -173,7 +176,7 @@ struct herd_node {
     struct herd_now now;
     struct herd_node_stats stats;
     struct herd_histogram propagation; /* of news, sampled */
-    struct herd_buf entries; /* scratch: the entries of a LIST */
+    struct herd_buf entries;           /* scratch: the entries of a LIST */
     uint64_t future_count, refused_count;
     uint64_t plain_refused[HERD_REFUSALS]; /* records of plain neighbours that may be one of several */
     uint64_t http_count, tls_count, deadline_count, plain_invalid_count; /* of notices: damped */

@@ -3,8 +3,9 @@
  * The one way in. Whoever brings a record, the same steps decide:
  *
  *     clock     from the future, or expired long ago?     FUTURE, EXPIRED; of a journal see expiry.c
- *     limits    a new id beyond those there may be?       FULL
+ *     limits    an id more than there may be?             FULL
  *     order     is what is held newer, or the same?       OLDER, SAME
+ *     limits    a client or a tombstone more?             FULL
  *     memory    for reports of this node's own clients    FULL
  *     store, publish, count                               NEW, NEWER
  *
@@ -26,7 +27,8 @@
 
 void herd_offer_refuse(struct herd_node *node, struct herd_peer *from, enum herd_refusal why, struct herd_span what)
 {
-    static const char *const reasons[HERD_REFUSALS] = {"records_max", "line_max_bytes", "server_names"};
+    static const char *const reasons[HERD_REFUSALS] = {"records_max", "line_max_bytes", "server_names",
+                                                       "tombstones_max"};
     uint64_t *count = from ? &from->refused[why] : &node->plain_refused[why];
     node->stats.at_refused++;
     if (from)
@@ -113,6 +115,24 @@ static int order(struct herd_node *node, const struct herd_offer *offer, const s
     return herd_store_order(node->store, slot, encoded, ret_order);
 }
 
+/* Whether a limit lets in a record that makes one client more, or one tombstone more. Twice as many of both come from
+ * neighbours: what they hold is not this node's to refuse if it can be helped. What was written down was let in. */
+static const char *beyond(const struct herd_node *node, const struct herd_offer *offer,
+                          enum herd_refusal *ret_refusal)
+{
+    const struct herd_node_options *o = &node->options;
+    const size_t tombstones = node->store->tombstones, clients = node->store->count - tombstones;
+    const bool client = offer->source == HERD_SOURCE_CLIENT;
+    if (!herd_record_is_tombstone(&offer->record)) {
+        *ret_refusal = HERD_REFUSAL_RECORDS;
+        return (client ? clients : clients / 2) >= o->records_max ? "records_max" : NULL;
+    }
+    *ret_refusal = HERD_REFUSAL_TOMBSTONES;
+    if (offer->source == HERD_SOURCE_JOURNAL)
+        return NULL;
+    return (client ? tombstones : tombstones / 2) >= o->tombstones_max ? "tombstones_max" : NULL;
+}
+
 /* A report that needs memory which it may not have. One over another that both fit their packed records needs none. */
 static bool too_large(const struct herd_node *node, uint32_t slot, const struct herd_encoded_record *encoded)
 {
@@ -123,6 +143,14 @@ static bool too_large(const struct herd_node *node, uint32_t slot, const struct 
 }
 
 /* ---- what follows ---- */
+
+/* A plain neighbour is not told that a client is gone, nor any more what the client was before. */
+static void withhold(struct herd_node *node, uint32_t slot)
+{
+    for (size_t i = 0; i < node->peer_count; i++)
+        if (node->peers[i]->plain && node->peers[i]->subscriber.bits)
+            herd_subscriber_clear(&node->peers[i]->subscriber, slot);
+}
 
 /* Stores an encoded record as new or newer. *io_slot is where it was, or HERD_NO_SLOT, and is where it is now. */
 static int store(struct herd_node *node, const struct herd_offer *offer, const struct herd_encoded_record *encoded,
@@ -139,7 +167,11 @@ static int store(struct herd_node *node, const struct herd_offer *offer, const s
 static void count(struct herd_node *node, const struct herd_offer *offer, bool news)
 {
     switch (offer->source) {
-    case HERD_SOURCE_CLIENT: *(news ? &node->stats.reports : &node->stats.reports_stale) += 1; break;
+    case HERD_SOURCE_CLIENT:
+        *(!news                                      ? &node->stats.reports_stale
+          : herd_record_is_tombstone(&offer->record) ? &node->stats.deletions
+                                                     : &node->stats.reports) += 1;
+        break;
     case HERD_SOURCE_PEER: node->stats.at_new += news; break;
     default: break;
     }
@@ -150,14 +182,16 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
     const struct herd_node_options *o = &node->options;
     struct herd_store *held = node->store;
     struct herd_record *record = &offer->record;
-    const bool client = offer->source == HERD_SOURCE_CLIENT;
+    const bool client = offer->source == HERD_SOURCE_CLIENT, tombstone = herd_record_is_tombstone(record);
     const bool journal = offer->source == HERD_SOURCE_JOURNAL;
     enum herd_window window = HERD_WINDOW_WITHIN;
+    enum herd_refusal refusal;
+    const char *limit;
     assert(!offer->from || offer->source == HERD_SOURCE_PEER);
 
     if (client) {
         herd_expiry_look(node);
-        if (report_from_future(node, record))
+        if (!tombstone && report_from_future(node, record))
             return HERD_VERDICT_FUTURE;
     } else {
         window = herd_expiry_window(node, record);
@@ -174,13 +208,13 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
     const bool replaced = err > 0;
     if (window == HERD_WINDOW_BEFORE && err == 0)
         return outside_window(node, offer, window);
-    /* Twice as many from neighbours: what they hold is not this node's to refuse if it can be helped. */
-    if (!known && (client ? held->count : held->count / 2) >= o->records_max)
-        return full(node, offer, "records_max", HERD_REFUSAL_RECORDS);
+    const bool present = known && !herd_packed_record_tombstone(herd_store_packed(held, slot));
     if (known && o->expire_ns <= 0 && record->time_ns < herd_store_packed(held, slot)->time_ns) {
         count(node, offer, false);
         return HERD_VERDICT_OLDER; /* whatever else it says */
     }
+    if (!known && (limit = beyond(node, offer, &refusal)))
+        return full(node, offer, limit, refusal);
 
     struct herd_encoded_record encoded;
     int server = client ? node->own_name : herd_names_intern(&held->names, record->server);
@@ -194,12 +228,16 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
     if (sign < 0 && replaced)
         sign = 1;
     if (sign > 0) {
-        if (client && too_large(node, slot, &encoded))
+        if (known && present == tombstone && (limit = beyond(node, offer, &refusal)))
+            return full(node, offer, limit, refusal); /* one client less, one tombstone more, or the reverse */
+        if (client && !tombstone && too_large(node, slot, &encoded))
             return full(node, offer, "records_bytes_max", HERD_REFUSAL_RECORDS);
         if (store(node, offer, &encoded, &slot) < 0)
             return no_memory(node, offer);
         if (!journal)
             herd_changes_publish(&node->changes, slot, offer->from ? &offer->from->subscriber : NULL);
+        if (tombstone)
+            withhold(node, slot);
         if (window != HERD_WINDOW_WITHIN)
             herd_expiry_replayed(node);
         if (offer->source == HERD_SOURCE_PEER)
@@ -213,6 +251,6 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
     if (sign > 0 && offer->source == HERD_SOURCE_PEER && node->stats.at_new % HERD_PROPAGATION_SAMPLE == 0)
         herd_histogram_add(&node->propagation, herd_sub_saturated(node->now.wall_ns, herd_accepted_ns(record)));
     if (sign > 0)
-        return known ? HERD_VERDICT_NEWER : HERD_VERDICT_NEW;
+        return present ? HERD_VERDICT_NEWER : HERD_VERDICT_NEW;
     return sign == 0 ? HERD_VERDICT_SAME : HERD_VERDICT_OLDER;
 }

@@ -65,6 +65,8 @@ void herd_node_configure(struct herd_node *node, const struct herd_node_options 
     /* What was scheduled by longer periods must not wait for their end. */
     for (size_t i = 0; i < node->peer_count; i++) {
         struct herd_peer *peer = node->peers[i];
+        if (peer->session && (old.tombstones_max > 0) != (o->tombstones_max > 0))
+            herd_session_terminate(peer->session, "deletion_changed"); /* HELLO says so */
         if (peer->backoff_ns > o->redial_max_ns)
             peer->backoff_ns = o->redial_max_ns;
         if (peer->backoff_ns < o->redial_min_ns)

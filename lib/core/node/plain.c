@@ -22,7 +22,7 @@
 
 static bool wants(const struct herd_node *node, const struct herd_peer *peer)
 {
-    return peer->subscriber.pending > 0 || (peer->needs_full_send && node->store->count > 0);
+    return peer->subscriber.pending > 0 || (peer->needs_full_send && node->store->count > node->store->tombstones);
 }
 
 int64_t herd_plain_next_ns(const struct herd_node *node, const struct herd_peer *peer)

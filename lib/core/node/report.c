@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reports of clients, by line or by call, and records of neighbours: offers made of what was said. */
+/* Reports of clients, by line or by call, and records and tombstones of neighbours: offers made of what was said. */
 #include "report.h"
 
 #include "../base/copy.h"
@@ -178,7 +178,7 @@ int herd_report_find(struct herd_node *node, struct herd_span id, struct herd_re
         return HERD_E_NOTFOUND;
     if (!herd_store_get_slot(node->store, slot, ret_record))
         return HERD_E_NOMEM;
-    return herd_expired(node, ret_record) ? HERD_E_NOTFOUND : 0;
+    return herd_record_is_tombstone(ret_record) || herd_expired(node, ret_record) ? HERD_E_NOTFOUND : 0;
 }
 
 int herd_node_find(struct herd_node *node, struct herd_span id, struct herd_now now, struct herd_record *ret_record)

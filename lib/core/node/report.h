@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* IAMAT of a client, AT of a neighbour. */
+/* IAMAT of a client, AT and GONE of a neighbour. */
 #ifndef HERD_CORE_REPORT_H
 #define HERD_CORE_REPORT_H
 

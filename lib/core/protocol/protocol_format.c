@@ -38,6 +38,13 @@ int herd_format_at(struct herd_buf *out, struct herd_span server, struct herd_sp
     return add_fields(out, fields, 6);
 }
 
+int herd_format_gone(struct herd_buf *out, struct herd_span server, struct herd_span diff, struct herd_span id,
+                     struct herd_span time)
+{
+    const struct herd_span fields[] = {WORD("GONE"), server, diff, id, time};
+    return add_fields(out, fields, 5);
+}
+
 int herd_format_invalid(struct herd_buf *out, struct herd_span line)
 {
     const struct herd_span fields[] = {WORD("?"), line};
@@ -69,7 +76,7 @@ int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_s
 }
 
 int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from, struct herd_span to,
-                      uint64_t incarnation, uint64_t expire_ms, uint64_t key_check)
+                      uint64_t incarnation, uint64_t expire_ms, uint64_t key_check, bool takes_gone)
 {
     char decimal[20], hex[20], expire[20], check[20];
     const struct herd_span fields[] = {WORD("HELLO"),
@@ -78,6 +85,7 @@ int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span f
                                        to,
                                        digits(hex, incarnation, 16, 16),
                                        digits(expire, expire_ms, 10, 1),
-                                       digits(check, key_check, 16, 16)};
-    return add_fields(out, fields, key_check ? 7 : expire_ms ? 6 : 5);
+                                       digits(check, key_check, 16, 16),
+                                       WORD("1")};
+    return add_fields(out, fields, takes_gone ? 8 : key_check ? 7 : expire_ms ? 6 : 5);
 }

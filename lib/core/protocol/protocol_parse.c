@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* The longest command, AT, has six fields; a seventh is enough to know that a line has too many. */
-#define FIELDS_MAX    7
+/* The longest command, HELLO, has eight fields that are looked at. */
+#define FIELDS_MAX    8
 #define RADIUS_MAX_KM 50
 #define BOUND_MAX     20
 #define VERSION_MAX   1000000
@@ -82,6 +82,19 @@ static enum herd_verb parse_at(const struct herd_span *fields, const char *reada
     return parse_report(fields + 2, readable_end, ret) == HERD_IAMAT ? HERD_AT : HERD_INVALID;
 }
 
+static enum herd_verb parse_gone(const struct herd_span *fields, const char *readable_end, struct herd_command *ret)
+{
+    ret->server = fields[0];
+    ret->diff = fields[1];
+    ret->id = fields[2];
+    ret->position = (struct herd_span){"", 0};
+    ret->time = fields[3];
+    return herd_name_valid(ret->server) && herd_diff_valid(ret->diff) &&
+                   herd_timestamp_parse_bounded(ret->time, readable_end, &ret->time_ns) >= 0
+               ? HERD_GONE
+               : HERD_INVALID;
+}
+
 static enum herd_verb parse_whatsat(const struct herd_span *fields, struct herd_command *ret)
 {
     ret->id = fields[0];
@@ -99,6 +112,7 @@ static enum herd_verb parse_hello(const struct herd_span *fields, size_t count, 
     ret->from = count > 1 && herd_name_valid(fields[1]) ? fields[1] : none;
     ret->to = count > 2 && herd_name_valid(fields[2]) ? fields[2] : none;
     ret->incarnation = ret->expire_ms = ret->key_check = 0;
+    ret->takes_gone = false;
     bool whole = count > 3 && herd_hex_read(fields[3], &ret->incarnation);
     if (!parse_count(fields[0], VERSION_MAX, &ret->version))
         return HERD_INVALID;
@@ -113,6 +127,7 @@ static enum herd_verb parse_hello(const struct herd_span *fields, size_t count, 
     }
     if (count > 5 && !herd_hex_read(fields[5], &ret->key_check))
         ret->key_check = 0;
+    ret->takes_gone = count > 6 && IS(fields[6], "1");
     return HERD_HELLO;
 }
 
@@ -143,6 +158,12 @@ static enum herd_verb parse(struct herd_span line, const char *readable_end, str
         return parse_whatsat(fields + 1, ret);
     if (count >= 2 && IS(fields[0], "HELLO"))
         return parse_hello(fields + 1, (count < FIELDS_MAX ? count : FIELDS_MAX) - 1, ret);
+    if (count == 5 && IS(fields[0], "GONE"))
+        return parse_gone(fields + 1, readable_end, ret);
+    if (count == 2 && IS(fields[0], "FORGET")) {
+        ret->id = fields[1];
+        return HERD_FORGET;
+    }
     if (is_auth(fields[0])) {
         ret->args = count == 2 && IS(fields[0], "AUTH") ? fields[1] : (struct herd_span){"", 0};
         return HERD_AUTH;

@@ -85,6 +85,12 @@ static inline bool herd_packed_record_empty(const struct herd_packed_record *pac
     return packed->server == HERD_NO_SERVER;
 }
 
+/* A record without a place: the client was deleted. */
+static inline bool herd_record_layout_tombstone(const struct herd_record_layout *layout)
+{
+    return layout->position == 0;
+}
+
 static inline struct herd_external_body *herd_packed_record_external(const struct herd_packed_record *packed)
 {
     struct herd_external_body *external;
@@ -104,6 +110,14 @@ static inline struct herd_record_layout herd_packed_record_layout(const struct h
         .time = verbatim ? packed->time_len : 0,
         .decimals = verbatim ? HERD_TIME_VERBATIM : packed->time_len & (HERD_TIME_MARK - 1u),
     };
+}
+
+/* Of a packed record that is not empty. */
+static inline bool herd_packed_record_tombstone(const struct herd_packed_record *packed)
+{
+    return packed->id_len == HERD_BODY_EXTERNAL
+               ? herd_record_layout_tombstone(&herd_packed_record_external(packed)->layout)
+               : packed->position_len == 0;
 }
 
 static inline size_t herd_packed_record_external_bytes(const struct herd_packed_record *packed)

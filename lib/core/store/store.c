@@ -71,6 +71,8 @@ static int order_texts(struct herd_store *store, const struct herd_packed_record
         return err;
     int order = herd_timestamp_compare(encoded->record->time, old.time);
     if (!order)
+        order = herd_record_layout_tombstone(&encoded->layout) - herd_packed_record_tombstone(packed);
+    if (!order)
         order = herd_span_compare(herd_names_text(&store->names, encoded->server),
                                   herd_names_text(&store->names, packed->server));
     if (!order)
@@ -148,6 +150,7 @@ int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash
     struct herd_packed_record *packed = herd_store_packed(store, slot);
     uint64_t change = encoded_hash(store, encoded) - packed_hash(store, packed);
     size_t external_bytes = herd_packed_record_external_bytes(packed);
+    const bool tombstone = herd_packed_record_tombstone(packed);
     unsigned server = packed->server;
     int err = herd_packed_record_write(packed, encoded);
     if (err < 0)
@@ -157,6 +160,7 @@ int herd_store_replace(struct herd_store *store, uint32_t slot, uint64_t id_hash
         herd_names_unref(&store->names, server);
     }
     store->external_bytes += herd_packed_record_external_bytes(packed) - external_bytes;
+    store->tombstones += (size_t)herd_record_layout_tombstone(&encoded->layout) - (size_t)tombstone;
     herd_digest_add(&store->digest, id_hash, change);
     note_newest(store, encoded);
     return 0;
@@ -266,6 +270,7 @@ int herd_store_insert(struct herd_store *store, uint64_t hash, uint64_t id_hash,
     take_slot(store, slot, next_free);
     herd_index_insert(&store->index, hash, slot);
     store->count++;
+    store->tombstones += herd_record_layout_tombstone(&encoded->layout);
     herd_digest_add(&store->digest, id_hash, encoded_hash(store, encoded));
     link_slot(store, &store->digest, id_hash, slot);
     note_newest(store, encoded);
@@ -324,7 +329,7 @@ int herd_store_put(struct herd_store *store, const struct herd_record *record, e
     struct herd_record checked = *record;
     struct herd_position position;
     if (!herd_name_valid(record->server) || !herd_diff_valid(record->diff) || !id_valid(record->id) ||
-        herd_position_parse(record->position, &position) < 0 ||
+        (!herd_record_is_tombstone(record) && herd_position_parse(record->position, &position) < 0) ||
         herd_timestamp_parse(record->time, &checked.time_ns) < 0 ||
         (record->time_ns != 0 && record->time_ns != checked.time_ns))
         return HERD_E_ARG;
@@ -367,6 +372,7 @@ void herd_store_free_slot(struct herd_store *store, uint32_t slot, uint64_t id_h
     herd_digest_add(&store->digest, id_hash, 0 - packed_hash(store, packed));
     herd_index_remove(&store->index, herd_store_hash(store, herd_packed_record_id(packed)), slot);
     store->external_bytes -= herd_packed_record_external_bytes(packed);
+    store->tombstones -= herd_packed_record_tombstone(packed);
     herd_names_unref(&store->names, packed->server);
     herd_packed_record_clear(packed);
     packed->time_ns = store->free_slot;
@@ -388,6 +394,11 @@ void herd_store_remove(struct herd_store *store, uint32_t slot)
 size_t herd_store_count(const struct herd_store *store)
 {
     return store->count;
+}
+
+size_t herd_store_tombstones(const struct herd_store *store)
+{
+    return store->tombstones;
 }
 
 uint32_t herd_store_slots(const struct herd_store *store)

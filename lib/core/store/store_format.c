@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The AT line of a slot, written in one go. */
+/* The AT line of a slot, of a tombstone its GONE line, written in one go. */
 #include "../base/copy.h"
 #include "store_impl.h"
 
@@ -26,15 +26,17 @@ int herd_store_format(struct herd_store *store, uint32_t slot, struct herd_buf *
     struct herd_span server = herd_names_text(&store->names, packed->server);
     struct herd_span id = herd_packed_record_id(packed);
     size_t most =
-        8 + server.len + record.diff.len + id.len + record.position.len + record.time.len + HERD_TIMESTAMP_MAX;
+        10 + server.len + record.diff.len + id.len + record.position.len + record.time.len + HERD_TIMESTAMP_MAX;
     err = herd_buf_reserve(out, most);
     if (err < 0)
         return err;
-    char *p = put(out->at + out->len, "AT", 2);
+    const bool tombstone = herd_record_layout_tombstone(&layout);
+    char *p = tombstone ? put(out->at + out->len, "GONE", 4) : put(out->at + out->len, "AT", 2);
     p = put(p, server.at, server.len);
     p = put(p, record.diff.at, record.diff.len);
     p = put(p, id.at, id.len);
-    p = put(p, record.position.at, record.position.len);
+    if (!tombstone)
+        p = put(p, record.position.at, record.position.len);
     if (layout.decimals == HERD_TIME_VERBATIM)
         p = put(p, record.time.at, record.time.len) - 1;
     else

@@ -32,6 +32,7 @@ struct herd_store {
     uint32_t slots;     /* ever used */
     uint32_t free_slot; /* head of the list of removed slots, linked through time_ns */
     size_t count;
+    size_t tombstones;     /* of those: records of clients that were deleted */
     size_t external_bytes; /* of bodies that do not fit into packed records */
     uint64_t table_key[2];
     uint64_t digest_key;

@@ -36,7 +36,11 @@ static bool notify_watchers(struct herd_server *server)
     for (int i = 0; i < WATCHED_A_TURN; i++) {
         if (!herd_watch_next(server->watch, &record))
             return false;
-        server->options.hooks.update(server->options.hooks.ctx, &record);
+        const struct herd_server_hooks *hooks = &server->options.hooks;
+        void (*told)(void *ctx, const struct herd_record *record) =
+            herd_record_is_tombstone(&record) ? hooks->deleted : hooks->update;
+        if (told)
+            told(hooks->ctx, &record);
     }
     return true;
 }

@@ -9,17 +9,19 @@
 /* What a client calls itself to the log if it is the program. */
 static const char label[] = "client=program";
 
-static void log_report(struct herd_server *server, struct herd_span id, struct herd_span position,
-                       struct herd_span time, struct herd_span reply)
+/* `fields`: of the line that a client would have said. */
+static void log_line(struct herd_server *server, const struct herd_span *fields, size_t count,
+                     struct herd_span reply)
 {
     struct herd_buf line = {0};
     if (!herd_log_traffic_enabled(server->log))
         return;
-    const struct herd_span texts[] = {herd_span_of("IAMAT "), id,   herd_span_of(" "), position,
-                                      herd_span_of(" "),      time, herd_span_of("\n")};
     int err = 0;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts && err >= 0; i++)
-        err = herd_buf_add(&line, texts[i].at, texts[i].len);
+    for (size_t i = 0; i < count && err >= 0; i++) {
+        err = herd_buf_add(&line, fields[i].at, fields[i].len);
+        if (err >= 0)
+            err = herd_buf_add_text(&line, i + 1 < count ? " " : "\n");
+    }
     if (err >= 0)
         herd_log_exchange(server->log, herd_span_of(label), (struct herd_span){line.at, line.len}, reply);
     herd_buf_fini(&line);
@@ -40,12 +42,34 @@ int herd_server_report(struct herd_server *server, struct herd_span id, struct h
     herd_log_set_time(server->log, now.wall_ns);
     err = herd_node_report(server->node, id, position, time, now, &reply, ret_verdict);
     if (err >= 0) {
-        log_report(server, id, position, time, (struct herd_span){reply.at, reply.len});
+        const struct herd_span fields[] = {herd_span_of("IAMAT"), id, position, time};
+        log_line(server, fields, 4, (struct herd_span){reply.at, reply.len});
         if (out && reply.len > 0)
             err = herd_buf_add(out, reply.at, reply.len);
     }
     herd_buf_fini(&reply);
     herd_server_schedule_flush(server);
+    return err;
+}
+
+int herd_server_delete(struct herd_server *server, struct herd_span id, struct herd_buf *out,
+                       enum herd_verdict *ret_verdict)
+{
+    struct herd_now now = herd_clock();
+    if (server->stopping)
+        return HERD_E_STATE;
+    herd_log_set_time(server->log, now.wall_ns);
+    struct herd_buf reply = {0};
+    struct herd_buf *to = out ? out : &reply; /* for the log, if nobody else wants it */
+    size_t before = to->len;
+    int err = herd_node_delete(server->node, id, now, to, ret_verdict);
+    if (err >= 0) {
+        const struct herd_span fields[] = {herd_span_of("FORGET"), id};
+        struct herd_span said = {to->len > before ? to->at + before : "", to->len - before};
+        log_line(server, fields, 2, said);
+        herd_server_schedule_flush(server);
+    }
+    herd_buf_fini(&reply);
     return err;
 }
 

@@ -44,7 +44,9 @@ static int make_node(struct herd_server *server)
         return err;
     server->addresses.key[0] = seed[1];
     server->addresses.key[1] = seed[0];
-    return server->options.hooks.update ? herd_watch_open(server->node, &server->watch) : 0;
+    return server->options.hooks.update || server->options.hooks.deleted
+               ? herd_watch_open(server->node, &server->watch)
+               : 0;
 }
 
 /* Remembers what cannot change later, to say so when a configuration asks for it. */

@@ -82,8 +82,8 @@ static void test_formats(void **state)
     assert_int_equal(herd_format_iamat(&out, S("kiwi"), S("+1-2"), S("3.4")), 0);
     assert_int_equal(herd_format_whatsat(&out, S("kiwi"), S("10"), 0), 0);
     assert_int_equal(herd_format_whatsat(&out, S("kiwi"), S("0.5"), UINT32_MAX), 0);
-    assert_int_equal(herd_format_hello(&out, 1, S("Riley"), S("Juzang"), 0xabc, 0, 0), 0);
-    assert_int_equal(herd_format_hello(&out, UINT32_MAX, S("a"), S("b"), UINT64_MAX, 0, 0), 0);
+    assert_int_equal(herd_format_hello(&out, 1, S("Riley"), S("Juzang"), 0xabc, 0, 0, false), 0);
+    assert_int_equal(herd_format_hello(&out, UINT32_MAX, S("a"), S("b"), UINT64_MAX, 0, 0, false), 0);
     static const char expected[] = "AT Riley +0.1 kiwi +1-2 3.4\n"
                                    "?   what? \n"
                                    "? \n"
