@@ -85,13 +85,13 @@ bool herd_number_is_zero(const struct herd_number *number)
     return (int64_t)number->zeros == digit_count(number);
 }
 
-int herd_number_compare(const struct herd_number *number, uint32_t other)
+int herd_number_compare(const struct herd_number *number, uint64_t other)
 {
     int64_t first = (int64_t)number->zeros, point = point_of(number), count = digit_count(number);
     uint64_t whole = 0;
     if (first == count)
         return other ? -1 : 0;
-    if (point - first > 10) /* more than 32 bits hold */
+    if (point - first > 18) /* more than `other` has */
         return 1;
     for (int64_t i = first; i < point; i++)
         whole = whole * 10 + (uint64_t)(digit_at(number, i) - '0');

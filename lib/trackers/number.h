@@ -27,8 +27,9 @@ int herd_number_read(struct herd_span text, struct herd_number *ret_number);
 
 bool herd_number_is_zero(const struct herd_number *number);
 
-/* Compares the number without its sign with `other`, decided on all digits: <0, 0, >0. */
-int herd_number_compare(const struct herd_number *number, uint32_t other);
+/* Compares the number without its sign with `other`, decided on all digits: <0, 0, >0. `other` is below
+ * 10^18. */
+int herd_number_compare(const struct herd_number *number, uint64_t other);
 
 /* Writes the number without its sign: digits [. digits], no superfluous zero in front, decimals as they were sent. Returns
  * how many bytes; 0: more than HERD_NUMBER_WHOLE_MAX digits before the point. */

@@ -18,7 +18,7 @@ enum { TYPE, LAT, LON, TST, TOPIC, TID, MEMBERS };
 
 struct names {
     struct herd_span user, device;
-    bool default_words;
+    bool default_words, other;
 };
 
 /* The first that is said stays. */
@@ -85,6 +85,8 @@ static int find_names(struct herd_tracker *tracker, const struct herd_json_membe
     if (err < 0)
         return err;
     offer_topic(names, text);
+    names->other = request->own_user && request->user.len > 0 && names->user.len > 0 &&
+                   !herd_span_equal(names->user, request->user);
     offer_user(names, request->user);
     if (names->user.len == 0) {
         if (herd_span_equal(names->device, herd_span_of("device")))
@@ -121,5 +123,7 @@ int herd_tracker_owntracks(struct herd_tracker *tracker, struct herd_tracker_rep
     err = herd_tracker_user_device(tracker, names.user, names.device, ret_report);
     if (err != 0)
         return err;
+    if (names.other)
+        return herd_tracker_end(tracker, HERD_TRACKER_OTHER_USER, ret_report);
     return herd_tracker_json_point(tracker, members[LAT].value, members[LON].value, members[TST].value, ret_report);
 }

@@ -13,8 +13,9 @@
 #define LON_MAX_DEG 180
 #define NS_PER_S    1000000000
 
-/* A number of seconds is below it, one of milliseconds is not. */
-#define SECONDS_END 0x80000000u
+/* A number of seconds is below it, one of milliseconds is not. Seconds come to that in the year 5138, milliseconds did in
+ * 1973. (Traccar takes 2^31, which is to go wrong in 2038.) */
+#define MILLISECONDS_FROM UINT64_C(100000000000)
 
 static int put_degrees(struct herd_span text, uint32_t max_deg, char *out, size_t *io_len)
 {
@@ -64,7 +65,7 @@ static int put_number(struct herd_place_time *pt, struct herd_span text)
         return err;
     if (number.negative && !herd_number_is_zero(&number))
         return HERD_E_RANGE;
-    if (herd_number_compare(&number, SECONDS_END) >= 0)
+    if (herd_number_compare(&number, MILLISECONDS_FROM) >= 0)
         number.exponent -= 3;
     size_t len = herd_number_put(&number, time);
     return len == 0 ? HERD_E_RANGE : set_time(pt, time, len);

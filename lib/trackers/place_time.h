@@ -41,7 +41,7 @@ enum herd_time_form {
     HERD_TIME_LOOSE,
 };
 
-/* A time. A number below 2^31 is in seconds, else in milliseconds, as Traccar reads it. A leap second is the second behind
+/* A time. A number below 10^11 is in seconds, else in milliseconds. A leap second is the second behind
  * it. HERD_E_SYNTAX; HERD_E_RANGE: before 1970, or more than INT64_MAX nanoseconds after it. */
 int herd_time_put(struct herd_place_time *pt, struct herd_span text, enum herd_time_form form);
 /* The time of the server's clock, with nine decimals; one before 1970 is no clock, and counts as 0. */

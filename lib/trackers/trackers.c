@@ -32,6 +32,7 @@ void herd_tracker_begin(struct herd_tracker *tracker, enum herd_tracker_format f
         .limit_device = of(request->limit_device),
         .user = of(request->user),
         .name = of(request->name),
+        .own_user = request->own_user,
         .wall_ns = request->wall_ns,
         .id_max_bytes = request->id_max_bytes,
     };

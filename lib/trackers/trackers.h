@@ -48,6 +48,7 @@ enum herd_tracker_format {
     X(ENCRYPTED, "encrypted")           /* with a key that only the phone has */                                  \
     X(NO_ID, "no_id")                   /* nothing says which client it is, or only the words every phone says */ \
     X(ID_TOO_LONG, "id_too_long")       /* more than id_max_bytes, or HERD_TRACKER_ESCAPED_MAX */                 \
+    X(OTHER_USER, "other_user")         /* own_user, and it names another user than that of Basic */              \
     X(TOO_MANY, "too_many")             /* the rest of a batch of more than HERD_TRACKER_POINTS_MAX points */
 
 enum herd_tracker_outcome {
@@ -67,6 +68,7 @@ struct herd_tracker_request {
     struct herd_span limit_user, limit_device; /* X-Limit-U, X-Limit-D */
     struct herd_span user;                     /* of Basic authentication, decoded */
     struct herd_span name; /* of a client in the path, decoded: it is before those in query and body */
+    bool own_user;         /* OwnTracks: who is authenticated as `user` reports for no other USER */
     int64_t wall_ns;       /* now: the time of what says none */
     size_t id_max_bytes;   /* longer ids are not made */
 };

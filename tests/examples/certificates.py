@@ -17,7 +17,7 @@ work = tempfile.mkdtemp(prefix="herd-certificates-")
 atexit.register(shutil.rmtree, work)
 os.chdir(work)
 tls = {"certificate": work + "/tls/{name}.pem", "key": work + "/tls/{name}.key", "ca": work + "/tls/ca.pem"}
-config = {"herd": "meadow", "servers": {"North": {"port": 1}, "South_2.x": {"port": 2}},
+config = {"herd": "meadow", "servers": {"North": {"port": 1, "host": "127.0.0.1"}, "South_2.x": {"port": 2, "host": "localhost"}},
           "links": [["North", "South_2.x"]], "tls": tls}
 json.dump(config, open("herd.json", "w"))
 
@@ -40,6 +40,10 @@ for name in made:
 for name in config["servers"]:
     done = check(name)
     assert done.returncode == 0 and "note: certificate ends at" in done.stderr, done.stderr
+# HTTP knows a server by its host.
+for name, found in (("North", "IP Address:127.0.0.1"), ("South_2.x", "DNS:localhost")):
+    words = run("openssl", "x509", "-in", "tls/%s.pem" % name, "-noout", "-ext", "subjectAltName").stdout
+    assert "URI:herd://meadow/server/%s, %s\n" % (name, found) in words, words
 # A second run keeps what is there; what was deleted is made anew, here for as long as a warning needs.
 before = {name: open("tls/" + name).read() for name in made - {"ca.serial"}}
 os.remove("tls/North.pem")

@@ -14,6 +14,7 @@
 struct request {
     enum herd_tracker_format format;
     const char *query, *body, *user, *device, *basic, *name;
+    bool own_user;
 };
 
 static inline struct herd_span span_or_none(const char *text)
@@ -30,6 +31,7 @@ static inline struct herd_tracker_request request_of(const struct request *reque
         .limit_device = span_or_none(request->device),
         .user = span_or_none(request->basic),
         .name = span_or_none(request->name),
+        .own_user = request->own_user,
         .wall_ns = INT64_C(1795694400000000000),
         .id_max_bytes = 1000,
     };
