@@ -3,6 +3,7 @@
 #include "loop_log.h"
 #include "service.h"
 #include "start_watch.h"
+#include "status.h"
 
 #include <herd/herd.h>
 
@@ -37,6 +38,10 @@ static const char usage_text[] =
     "                       the folders of log and journal, the host of NAME), print all that is\n"
     "                       wrong with its place in the file, exit\n"
     "      --print-config   the configuration in force, as JSON (no secrets)\n"
+    "      --status         ask the running servers of the configuration, or NAME, over HTTP how they\n"
+    "                       are; HERD_TOKEN_FILE names a file with the token of an identity with admin\n"
+    "      --verify         the same, for up to three seconds until all are up and hold the same\n"
+    "                       state; exit 0 only then\n"
     "      --token IDENTITY print a new token, and its line for the file of identities, exit\n"
     "  -h, --help           this text\n"
     "  -V, --version        the version of this program and of the libraries under it\n"
@@ -48,7 +53,7 @@ static const char usage_text[] =
 
 struct options {
     const char *config, *log, *name, *token;
-    bool check, print_config;
+    bool check, print_config, status, verify;
 };
 
 struct program {
@@ -75,10 +80,11 @@ static int printed(void)
 /* The options, or an exit status: -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
-    enum { OPT_CHECK = 256, OPT_PRINT, OPT_TOKEN };
+    enum { OPT_CHECK = 256, OPT_PRINT, OPT_TOKEN, OPT_STATUS, OPT_VERIFY };
     static const struct option longs[] = {
         {"config", required_argument, NULL, 'c'},      {"log", required_argument, NULL, 'l'},
         {"check", no_argument, NULL, OPT_CHECK},       {"print-config", no_argument, NULL, OPT_PRINT},
+        {"status", no_argument, NULL, OPT_STATUS},     {"verify", no_argument, NULL, OPT_VERIFY},
         {"token", required_argument, NULL, OPT_TOKEN}, {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},           {NULL, 0, NULL, 0},
     };
@@ -88,6 +94,8 @@ static int parse_options(int argc, char **argv, struct options *ret)
         case 'l': ret->log = optarg; break;
         case OPT_CHECK: ret->check = true; break;
         case OPT_PRINT: ret->print_config = true; break;
+        case OPT_STATUS: ret->status = true; break;
+        case OPT_VERIFY: ret->verify = true; break;
         case OPT_TOKEN: ret->token = optarg; break;
         case 'h': fputs(usage_text, stdout); return printed();
         case 'V': {
@@ -104,7 +112,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
         fprintf(stderr, "herd-server: one NAME is enough, found also: %s\ntry: herd-server --help\n", argv[optind]);
         return EXIT_USAGE;
     }
-    if (!ret->name && !ret->check && !ret->print_config && !ret->token) {
+    if (!ret->name && !ret->check && !ret->print_config && !ret->token && !ret->status && !ret->verify) {
         fputs("herd-server: which server? NAME is missing\ntry: herd-server --help\n", stderr);
         return EXIT_USAGE;
     }
@@ -506,6 +514,8 @@ int main(int argc, char **argv)
         status = EXIT_USAGE;
     else if (options.print_config)
         status = print_config(config);
+    else if (options.status || options.verify)
+        status = status_print(config, options.name, options.verify) || !options.verify ? printed() : EXIT_RUNNING;
     else
         return run(&options, config);
     herd_config_free(config);

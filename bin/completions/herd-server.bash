@@ -11,7 +11,7 @@ _herd_server() {
     esac
     [[ $previous == --token ]] && return # a name that is made up
     if [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '-c --config -l --log --check --print-config --token -h --help -V --version' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W '-c --config -l --log --check --print-config --status --verify --token -h --help -V --version' -- "$current")
         return
     fi
     # Names of the servers, as the program itself reads them from the configuration given so far.

@@ -53,7 +53,7 @@ else:
 
 # ---- herd-server(1) and the completions: every option of --help, and no other ----
 options = re.findall(r"^  (?:(-\w), |    )(--[\w-]+)", run(server, "--help").stdout, re.M)
-assert len(options) == 7, options
+assert len(options) == 9, options
 page = source["bin/herd-server.1"]
 for short, long in options:
     name = re.escape(short + ", " + long if short else long)

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import unittest
 
-from herd import Client, HerdTest, free_port, main, wait_for
+from herd import PROGRAM, Client, HerdTest, free_port, main, wait_for
 from test_http import Answer
 
 HOST = b"Host: localhost\r\n"
@@ -101,6 +101,33 @@ class Eyes(HerdTest):
         b.start()
         wait_for(lambda: self.ready(a) == 200, "ready")
         self.assertGreaterEqual(figures(get(a, b"/metrics").body.decode())["herd_peer_links_total", '{peer="B"}'], 2)
+
+    def command(self, herd, *words):
+        return subprocess.run([PROGRAM, "-c", herd.config_path, *words], capture_output=True, text=True, check=False)
+
+    def test_status_and_verify(self):
+        herd = self.servers(["A", "B", "C"], [["A", "B"], ["B", "C"]])
+        wait_for(lambda: all(self.ready(server) == 200 for server in herd), "ready")
+        with Client(herd["A"].port) as client:
+            for n in range(10):
+                client.ask(b"IAMAT c%d +1+1 5\n" % n)
+        said = self.command(herd, "--verify")
+        self.assertEqual((said.returncode, said.stderr), (0, ""), said.stdout)
+        rows = said.stdout.split("\n")
+        self.assertEqual([row.split()[:4] for row in rows[1:4]],
+                         [["A", "up", "10", "1/1"], ["B", "up", "10", "2/2"], ["C", "up", "10", "1/1"]])
+        self.assertEqual(len({row.split()[-1] for row in rows[1:4]}), 1, "one digest")
+        herd["C"].kill()
+        wait_for(lambda: self.ready(herd["B"]) == 503, "link down")
+        said = self.command(herd, "--verify")
+        self.assertEqual(said.returncode, 1)
+        self.assertRegex(said.stdout, r"C +down +\S")
+        self.assertRegex(said.stdout, r"no link with C: [a-z_]+\n")
+        self.assertTrue(said.stdout.endswith("NOT WELL\n"))
+        said = self.command(herd, "--status", "A")
+        self.assertEqual(said.returncode, 0)
+        self.assertNotIn("\nB", said.stdout)
+        self.assertEqual(self.command(herd, "--status", "Nobody").returncode, 2)
 
 
 if __name__ == "__main__":

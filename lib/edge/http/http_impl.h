@@ -186,7 +186,7 @@ int herd_http_begin(struct herd_conn *conn);
 /* ---- modules.c ---- */
 extern const struct herd_http_module *const herd_http_modules[];
 extern const size_t herd_http_module_count;
-extern const struct herd_http_module herd_http_health, herd_http_metrics, herd_http_node, herd_http_recorder,
-    herd_http_trackers;
+extern const struct herd_http_module herd_http_health, herd_http_metrics, herd_http_node, herd_http_peers,
+    herd_http_recorder, herd_http_trackers;
 
 #endif

@@ -6,6 +6,7 @@ const struct herd_http_module *const herd_http_modules[] = {
     &herd_http_health,
     &herd_http_metrics,
     &herd_http_node,
+    &herd_http_peers,
     &herd_http_recorder,
     &herd_http_trackers,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /v1/node: who this server is, and its counts. */
+/* GET /v1/node: who this server is, how it is, and its counts. */
+#include "../journal/journal.h"
 #include "http_impl.h"
 
 #include <herd/store.h>
@@ -25,6 +26,17 @@ static int put_name(struct herd_buf *out, struct herd_span name)
     if (err >= 0)
         err = herd_buf_add_text(out, herd_version());
     return err < 0 ? err : herd_buf_add_text(out, "\"");
+}
+
+/* The mean lag of the loop is of all its life: what is late now is seen in /metrics. */
+static int put_state(struct herd_buf *out, const struct herd_server *server)
+{
+    char text[256];
+    const char *journal = !server->journal ? "none" : herd_journal_is_behind(server->journal) ? "behind" : "ok";
+    int len = snprintf(text, sizeof text, ",\"digest\":\"%016" PRIx64 "\",\"journal\":\"%s\",\"lag_s\":%.6f",
+                       herd_store_digest(herd_node_store(server->node)), journal,
+                       server->lag.count ? server->lag.sum_s / (double)server->lag.count : 0.0);
+    return len > 0 ? herd_buf_add(out, text, (size_t)len) : HERD_E_NOMEM;
 }
 
 static int get_node(struct herd_http_exchange *exchange)
@@ -62,6 +74,8 @@ static int get_node(struct herd_http_exchange *exchange)
     int err = put_name(body, herd_node_name(node));
     for (size_t i = 0; i < sizeof counts / sizeof *counts && err >= 0; i++)
         err = put_count(body, counts[i].name, counts[i].value);
+    if (err >= 0)
+        err = put_state(body, server);
     if (err >= 0)
         err = herd_buf_add_text(body, "}\n");
     return err < 0 ? err : herd_http_reply(exchange, 200, "application/json");
