@@ -3,7 +3,10 @@
 #include "world.h"
 
 #include "access.h"
+#include "delete.h"
 #include "node_impl.h"
+#include "report.h"
+#include "session.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -16,6 +19,7 @@ struct talk {
     int who;    /* as which it goes on */
     int address;
     bool secure, over;            /* after a refusal nothing is heard */
+    bool door;                    /* its connection speaks HTTP: reports come without lines */
     struct herd_session *session; /* NULL: it connects first */
 };
 
@@ -272,6 +276,44 @@ static int identity_of(const struct world *w, const struct herd_session *session
     return -1;
 }
 
+/* Brings what a line says as HTTP does: a report or a deletion, without the line. */
+static int request(struct herd_session *session, const struct herd_command *command, struct herd_now now,
+                   struct herd_buf *replies)
+{
+    enum herd_verdict verdict;
+    if (command->verb == HERD_IAMAT)
+        return herd_session_report(session, command->id, command->position, command->time, now, replies, &verdict);
+    int err = herd_session_delete(session, command->id, now, replies, &verdict);
+    return err == HERD_E_NOTFOUND || err == HERD_E_ACCESS ? 0 : err;
+}
+
+/* One request after the other; gathers what the client is told: the AT or GONE line, or the line with "? " before it. Now
+ * and then a request is not over when the client leaves. */
+static int speak_http(struct world *w, int node, struct herd_session *session, const struct herd_buf *say,
+                      struct herd_now now, struct herd_buf *replies, size_t *ret_used)
+{
+    const char *at = say->at, *stop = at + say->len;
+    int err = 0;
+    for (*ret_used = 0; err >= 0 && at < stop; *ret_used = (size_t)(at - say->at)) {
+        const char *lf = memchr(at, '\n', (size_t)(stop - at));
+        struct herd_span line = {at, (size_t)(lf - at)};
+        struct herd_command command;
+        size_t before = replies->len;
+        command.verb = herd_command_parse(line, &command);
+        world_enter(w, node);
+        herd_session_begin_message(session, now);
+        err = request(session, &command, now, replies);
+        if (!(w->ops_left & 8))
+            herd_session_await_message(session, now);
+        world_leave(w);
+        if (err >= 0 && replies->len == before)
+            add(replies, "? %.*s\n", (int)line.len, line.at);
+        at = lf + 1;
+        w->figures->by_http++;
+    }
+    return err;
+}
+
 /* Says it all, in pieces, and gathers the replies. */
 static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool stay)
 {
@@ -292,6 +334,8 @@ static void speak(struct world *w, int node, struct talk *t, bool at_ease, bool 
     w->ticket_count = 0;
     w->auth_asked = false;
     uint64_t bytes = herd_store_bytes(n->node->store);
+    if (t->door)
+        err = speak_http(w, node, session, &t->say, now, &replies, &used);
     while (err >= 0 && used < t->say.len && session->role == HERD_ROLE_CLIENT) {
         shown =
             pieces && shown < t->say.len ? (size_t)rng_in(r, (int64_t)shown + 1, (int64_t)t->say.len) : t->say.len;
@@ -434,6 +478,8 @@ static bool introduce(struct world *w, struct talk *t, int node)
         return true;
     if (rng_one_in(r, 8))
         t->address = (int)rng_below(r, ADDRESSES);
+    if (t->door) /* who asks is known before the first report */
+        return !w->access || begin_as(w, node, t, (int)rng_below(r, (uint64_t)w->identity_count));
     if (!w->access) {
         if (rng_one_in(r, 24)) {
             t->secure = rng_one_in(r, 2);
@@ -546,7 +592,7 @@ static void say_something(struct world *w, int node, struct talk *t, bool at_eas
         uint32_t key = (uint32_t)rng_below(r, w->model.key_count);
         if (rng_one_in(r, 3))
             key = (uint32_t)rng_below(r, 1 + w->model.key_count / 8); /* some report more often */
-        uint64_t what = rng_below(r, 16);
+        uint64_t what = t->door ? 0 : rng_below(r, 16);
         if (w->deletes && rng_one_in(&w->deletions, 8))
             forget(w, t, node, key, at_ease);
         if (what < 11)
@@ -583,6 +629,7 @@ void load_op(struct world *w)
         come_late(w, node);
         return;
     }
+    t.door = (w->ops_left + w->seed) % 6 == 0;
     if (!introduce(w, &t, node))
         return;
     say_something(w, node, &t, at_ease);

@@ -107,9 +107,10 @@ static void sum_up(const struct job *jobs, int count, double wall)
             f.replays += g->replays, f.mixed += g->mixed, f.refused += g->refused;
         f.guarded += g->guarded, f.proving += g->proving, f.apart += g->apart, f.denied += g->denied,
             f.too_often += g->too_often, f.proved += g->proved, f.unproved += g->unproved;
-        f.deleted += g->deleted;
+        f.deleted += g->deleted, f.by_http += g->by_http;
     }
-    printf("%llu seeds, %llu nodes, %llu updates, %llu AT lines, %llu link-ups, %llu comparisons that found a "
+    printf("%llu seeds, %llu nodes, %llu updates, %llu reports by HTTP, %llu AT lines, %llu link-ups, %llu "
+           "comparisons that found a "
            "difference, "
            "%llu lines of plain neighbours (%llu taken without an end), %llu records forgotten and %llu accepted "
            "anew, %llu herds of nodes with other limits (%llu records refused), "
@@ -120,15 +121,16 @@ static void sum_up(const struct job *jobs, int count, double wall)
            "back and %llu written anew, %llu cuts, %llu failed allocations), %llu events, %llu stores checked, "
            "%.1f virtual hours, %.1f s\n",
            (unsigned long long)f.seeds, (unsigned long long)f.nodes, (unsigned long long)f.updates,
-           (unsigned long long)f.lines, (unsigned long long)f.links, (unsigned long long)f.syncs,
-           (unsigned long long)f.plain_lines, (unsigned long long)f.unfinished, (unsigned long long)f.forgotten,
-           (unsigned long long)f.corrected, (unsigned long long)f.mixed, (unsigned long long)f.refused,
-           (unsigned long long)f.deleted, (unsigned long long)f.guarded, (unsigned long long)f.proved,
-           (unsigned long long)f.unproved, (unsigned long long)f.denied, (unsigned long long)f.too_often,
-           (unsigned long long)f.proving, (unsigned long long)f.apart, (unsigned long long)f.clocks,
-           (unsigned long long)f.faults, (unsigned long long)f.crashes, (unsigned long long)f.replays,
-           (unsigned long long)f.compactions, (unsigned long long)f.cuts, (unsigned long long)f.allocs_failed,
-           (unsigned long long)f.events, (unsigned long long)f.checks, f.virtual_s / 3600, wall);
+           (unsigned long long)f.by_http, (unsigned long long)f.lines, (unsigned long long)f.links,
+           (unsigned long long)f.syncs, (unsigned long long)f.plain_lines, (unsigned long long)f.unfinished,
+           (unsigned long long)f.forgotten, (unsigned long long)f.corrected, (unsigned long long)f.mixed,
+           (unsigned long long)f.refused, (unsigned long long)f.deleted, (unsigned long long)f.guarded,
+           (unsigned long long)f.proved, (unsigned long long)f.unproved, (unsigned long long)f.denied,
+           (unsigned long long)f.too_often, (unsigned long long)f.proving, (unsigned long long)f.apart,
+           (unsigned long long)f.clocks, (unsigned long long)f.faults, (unsigned long long)f.crashes,
+           (unsigned long long)f.replays, (unsigned long long)f.compactions, (unsigned long long)f.cuts,
+           (unsigned long long)f.allocs_failed, (unsigned long long)f.events, (unsigned long long)f.checks,
+           f.virtual_s / 3600, wall);
 }
 
 int main(int argc, char **argv)

@@ -234,7 +234,7 @@ struct event {
 struct figures {
     uint64_t plain_lines, unfinished, forgotten, corrected, clocks, compactions, seeds, updates, lines, links,
         crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays, mixed, refused, guarded,
-        proving, apart, denied, too_often, proved, unproved, deleted;
+        proving, apart, denied, too_often, proved, unproved, deleted, by_http;
     double virtual_s;
 };
 
