@@ -35,11 +35,12 @@ enum herd_tracker_format {
 };
 
 /* Points of a batch that are looked at. What is behind them is one outcome TOO_MANY: apps send at most 1000. */
-#define HERD_TRACKER_POINTS_MAX 4096
+#define HERD_TRACKER_POINTS_MAX 2048
 
 /* What became of a message, and its name in logs. */
 #define HERD_TRACKER_OUTCOMES(X)                                                                                  \
     X(REPORT, "report")                 /* id, position and time are set */                                       \
+    X(OTHER_USER, "other_user")         /* own_user, and it names another user than that of Basic */              \
     X(EMPTY, "empty")                   /* no body: an app says that a friend is gone */                          \
     X(INVALID, "invalid")               /* not of its format: no JSON, a number that is none, a member twice */   \
     X(OUT_OF_RANGE, "out_of_range")     /* a place or time that there is not */                                   \
@@ -48,7 +49,6 @@ enum herd_tracker_format {
     X(ENCRYPTED, "encrypted")           /* with a key that only the phone has */                                  \
     X(NO_ID, "no_id")                   /* nothing says which client it is, or only the words every phone says */ \
     X(ID_TOO_LONG, "id_too_long")       /* more than id_max_bytes, or HERD_TRACKER_ESCAPED_MAX */                 \
-    X(OTHER_USER, "other_user")         /* own_user, and it names another user than that of Basic */              \
     X(TOO_MANY, "too_many")             /* the rest of a batch of more than HERD_TRACKER_POINTS_MAX points */
 
 enum herd_tracker_outcome {

@@ -278,6 +278,13 @@ class Poison(TrackerTest):
         for why in ("invalid", "empty", "not_a_location", "out_of_range", "no_id", "no_position", "too_many"):
             server.wait_event("tracker_skipped", app="overland", why=why)
 
+    def test_counted(self):
+        server = self.server()
+        App(server.http_port, [owntracks(b"{")] * 5 + [owntracks(b"")] * 3 + [overland(b"{}")]).drain(9)
+        text = self.get(server, b"/metrics").body.decode()
+        for why, count in (("invalid", 5), ("empty", 3), ("not_a_location", 1), ("encrypted", 0), ("future", 0)):
+            self.assertIn('herd_tracker_skipped_total{why="%s"} %d\n' % (why, count), text)
+
     def test_log_is_damped(self):
         server = self.server()
         App(server.http_port, [owntracks(b"{")] * 100).drain(100)

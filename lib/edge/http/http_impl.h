@@ -183,6 +183,12 @@ void herd_http_streams_end(struct herd_http *http);
 /* ---- protocol.c ---- */
 int herd_http_begin(struct herd_conn *conn);
 
+/* ---- trackers.c ---- */
+
+/* How many messages of apps were acknowledged though they were no reports, by reason: `why` from 0. False: no more. */
+bool herd_http_trackers_skipped(const struct herd_http *http, unsigned why, const char **ret_name,
+                                uint64_t *ret_count);
+
 /* ---- modules.c ---- */
 extern const struct herd_http_module *const herd_http_modules[];
 extern const size_t herd_http_module_count;

@@ -81,6 +81,12 @@ static void put_clients(struct herd_exposition *exposition, const struct herd_se
     };
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         herd_exposition_count(exposition, "result", herd_span_of(results[i].result), results[i].count);
+    herd_exposition_begin(exposition, "herd_tracker_skipped_total", "counter",
+                          "What apps sent that is no report, and was acknowledged.");
+    const char *why;
+    uint64_t skipped;
+    for (unsigned i = 0; herd_http_trackers_skipped(server->http, i, &why, &skipped); i++)
+        herd_exposition_count(exposition, "why", herd_span_of(why), skipped);
     herd_exposition_one(exposition, "herd_invalid_lines_total", "counter", "Lines answered with a question mark.",
                         stats.invalid);
     herd_exposition_one(exposition, "herd_lookups_total", "counter", "Questions for places near a known client.",

@@ -145,6 +145,21 @@ static int take(struct herd_http_exchange *exchange)
     return answer(exchange, &tally);
 }
 
+bool herd_http_trackers_skipped(const struct herd_http *http, unsigned why, const char **ret_name,
+                                uint64_t *ret_count)
+{
+    why += HERD_TRACKER_EMPTY; /* the outcomes before it are not skipped */
+    if (why >= WHYS)
+        return false;
+    *ret_name = why_name(why);
+    *ret_count = 0;
+    for (size_t i = 0; i < http->part_count; i++)
+        if (http->parts[i].module == &herd_http_trackers)
+            for (unsigned door = 0; door < DOORS; door++)
+                *ret_count += ((const struct trackers *)http->parts[i].state)->skipped[door][why];
+    return true;
+}
+
 static int open_trackers(struct herd_http *http, void **ret_state)
 {
     struct trackers *trackers = calloc(1, sizeof *trackers);
