@@ -18,7 +18,7 @@ struct world {
     struct bufferevent *client;
     struct herd_places *places;
     struct herd_buf json;
-    size_t answers, updates, started, cancelled;
+    size_t answers, updates, deletions, started, cancelled;
     bool report_in_hook;
 };
 
@@ -33,6 +33,13 @@ static void on_update(void *ctx, const struct herd_record *record)
                                         herd_span_of("5"), NULL, &verdict),
                      0);
     assert_int_equal(verdict, HERD_VERDICT_NEW);
+}
+
+static void on_deleted(void *ctx, const struct herd_record *tombstone)
+{
+    struct world *w = ctx;
+    assert_true(herd_record_is_tombstone(tombstone));
+    w->deletions++;
 }
 
 /* A provider that never answers, so that questions stay under way. */
@@ -52,14 +59,17 @@ static void silent_cancel(void *ctx, struct herd_provider_call *call)
 static int begin_with(void **state, bool silent)
 {
     static const char json[] =
-        "{\"servers\":{\"a\":{\"port\":1}},\"links\":[],\"places\":{\"provider\":\"embedded\"}}";
+        "{\"servers\":{\"a\":{\"port\":1}},\"links\":[],\"places\":{\"provider\":\"embedded\"},"
+        "\"limits\":{\"tombstones_max\":2}}";
     struct herd_diagnostic diagnostic;
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     w->base = event_base_new();
     assert_int_equal(herd_config_parse(&w->config, herd_span_of(json), &diagnostic), 0);
-    struct herd_server_options options = {
-        .name = "a", .config = w->config, .dont_listen = true, .hooks = {.ctx = w, .update = on_update}};
+    struct herd_server_options options = {.name = "a",
+                                          .config = w->config,
+                                          .dont_listen = true,
+                                          .hooks = {.ctx = w, .update = on_update, .deleted = on_deleted}};
     if (silent) {
         const struct herd_provider provider = {
             .name = "silent", .ctx = w, .start = silent_start, .cancel = silent_cancel};
@@ -253,6 +263,36 @@ static void test_hook(void **state)
     herd_buf_fini(&out);
 }
 
+static void test_delete(void **state)
+{
+    struct world *w = *state;
+    struct herd_buf out = {0};
+    struct herd_record record;
+    enum herd_verdict verdict;
+    assert_int_equal(herd_server_delete(w->server, herd_span_of("kiwi"), &out, &verdict), HERD_E_NOTFOUND);
+    for (int i = 0; i < 3; i++) {
+        const char *ids[] = {"a", "b", "c"};
+        assert_int_equal(herd_server_report(w->server, herd_span_of(ids[i]), herd_span_of("+1+1"),
+                                            herd_span_of("5"), NULL, &verdict),
+                         0);
+    }
+    assert_int_equal(herd_server_delete(w->server, herd_span_of("a"), &out, &verdict), 0);
+    assert_int_equal(verdict, HERD_VERDICT_NEWER);
+    assert_true(out.len > 7 && memcmp(out.at, "GONE a ", 7) == 0 && out.at[out.len - 1] == '\n');
+    assert_int_equal(herd_server_find(w->server, herd_span_of("a"), &record), HERD_E_NOTFOUND);
+    assert_int_equal(herd_server_ask(w->server, herd_span_of("a"), herd_span_of("1"), 1, on_places, w),
+                     HERD_E_NOTFOUND);
+    assert_int_equal(herd_server_delete(w->server, herd_span_of("a"), NULL, &verdict), HERD_E_NOTFOUND);
+    assert_int_equal(herd_server_delete(w->server, herd_span_of("b"), NULL, &verdict), 0);
+    assert_int_equal(herd_server_delete(w->server, herd_span_of("c"), NULL, &verdict), 0);
+    assert_int_equal(verdict, HERD_VERDICT_FULL);
+    for (int i = 0; i < 1000 && w->deletions + w->updates < 3; i++)
+        event_base_loop(w->base, EVLOOP_NONBLOCK);
+    assert_int_equal(w->deletions, 2);
+    assert_int_equal(w->updates, 1); /* of c: the others had gone before the turn ended */
+    herd_buf_fini(&out);
+}
+
 static void test_stopping(void **state)
 {
     struct world *w = *state;
@@ -263,6 +303,7 @@ static void test_stopping(void **state)
                      HERD_E_STATE);
     assert_int_equal(herd_server_ask(w->server, herd_span_of("kiwi"), herd_span_of("1"), 2, on_places, w),
                      HERD_E_STATE);
+    assert_int_equal(herd_server_delete(w->server, herd_span_of("kiwi"), NULL, &verdict), HERD_E_STATE);
 }
 
 int main(void)
@@ -273,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ask, begin, end),
         cmocka_unit_test_setup_teardown(test_freed_meanwhile, begin_silent, end),
         cmocka_unit_test_setup_teardown(test_hook, begin, end),
+        cmocka_unit_test_setup_teardown(test_delete, begin, end),
         cmocka_unit_test_setup_teardown(test_stopping, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

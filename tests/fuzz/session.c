@@ -72,8 +72,8 @@ static const char list[] =
     "kiwi sha256:0101010101010101010101010101010101010101010101010101010101010101 k,kiwi k*\n"
     "fleet sha256:0202020202020202020202020202020202020202020202020202020202020202 "
     "sha256:0303030303030303030303030303030303030303030303030303030303030303 cert f*,k *"
-    " reports=5 burst=2 connections=2\n"
-    "desk cert * *\n"
+    " reports=5 burst=2 connections=2 delete=f*\n"
+    "desk cert * * delete=*\n"
     "anonymous - public*,z public* reports=50 connections=9\n";
 
 static struct herd_identity *find_token(const struct world *w, int node, struct herd_span token)
@@ -122,6 +122,8 @@ static void start(struct world *w, int i)
                                         .lookups_per_client_max = 2,
                                         .queued_reply_max_bytes = 200,
                                         .records_max = 20,
+                                        .tombstones_max = 1000,
+                                        .forget_line = true,
                                         .access = w->access,
                                         .peers_prove = w->prove,
                                         .key_check = w->keyed ? KEY : 0};

@@ -3,6 +3,7 @@
 #include "cm.h"
 
 #include "access.h"
+#include "delete.h"
 #include "guard.h"
 
 #include <stdio.h>
@@ -20,8 +21,8 @@ static bool holds(struct herd_span bytes, const char *text)
 static const struct herd_now NOW = {INT64_C(1621464828000000000), INT64_C(5000000000)};
 
 static const char list[] = "kiwi   cert  kiwi        kiwi\n"
-                           "fleet  cert  fleet-*     fleet-*,kiwi  reports=2 burst=3 connections=2\n"
-                           "desk   cert  -           *\n"
+                           "fleet  cert  fleet-*     fleet-*,kiwi  reports=2 burst=3 connections=2 delete=fleet-*\n"
+                           "desk   cert  -           *  delete=*\n"
                            "anonymous -  public      public\n";
 
 static struct herd_identities *make_list(void)
@@ -119,6 +120,40 @@ static void test_rights(void **state)
     node = make_node(false, false, 0);
     nobody = open_as(node, NULL);
     expect(nobody, "IAMAT kiwi +1+1 2\n", "AT Juzang ");
+    herd_node_free(node);
+    herd_identities_free(set);
+}
+
+/* Who may not delete hears the same whether there is such a client or not. */
+static void test_delete(void **state)
+{
+    (void)state;
+    struct herd_identities *set = make_list();
+    struct herd_node *node = make_node(true, false, 0);
+    node->options.tombstones_max = 10;
+    node->options.forget_line = true;
+    struct herd_session *kiwi = open_as(node, herd_identities_find(set, S("kiwi")));
+    struct herd_session *desk = open_as(node, herd_identities_find(set, S("desk")));
+    struct herd_session *fleet = open_as(node, herd_identities_find(set, S("fleet")));
+    struct herd_session *nobody = open_as(node, NULL);
+    expect(kiwi, "IAMAT kiwi +1+1 1\n", "AT Juzang ");
+    expect(kiwi, "FORGET kiwi\n", "? FORGET kiwi\n");
+    expect(nobody, "FORGET kiwi\n", "? FORGET kiwi\n");
+    expect(fleet, "FORGET kiwi\n", "? FORGET kiwi\n");
+    expect(fleet, "FORGET none\n", "? FORGET none\n");
+    assert_int_equal(herd_node_stats(node).not_allowed, 4);
+    expect(desk, "FORGET kiwi\n", "GONE Juzang ");
+    expect(desk, "FORGET kiwi\n", "? FORGET kiwi\n");
+    /* A deletion counts as a report: three at once. */
+    expect(fleet, "IAMAT fleet-1 +1+1 1\n", "AT Juzang ");
+    expect(fleet, "FORGET fleet-1\n", "GONE Juzang ");
+    expect(fleet, "FORGET fleet-1\n", "? FORGET fleet-1\n");
+    expect(fleet, "FORGET fleet-1\n", "? FORGET fleet-1\n");
+    assert_int_equal(herd_node_stats(node).too_often, 1);
+    enum herd_verdict verdict;
+    assert_int_equal(herd_session_delete(kiwi, S("kiwi"), NOW, NULL, &verdict), 0);
+    assert_int_equal(verdict, HERD_VERDICT_NOT_ALLOWED);
+    assert_int_equal(herd_session_delete(desk, S("kiwi"), NOW, NULL, &verdict), HERD_E_NOTFOUND);
     herd_node_free(node);
     herd_identities_free(set);
 }
@@ -289,10 +324,8 @@ static void test_hello(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rights),
-        cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_auth),
-        cmocka_unit_test(test_hello),
+        cmocka_unit_test(test_rights), cmocka_unit_test(test_delete), cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_auth),   cmocka_unit_test(test_hello),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,16 +155,27 @@ static void test_limits(void **state)
 
 /* ---- a herd ---- */
 
+static void start_all(struct wire *w)
+{
+    for (int i = 0; i < w->count; i++)
+        assert_int_equal(wire_start(w, i), 0);
+    wire_settle(w);
+}
+
+static void pass(struct wire *w, int ms)
+{
+    for (int i = 0; i < ms; i++)
+        wire_advance(w, 1000000);
+}
+
 static struct wire *herd(const char *links, int64_t expire_ns)
 {
     struct wire *w = wire_new("Riley Jaquez Juzang", links);
     for (int i = 0; i < w->count; i++) {
         w->nodes[i].options = line;
         w->nodes[i].options.expire_ns = expire_ns;
-        wire_crash(w, i);
-        wire_start(w, i);
     }
-    wire_settle(w);
+    start_all(w);
     return w;
 }
 
@@ -213,12 +224,105 @@ static void test_expire(void **state)
     wire_free(w);
 }
 
+/* A neighbour that has no word for it is not told, keeps what it has, and rings no alarm. */
+static void test_unable(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new("Riley Jaquez", "Riley-Jaquez");
+    w->nodes[0].options = line;
+    w->nodes[0].options.digest_ns = w->nodes[1].options.digest_ns = SECOND;
+    start_all(w);
+    assert_string_equal(w->notice, "peer_cannot_delete");
+    struct wire_end *client = wire_client(w, 0);
+    wire_say(w, client, "IAMAT kiwi +1+2 3\n");
+    assert_true(wire_agree(w));
+    wire_say(w, client, "FORGET kiwi\n");
+    wire_say(w, client, "IAMAT kea +1+2 3\n");
+    for (int i = 0; i < 60; i++)
+        wire_advance(w, SECOND);
+    assert_true(wire_linked(w, 0, 1));
+    assert_true(!knows(w, 0, "kiwi") && knows(w, 1, "kiwi") && knows(w, 1, "kea"));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(herd_node_stats(w->nodes[i].node).repairs, 0);
+
+    /* It learns the word: the link is made anew, and it is told. */
+    herd_node_configure(w->nodes[1].node, &line, w->now);
+    wire_run(w);
+    wire_settle(w);
+    wire_advance(w, SECOND);
+    assert_true(wire_agree(w) && !knows(w, 1, "kiwi"));
+    wire_free(w);
+}
+
+/* More tombstones than twice its own limit are refused, alone, and taken when there is room. */
+static void test_refused(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new("Riley Jaquez", "Riley-Jaquez");
+    w->nodes[0].options = w->nodes[1].options = line;
+    w->nodes[0].options.tombstones_max = 10;
+    w->nodes[1].options.tombstones_max = 1;
+    w->nodes[0].options.digest_ns = w->nodes[1].options.digest_ns = SECOND;
+    start_all(w);
+    struct wire_end *client = wire_client(w, 0);
+    wire_say(w, client, "IAMAT a +1+1 3\nIAMAT b +1+1 3\nIAMAT c +1+1 3\n");
+    wire_say(w, client, "FORGET a\nFORGET b\nFORGET c\n");
+    assert_true(!knows(w, 1, "a") && !knows(w, 1, "b") && knows(w, 1, "c"));
+    assert_int_equal(herd_node_stats(w->nodes[1].node).at_refused, 1);
+    assert_string_equal(w->notice, "peer_record_refused");
+    wire_say(w, client, "IAMAT a +1+1 9000000000\n");
+    assert_true(knows(w, 1, "a"));
+    for (int i = 0; i < 60; i++)
+        wire_advance(w, SECOND);
+    assert_true(wire_agree(w) && !knows(w, 1, "c"));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(herd_node_stats(w->nodes[i].node).repairs, 0);
+    wire_free(w);
+}
+
+static void tap(void *ctx, int from, int to, struct herd_span said)
+{
+    (void)from;
+    if (to == 2 && memcmp(said.at, "AT ", 3) != 0)
+        ++*(int *)ctx;
+}
+
+/* A plain neighbour is told what is, also all of it anew, and never that something is gone. */
+static void test_plain(void **state)
+{
+    (void)state;
+    int strange = 0;
+    struct wire *w = wire_new("Riley Jaquez Juzang", "Riley-Jaquez Jaquez-Juzang");
+    for (int i = 0; i < 3; i++)
+        w->nodes[i].options = line;
+    w->nodes[2].plain = true;
+    w->tap = tap;
+    w->tap_ctx = &strange;
+    start_all(w);
+    struct wire_end *client = wire_client(w, 0);
+    wire_say(w, client, "IAMAT a +1+1 3\nIAMAT b +1+1 3\n");
+    pass(w, 100);
+    assert_true(knows(w, 2, "a") && knows(w, 2, "b"));
+    wire_say(w, client, "FORGET a\n");
+    pass(w, 100);
+    assert_true(!knows(w, 1, "a") && knows(w, 2, "a"));
+    wire_crash(w, 2);
+    wire_say(w, client, "IAMAT b +1+1 4\n");
+    pass(w, 100);
+    wire_start(w, 2);
+    pass(w, 5000);
+    assert_true(!knows(w, 2, "a") && knows(w, 2, "b"));
+    assert_int_equal(strange, 0);
+    wire_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_line),   cmocka_unit_test(test_time),   cmocka_unit_test(test_off),
         cmocka_unit_test(test_call),   cmocka_unit_test(test_limits), cmocka_unit_test(test_away),
-        cmocka_unit_test(test_expire),
+        cmocka_unit_test(test_expire), cmocka_unit_test(test_unable), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,6 +37,11 @@ static bool reports(const struct herd_identity *identity, const char *id)
     return herd_identity_may_report(identity, herd_span_of(id));
 }
 
+static bool deletes(const struct herd_identity *identity, const char *id)
+{
+    return herd_identity_may_delete(identity, herd_span_of(id));
+}
+
 static bool asks(const struct herd_identity *identity, const char *id)
 {
     return herd_identity_may_ask(identity, herd_span_of(id));
@@ -104,6 +109,19 @@ static void test_patterns(void **state)
     herd_identities_free(set);
 }
 
+static void test_delete(void **state)
+{
+    (void)state;
+    struct herd_identities *set =
+        parse("a cert * * delete=temp-*,%2C admin\nb cert * * delete=-\nc cert * *\nd cert - - delete=*\n");
+    struct herd_identity *a = named(set, "a"), *d = named(set, "d");
+    assert_true(deletes(a, "temp-9") && deletes(a, ",") && herd_identity_is_admin(a));
+    assert_false(deletes(a, "temp") || deletes(a, "kiwi") || deletes(named(set, "b"), "-") ||
+                 deletes(named(set, "c"), "kiwi"));
+    assert_true(deletes(d, "kiwi") && !reports(d, "kiwi") && !asks(d, "kiwi"));
+    herd_identities_free(set);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -142,6 +160,11 @@ static void test_errors(void **state)
         {"a cert a a reports=-1", HERD_E_SYNTAX, 1, 20},
         {"a cert a a reports=1 reports=1", HERD_E_EXISTS, 1, 22},
         {"a cert a a burst=1", HERD_E_SYNTAX, 1, 12},
+        {"a cert a a delete=", HERD_E_SYNTAX, 1, 19},
+        {"a cert a a delete=x,", HERD_E_SYNTAX, 1, 21},
+        {"a cert a a delete=x*y", HERD_E_SYNTAX, 1, 20},
+        {"a cert a a delete=x delete=y", HERD_E_EXISTS, 1, 21},
+        {"a cert a a delete", HERD_E_SYNTAX, 1, 12},
         {"a cert a a\nb cert a a\na cert b b", HERD_E_EXISTS, 3, 1},
         {"a " HASH_A " a a\n\nb " HASH_A " a a", HERD_E_EXISTS, 3, 1},
         {"a " HASH_A " " HASH_A " a a", HERD_E_EXISTS, 1, 1},
@@ -187,10 +210,8 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_file),
-        cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_file),   cmocka_unit_test(test_patterns), cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,10 @@ static void test_formats(void **state)
     assert_int_equal(herd_format_whatsat(&out, S("kiwi"), S("0.5"), UINT32_MAX), 0);
     assert_int_equal(herd_format_hello(&out, 1, S("Riley"), S("Juzang"), 0xabc, 0, 0, false), 0);
     assert_int_equal(herd_format_hello(&out, UINT32_MAX, S("a"), S("b"), UINT64_MAX, 0, 0, false), 0);
+    assert_int_equal(herd_format_hello(&out, 2, S("a"), S("b"), 1, 77, 0, false), 0);
+    assert_int_equal(herd_format_hello(&out, 2, S("a"), S("b"), 1, 0, 0xabc, false), 0);
+    assert_int_equal(herd_format_hello(&out, 2, S("a"), S("b"), 1, 0, 0, true), 0);
+    assert_int_equal(herd_format_gone(&out, S("Riley"), S("+0.1"), S("kiwi"), S("3.4")), 0);
     static const char expected[] = "AT Riley +0.1 kiwi +1-2 3.4\n"
                                    "?   what? \n"
                                    "? \n"
@@ -91,7 +95,11 @@ static void test_formats(void **state)
                                    "WHATSAT kiwi 10 0\n"
                                    "WHATSAT kiwi 0.5 4294967295\n"
                                    "HELLO 1 Riley Juzang 0000000000000abc\n"
-                                   "HELLO 4294967295 a b ffffffffffffffff\n";
+                                   "HELLO 4294967295 a b ffffffffffffffff\n"
+                                   "HELLO 2 a b 0000000000000001 77\n"
+                                   "HELLO 2 a b 0000000000000001 0 0000000000000abc\n"
+                                   "HELLO 2 a b 0000000000000001 0 0000000000000000 1\n"
+                                   "GONE Riley +0.1 kiwi 3.4\n";
     assert_int_equal(out.len, sizeof expected - 1);
     assert_memory_equal(out.at, expected, out.len);
     herd_buf_fini(&out);
