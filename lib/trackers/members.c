@@ -19,8 +19,9 @@ static void clear(struct herd_json_member *members, size_t count)
 /* False: it is there a second time. */
 static bool keep(struct herd_json_member *members, size_t count, struct herd_span key, struct herd_span value)
 {
+    char first = key.at[1]; /* behind the quote: most members are told apart by it */
     for (size_t i = 0; i < count; i++) {
-        if (!herd_raw_is(key, members[i].name))
+        if ((first != members[i].name[0] && first != '\\') || !herd_raw_is(key, members[i].name))
             continue;
         if (members[i].seen)
             return false;

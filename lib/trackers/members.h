@@ -13,7 +13,7 @@
 #include <herd/types.h>
 
 struct herd_json_member {
-    const char *name;       /* ASCII, without quote, backslash or control character */
+    const char *name;       /* not empty; ASCII, without quote, backslash or control character */
     struct herd_span value; /* set on success; {NULL, 0}: not there, or null */
     bool seen;              /* while reading */
 };

@@ -490,6 +490,7 @@ static const struct {
     {"whatsat", count_whatsat},
     {"http-request", count_http_request},
     {"http-reply", count_http_reply},
+    {"owntracks", count_owntracks},
 };
 
 int main(int argc, char **argv)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A report as OwnTracks for Android posts it, read and answered: no JSON, no node, no socket. */
+/* A report as OwnTracks for Android posts it, read and answered, and its JSON: no node, no socket. */
 #include "instructions_http.h"
 
 #include "../../lib/core/http/body.h"
 #include "../../lib/core/http/response.h"
+#include "../../lib/trackers/trackers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,17 @@ void counted_reply(struct herd_buf *out, int64_t wall_ns)
         abort();
 }
 
+/* From the body to client, place and time. */
+__attribute__((noinline)) void counted_tracker(struct herd_tracker *tracker,
+                                               const struct herd_tracker_request *message);
+void counted_tracker(struct herd_tracker *tracker, const struct herd_tracker_request *message)
+{
+    struct herd_tracker_report report;
+    herd_tracker_begin(tracker, HERD_TRACKER_OWNTRACKS, message);
+    if (herd_tracker_next(tracker, &report) != 1 || report.outcome != HERD_TRACKER_REPORT)
+        abort();
+}
+
 unsigned count_http_request(void)
 {
     struct herd_span bytes = {request, sizeof request - 1};
@@ -79,5 +91,18 @@ unsigned count_http_reply(void)
         counted_reply(&out, INT64_C(1700000000000000000) + (int64_t)i * 999999937);
     }
     herd_buf_fini(&out);
+    return REQUESTS;
+}
+
+unsigned count_owntracks(void)
+{
+    struct herd_tracker tracker = {0};
+    struct herd_tracker_request message = {.body = herd_span_of(strstr(request, "\r\n\r\n") + 4),
+                                           .limit_user = herd_span_of("jane"),
+                                           .limit_device = herd_span_of("phone"),
+                                           .id_max_bytes = 65536};
+    for (unsigned i = 0; i < REQUESTS; i++)
+        counted_tracker(&tracker, &message);
+    herd_tracker_fini(&tracker);
     return REQUESTS;
 }

@@ -5,5 +5,6 @@
 
 unsigned count_http_request(void);
 unsigned count_http_reply(void);
+unsigned count_owntracks(void);
 
 #endif
