@@ -63,8 +63,7 @@ static int find_route(struct herd_http_request *request)
     struct herd_http_exchange *exchange = &request->exchange;
     unsigned methods;
     unsigned on = on_of(request->head->method);
-    const struct herd_http_route *route =
-        herd_http_route_find(exchange->http, exchange->path, on, exchange, &methods);
+    bool found = herd_http_route_find(request, on, &methods);
     if (request->head->method == HERD_HTTP_OPTIONS) {
         bool all = exchange->path.len == 1 && exchange->path.at[0] == '*';
         if (all || methods)
@@ -72,7 +71,7 @@ static int find_route(struct herd_http_request *request)
     }
     if (!methods)
         return answered(herd_http_problem(exchange, 404, "not-found", "Not found", NULL));
-    if (!route) {
+    if (!found) {
         int err = add_methods(request, "Allow", methods);
         return answered(err < 0 ? err
                                 : herd_http_problem(exchange, 405, "method", "Method not allowed",

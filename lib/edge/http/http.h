@@ -63,7 +63,8 @@ enum herd_http_accepts {
     HERD_HTTP_ELSE = 4, /* anything else, and none at all: what phones send */
 };
 
-/* The handler of a route: 0, or an error, upon which the request is answered with 503 (HERD_E_NOMEM) or 500. */
+/* The handler of a route: 0, or an error, upon which the request is answered with 503 (HERD_E_NOMEM, HERD_E_STATE, or one that
+ * is deferred) or 500. */
 typedef int herd_http_handler(struct herd_http_exchange *exchange);
 
 struct herd_http_route {
@@ -96,6 +97,15 @@ struct herd_server *herd_http_server(const struct herd_http *http);
 struct event_base *herd_http_base(const struct herd_http *http);
 const struct herd_config *herd_http_config(const struct herd_http *http); /* until the next reload */
 struct herd_log *herd_http_log(const struct herd_http *http);
+
+/* How many requests of a route were answered, by the first digit of the status; [0] of `route` NULL: of no route. For
+ * metrics: index from 0 on, false behind the last. */
+struct herd_http_count {
+    const struct herd_http_route *route;
+    uint64_t by_class[6];
+};
+bool herd_http_count_at(const struct herd_http *http, size_t index, struct herd_http_count *ret_count);
+size_t herd_http_stream_count(const struct herd_http *http);
 
 /* ---- a request ---- */
 

@@ -51,12 +51,14 @@ void herd_http_arena_fini(struct herd_http_arena *arena);
 struct herd_http_part {
     const struct herd_http_module *module;
     void *state;
+    uint64_t (*answered)[6]; /* for each route, by the first digit of the status */
 };
 
 struct herd_http {
     struct herd_server *server;
     struct herd_http_part parts[HERD_HTTP_MODULES_MAX];
     size_t part_count;
+    uint64_t answered[6];                /* requests of no route */
     struct herd_buf body, headers, line; /* of the answer to the request under way; of a report, for the log */
     struct herd_http_arena arena;
     struct herd_list streams, ended_streams; /* open; gone, and to be told so */
@@ -64,10 +66,14 @@ struct herd_http {
     uint64_t bodies_bytes; /* reserved by bodies that are not whole */
 };
 
+/* Adds a module. HERD_E_NOMEM, HERD_E_LIMIT, or what it says. */
+int herd_http_add_module(struct herd_http *http, const struct herd_http_module *module);
+
 /* One request, from the bytes to the answer. */
 struct herd_http_request {
     struct herd_http_exchange exchange;
     struct herd_conn *conn;
+    struct herd_http_part *part;       /* of the route; NULL: none is found */
     const struct herd_http_head *head; /* NULL: it is gone, the answer was deferred */
     struct herd_buf *out;              /* the answer's bytes; NULL: they are sent by themselves */
     struct herd_buf *body, *headers;   /* of the answer */
@@ -154,10 +160,9 @@ int herd_http_authenticate(struct herd_http_request *request);
 
 /* ---- router.c ---- */
 
-/* Finds the route of a path and what stands for its `{}`; the methods that the path has are in *ret_methods, 0: no such
- * path. NULL with methods: not this one. */
-const struct herd_http_route *herd_http_route_find(const struct herd_http *http, struct herd_span path, unsigned on,
-                                                   struct herd_http_exchange *io_exchange, unsigned *ret_methods);
+/* Finds the route of a request's path and what stands for its `{}`, still escaped. False: no route for this method; those
+ * that the path has are in *ret_methods, 0: no such path. */
+bool herd_http_route_find(struct herd_http_request *request, unsigned on, unsigned *ret_methods);
 /* "GET, HEAD, OPTIONS". */
 int herd_http_methods_text(unsigned methods, struct herd_buf *out);
 

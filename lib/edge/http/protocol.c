@@ -95,6 +95,9 @@ static int run(struct feed *feed, struct herd_http_request *request, struct herd
         return CLOSING;
     if (request->deferred) {
         struct herd_http_unfinished *unfinished = conn->request;
+        if (err < 0 && unfinished->deferred) /* what was to answer it could not be begun */
+            (void)herd_http_problem(herd_http_resume(unfinished->deferred), 503, "internal", "Not possible now",
+                                    NULL);
         bool failed = unfinished->failed, ends = unfinished->ends;
         unfinished->feeding = NULL;
         if (unfinished->stream || unfinished->deferred)

@@ -52,6 +52,14 @@ void herd_http_log_request(struct herd_http_request *request, int status, size_t
     herd_log_event(log, level, "http", fields, sizeof fields / sizeof *fields);
 }
 
+static void count(const struct herd_http_request *request, int status)
+{
+    const struct herd_http_part *part = request->part;
+    uint64_t *answered =
+        part ? part->answered[request->exchange.route - part->module->routes] : request->exchange.http->answered;
+    answered[status / 100 < 6 ? status / 100 : 5]++;
+}
+
 /* ---- bytes ---- */
 
 static bool has_body(int status)
@@ -107,6 +115,7 @@ int herd_http_send(struct herd_http_request *request, int status, const char *ty
         out->len = before;
     } else {
         request->answered = true;
+        count(request, status);
         herd_http_log_request(request, status, body.len);
     }
     if (!request->out)
@@ -122,10 +131,12 @@ int herd_http_send_endless(struct herd_http_request *request, const char *type)
     int err = put_head(request, 200, type, 0, true, request->out);
     if (err < 0)
         request->out->len = before;
-    else
-        herd_http_log_request(request, 200, 0);
-    request->answered = err >= 0;
-    return err;
+    if (err < 0)
+        return err;
+    request->answered = true;
+    count(request, 200);
+    herd_http_log_request(request, 200, 0);
+    return 0;
 }
 
 int herd_http_reply(struct herd_http_exchange *exchange, int status, const char *type)

@@ -29,26 +29,27 @@ static bool matches(const char *pattern, struct herd_span path, struct herd_span
     return at == path.len;
 }
 
-const struct herd_http_route *herd_http_route_find(const struct herd_http *http, struct herd_span path, unsigned on,
-                                                   struct herd_http_exchange *io_exchange, unsigned *ret_methods)
+bool herd_http_route_find(struct herd_http_request *request, unsigned on, unsigned *ret_methods)
 {
-    const struct herd_http_route *found = NULL;
+    struct herd_http_exchange *exchange = &request->exchange;
+    struct herd_http *http = exchange->http;
     *ret_methods = 0;
-    for (size_t i = 0; i < http->part_count && !found; i++) {
-        const struct herd_http_module *module = http->parts[i].module;
-        for (size_t j = 0; j < module->route_count; j++) {
-            const struct herd_http_route *route = &module->routes[j];
-            if (!matches(route->path, path, io_exchange->segments, &io_exchange->segment_count))
+    for (size_t i = 0; i < http->part_count; i++) {
+        struct herd_http_part *part = &http->parts[i];
+        for (size_t j = 0; j < part->module->route_count; j++) {
+            const struct herd_http_route *route = &part->module->routes[j];
+            if (!matches(route->path, exchange->path, exchange->segments, &exchange->segment_count))
                 continue;
             *ret_methods |= route->methods;
             if (!(route->methods & on))
                 continue;
-            io_exchange->route = found = route;
-            io_exchange->state = http->parts[i].state;
-            break;
+            exchange->route = route;
+            exchange->state = part->state;
+            request->part = part;
+            return true;
         }
     }
-    return found;
+    return false;
 }
 
 int herd_http_methods_text(unsigned methods, struct herd_buf *out)

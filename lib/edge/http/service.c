@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct herd_server *herd_http_server(const struct herd_http *http)
 {
@@ -25,6 +26,31 @@ struct herd_log *herd_http_log(const struct herd_http *http)
     return http->server->log;
 }
 
+size_t herd_http_stream_count(const struct herd_http *http)
+{
+    return http->stream_count;
+}
+
+bool herd_http_count_at(const struct herd_http *http, size_t index, struct herd_http_count *ret_count)
+{
+    *ret_count = (struct herd_http_count){NULL, {0}};
+    if (index == 0) {
+        memcpy(ret_count->by_class, http->answered, sizeof http->answered);
+        return true;
+    }
+    index--;
+    for (size_t i = 0; i < http->part_count; i++) {
+        const struct herd_http_part *part = &http->parts[i];
+        if (index < part->module->route_count) {
+            ret_count->route = &part->module->routes[index];
+            memcpy(ret_count->by_class, part->answered[index], sizeof ret_count->by_class);
+            return true;
+        }
+        index -= part->module->route_count;
+    }
+    return false;
+}
+
 static void close_service(struct herd_server *server)
 {
     struct herd_http *http = server->http;
@@ -35,6 +61,7 @@ static void close_service(struct herd_server *server)
         struct herd_http_part *part = &http->parts[--http->part_count];
         if (part->module->close)
             part->module->close(part->state);
+        free(part->answered);
     }
     herd_buf_fini(&http->body);
     herd_buf_fini(&http->headers);
@@ -44,17 +71,26 @@ static void close_service(struct herd_server *server)
     server->http = NULL;
 }
 
+int herd_http_add_module(struct herd_http *http, const struct herd_http_module *module)
+{
+    if (http->part_count == HERD_HTTP_MODULES_MAX)
+        return HERD_E_LIMIT;
+    struct herd_http_part part = {.module = module};
+    part.answered = calloc(module->route_count + 1, sizeof *part.answered);
+    int err = !part.answered ? HERD_E_NOMEM : module->open ? module->open(http, &part.state) : 0;
+    if (err < 0)
+        free(part.answered);
+    else
+        http->parts[http->part_count++] = part;
+    return err;
+}
+
 static int open_parts(struct herd_http *http)
 {
-    for (size_t i = 0; i < herd_http_module_count; i++) {
-        const struct herd_http_module *module = herd_http_modules[i];
-        void *state = NULL;
-        int err = module->open ? module->open(http, &state) : 0;
-        if (err < 0)
-            return err;
-        http->parts[http->part_count++] = (struct herd_http_part){module, state};
-    }
-    return 0;
+    int err = 0;
+    for (size_t i = 0; i < herd_http_module_count && err >= 0; i++)
+        err = herd_http_add_module(http, herd_http_modules[i]);
+    return err;
 }
 
 static int open_service(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic)

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every allocation of a server with HTTP failing once, and it with the twenty behind it: while it is made and while clients
+ * bring requests in pieces and in chunks, wait for an answer, watch a stream, and go. Whatever failed, each request is
+ * answered, or its connection ends; afterwards a new client is served as ever, and nothing is left of the others.
+ */
+#include "http_world.h"
+
+static struct {
+    long next, count; /* how many go well before the first that fails; how many fail then */
+    long asked, failed;
+    bool armed;
+} plan;
+
+static void set_armed(bool on)
+{
+    plan.armed = on;
+}
+
+static bool fails_now(void)
+{
+    if (!plan.armed)
+        return false;
+    long n = plan.asked++;
+    if (n < plan.next || n >= plan.next + plan.count)
+        return false;
+    plan.failed++;
+    return true;
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_realloc(void *at, size_t size);
+void *__wrap_realloc(void *at, size_t size);
+int __real_event_add(struct event *event, const struct timeval *wait);
+int __wrap_event_add(struct event *event, const struct timeval *wait);
+int __real_evbuffer_add(struct evbuffer *buffer, const void *at, size_t len);
+int __wrap_evbuffer_add(struct evbuffer *buffer, const void *at, size_t len);
+int __real_evbuffer_add_reference(struct evbuffer *buffer, const void *at, size_t len,
+                                  evbuffer_ref_cleanup_cb cleanup, void *arg);
+int __wrap_evbuffer_add_reference(struct evbuffer *buffer, const void *at, size_t len,
+                                  evbuffer_ref_cleanup_cb cleanup, void *arg);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails_now() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails_now() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *at, size_t size)
+{
+    return fails_now() ? NULL : __real_realloc(at, size);
+}
+
+int __wrap_event_add(struct event *event, const struct timeval *wait)
+{
+    return fails_now() ? -1 : __real_event_add(event, wait);
+}
+
+int __wrap_evbuffer_add(struct evbuffer *buffer, const void *at, size_t len)
+{
+    return fails_now() ? -1 : __real_evbuffer_add(buffer, at, len);
+}
+
+int __wrap_evbuffer_add_reference(struct evbuffer *buffer, const void *at, size_t len,
+                                  evbuffer_ref_cleanup_cb cleanup, void *arg)
+{
+    return fails_now() ? -1 : __real_evbuffer_add_reference(buffer, at, len, cleanup, arg);
+}
+
+/* ---- routes ---- */
+
+static struct {
+    struct herd_http_deferred *deferred;
+    struct herd_http_stream *stream;
+    int opened;
+} now;
+
+static int open_module(struct herd_http *http, void **ret_state)
+{
+    (void)http;
+    *ret_state = malloc(1);
+    now.opened += *ret_state != NULL;
+    return *ret_state ? 0 : HERD_E_NOMEM;
+}
+
+static void close_module(void *state)
+{
+    free(state);
+    now.opened--;
+}
+
+static int echo(struct herd_http_exchange *exchange)
+{
+    enum herd_verdict verdict;
+    struct herd_http_pairs pairs = {.rest = exchange->query};
+    struct herd_span name, value;
+    while (herd_http_pair_next(exchange, &pairs, &name, &value))
+        ;
+    int err =
+        herd_http_report(exchange, exchange->segments[0], herd_span_of("+1-1"), herd_span_of("5"), NULL, &verdict);
+    if (err >= 0)
+        err = herd_buf_add(herd_http_body(exchange), exchange->body.at, exchange->body.len);
+    if (err >= 0)
+        err = herd_http_add_header(exchange, "ETag", herd_span_of("\"1\""));
+    return err < 0 ? err : herd_http_reply(exchange, 200, "text/plain");
+}
+
+static void on_gone(void *ctx)
+{
+    (void)ctx;
+    now.deferred = NULL;
+}
+
+static int later(struct herd_http_exchange *exchange)
+{
+    now.deferred = herd_http_defer(exchange, on_gone, NULL);
+    return now.deferred ? 0 : HERD_E_NOMEM;
+}
+
+static void on_closed(void *ctx)
+{
+    (void)ctx;
+    now.stream = NULL;
+}
+
+static int stream(struct herd_http_exchange *exchange)
+{
+    int err = herd_http_stream(exchange, "text/event-stream", on_closed, NULL, &now.stream);
+    return err == HERD_E_LIMIT || err == HERD_E_STATE ? 0 : err;
+}
+
+static const struct herd_http_route routes[] = {
+    {.methods = HERD_HTTP_ON_PUT, .path = "/echo/{}", .handler = echo, .accepts = HERD_HTTP_ELSE},
+    {.methods = HERD_HTTP_ON_GET, .path = "/later", .handler = later},
+    {.methods = HERD_HTTP_ON_GET, .path = "/stream", .handler = stream},
+};
+static const struct herd_http_module module = {
+    .routes = routes, .route_count = sizeof routes / sizeof *routes, .open = open_module, .close = close_module};
+
+/* ---- the story ---- */
+
+static void turns(struct http_client *c, int count)
+{
+    for (int i = 0; i < count && !c->ended; i++)
+        client_turn(c);
+}
+
+/* Waits for `text`, or for the end of the connection. */
+static void expect_or_end(struct http_client *c, const char *text)
+{
+    time_t end = seconds() + DEADLINE_S;
+    while (!c->ended && !strstr(client_text(c), text)) {
+        client_turn(c);
+        assert_true(seconds() < end);
+    }
+    c->got.len = 0;
+}
+
+static void echoes(struct http_world *w)
+{
+    static const char *const requests[] = {
+        "PUT /echo/a%20b?x=1%20 HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello",
+        "PUT /echo/a HTTP/1.1\r\n" HOST
+        "Origin: https://a.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "PUT /echo/a HTTP/1.1\r\n" HOST
+        "Authorization: Basic YTpi\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\nlonger...",
+        "GET /nowhere HTTP/1.1\r\n" HOST "\r\n",
+        "nonsense\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        size_t len = strlen(requests[i]);
+        struct http_client c;
+        client_open(&c, w);
+        for (size_t at = 0; at < len; at += 20)
+            client_send(&c, requests[i] + at, len - at < 20 ? len - at : 20);
+        expect_or_end(&c, "HTTP/1.1 ");
+        client_say(&c, requests[i]);
+        expect_or_end(&c, "HTTP/1.1 ");
+        client_close(&c);
+    }
+}
+
+static void answers_later(struct http_world *w)
+{
+    struct http_client c;
+    client_open(&c, w);
+    client_say(&c, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+    turns(&c, 20);
+    if (now.deferred) {
+        struct herd_http_exchange *exchange = herd_http_resume(now.deferred);
+        arm(true);
+        if (herd_buf_add_text(herd_http_body(exchange), "later") < 0)
+            (void)herd_http_problem(exchange, 503, "internal", "No memory", NULL);
+        else
+            (void)herd_http_reply(exchange, 200, "text/plain");
+        arm(false);
+        now.deferred = NULL;
+        expect_or_end(&c, "HTTP/1.1 ");
+    }
+    client_close(&c);
+    /* One that goes before its answer. */
+    client_open(&c, w);
+    client_say(&c, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+    turns(&c, 20);
+    client_close(&c);
+}
+
+static void streams(struct http_world *w)
+{
+    static char bytes[65536];
+    struct http_client c;
+    client_open(&c, w);
+    client_say(&c, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    turns(&c, 20);
+    struct herd_block *block = herd_block_new((struct herd_span){bytes, sizeof bytes});
+    assert_non_null(block);
+    for (int i = 0; i < 100 && now.stream; i++) {
+        arm(true);
+        herd_http_stream_write(now.stream, block);
+        event_base_loop(w->base, EVLOOP_NONBLOCK);
+        arm(false);
+    }
+    client_close(&c);
+    for (int i = 0; i < 20; i++)
+        event_base_loop(w->base, EVLOOP_NONBLOCK);
+    assert_int_equal(block->holders, 1);
+    herd_block_release(block);
+}
+
+static void once(void)
+{
+    struct http_world w;
+    memset(&now, 0, sizeof now);
+    if (http_world_try(&w, &module, ",\"http\":{\"proxies\":[\"10.0.0.0/8\"]}") >= 0) {
+        echoes(&w);
+        answers_later(&w);
+        streams(&w);
+        /* From here on there is memory. */
+        http_world_arm = NULL;
+        struct http_client c;
+        client_open(&c, &w);
+        client_say(&c, "PUT /echo/a HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello");
+        client_expect(&c, "\r\n\r\nhello");
+        client_close(&c);
+        assert_int_equal(w.server->http->bodies_bytes, 0);
+    }
+    http_world_arm = NULL;
+    http_world_close(&w);
+    assert_int_equal(now.opened, 0);
+    assert_null(now.deferred);
+    assert_null(now.stream);
+}
+
+static void run_all(long count, long step)
+{
+    long next = 0;
+    do {
+        plan.next = next;
+        plan.count = count;
+        plan.asked = plan.failed = 0;
+        http_world_arm = set_armed;
+        once();
+        next += step;
+    } while (plan.failed > 0);
+    assert_true(next > 100);
+}
+
+static void test_one(void **state)
+{
+    (void)state;
+    run_all(1, 1);
+}
+
+static void test_twenty(void **state)
+{
+    (void)state;
+    run_all(20, 7);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one), cmocka_unit_test(test_twenty)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
