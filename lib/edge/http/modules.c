@@ -3,8 +3,14 @@
 #include "http_impl.h"
 
 const struct herd_http_module *const herd_http_modules[] = {
-    &herd_http_health, &herd_http_metrics,  &herd_http_node,
-    &herd_http_peers,  &herd_http_recorder, &herd_http_trackers,
+    /* clang-format off */
+    &herd_http_health,
+    &herd_http_metrics,
+    &herd_http_node,
+    &herd_http_peers,
+    &herd_http_recorder,
+    &herd_http_trackers,
+    /* clang-format on */
 };
 const size_t herd_http_module_count = sizeof herd_http_modules / sizeof *herd_http_modules;
 
