@@ -350,6 +350,11 @@ class Server:
         fields = self._stat()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def resident(self):
+        """Bytes of memory it has."""
+        with open(f"/proc/{self.pid}/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+
     def open_files(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """TLS on the wire: handshakes that stop, records that lie, ends that are none, peers nobody here wrote."""
 import re
+import resource
 import select
 import shutil
 import socket
@@ -25,6 +26,7 @@ class Handshakes(TlsTest):
     def test_stopped_after_each_byte(self):
         """The ClientHello, cut off behind each of its bytes; the connection is closed, and all is given back."""
         server = self.server()
+        self.assert_serves(server)  # the first handshake opens what all use
         files = server.open_files()
         for cut in range(len(self.records(server).first_flight())):
             client = Records(server.port, context(self.authority.certificate))
@@ -68,29 +70,100 @@ class Handshakes(TlsTest):
             client.send(bytes([byte]))
         self.assertRegex(client.line(), AT)
 
+    def crowd(self, server, count, bytes_each=None):
+        """So many that send a ClientHello, or its beginning, and no more. The bytes are the same: whoever does this pays
+        for none of it."""
+        hello = Records.first_flight(self.records(server))[:bytes_each]
+        made = []
+        for _ in range(count):
+            one = server.client()
+            one.send(hello)
+            made.append(one)
+        return made
+
+    def assert_others_served(self, client, seconds=1, least=20):
+        began, served = time.monotonic(), 0
+        while time.monotonic() - began < seconds:
+            self.assertRegex(client.ask(b"IAMAT good +1-1 5\n"), AT)
+            served += 1
+        self.assertGreater(served, least)
+
     def test_slowloris(self):
-        """Three hundred that stop inside of a ClientHello: others are served at once, the oldest make room, and all are
-        closed at the deadline."""
+        """Three hundred that stop inside of a ClientHello take no place of a handshake: others shake hands and are served at
+        once, and all are closed at the deadline."""
         server = self.server(limits={"peer_hello_ms": 3000, "line_deadline_ms": 3000})
-        slow = []
-        for _ in range(300):
-            client = Records(server.port, context())
-            self.addCleanup(client.close)
-            client.send(client.first_flight()[:100])
-            slow.append(client)
+        slow = self.crowd(server, 300, 100)
         began = time.monotonic()
         good = self.client(server)
-        served = 0
-        while time.monotonic() - began < 1:
-            self.assertRegex(good.ask(b"IAMAT good +1-1 5\n"), AT)
-            served += 1
-        self.assertGreater(served, 20)
-        server.wait_event("connection_refused", why="tls_half_open")
+        self.assert_others_served(good)
         for client in slow:
             client.closed_by_server()
         server.wait_event("closed", why="tls_handshake_deadline")
         self.assertLess(time.monotonic() - began, 10)
+        self.assertFalse(server.events("connection_refused"))
         self.assertEqual(good.ask(b"x\n"), b"? x\n")
+
+    def test_stopped_behind_a_hello(self):
+        """Four hundred that send a ClientHello and no more take all the places there are: who is connected notices nothing,
+        who comes waits, is let in when the slow ones make room, and is served."""
+        server = self.server(limits={"peer_hello_ms": 4000})
+        good = self.client(server)
+        slow = self.crowd(server, 400)
+        began = time.monotonic()
+        self.assert_others_served(good)
+        late = self.client(server)
+        self.assertEqual(late.ask(b"x\n"), b"? x\n")
+        server.wait_event("connection_refused", why="tls_half_open")
+        for client in slow:
+            client.closed_by_server()
+        server.wait_event("closed", why="tls_half_open")
+        self.assertLess(time.monotonic() - began, 30)
+        self.assert_serves(server)
+
+    def test_thousands_stopped_behind_a_hello(self):
+        """Ten thousand, or as many as there may be files: memory is bounded, others are served, all are closed."""
+        most = min(10000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500)
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        server = self.server(limits={"peer_hello_ms": 2000, "clients_max": most + 100})
+        good = self.client(server)
+        self.assertEqual(good.ask(b"x\n"), b"? x\n")
+        memory = server.resident()
+        slow = self.crowd(server, most)
+        wait_for(lambda: server.open_files() > most / 2, "they are accepted")
+        self.assert_others_served(good)
+        # 256 handshakes of 45 KB, and for each that waits what an idle connection costs.
+        self.assertLess(server.resident() - memory, 300 * 65536 + most * 3000)
+        for client in slow:
+            client.closed_by_server()
+        self.assertEqual(good.ask(b"x\n"), b"? x\n")
+        self.assert_serves(server)
+
+    def test_a_crowd(self):
+        """Five hundred that shake hands at once, more than there are places, are all served."""
+        server = self.server(limits={"peer_hello_ms": 20000})
+        tls, crowd = context(self.authority.certificate), []
+        for _ in range(500):
+            one = Records(server.port, tls)
+            self.addCleanup(one.close)
+            one.send(one.first_flight())
+            crowd.append(one)
+        for one in crowd:
+            one.handshake().write(b"x\n")
+        for one in crowd:
+            self.assertEqual(one.line(), b"? x\n")
+        self.assertFalse(server.events("connection_refused"))
+
+    def test_closed_in_the_middle(self):
+        """Connections end, by either side and by a stop, while their handshakes are computed."""
+        server = self.server(limits={"peer_hello_ms": 100})
+        for n in range(20):
+            some = self.crowd(server, 30)
+            for one in some:
+                (one.reset if n % 2 else one.close)()
+        self.crowd(server, 60)
+        server.stop()
 
     def test_silent_ones_cost_nothing(self):
         """Connections without a first byte are no handshakes: they take no place of those."""
@@ -203,7 +276,7 @@ class Versions(TlsTest):
         self.assertRegex(done.stdout, rb"AT A \S+ bus ")
 
     def test_key_updates(self):
-        """Twenty, each answered by one; lines between them."""
+        """A thousand, every second of them answered by one; lines between them."""
         server = self.server()
         process = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-CAfile",
                                     self.authority.certificate], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -211,10 +284,11 @@ class Versions(TlsTest):
         with process:
             self.addCleanup(process.kill)
             self.until(process, b"---\n")
-            for n in range(20):
-                process.stdin.write(b"line %d\n" % n)
-                process.stdin.flush()
-                self.until(process, b"? line %d\n" % n)
+            for n in range(1000):
+                if n % 3 == 0:
+                    process.stdin.write(b"line %d\n" % n)
+                    process.stdin.flush()
+                    self.until(process, b"? line %d\n" % n)
                 process.stdin.write(b"K\n" if n % 2 else b"k\n")
                 process.stdin.flush()
                 self.until(process, b"KEYUPDATE")

@@ -181,6 +181,41 @@ class LetGo(ReloadTest):
         again.send(b"AUTH %s\n" % KIWI.encode())
         self.assertEqual(again.closed_by_server(), b"? AUTH\n")
 
+    def test_one_proof_removed(self):
+        """The identity stays, and one of its tokens, or its certificate, is no proof any more: connections by that one go,
+        by another stay."""
+        herd = self.tls(["A"], identities=f"kiwi {proof(KIWI)} {proof(BUS)} kiwi kiwi\ndesk cert - *\n")
+        server = herd["A"].start()
+        one, two = self.client(server), self.client(server)
+        self.assertEqual(one.ask(b"AUTH %s\n" % KIWI.encode()), b"OK kiwi\n")
+        self.assertEqual(two.ask(b"AUTH %s\n" % BUS.encode()), b"OK kiwi\n")
+        desk = self.client(server, self.authority.issue("desk", "client"))
+        at = two.ask(b"IAMAT kiwi +1-1 5\n")
+        self.assertEqual(desk.ask(b"WHATSAT kiwi 1 0\n"), at)
+        self.identities(herd, f"kiwi {proof(BUS)} kiwi kiwi\ndesk {proof(KIWI)} - *\n")
+        self.hup(server)
+        self.assertEqual(one.closed_by_server(), b"")
+        desk.closed_by_server()
+        wait_for(lambda: len(server.events("identity_gone")) == 2, "it says so")
+        self.assertEqual(two.ask(b"WHATSAT kiwi 1 0\n"), at)
+
+    def test_within_handshakes(self):
+        """Files are read anew again and again while many shake hands: all are served by what was read when they began, and
+        judged by what is in force when they end."""
+        herd = self.tls(["A"], identities=IDENTITIES.replace("connections=20", ""), limits={"peer_hello_ms": 30000})
+        server = herd["A"].start()
+        crowd = []
+        for n in range(100):
+            crowd.append(self.records(server))
+            crowd[-1].send(crowd[-1].first_flight())
+            if n % 20 == 0:
+                server.signal(signal.SIGHUP)
+        for one in crowd:
+            one.handshake().write(b"x\n")
+        for one in crowd:
+            self.assertEqual(one.line(), b"? x\n")
+        self.hup(server)
+
     def test_while_they_come(self):
         """Connections of every stage live through a reload: no byte yet, half a ClientHello, AUTH half sent or not yet
         answered, anonymous ones, a link."""

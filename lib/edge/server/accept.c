@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define ACCEPT_PAUSE_US 100000
+/* Of connections that come at once, those who are connected already do not wait for more. */
+#define ACCEPTS_AN_ITERATION 32
 static const struct timeval hold_time = {.tv_sec = 2};
 
 static void refuse(struct herd_server *server, int fd, const char *why)
@@ -21,7 +23,7 @@ static void refuse(struct herd_server *server, int fd, const char *why)
 /* Two connections a neighbour beyond the clients: both ends dial. */
 static bool has_room(const struct herd_server *server)
 {
-    return !server->accept_held &&
+    return !server->accept_held && server->accepted < ACCEPTS_AN_ITERATION &&
            server->client_count < (size_t)server->limits->clients_max + 2 * herd_node_peer_count(server->node);
 }
 
@@ -40,6 +42,14 @@ void herd_accept_resume(struct herd_server *server)
     if (server->listener_count > 0 && !server->stopping && !evtimer_pending(server->accept_retry_event, NULL) &&
         has_room(server))
         enable(server, true);
+}
+
+void herd_accept_iteration(struct herd_server *server)
+{
+    bool paused = server->accepted >= ACCEPTS_AN_ITERATION;
+    server->accepted = 0;
+    if (paused)
+        herd_accept_resume(server);
 }
 
 void herd_accept_hold(struct herd_server *server)
@@ -80,11 +90,8 @@ static void on_closed(struct herd_conn *conn, bool delivered)
 
 static const struct herd_conn_owner accept_owner = {.closed = on_closed};
 
-static void on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *from, int len, void *arg)
+static void take(const struct herd_listener *listener, evutil_socket_t fd, const struct sockaddr *from)
 {
-    (void)socket;
-    (void)len;
-    const struct herd_listener *listener = arg;
     struct herd_server *server = listener->server;
     uint64_t address[2];
     uint16_t port = 0;
@@ -136,6 +143,17 @@ static void on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct 
         conn->progress_ns = herd_clock().steady_ns + server->limits->peer_hello_ms * 1000000;
         herd_list_append(&server->deadline_list, &conn->deadline_link);
     }
+}
+
+static void on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *from, int len, void *arg)
+{
+    (void)socket;
+    (void)len;
+    const struct herd_listener *listener = arg;
+    struct herd_server *server = listener->server;
+    if (server->accepted++ == 0)
+        herd_server_schedule_flush(server);
+    take(listener, fd, from);
     if (!has_room(server))
         enable(server, false); /* the others wait in the kernel's queue */
 }

@@ -58,7 +58,7 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
         herd_transport_close(conn->transport);
     herd_list_remove(&conn->deadline_link);
     herd_list_remove(&conn->ready_link);
-    herd_list_remove(&conn->handshake_link);
+    herd_admission_leave(conn);
     if (conn->owner && conn->owner->closed)
         conn->owner->closed(conn, delivered);
     herd_list_remove(&conn->all);

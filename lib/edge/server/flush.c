@@ -64,7 +64,9 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     struct herd_server *server = arg;
     bool more = false;
     herd_serve_iteration(server);
+    herd_accept_iteration(server);
     herd_secure_iteration(server);
+    herd_secure_admit(server);
     herd_serve_ready(server);
     if (server->journal)
         herd_journal_run(server->journal, herd_clock());

@@ -106,7 +106,7 @@ void herd_line_timeout(struct herd_conn *conn)
 {
     struct herd_input_result result = {0};
     struct herd_span kept;
-    if (conn->state != HERD_CONN_OPEN || herd_transport_peek(conn->transport, &kept) < 0)
+    if (conn->state != HERD_CONN_OPEN || conn->undecided || herd_transport_peek(conn->transport, &kept) < 0)
         return;
     assert(conn->protocol == &line_protocol);
     (void)herd_session_line_timeout(conn->session, kept, herd_clock(), &result);

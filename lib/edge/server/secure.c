@@ -2,7 +2,8 @@
 /*
  * Who is at the other end of a connection, and what follows.
  *
- *     accepted   the first byte decides: 0x16 is TLS, anything else is not (tls.mode off, allow, require)
+ *     accepted   the first byte decides: 0x16 is TLS, anything else is not (tls.mode off, allow, require). Its handshake
+ *                begins when the first record is there, for only then does it cost much, and when there is a place
  *     dialled    TLS, and the server there has to prove the name of the one we dialled
  *     proved     by the handshake: the name of a server, or the identity of a client
  *     AUTH       by a token: the identity; a wrong one is answered late, so that guessing takes time
@@ -17,11 +18,16 @@
 #include <string.h>
 
 /* A wrong token is answered this late. */
-#define AUTH_DELAY_NS INT64_C(1000000000)
-/* Handshakes that are not over cost 45 KB each. */
-#define HALF_OPEN_MAX             256
-#define HALF_OPEN_PER_ADDRESS_MAX 8
-#define TLS_HANDSHAKE_BYTE        0x16
+#define AUTH_DELAY_NS      INT64_C(1000000000)
+#define TLS_HANDSHAKE_BYTE 0x16
+#define TLS_HEADER_BYTES   5
+/* A first record is waited for up to this length, and one that is no record not at all. */
+#define HELLO_WAIT_BYTES 4096
+#define TLS_RECORD_MAX   16640
+/* While others wait for a place, a peer that lets us wait has this part of the time for a handshake; one that waits for its
+ * place has more. */
+#define CROWDED_PART  4
+#define WAITING_TIMES 6
 
 static const struct herd_span nobody = {"", 0};
 
@@ -77,7 +83,8 @@ static bool still_accepted(struct herd_conn *conn)
 bool herd_secure_opened(struct herd_conn *conn, enum herd_tls_proof proof, struct herd_span name)
 {
     const struct herd_trust *trust = conn->server->trust;
-    herd_list_remove(&conn->handshake_link);
+    herd_admission_leave(conn);
+    herd_server_schedule_flush(conn->server); /* others may wait for the place */
     if (conn->state != HERD_CONN_OPEN || !conn->session)
         return true;
     if (!still_accepted(conn))
@@ -105,29 +112,6 @@ bool herd_secure_accepted(struct herd_conn *conn)
     return conn->undecided || set_identity(conn, herd_trust_anonymous(trust));
 }
 
-/* Makes room for one more handshake: the oldest goes, and an address has its share. False: the connection was closed. */
-static bool has_room(struct herd_conn *conn)
-{
-    struct herd_server *server = conn->server;
-    size_t all = 0, same = 0;
-    for (struct herd_list *at = server->handshakes.next; at != &server->handshakes; at = at->next) {
-        const struct herd_conn *one = HERD_CONTAINER_OF(at, struct herd_conn, handshake_link);
-        all++;
-        same += one->address[0] == conn->address[0] && one->address[1] == conn->address[1];
-    }
-    if (same >= HALF_OPEN_PER_ADDRESS_MAX && !herd_secure_is_local(conn)) {
-        herd_conn_log_refused(server, "tls_half_open");
-        herd_conn_close(conn, "tls_half_open");
-        return false;
-    }
-    if (all >= HALF_OPEN_MAX) {
-        struct herd_conn *oldest = HERD_CONTAINER_OF(server->handshakes.next, struct herd_conn, handshake_link);
-        herd_conn_log_refused(server, "tls_half_open");
-        herd_conn_close(oldest, "tls_half_open");
-    }
-    return true;
-}
-
 static void refuse_plain(struct herd_conn *conn, struct herd_span bytes)
 {
     struct herd_tls_fault fault = {.event = "tls_expected"};
@@ -142,8 +126,60 @@ static void refuse_plain(struct herd_conn *conn, struct herd_span bytes)
     herd_conn_close(conn, "tls_expected");
 }
 
+/* What it has said is not enough to begin with, or waits: it has until then. */
+static void set_deadline(struct herd_conn *conn, int64_t ms)
+{
+    if (herd_list_linked(&conn->deadline_link))
+        return; /* it has one, beyond clients_max too */
+    conn->progress_ns = herd_clock().steady_ns + ms * 1000000;
+    herd_list_append(&conn->server->deadline_list, &conn->deadline_link);
+}
+
+static void decide(struct herd_conn *conn)
+{
+    conn->undecided = false;
+    if (!conn->over_limit)
+        herd_list_remove(&conn->deadline_link);
+}
+
+static bool is_whole(struct herd_span bytes)
+{
+    const unsigned char *at = (const unsigned char *)bytes.at;
+    if (bytes.len < TLS_HEADER_BYTES)
+        return bytes.len > 1 && at[1] != 3;
+    size_t len = TLS_HEADER_BYTES + (size_t)(at[3] << 8 | at[4]);
+    return at[1] != 3 || len > TLS_RECORD_MAX || bytes.len >= (len < HELLO_WAIT_BYTES ? len : HELLO_WAIT_BYTES);
+}
+
+/* It has a place. */
+static void start(struct herd_conn *conn)
+{
+    decide(conn);
+    conn->handshake_ns = herd_clock().steady_ns;
+    if (herd_secure_start(conn, HERD_TLS_SERVER, nobody) < 0)
+        herd_conn_close(conn, "out_of_memory");
+    else
+        herd_secure_started(conn);
+}
+
+static void begin_handshake(struct herd_conn *conn)
+{
+    const struct herd_limits *limits = conn->server->limits;
+    if (herd_list_linked(&conn->handshake_link))
+        return; /* it waits */
+    if (herd_admission_enter(conn, !herd_secure_is_local(conn))) {
+        start(conn);
+        return;
+    }
+    decide(conn);
+    conn->undecided = true;
+    set_deadline(conn, WAITING_TIMES * limits->peer_hello_ms);
+    herd_conn_set_read(conn, false); /* what it says meanwhile stays in the kernel */
+}
+
 bool herd_secure_first(struct herd_conn *conn)
 {
+    const struct herd_trust *trust = conn->server->trust;
     struct herd_span bytes;
     if (herd_transport_peek(conn->transport, &bytes) < 0) {
         herd_conn_close(conn, "out_of_memory");
@@ -151,33 +187,72 @@ bool herd_secure_first(struct herd_conn *conn)
     }
     if (bytes.len == 0)
         return false;
-    conn->undecided = false;
-    if ((unsigned char)bytes.at[0] != TLS_HANDSHAKE_BYTE) {
-        if (conn->server->trust->mode != HERD_TLS_REQUIRE)
-            return !set_identity(conn, herd_trust_anonymous(conn->server->trust));
-        refuse_plain(conn, bytes);
+    if ((unsigned char)bytes.at[0] == TLS_HANDSHAKE_BYTE && trust->tls) {
+        if (conn->eof)
+            herd_conn_close(conn, "tls_handshake_cut_off");
+        else if (is_whole(bytes))
+            begin_handshake(conn);
+        else
+            set_deadline(conn, conn->server->limits->peer_hello_ms);
         return true;
     }
-    if (!has_room(conn))
-        return true;
-    conn->handshake_ns = herd_clock().steady_ns;
-    herd_list_append(&conn->server->handshakes, &conn->handshake_link);
-    if (herd_secure_start(conn, HERD_TLS_SERVER, nobody) < 0)
-        herd_conn_close(conn, "out_of_memory");
-    else
-        herd_secure_started(conn);
+    decide(conn);
+    if (trust->mode != HERD_TLS_REQUIRE)
+        return !set_identity(conn, herd_trust_anonymous(trust));
+    refuse_plain(conn, bytes);
     return true;
+}
+
+/* A crowd that had to wait long has gone: nobody is there to shake hands with. */
+static bool is_gone(const struct herd_conn *conn)
+{
+    char byte;
+    return recv(herd_transport_fd(conn->transport), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+void herd_secure_admit(struct herd_server *server)
+{
+    struct herd_conn *conn;
+    while ((conn = herd_admission_next(server))) {
+        if (conn->state != HERD_CONN_OPEN || !server->trust->tls) {
+            herd_conn_close(conn, "tls_not_enabled"); /* meanwhile we stop, or have none any more */
+            continue;
+        }
+        if (is_gone(conn)) {
+            herd_conn_close(conn, "tls_handshake_cut_off");
+            continue;
+        }
+        start(conn);
+        if (conn->state == HERD_CONN_OPEN && !herd_secure_busy(conn))
+            herd_conn_set_read(conn, true);
+    }
+}
+
+/* Those that are too late, and while others wait those that let us wait. */
+static void close_slow(struct herd_server *server)
+{
+    int64_t now_ns = herd_clock().steady_ns, most_ns = server->limits->peer_hello_ms * 1000000;
+    struct herd_list *next;
+    for (struct herd_list *at = server->admission.holding.next; at != &server->admission.holding; at = next) {
+        struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, handshake_link);
+        int64_t taken_ns = now_ns - conn->handshake_ns;
+        next = at->next;
+        if (taken_ns < most_ns / CROWDED_PART)
+            break;
+        if (herd_secure_busy(conn))
+            continue; /* it waits for us */
+        if (taken_ns >= most_ns) {
+            herd_conn_close(conn, "tls_handshake_deadline");
+        } else if (conn->admission == HERD_ADMITTED_HOLDS && herd_admission_is_short(server)) {
+            herd_conn_log_refused(server, "tls_half_open");
+            herd_conn_close(conn, "tls_half_open");
+        }
+    }
 }
 
 void herd_secure_housekeeping(struct herd_server *server)
 {
-    int64_t before_ns = herd_clock().steady_ns - server->limits->peer_hello_ms * 1000000;
-    while (!herd_list_empty(&server->handshakes)) {
-        struct herd_conn *conn = HERD_CONTAINER_OF(server->handshakes.next, struct herd_conn, handshake_link);
-        if (conn->handshake_ns > before_ns)
-            break;
-        herd_conn_close(conn, "tls_handshake_deadline");
-    }
+    close_slow(server);
     herd_secure_answer_late(server);
     herd_secure_watch_ends(server);
 }
@@ -194,7 +269,7 @@ int herd_secure_dialled(struct herd_conn *conn, size_t peer)
     if (mode == HERD_TLS_ALLOW && server->dials[peer]->failures % 2 == 1)
         return 0;
     conn->handshake_ns = herd_clock().steady_ns;
-    herd_list_append(&server->handshakes, &conn->handshake_link);
+    herd_admission_add(conn);
     return herd_secure_start(conn, HERD_TLS_CLIENT, herd_node_peer_name(server->node, peer));
 }
 

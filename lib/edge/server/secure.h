@@ -20,6 +20,8 @@ void herd_secure_fini(struct herd_server *server);
 void herd_secure_iteration(struct herd_server *server);
 /* Puts TLS on the transport of a connection; a client expects server `name`. HERD_E_NOMEM. */
 int herd_secure_start(struct herd_conn *conn, enum herd_tls_role role, struct herd_span name);
+/* Whether a step of its handshake is being computed, or waits for that. */
+bool herd_secure_busy(const struct herd_conn *conn);
 /* Takes the bytes that came before; may close the connection. */
 void herd_secure_started(struct herd_conn *conn);
 /* NULL: no TLS. */
@@ -33,7 +35,7 @@ bool herd_secure_truncated(const struct herd_conn *conn);
 bool herd_secure_is_local(const struct herd_conn *conn);
 /* A client was accepted, and has its session: tells it who that is until more is known. False: it was closed. */
 bool herd_secure_accepted(struct herd_conn *conn);
-/* The first bytes of an undecided connection. True: they are dealt with; look at its state. */
+/* The first bytes of an undecided connection, or its end. True: they are dealt with; look at its state. */
 bool herd_secure_first(struct herd_conn *conn);
 /* What follows from a handshake that is over. */
 herd_secure_opened_fn herd_secure_opened;
@@ -44,6 +46,8 @@ void herd_secure_fault(struct herd_conn *conn);
 /* An AUTH effect. */
 void herd_secure_auth(struct herd_server *server, const struct herd_effect *effect);
 void herd_secure_answer_late(struct herd_server *server);
+/* Handshakes that waited for a place begin. */
+void herd_secure_admit(struct herd_server *server);
 void herd_secure_housekeeping(struct herd_server *server);
 /* server->trust is another one than `old`, which is freed: live connections are judged anew. */
 void herd_secure_reloaded(struct herd_server *server, struct herd_trust *old);

@@ -26,6 +26,12 @@ int herd_secure_start(struct herd_conn *conn, enum herd_tls_role role, struct he
     return HERD_E_UNSUPPORTED;
 }
 
+bool herd_secure_busy(const struct herd_conn *conn)
+{
+    (void)conn;
+    return false;
+}
+
 void herd_secure_started(struct herd_conn *conn)
 {
     (void)conn;

@@ -1,7 +1,66 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS on connections: OpenSSL is below this file. */
+#include "../tls/tls_pool.h"
 #include "../tls/tls_transport.h"
 #include "server_impl.h"
+
+/* Threads that get no CPU for this long, while steps of handshakes wait, are relieved of one. */
+#define RELIEF_US 20000
+
+/* ---- threads ---- */
+
+static void on_pooled(void *ctx)
+{
+    const struct herd_server *server = ctx;
+    if (!evtimer_pending(server->relief_event, NULL))
+        event_add(server->relief_event, &(struct timeval){0, RELIEF_US});
+}
+
+static void on_computed(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct herd_server *server = arg;
+    herd_log_set_time(server->log, herd_clock().wall_ns);
+    herd_tls_loop_computed(&server->tls_loop);
+}
+
+static void on_relief(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct herd_server *server = arg;
+    herd_log_set_time(server->log, herd_clock().wall_ns);
+    herd_tls_loop_relieve(&server->tls_loop);
+    if (herd_tls_pool_behind(server->tls_loop.pool))
+        on_pooled(server);
+}
+
+static void close_events(struct herd_server *server)
+{
+    if (server->computed_event)
+        event_free(server->computed_event);
+    if (server->relief_event)
+        event_free(server->relief_event);
+    server->computed_event = server->relief_event = NULL;
+}
+
+/* With the first handshake: who has no TLS pays for no thread. Without any of it the loop computes them itself. */
+static void open_pool(struct herd_server *server)
+{
+    struct herd_tls_pool *pool = server->tls_loop.pool ? NULL : herd_tls_pool_new();
+    if (!pool)
+        return;
+    server->computed_event =
+        event_new(server->base, herd_tls_pool_fd(pool), EV_READ | EV_PERSIST, on_computed, server);
+    server->relief_event = evtimer_new(server->base, on_relief, server);
+    if (server->computed_event && server->relief_event && event_add(server->computed_event, NULL) == 0) {
+        server->tls_loop.pool = pool;
+        return;
+    }
+    herd_tls_pool_free(pool);
+    close_events(server);
+}
 
 static bool on_opened(void *ctx, struct herd_tls_stream *stream)
 {
@@ -26,10 +85,15 @@ void herd_secure_init(struct herd_server *server, herd_secure_opened_fn *opened)
 {
     server->secure_opened = opened;
     herd_tls_loop_init(&server->tls_loop, on_wake, server);
+    server->tls_loop.pooled = on_pooled;
 }
+
+/* ---- connections ---- */
 
 void herd_secure_fini(struct herd_server *server)
 {
+    close_events(server);
+    herd_tls_pool_free(server->tls_loop.pool);
     herd_tls_loop_fini(&server->tls_loop);
 }
 
@@ -42,6 +106,7 @@ int herd_secure_start(struct herd_conn *conn, enum herd_tls_role role, struct he
 {
     struct herd_server *server = conn->server;
     const struct herd_tls_expect expect = {.server = name};
+    open_pool(server);
     struct herd_tls_stream *stream;
     struct herd_transport *transport;
     int err = herd_tls_stream_new(&stream, server->trust->tls, role, role == HERD_TLS_CLIENT ? &expect : NULL);
@@ -55,6 +120,11 @@ int herd_secure_start(struct herd_conn *conn, enum herd_tls_role role, struct he
     }
     conn->transport = transport;
     return 0;
+}
+
+bool herd_secure_busy(const struct herd_conn *conn)
+{
+    return herd_tls_transport_busy(conn->transport);
 }
 
 void herd_secure_started(struct herd_conn *conn)

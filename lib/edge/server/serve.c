@@ -93,7 +93,7 @@ static void on_eof(void *ctx)
     case HERD_CONN_OPEN:
         if (conn->unnamed)
             herd_conn_close(conn, "proxy_header_cut_off");
-        else
+        else if (!conn->undecided || !herd_secure_first(conn))
             serve(conn);
         break;
     case HERD_CONN_BLOCKED:

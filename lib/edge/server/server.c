@@ -143,7 +143,7 @@ int herd_server_make(struct herd_server **ret_server, struct event_base *base,
     herd_list_init(&server->plain_lingering);
     herd_list_init(&server->closed_conns);
     herd_list_init(&server->ready);
-    herd_list_init(&server->handshakes);
+    herd_admission_init(&server->admission);
     herd_secure_init(server, herd_secure_opened);
     herd_list_init(&server->questions);
     herd_serve_iteration(server);
@@ -238,6 +238,7 @@ void herd_server_free(struct herd_server *server)
         close(server->journal_fd);
     herd_log_flush(server->log);
     herd_addresses_fini(&server->addresses);
+    herd_admission_fini(&server->admission);
     herd_batch_fini(&server->batch);
     herd_buf_fini(&server->out);
     free(server->sockets.scratch);

@@ -15,6 +15,7 @@
  *     conn_feed, _output     bytes to the protocol, replies to the transport
  *     conn, conn_log         one connection: its state, closing; what the log says of it
  *     batch, batch_send      output batched until the end of a loop iteration, and until the journal has it
+ *     admission              which handshakes are under way, and which wait for a place
  *     addresses, schedule, notice, limits
  *
  * Files call downward only: tests/layers proves it, and has the exact order.
@@ -145,7 +146,7 @@ struct herd_conn {
     const struct herd_conn_owner *owner;
     struct herd_list all;
     struct herd_list deadline_link;  /* in the server's list while bytes wait to be sent */
-    struct herd_list handshake_link; /* in the server's list until its TLS handshake is over */
+    struct herd_list handshake_link; /* until its TLS handshake is over: see admission.c */
     int64_t handshake_ns;            /* when that began */
     unsigned char *token_hash;       /* SHA-256 of the token it proved itself by; NULL: by none */
     struct herd_list ready_link;     /* in the server's list: BLOCKED, and perhaps no longer */
@@ -157,7 +158,9 @@ struct herd_conn {
                              neighbour, since when */
     int peer;             /* the neighbour this is dialled to, or -1 */
     int plain_from;       /* which plain neighbour it comes from, or -1: several are at its address */
-    bool undecided;       /* accepted, and its first byte has not come: TLS or not */
+    uint16_t source;      /* of its address: see admission.c */
+    uint8_t admission;    /* enum herd_admitted */
+    bool undecided;       /* accepted, and its first bytes have not come: TLS or not; or it waits for a handshake */
     bool proxied;         /* comes through a proxy that is trusted */
     bool unnamed;         /* which has not said yet from whom */
     bool again;           /* the protocol left input that it could have used: BLOCKED, and ready at once */
@@ -234,6 +237,26 @@ struct herd_addresses {
     uint64_t key[2];
 };
 
+/* Where a handshake is. */
+enum herd_admitted {
+    HERD_ADMITTED_NO,     /* none, or one that takes no place: we dialled */
+    HERD_ADMITTED_BEHIND, /* its source has as many as it may have */
+    HERD_ADMITTED_NEXT,   /* waits for a place */
+    HERD_ADMITTED_HOLDS,  /* has one */
+};
+
+struct herd_source {
+    struct herd_list behind;
+    uint32_t holding, next; /* how many of it */
+};
+
+struct herd_admission {
+    struct herd_source *sources; /* made when first needed */
+    struct herd_list next;
+    struct herd_list holding; /* and those we dialled; the oldest first */
+    size_t held, waiting;     /* how many hold a place, and are next */
+};
+
 /* A wrong token, to be answered later. */
 struct herd_auth_late {
     uint64_t ticket;
@@ -276,7 +299,9 @@ struct herd_server {
     struct herd_trust *trust;                             /* who is who, as files say */
     herd_secure_opened_fn *secure_opened;
     struct herd_tls_loop tls_loop; /* what streams share */
-    struct herd_list handshakes;   /* connections in the middle of one, the oldest first */
+    struct event *computed_event;  /* threads have computed steps of handshakes; NULL: there are no threads */
+    struct event *relief_event;    /* whether they do is looked at */
+    struct herd_admission admission;
     struct herd_auth_late auth_late[HERD_AUTH_LATE_MAX];
     size_t auth_late_count;
     int64_t ends_due_s;        /* when to look next for what ends soon */
@@ -294,6 +319,7 @@ struct herd_server {
     int reserve_fd;
     uint16_t port;
     bool accept_held;               /* see herd_accept_hold */
+    unsigned accepted;              /* in this iteration of the loop */
     int64_t plain_names_due_ns;     /* when names of plain neighbours are looked up next */
     struct herd_resolver *resolver; /* shared with the places that are ours */
     struct herd_conn *input_conn;   /* whose bytes the session takes right now: effects are about it */
@@ -502,6 +528,8 @@ void herd_accept_resume(struct herd_server *server);
 /* Accepts nothing until herd_accept_release, but for two seconds at most: who comes waits in the kernel's queue. */
 void herd_accept_hold(struct herd_server *server);
 void herd_accept_release(struct herd_server *server);
+/* Another iteration of the loop begins: it accepts some more. */
+void herd_accept_iteration(struct herd_server *server);
 /* A connection of a client became a link: a neighbour is no client. */
 void herd_accept_uncount(struct herd_conn *conn);
 
@@ -512,6 +540,21 @@ struct herd_network *herd_proxied_networks(const struct herd_config *config);
 bool herd_proxied_from(const struct herd_server *server, const uint64_t address[2]);
 /* The first bytes of an unnamed connection. True: they are no more than the header, or a fault; look at its state. */
 bool herd_proxied_first(struct herd_conn *conn);
+
+/* ---- admission.c ---- */
+void herd_admission_init(struct herd_admission *admission);
+void herd_admission_fini(struct herd_admission *admission);
+/* A handshake is to begin. True: now. False: the connection waits, and comes from herd_admission_next. `bounded`: with
+ * others of its address. HERD_E_NOMEM is taken for "now". */
+bool herd_admission_enter(struct herd_conn *conn, bool bounded);
+/* A handshake that needs no place begins. */
+void herd_admission_add(struct herd_conn *conn);
+/* It is over, or will not be: fine for any connection. */
+void herd_admission_leave(struct herd_conn *conn);
+/* The next one for which there is a place, which it has now; NULL: none. */
+struct herd_conn *herd_admission_next(struct herd_server *server);
+/* Whether more wait for a place than are free. */
+bool herd_admission_is_short(const struct herd_server *server);
 
 /* ---- addresses.c ---- */
 /* The key of an address in tables, and its port. Zero for what is no IP address. */

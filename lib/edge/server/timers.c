@@ -41,6 +41,12 @@ static void close_stalled(struct herd_server *server)
         } else if (conn->state == HERD_CONN_LINGERING) {
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "lingered");
+        } else if (conn->undecided) {
+            if (now_ns < conn->progress_ns)
+                continue;
+            if (conn->admission)
+                herd_conn_log_refused(server, "tls_half_open");
+            herd_conn_close(conn, conn->admission ? "tls_half_open" : "tls_handshake_deadline");
         } else if ((unacked = herd_conn_unacked(conn)) != conn->unacked_seen) {
             conn->unacked_seen = unacked;
             conn->progress_ns = now_ns;

@@ -104,6 +104,9 @@ enum herd_tls_state {
     HERD_TLS_FAILED, /* herd_tls_stream_fault says why; what `out` got (an alert) is to be sent, then close */
 };
 
+/* Whether another thread may take the stream's handshake on, one at a time: not with a context that was adopted, whose
+ * callbacks may be for the program's thread alone. */
+bool herd_tls_stream_may_move(const struct herd_tls_stream *stream);
 /* Takes the bytes that arrived, all of them, and appends what they say to `plain` and what the peer is to be sent to
  * `out`. Begins a client's handshake with no bytes at all. Returns the state. HERD_E_NOMEM: the stream is FAILED. */
 int herd_tls_input(struct herd_tls_stream *stream, struct herd_span bytes, struct herd_buf *plain,
@@ -113,6 +116,7 @@ int herd_tls_output(struct herd_tls_stream *stream, struct herd_span plain, stru
 /* Appends close_notify to `out`: nothing more is written. Nothing is appended before OPEN. */
 int herd_tls_close(struct herd_tls_stream *stream, struct herd_buf *out);
 
+enum herd_tls_role herd_tls_stream_role(const struct herd_tls_stream *stream);
 enum herd_tls_state herd_tls_stream_state(const struct herd_tls_stream *stream);
 const struct herd_tls_fault *herd_tls_stream_fault(const struct herd_tls_stream *stream);
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256", for the log. */

@@ -379,6 +379,7 @@ int herd_tls_context_adopt(struct herd_tls_context **ret_context, SSL_CTX *ssl_c
         return HERD_E_NOMEM;
     }
     context->ssl_ctx = ssl_ctx;
+    context->adopted = true;
     const X509 *certificate = SSL_CTX_get0_certificate(ssl_ctx);
     if (certificate)
         note_end(context, X509_get0_notAfter(certificate), END_CERTIFICATE);

@@ -5,6 +5,16 @@
 
 #include <openssl/err.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+/* Apart from the stream: most never have one, and an idle connection is not to carry room for it. */
+struct herd_tls_fault *herd_tls_stream_note(struct herd_tls_stream *stream)
+{
+    if (!stream->fault)
+        stream->fault = calloc(1, sizeof *stream->fault);
+    stream->no_memory |= !stream->fault;
+    return stream->fault;
+}
 
 bool herd_tls_error_is_memory(void)
 {

@@ -34,7 +34,7 @@ struct herd_tls_context {
     struct herd_psks psks;
     struct herd_buf names; /* the herd's, then our own */
     struct herd_span herd, self;
-    bool tls_1_2;
+    bool tls_1_2, adopted;
     int64_t ends_s[HERD_TLS_ENDS]; /* certificate, ca, crl */
 };
 
@@ -57,10 +57,12 @@ struct herd_tls_stream {
     char psk_identity[2 * HERD_PSK_NAME_MAX + 2]; /* "from>to" */
     unsigned char first[8];                       /* what the peer began with, for the log */
     size_t first_len;
-    struct herd_tls_fault fault;
+    struct herd_tls_fault *fault; /* NULL: none yet */
 };
 
 /* ---- tls_fault.c ---- */
+/* Where a stream's fault is to be written. NULL: no memory, which is what the stream fails of then. */
+struct herd_tls_fault *herd_tls_stream_note(struct herd_tls_stream *stream);
 /* Whether OpenSSL's queue says that memory ran out. */
 bool herd_tls_error_is_memory(void);
 /* The text of OpenSSL's oldest error, which empties its queue. */

@@ -185,9 +185,11 @@ static bool is_expected(struct herd_tls_stream *stream, X509 *certificate)
         return true;
     }
     herd_tls_certificate_describe(certificate, found, sizeof found);
-    herd_tls_fail(&stream->fault, "peer_name_differs", "expected=%.*s found=%s",
-                  stream->dns_name ? (int)strlen(stream->dns_name) : (int)stream->peer_len,
-                  stream->dns_name ? stream->dns_name : stream->peer, found);
+    struct herd_tls_fault *fault = herd_tls_stream_note(stream);
+    if (fault)
+        herd_tls_fail(fault, "peer_name_differs", "expected=%.*s found=%s",
+                      stream->dns_name ? (int)strlen(stream->dns_name) : (int)stream->peer_len,
+                      stream->dns_name ? stream->dns_name : stream->peer, found);
     return false;
 }
 
@@ -205,6 +207,14 @@ static bool by_key(struct herd_tls_stream *stream)
     return true;
 }
 
+static int refuse(struct herd_tls_stream *stream, const char *event, const char *why)
+{
+    struct herd_tls_fault *fault = herd_tls_stream_note(stream);
+    if (fault)
+        herd_tls_fail(fault, event, "%s", why);
+    return HERD_E_ACCESS;
+}
+
 int herd_tls_peer_prove(struct herd_tls_stream *stream)
 {
     X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
@@ -213,16 +223,14 @@ int herd_tls_peer_prove(struct herd_tls_stream *stream)
     if (!certificate) {
         if (stream->role == HERD_TLS_SERVER)
             return 0; /* it may prove who it is in another way, or need not */
-        herd_tls_fail(&stream->fault, "peer_no_certificate", "the server showed no certificate");
-        return HERD_E_ACCESS;
+        return refuse(stream, "peer_no_certificate", "the server showed no certificate");
     }
     /* A program's own context may let pass what does not lead to its roots: that proves nothing. */
     long verified = SSL_get_verify_result(stream->ssl);
     if (verified != X509_V_OK) {
         if (!stream->dns_name && !stream->expects_server)
             return 0;
-        herd_tls_fail(&stream->fault, "tls_certificate_refused", "%s", X509_verify_cert_error_string(verified));
-        return HERD_E_ACCESS;
+        return refuse(stream, "tls_certificate_refused", X509_verify_cert_error_string(verified));
     }
     if (stream->role == HERD_TLS_CLIENT && !is_expected(stream, certificate))
         return HERD_E_ACCESS;

@@ -45,8 +45,8 @@ static int note_verify_fault(int good, X509_STORE_CTX *store_ctx)
 {
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store_ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct herd_tls_stream *stream = herd_tls_stream_of(ssl);
-    if (!good && !stream->fault.event)
-        herd_tls_verify_fault(store_ctx, &stream->fault);
+    if (!good && !stream->fault && herd_tls_stream_note(stream))
+        herd_tls_verify_fault(store_ctx, stream->fault);
     return good;
 }
 
@@ -59,21 +59,16 @@ static void count_messages(const SSL *ssl, int where, int result)
         stream->flooded = true;
 }
 
-int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_context *context,
-                        enum herd_tls_role role, const struct herd_tls_expect *expected)
+/* What OpenSSL keeps, 9 KB of it. HERD_E_NOMEM. */
+static int open_ssl(struct herd_tls_stream *stream)
 {
-    struct herd_tls_stream *stream = calloc(1, sizeof *stream);
-    if (!stream)
-        return HERD_E_NOMEM;
+    const struct herd_tls_context *context = stream->context;
     ERR_clear_error();
-    stream->role = role;
-    stream->context = herd_tls_context_ref(context);
     stream->ssl = SSL_new(context->ssl_ctx);
     BIO *bio = stream->ssl ? herd_tls_bio_new(context->bio_method, stream) : NULL;
     if (!bio || SSL_set_app_data(stream->ssl, stream) != 1) {
         BIO_free(bio);
         ERR_clear_error();
-        herd_tls_stream_free(stream);
         return HERD_E_NOMEM;
     }
     SSL_set_bio(stream->ssl, bio, bio);
@@ -81,11 +76,26 @@ int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_con
         SSL_set_verify(stream->ssl, SSL_get_verify_mode(stream->ssl), note_verify_fault);
     if (!SSL_CTX_get_info_callback(context->ssl_ctx))
         SSL_set_info_callback(stream->ssl, count_messages);
-    if (role == HERD_TLS_SERVER)
+    if (stream->role == HERD_TLS_SERVER)
         SSL_set_accept_state(stream->ssl);
     else
         SSL_set_connect_state(stream->ssl);
-    int err = expect(stream, expected);
+    return 0;
+}
+
+/* A server's has nothing to say before the peer's first bytes: what OpenSSL keeps is made with these, and may be made
+ * elsewhere. */
+int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_context *context,
+                        enum herd_tls_role role, const struct herd_tls_expect *expected)
+{
+    struct herd_tls_stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return HERD_E_NOMEM;
+    stream->role = role;
+    stream->context = herd_tls_context_ref(context);
+    int err = role == HERD_TLS_CLIENT ? open_ssl(stream) : 0;
+    if (err >= 0)
+        err = expect(stream, expected);
     if (err < 0) {
         herd_tls_stream_free(stream);
         return err;
@@ -101,6 +111,7 @@ void herd_tls_stream_free(struct herd_tls_stream *stream)
     SSL_free(stream->ssl);
     herd_tls_context_unref(stream->context);
     free(stream->dns_name);
+    free(stream->fault);
     free(stream);
 }
 
@@ -143,16 +154,17 @@ static int failed(struct herd_tls_stream *stream)
     stream->no_memory |= herd_tls_error_is_memory();
     stream->state = HERD_TLS_FAILED;
     stream->out = NULL;
-    if (stream->no_memory) {
-        herd_tls_fail(&stream->fault, "out_of_memory", "out of memory");
+    bool told = stream->fault != NULL;
+    struct herd_tls_fault *fault = stream->no_memory ? NULL : herd_tls_stream_note(stream);
+    if (!fault) {
         ERR_clear_error();
         return HERD_E_NOMEM;
     }
     if (stream->flooded) {
-        herd_tls_fail(&stream->fault, "tls_flood", "more than %d messages without data", MESSAGES_MAX);
-    } else if (!stream->fault.event) {
+        herd_tls_fail(fault, "tls_flood", "more than %d messages without data", MESSAGES_MAX);
+    } else if (!told) {
         describe_failure(stream, event_of(code), more, sizeof more);
-        herd_tls_fail(&stream->fault, event_of(code), "%s%s", herd_tls_error_text(text, sizeof text), more);
+        herd_tls_fail(fault, event_of(code), "%s%s", herd_tls_error_text(text, sizeof text), more);
     }
     ERR_clear_error();
     return HERD_TLS_FAILED;
@@ -212,9 +224,14 @@ int herd_tls_input(struct herd_tls_stream *stream, struct herd_span bytes, struc
     ERR_clear_error();
     for (size_t i = 0; i < bytes.len && stream->first_len < sizeof stream->first; i++)
         stream->first[stream->first_len++] = (unsigned char)bytes.at[i];
-    if (state == HERD_TLS_HANDSHAKE)
+    if (!stream->ssl && open_ssl(stream) < 0) {
+        stream->no_memory = true;
+        state = failed(stream);
+    } else if (state == HERD_TLS_HANDSHAKE) {
         state = shake(stream);
-    if (state == HERD_TLS_OPEN)
+    }
+    /* Most peers send nothing with the end of their handshake, and need no buffer. */
+    if (state == HERD_TLS_OPEN && (stream->in.len > 0 || SSL_has_pending(stream->ssl)))
         state = read_records(stream, plain);
     stream->in = (struct herd_span){NULL, 0};
     stream->out = NULL;
@@ -265,14 +282,25 @@ int herd_tls_close(struct herd_tls_stream *stream, struct herd_buf *out)
 
 /* ---- what it is ---- */
 
+enum herd_tls_role herd_tls_stream_role(const struct herd_tls_stream *stream)
+{
+    return stream->role;
+}
+
 enum herd_tls_state herd_tls_stream_state(const struct herd_tls_stream *stream)
 {
     return stream->state;
 }
 
+bool herd_tls_stream_may_move(const struct herd_tls_stream *stream)
+{
+    return !stream->context->adopted;
+}
+
 const struct herd_tls_fault *herd_tls_stream_fault(const struct herd_tls_stream *stream)
 {
-    return &stream->fault;
+    static const struct herd_tls_fault none = {0}, no_memory = {"out_of_memory", "out of memory"};
+    return stream->no_memory ? &no_memory : stream->fault ? stream->fault : &none;
 }
 
 void herd_tls_stream_describe(const struct herd_tls_stream *stream, struct herd_buf *out)

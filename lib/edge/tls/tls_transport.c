@@ -7,24 +7,32 @@
  */
 #include "tls_transport.h"
 
+#include "tls_pool.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-/* Handshake steps an iteration of the loop takes: each may cost a millisecond, which everybody else waits. */
+/* Handshake steps an iteration of the loop takes itself: each may cost a millisecond, which everybody else waits. */
 #define STEPS_AN_ITERATION 1
+/* Of those that threads computed, an iteration goes on with so many: each costs a system call. */
+#define COMPUTED_AN_ITERATION 16
 
 struct tls_transport {
     struct herd_transport base;
     struct herd_list waiting; /* in the loop's list */
     struct herd_transport *lower;
-    struct herd_tls_stream *stream;
+    struct herd_tls_stream *stream; /* NULL: closed, and given up to the pool */
+    struct herd_tls_job *job;       /* the next step of the handshake; NULL: there is none */
     struct herd_tls_loop *loop;
     herd_tls_opened *opened;
     struct herd_buf rest;    /* decrypted, not consumed */
     struct herd_span fresh;  /* decrypted just now, in the loop's buffer; behind `rest` */
     struct herd_buf pending; /* to be sent when the handshake is over */
     bool open;               /* the handshake is over */
-    bool shutting;           /* close_notify was sent, or is to be: then the lower one is shut down */
+    bool busy;        /* the job has bytes and is not done: nothing is read, the stream is not to be touched */
+    bool pooled;      /* and it is the pool's */
+    bool lower_ended; /* meanwhile the lower one did */
+    bool shutting;    /* close_notify was sent, or is to be: then the lower one is shut down */
     bool shut;
     bool truncated;
     bool reads; /* as the upper one wants it */
@@ -91,7 +99,7 @@ static int tls_set_read(struct herd_transport *transport, bool enable)
 {
     struct tls_transport *t = of(transport);
     t->reads = enable;
-    return herd_list_linked(&t->waiting) ? 0 : herd_transport_set_read(t->lower, enable);
+    return t->busy ? 0 : herd_transport_set_read(t->lower, enable);
 }
 
 static size_t tls_unsent(const struct herd_transport *transport)
@@ -122,16 +130,28 @@ static void tls_shutdown(struct herd_transport *transport)
         return;
     t->shutting = true;
     t->loop->wire.len = 0;
-    if (herd_tls_close(t->stream, &t->loop->wire) >= 0)
+    if (t->open && herd_tls_close(t->stream, &t->loop->wire) >= 0)
         send_wire(t); /* who gets no close_notify takes the end for an accident */
     finish(t);
+}
+
+/* What a thread is at work on stays where it is until that is done; nobody waits for it. */
+static void give_up(struct tls_transport *t)
+{
+    herd_list_remove(&t->waiting);
+    if (t->pooled && !herd_tls_pool_cancel(t->loop->pool, t->job)) {
+        t->job->owner = NULL;
+        t->job = NULL;
+        t->stream = NULL;
+    }
+    t->busy = t->pooled = false;
 }
 
 static void tls_close(struct herd_transport *transport)
 {
     struct tls_transport *t = of(transport);
     t->closed = true;
-    herd_list_remove(&t->waiting);
+    give_up(t);
     if (t->open && !t->shutting) { /* the peer is to know that this end is one, if the kernel takes it */
         t->loop->wire.len = 0;
         if (herd_tls_close(t->stream, &t->loop->wire) >= 0)
@@ -140,10 +160,21 @@ static void tls_close(struct herd_transport *transport)
     herd_transport_close(t->lower);
 }
 
+/* The handshake needs no more steps. */
+static void drop_job(struct tls_transport *t)
+{
+    if (!t->job)
+        return;
+    t->job->stream = NULL; /* ours */
+    herd_tls_job_free(t->job);
+    t->job = NULL;
+}
+
 static void tls_free(struct herd_transport *transport)
 {
     struct tls_transport *t = of(transport);
     herd_transport_free(t->lower);
+    drop_job(t);
     herd_tls_stream_free(t->stream);
     herd_buf_fini(&t->rest);
     herd_buf_fini(&t->pending);
@@ -239,16 +270,9 @@ static int decrypt(struct tls_transport *t, struct herd_span wire)
     return err < 0 && state >= 0 ? err : state;
 }
 
-static void take(struct tls_transport *t, struct herd_span wire)
+/* Hands up what is fresh, or behind `before` kept bytes, and the end if that is one. */
+static void deliver(struct tls_transport *t, int state, size_t before)
 {
-    size_t before = t->rest.len;
-    int state = decrypt(t, wire);
-    if (state < 0 || state == HERD_TLS_FAILED) {
-        fail(t, state == HERD_TLS_FAILED ? herd_tls_stream_fault(t->stream)->event : herd_strerror(state));
-        return;
-    }
-    if (!t->open && state != HERD_TLS_HANDSHAKE && !open_now(t))
-        return;
     if (t->fresh.len > 0 || t->rest.len > before)
         t->base.events->input(t->base.ctx);
     if (t->closed)
@@ -263,49 +287,18 @@ static void take(struct tls_transport *t, struct herd_span wire)
     }
 }
 
-/* Whether this iteration has taken its steps of handshakes: the connection waits, unread, for the next one. */
-static bool waits(struct tls_transport *t)
+/* False: the stream is of no more use. */
+static bool is_well(struct tls_transport *t, int state)
 {
-    if (t->open || t->ended)
-        return false;
-    if (t->loop->steps > 0) {
-        t->loop->steps--;
-        return false;
-    }
-    if (!herd_list_linked(&t->waiting)) {
-        herd_list_append(&t->loop->waiting, &t->waiting);
-        herd_transport_set_read(t->lower, false); /* if that fails it is read once more, and waits again */
-        t->loop->wake(t->loop->ctx);
-    }
-    return true;
+    if (state >= 0 && state != HERD_TLS_FAILED)
+        return true;
+    fail(t, state == HERD_TLS_FAILED ? herd_tls_stream_fault(t->stream)->event : herd_strerror(state));
+    return false;
 }
 
-static void lower_input(void *ctx)
+/* The lower one is at its end. */
+static void end(struct tls_transport *t)
 {
-    struct tls_transport *t = ctx;
-    if (waits(t))
-        return;
-    struct herd_span wire;
-    if (t->ended || herd_transport_peek(t->lower, &wire) < 0) {
-        if (!t->ended)
-            fail(t, herd_strerror(HERD_E_NOMEM));
-        return;
-    }
-    size_t len = wire.len;
-    if (len == 0)
-        return;
-    take(t, wire);
-    if (!t->closed && herd_transport_consume(t->lower, len) < 0)
-        fail(t, herd_strerror(HERD_E_NOMEM));
-}
-
-static void lower_eof(void *ctx)
-{
-    struct tls_transport *t = ctx;
-    t->loop->steps += !t->open; /* its last */
-    lower_input(t);
-    if (t->closed || t->ended)
-        return;
     if (!t->open) {
         fail(t, "tls_handshake_cut_off");
         return;
@@ -314,6 +307,107 @@ static void lower_eof(void *ctx)
     while (t->rest.len > 0 && t->rest.at[t->rest.len - 1] != '\n')
         t->rest.len--;
     t->base.events->eof(t->base.ctx);
+}
+
+/* ---- the handshake ---- */
+
+static void begin_step(struct tls_transport *t);
+
+/* A step was computed, here or by a thread: sends what it says, and goes on. */
+static void finish_step(struct tls_transport *t)
+{
+    struct herd_tls_job *job = t->job;
+    struct herd_buf out = job->out, plain = job->plain;
+    int state = job->state;
+    t->busy = t->pooled = false;
+    job->out = job->plain = (struct herd_buf){0};
+    int err =
+        out.len > 0 ? herd_transport_send(t->lower, (struct herd_span){out.at, out.len}) : 0; /* an alert too */
+    herd_buf_fini(&out);
+    if (err >= 0)
+        err = herd_transport_set_read(t->lower, t->reads);
+    if (is_well(t, err < 0 && state >= 0 ? err : state) && state != HERD_TLS_HANDSHAKE) {
+        drop_job(t);
+        if (open_now(t)) {
+            t->fresh = (struct herd_span){plain.at, plain.len};
+            deliver(t, state, 0);
+        }
+    }
+    herd_buf_fini(&plain);
+    if (t->closed || t->ended)
+        return;
+    if (t->lower_ended)
+        end(t);
+    else if (!t->open)
+        begin_step(t);
+}
+
+/* Gives what arrived to whom computes: a thread; else this iteration of the loop, or the next. */
+static void begin_step(struct tls_transport *t)
+{
+    struct herd_span wire;
+    if (herd_transport_peek(t->lower, &wire) < 0) {
+        fail(t, herd_strerror(HERD_E_NOMEM));
+        return;
+    }
+    if (wire.len == 0)
+        return;
+    if (herd_buf_add(&t->job->in, wire.at, wire.len) < 0 || herd_transport_consume(t->lower, wire.len) < 0) {
+        fail(t, herd_strerror(HERD_E_NOMEM));
+        return;
+    }
+    t->busy = true;
+    (void)herd_transport_set_read(t->lower, false); /* what is read all the same waits */
+    t->pooled = t->loop->pool && herd_tls_stream_may_move(t->stream) &&
+                herd_tls_pool_submit(t->loop->pool, t->job, herd_tls_stream_role(t->stream) == HERD_TLS_CLIENT);
+    if (t->pooled) {
+        if (t->loop->pooled)
+            t->loop->pooled(t->loop->ctx);
+        return;
+    }
+    if (t->loop->steps == 0) {
+        herd_list_append(&t->loop->waiting, &t->waiting);
+        t->loop->wake(t->loop->ctx);
+        return;
+    }
+    t->loop->steps--;
+    herd_tls_job_run(t->job);
+    finish_step(t);
+}
+
+/* ---- events of the lower one ---- */
+
+static void lower_input(void *ctx)
+{
+    struct tls_transport *t = ctx;
+    struct herd_span wire;
+    if (t->ended || t->busy)
+        return;
+    if (!t->open) {
+        begin_step(t);
+        return;
+    }
+    if (herd_transport_peek(t->lower, &wire) < 0) {
+        fail(t, herd_strerror(HERD_E_NOMEM));
+        return;
+    }
+    size_t len = wire.len, before = t->rest.len;
+    if (len == 0)
+        return;
+    int state = decrypt(t, wire);
+    if (is_well(t, state))
+        deliver(t, state, before);
+    if (!t->closed && herd_transport_consume(t->lower, len) < 0)
+        fail(t, herd_strerror(HERD_E_NOMEM));
+}
+
+static void lower_eof(void *ctx)
+{
+    struct tls_transport *t = ctx;
+    t->lower_ended = true;
+    lower_input(t);
+    if (!t->closed && !t->ended && !t->busy)
+        end(t);
 }
 
 static void lower_drained(void *ctx)
@@ -349,8 +443,16 @@ int herd_tls_transport_new(struct herd_transport **ret_transport, struct herd_tr
     t->loop = loop;
     t->reads = true;
     t->opened = opened;
+    t->job = calloc(1, sizeof *t->job);
+    if (!t->job) {
+        free(t);
+        return HERD_E_NOMEM;
+    }
+    t->job->stream = stream;
+    t->job->owner = t;
     int state = decrypt(t, (struct herd_span){"", 0}); /* a client speaks first */
     if (state < 0 || state == HERD_TLS_FAILED) {
+        drop_job(t);
         free(t);
         return HERD_E_NOMEM;
     }
@@ -365,13 +467,39 @@ void herd_tls_loop_iteration(struct herd_tls_loop *loop)
     while (loop->steps > 0 && !herd_list_empty(&loop->waiting)) {
         struct tls_transport *t = HERD_CONTAINER_OF(loop->waiting.next, struct tls_transport, waiting);
         herd_list_remove(&t->waiting);
-        if (herd_transport_set_read(t->lower, t->reads) < 0)
-            fail(t, herd_strerror(HERD_E_NOMEM));
-        else
-            lower_input(t);
+        loop->steps--;
+        herd_tls_job_run(t->job);
+        finish_step(t);
     }
     if (!herd_list_empty(&loop->waiting))
         loop->wake(loop->ctx);
+}
+
+static void computed(struct herd_tls_job *job)
+{
+    if (job->owner)
+        finish_step(job->owner);
+    else
+        herd_tls_job_free(job);
+}
+
+void herd_tls_loop_computed(struct herd_tls_loop *loop)
+{
+    for (int i = 0; i < COMPUTED_AN_ITERATION; i++) {
+        struct herd_tls_job *job = herd_tls_pool_take(loop->pool);
+        if (!job)
+            return;
+        computed(job);
+    }
+}
+
+void herd_tls_loop_relieve(struct herd_tls_loop *loop)
+{
+    struct herd_tls_job *job = herd_tls_pool_relieve(loop->pool);
+    if (!job)
+        return;
+    herd_tls_job_run(job);
+    computed(job);
 }
 
 bool herd_tls_transport_truncated(const struct herd_transport *transport)
@@ -384,7 +512,12 @@ void herd_tls_transport_start(struct herd_transport *transport)
     lower_input(of(transport));
 }
 
+bool herd_tls_transport_busy(const struct herd_transport *transport)
+{
+    return transport && transport->ops == &tls_ops && of_const(transport)->busy;
+}
+
 struct herd_tls_stream *herd_tls_transport_stream(struct herd_transport *transport)
 {
-    return transport && transport->ops == &tls_ops ? of(transport)->stream : NULL;
+    return transport && transport->ops == &tls_ops && !of(transport)->busy ? of(transport)->stream : NULL;
 }
