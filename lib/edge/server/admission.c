@@ -54,7 +54,7 @@ static uint16_t source_of(const struct herd_conn *conn)
     return (uint16_t)(herd_siphash(key, &conn->address[six ? 0 : 1], sizeof conn->address[0]) % SOURCES);
 }
 
-static struct herd_source *source(const struct herd_conn *conn)
+static struct herd_admission_source *source(const struct herd_conn *conn)
 {
     return &conn->server->admission.sources[conn->source];
 }

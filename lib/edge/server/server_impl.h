@@ -245,13 +245,13 @@ enum herd_admitted {
     HERD_ADMITTED_HOLDS,  /* has one */
 };
 
-struct herd_source {
+struct herd_admission_source {
     struct herd_list behind;
     uint32_t holding, next; /* how many of it */
 };
 
 struct herd_admission {
-    struct herd_source *sources; /* made when first needed */
+    struct herd_admission_source *sources; /* made when first needed */
     struct herd_list next;
     struct herd_list holding; /* and those we dialled; the oldest first */
     size_t held, waiting;     /* how many hold a place, and are next */

@@ -182,7 +182,7 @@ static void test_any_order(void **state)
         for (struct herd_list *at = server.admission.next.next; at != &server.admission.next; at = at->next)
             linked--;
         for (size_t i = 0; i < 1025; i++) {
-            const struct herd_source *source = &server.admission.sources[i];
+            const struct herd_admission_source *source = &server.admission.sources[i];
             const struct herd_list *behind = &source->behind;
             assert_true(herd_list_empty(behind) || source->holding + source->next == SHARE);
             for (const struct herd_list *at = behind->next; at != behind; at = at->next)
