@@ -50,8 +50,7 @@ static int put_text(struct herd_buf *out, const char *name, struct herd_span par
     return err < 0 ? err : herd_recorder_put_name(out, part);
 }
 
-/* A coordinate or stamp as a JSON number: no plus, no zero in front of other digits. */
-static int put_number(struct herd_buf *out, const char *name, struct herd_span digits)
+int herd_recorder_put_number(struct herd_buf *out, const char *name, struct herd_span digits)
 {
     int err = herd_buf_add_text(out, name);
     if (err >= 0 && *digits.at == '-')
@@ -84,10 +83,10 @@ int herd_recorder_put_location(struct herd_buf *out, const struct herd_record *r
     if (err >= 0)
         err = put_text(out, "\",\"tid\":", tid);
     if (err >= 0)
-        err = put_number(out, ",\"tst\":", seconds);
+        err = herd_recorder_put_number(out, ",\"tst\":", seconds);
     if (err >= 0)
-        err = put_number(out, ",\"lat\":", position.lat);
+        err = herd_recorder_put_number(out, ",\"lat\":", position.lat);
     if (err >= 0)
-        err = put_number(out, ",\"lon\":", position.lon);
+        err = herd_recorder_put_number(out, ",\"lon\":", position.lon);
     return err < 0 ? err : herd_buf_add(out, "}", 1);
 }

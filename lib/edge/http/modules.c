@@ -4,7 +4,9 @@
 
 const struct herd_http_module *const herd_http_modules[] = {
     /* clang-format off */
+    &herd_http_clients,
     &herd_http_health,
+    &herd_http_listing,
     &herd_http_metrics,
     &herd_http_node,
     &herd_http_peers,

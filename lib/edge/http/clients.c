@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /v1/clients/{id}: report (PUT), where it is (GET), forget it (DELETE). Strict: what is wrong is said, unlike at the doors
+ * for phones. Whoever may not ask for a client learns nothing of it: 404, as for one that is not known.
+ */
+#include "../../core/base/hash.h"
+#include "../../core/http/response.h"
+#include "../../places/raw.h"
+#include "../../trackers/native.h"
+#include "feature.h"
+#include "http_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define GEOJSON "application/geo+json"
+
+static int not_found(struct herd_http_exchange *exchange)
+{
+    return herd_http_problem(exchange, 404, "not-found", "Not found", "no such client, or not one of yours");
+}
+
+/* Ids of a line: no white space, not too long. A slash in one is written %2F. */
+static bool is_id(const struct herd_http_exchange *exchange, struct herd_span id)
+{
+    if (id.len == 0 || id.len > (size_t)exchange->server->limits->line_max_bytes)
+        return false;
+    for (size_t i = 0; i < id.len; i++)
+        if (memchr(" \t\n\v\f\r", id.at[i], 6) || id.at[i] == '\0')
+            return false;
+    return true;
+}
+
+static int bad_id(struct herd_http_exchange *exchange)
+{
+    return herd_http_problem(exchange, 400, "id", "Bad id",
+                             "an id is bytes without white space, as long as a line may be");
+}
+
+/* ---- GET ---- */
+
+/* Of the fields of the AT line: two records with equal ones are the same. */
+static void make_etag(const struct herd_record *record, char etag[20])
+{
+    static const uint64_t key[2] = {UINT64_C(0x6865726420657461), UINT64_C(0x6720763120202020)};
+    const struct herd_span fields[] = {record->server, record->diff, record->id, record->position, record->time};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const uint64_t one = herd_siphash(key, fields[i].at, fields[i].len);
+        const uint64_t both[2] = {sum, one};
+        sum = herd_siphash(key, both, sizeof both);
+    }
+    snprintf(etag, 20, "\"%016llx\"", (unsigned long long)sum);
+}
+
+/* Whether a list of entity tags has this one, or is `*`. Weak ones compare alike (RFC 9110, 13.1.2). */
+static bool has_tag(struct herd_span list, struct herd_span tag)
+{
+    if (herd_span_equal(list, herd_span_of("*")))
+        return true;
+    for (; list.len >= tag.len; list.at++, list.len--)
+        if (memcmp(list.at, tag.at, tag.len) == 0)
+            return true;
+    return false;
+}
+
+static int get_client(struct herd_http_exchange *exchange)
+{
+    struct herd_span id = exchange->segments[0], known;
+    struct herd_record record;
+    char etag[20], date[HERD_HTTP_DATE_BYTES];
+    if (!is_id(exchange, id))
+        return bad_id(exchange);
+    if (!herd_http_may_ask(exchange, id))
+        return not_found(exchange);
+    int err = herd_node_find(exchange->server->node, id, exchange->now, &record);
+    if (err < 0)
+        return err == HERD_E_NOTFOUND ? not_found(exchange) : err;
+    make_etag(&record, etag);
+    herd_http_date_put(date, record.time_ns);
+    err = herd_http_add_header(exchange, "ETag", herd_span_of(etag));
+    if (err >= 0)
+        err = herd_http_add_header(exchange, "Last-Modified", (struct herd_span){date, sizeof date});
+    if (err >= 0)
+        err = herd_http_add_header(exchange, "Cache-Control", herd_span_of("private, no-cache"));
+    if (err < 0)
+        return err;
+    if (herd_http_header(exchange, "If-None-Match", &known) && has_tag(known, herd_span_of(etag)))
+        return herd_http_reply(exchange, 304, NULL);
+    err = herd_feature_put(herd_http_body(exchange), &record);
+    return err < 0 ? err : herd_http_reply(exchange, 200, GEOJSON);
+}
+
+/* ---- PUT ---- */
+
+static int reply_state(struct herd_http_exchange *exchange, const char *state, struct herd_span line)
+{
+    struct herd_buf *out = herd_http_body(exchange);
+    if (line.len > 0 && line.at[line.len - 1] == '\n')
+        line.len--;
+    int err = herd_buf_add_text(out, "{\"state\":\"");
+    if (err >= 0)
+        err = herd_buf_add_text(out, state);
+    if (err >= 0)
+        err = herd_buf_add_text(out, "\",\"at\":\"");
+    if (err >= 0)
+        err = herd_raw_escape(out, line);
+    if (err >= 0)
+        err = herd_buf_add_text(out, "\"}\n");
+    return err < 0 ? err : herd_http_reply(exchange, 200, "application/json");
+}
+
+static int reply_verdict(struct herd_http_exchange *exchange, enum herd_verdict verdict, struct herd_span line)
+{
+    switch (verdict) {
+    case HERD_VERDICT_NEW: return reply_state(exchange, "new", line);
+    case HERD_VERDICT_NEWER: return reply_state(exchange, "newer", line);
+    case HERD_VERDICT_SAME: return reply_state(exchange, "same", line);
+    case HERD_VERDICT_OLDER: return reply_state(exchange, "older", line);
+    case HERD_VERDICT_FULL:
+        return herd_http_problem(exchange, 507, "full", "Full", "this server holds as many clients as it may");
+    case HERD_VERDICT_FUTURE:
+        return herd_http_problem(exchange, 422, "future", "From the future",
+                                 "time is too far ahead of the server's");
+    case HERD_VERDICT_EXPIRED:
+        return herd_http_problem(exchange, 422, "expired", "Expired",
+                                 "time is so old that no server keeps the report");
+    case HERD_VERDICT_TOO_OFTEN: {
+        int err = herd_http_add_header(exchange, "Retry-After", herd_span_of("1"));
+        return err < 0 ? err
+                       : herd_http_problem(exchange, 429, "too-often", "Too many reports",
+                                           "more a second than this identity or address may make");
+    }
+    default: return herd_http_refuse(exchange);
+    }
+}
+
+static int put_client(struct herd_http_exchange *exchange)
+{
+    struct herd_span id = exchange->segments[0];
+    struct herd_place_time pt;
+    struct herd_buf line = {0};
+    enum herd_verdict verdict = HERD_VERDICT_NOT_ALLOWED;
+    const char *why = "";
+    if (!is_id(exchange, id))
+        return bad_id(exchange);
+    if (!herd_http_may_report(exchange, id))
+        return herd_http_refuse(exchange);
+    int err = herd_native_report_read(exchange->body, exchange->now.wall_ns, &pt, &why);
+    if (err < 0)
+        return herd_http_problem(exchange, err == HERD_E_RANGE ? 422 : 400, "body", "Not a report", why);
+    err = herd_http_report(exchange, id, herd_place_of(&pt), herd_time_of(&pt), &line, &verdict);
+    if (err == HERD_E_LIMIT)
+        err = bad_id(exchange);
+    else if (err == HERD_E_STATE)
+        err = herd_http_problem(exchange, 503, "stopping", "Stopping", NULL);
+    else if (err >= 0)
+        err = reply_verdict(exchange, verdict, (struct herd_span){line.at, line.len});
+    herd_buf_fini(&line);
+    return err;
+}
+
+/* ---- DELETE ---- */
+
+static bool may_delete(const struct herd_http_exchange *exchange, struct herd_span id)
+{
+    if (!exchange->server->trust->identities)
+        return true;
+    return exchange->identity && herd_identity_may_delete(exchange->identity, id);
+}
+
+static int delete_client(struct herd_http_exchange *exchange)
+{
+    struct herd_span id = exchange->segments[0];
+    enum herd_verdict verdict = HERD_VERDICT_NEWER;
+    if (!is_id(exchange, id))
+        return bad_id(exchange);
+    if (!may_delete(exchange, id))
+        return herd_http_refuse(exchange);
+    int err = herd_server_delete(exchange->server, id, NULL, &verdict);
+    switch (err) {
+    case HERD_E_NOTFOUND: return not_found(exchange);
+    case HERD_E_ACCESS:
+        return herd_http_problem(exchange, 403, "tombstones", "Nothing is deleted here",
+                                 "limits.tombstones_max is 0");
+    case HERD_E_STATE: return herd_http_problem(exchange, 503, "stopping", "Stopping", NULL);
+    default: break;
+    }
+    if (err < 0)
+        return err;
+    if (verdict == HERD_VERDICT_FULL)
+        return herd_http_problem(exchange, 507, "full", "Full", "limits.tombstones_max deletions are remembered");
+    return herd_http_reply(exchange, 204, NULL);
+}
+
+static const struct herd_http_route routes[] = {
+    {.methods = HERD_HTTP_ON_GET, .path = "/v1/clients/{}", .handler = get_client, .right = HERD_HTTP_CLIENT},
+    {.methods = HERD_HTTP_ON_PUT, .path = "/v1/clients/{}", .handler = put_client, .right = HERD_HTTP_CLIENT},
+    {.methods = HERD_HTTP_ON_DELETE, .path = "/v1/clients/{}", .handler = delete_client, .right = HERD_HTTP_CLIENT},
+};
+
+const struct herd_http_module herd_http_clients = {.routes = routes, .route_count = sizeof routes / sizeof *routes};

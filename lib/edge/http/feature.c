@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* A record as a Feature, and boxes that records lie in. */
+#include "feature.h"
+
+#include "../../places/raw.h"
+#include "../../trackers/number.h"
+#include "../../trackers/recorder.h"
+
+#include <herd/geo.h>
+
+#include <string.h>
+#include <time.h>
+
+int herd_feature_put_segment(struct herd_buf *out, struct herd_span id)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    static const char unreserved[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    int err = herd_buf_reserve(out, 3 * id.len);
+    for (size_t i = 0; err >= 0 && i < id.len; i++) {
+        unsigned char c = (unsigned char)id.at[i];
+        if (c && strchr(unreserved, c)) {
+            err = herd_buf_add(out, id.at + i, 1);
+        } else {
+            const char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
+            err = herd_buf_add(out, escaped, sizeof escaped);
+        }
+    }
+    return err;
+}
+
+static int put_timestamp(struct herd_buf *out, int64_t time_ns)
+{
+    char text[64];
+    struct tm parts;
+    time_t s = (time_t)(time_ns / 1000000000);
+    if (!gmtime_r(&s, &parts) || parts.tm_year > 9999 - 1900)
+        return 0;
+    size_t len = strftime(text, sizeof text, ",\"timestamp\":\"%Y-%m-%dT%H:%M:%SZ\"", &parts);
+    return herd_buf_add(out, text, len);
+}
+
+static int put_text(struct herd_buf *out, const char *before, struct herd_span text)
+{
+    int err = herd_buf_add_text(out, before);
+    return err < 0 ? err : herd_raw_escape(out, text);
+}
+
+int herd_feature_put(struct herd_buf *out, const struct herd_record *record)
+{
+    struct herd_position position;
+    if (herd_position_parse(record->position, &position) < 0)
+        return HERD_E_SYNTAX;
+    int err = put_text(out, "{\"type\":\"Feature\",\"id\":\"", record->id);
+    if (err >= 0)
+        err = herd_recorder_put_number(out, "\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[", position.lon);
+    if (err >= 0)
+        err = herd_recorder_put_number(out, ",", position.lat);
+    if (err >= 0)
+        err = put_text(out, "]},\"properties\":{\"time\":\"", record->time);
+    if (err >= 0)
+        err = herd_buf_add(out, "\"", 1);
+    if (err >= 0)
+        err = put_timestamp(out, record->time_ns);
+    if (err >= 0)
+        err = put_text(out, ",\"server\":\"", record->server);
+    if (err >= 0)
+        err = put_text(out, "\",\"diff\":\"", record->diff);
+    if (err >= 0)
+        err = herd_buf_add_text(out, "\",\"href\":\"/v1/clients/");
+    if (err >= 0)
+        err = herd_feature_put_segment(out, record->id);
+    return err < 0 ? err : herd_buf_add_text(out, "\"}}");
+}
+
+/* ---- boxes ---- */
+
+static int take_number(struct herd_span *io_text, double *ret_number)
+{
+    const char *comma = io_text->len ? memchr(io_text->at, ',', io_text->len) : NULL;
+    size_t len = comma ? (size_t)(comma - io_text->at) : io_text->len;
+    struct herd_number number;
+    char digits[1 + HERD_NUMBER_TEXT_MAX];
+    int err = herd_number_read((struct herd_span){io_text->at, len}, &number);
+    if (err < 0)
+        return err;
+    digits[0] = number.negative ? '-' : '+';
+    size_t wrote = herd_number_put(&number, digits + 1);
+    if (wrote == 0)
+        return HERD_E_RANGE;
+    *ret_number = herd_coordinate_degrees((struct herd_span){digits, wrote + 1});
+    len += comma != NULL;
+    *io_text = (struct herd_span){io_text->at + len, io_text->len - len};
+    return 0;
+}
+
+int herd_bbox_parse(struct herd_span text, struct herd_bbox *ret_bbox)
+{
+    double sides[4];
+    for (size_t i = 0; i < 4; i++) {
+        int err = take_number(&text, &sides[i]);
+        if (err < 0)
+            return err;
+        double most = i % 2 ? 90 : 180;
+        if (!(sides[i] >= -most && sides[i] <= most))
+            return HERD_E_RANGE;
+    }
+    if (text.len > 0)
+        return HERD_E_SYNTAX;
+    *ret_bbox = (struct herd_bbox){sides[0], sides[1], sides[2], sides[3]};
+    return sides[1] > sides[3] ? HERD_E_RANGE : 0;
+}
+
+bool herd_bbox_has(const struct herd_bbox *bbox, const struct herd_record *record)
+{
+    struct herd_position position;
+    if (herd_position_parse(record->position, &position) < 0)
+        return false;
+    double lat = herd_coordinate_degrees(position.lat), lon = herd_coordinate_degrees(position.lon);
+    if (lat < bbox->south || lat > bbox->north)
+        return false;
+    if (bbox->west <= bbox->east)
+        return lon >= bbox->west && lon <= bbox->east;
+    return lon >= bbox->west || lon <= bbox->east;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Records as GeoJSON (RFC 7946). */
+#ifndef HERD_EDGE_FEATURE_H
+#define HERD_EDGE_FEATURE_H
+
+#include <herd/store.h>
+#include <herd/types.h>
+
+/*
+ * Appends a Feature: its place and `time` are the digits of the report, `timestamp` is the same as RFC 3339 to the second,
+ * where the year has four digits. `id` is text: what is not UTF-8 in it is U+FFFD there, and `href` has every byte.
+ * HERD_E_NOMEM; HERD_E_SYNTAX: a tombstone.
+ */
+int herd_feature_put(struct herd_buf *out, const struct herd_record *record);
+/* Appends an id as a segment of a path: what is not unreserved (RFC 3986) is percent-encoded. */
+int herd_feature_put_segment(struct herd_buf *out, struct herd_span id);
+
+/* west, south, east, north in degrees; west > east: across the date line. */
+struct herd_bbox {
+    double west, south, east, north;
+};
+/* "-10,35.5,30,60". HERD_E_SYNTAX, HERD_E_RANGE (also: south > north). */
+int herd_bbox_parse(struct herd_span text, struct herd_bbox *ret_bbox);
+/* Whether the place of a record lies in it, borders included; of a tombstone it does not. */
+bool herd_bbox_has(const struct herd_bbox *bbox, const struct herd_record *record);
+
+#endif
