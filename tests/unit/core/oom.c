@@ -267,6 +267,45 @@ static void test_all_fail_from_one_on(void **state)
         run(fail, true);
 }
 
+/* So is a deletion; the record is of a time to come and apart from its cell, so that all that memory is taken for is. */
+static void test_a_refused_deletion_changes_nothing(void **state)
+{
+    (void)state;
+    static const char id[] = "a-client-whose-id-is-so-long-that-its-record-does-not-fit-into-a-cell";
+    for (size_t fail = 1;; fail++) {
+        struct herd_node_options options = {
+            .name = {"a", 1}, .tombstones_max = 9, .forget_line = true, .expire_ns = INT64_C(60000000000)};
+        struct herd_node *node;
+        struct herd_session *session;
+        struct herd_input_result result;
+        struct herd_buf out = {0};
+        struct herd_now now = {INT64_C(1621464828000000000), 0};
+        char line[128];
+        assert_int_equal(herd_node_new(&node, &options), 0);
+        assert_int_equal(herd_session_open(node, &session, NULL, now), 0);
+        snprintf(line, sizeof line, "IAMAT %s +0-0 1621464830\n", id);
+        assert_int_equal(herd_session_input(session, herd_span_of(line), now, &out, &result), 0);
+        uint64_t digest = herd_store_digest(herd_node_store(node));
+        herd_buf_reserve(&out, 4096);
+        out.len = 0;
+        snprintf(line, sizeof line, "FORGET %s\n", id);
+        wire_inside++;
+        alloc_plan = (struct alloc_plan){.armed = true, .fail = fail};
+        int err = herd_session_input(session, herd_span_of(line), now, &out, &result);
+        alloc_plan.armed = false;
+        wire_inside--;
+        assert_int_equal(err, 0);
+        bool failed = alloc_plan.count >= fail, refused = out.at[0] == '?';
+        assert_int_equal(refused, failed);
+        assert_int_equal(herd_store_tombstones(herd_node_store(node)), !refused);
+        assert_true((herd_store_digest(herd_node_store(node)) == digest) == refused);
+        herd_node_free(node);
+        herd_buf_fini(&out);
+        if (!failed)
+            break;
+    }
+}
+
 /* A report that could not be kept is answered with "? ", and is not half there. */
 static void test_a_refused_report_changes_nothing(void **state)
 {
@@ -425,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_each_fails_with_identities),
         cmocka_unit_test(test_all_fail_from_one_on),
         cmocka_unit_test(test_a_refused_report_changes_nothing),
+        cmocka_unit_test(test_a_refused_deletion_changes_nothing),
         cmocka_unit_test(test_fill),
         cmocka_unit_test(test_a_neighbour_more),
         cmocka_unit_test(test_store),
