@@ -61,10 +61,16 @@ static void put_clients(struct herd_exposition *exposition, const struct herd_se
     const struct herd_store *store = herd_node_store(server->node);
     const struct herd_node_stats stats = herd_node_stats(server->node);
     herd_exposition_one(exposition, "herd_clients", "gauge", "Clients whose location is known.",
-                        herd_store_count(store));
+                        herd_store_count(store) - herd_store_tombstones(store));
     herd_exposition_one(exposition, "herd_clients_max", "gauge", "limits.records_max.",
                         (uint64_t)server->limits->records_max);
-    herd_exposition_one(exposition, "herd_records_bytes", "gauge", "Memory of their records.",
+    herd_exposition_one(exposition, "herd_tombstones", "gauge", "Clients that were deleted, and are remembered.",
+                        herd_store_tombstones(store));
+    herd_exposition_one(exposition, "herd_tombstones_max", "gauge", "limits.tombstones_max.",
+                        (uint64_t)server->limits->tombstones_max);
+    herd_exposition_one(exposition, "herd_deletions_total", "counter", "Clients deleted at this server.",
+                        stats.deletions);
+    herd_exposition_one(exposition, "herd_records_bytes", "gauge", "Memory of their records and tombstones.",
                         herd_store_bytes(store));
     herd_exposition_one(exposition, "herd_connections", "gauge", "Connections of clients.", server->client_count);
     herd_exposition_one(exposition, "herd_connections_refused_total", "counter", "Connections beyond a limit.",

@@ -51,7 +51,7 @@ static int get_node(struct herd_http_exchange *exchange)
         const char *name;
         uint64_t value;
     } counts[] = {
-        {"clients", herd_store_count(herd_node_store(node))},
+        {"clients", herd_store_count(herd_node_store(node)) - herd_store_tombstones(herd_node_store(node))},
         {"connections", server->client_count},
         {"viewers", exchange->http->stream_count},
         {"links", links},
