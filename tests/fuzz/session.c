@@ -5,12 +5,18 @@
  * look-up, let time pass, cut, crash. Every session's input lies in memory of exactly its size. Afterwards the
  * garbage is gone, the nodes link up, and must agree; nothing may leak.
  *
+ * Strangers may also bring reports and deletions without lines, as HTTP does.
+ *
  * An input that begins with GUARDED and a byte of bits has identities (1: clients may do what theirs may; tokens are
  * those of `tokens`), neighbours that prove their names (2) and a key of the herd (4). No reply and no notice may hold
  * a token that came in a line AUTH.
  */
 #include <herd/node.h>
 #include <herd/protocol.h>
+
+#include "delete.h"
+#include "report.h"
+#include "session.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +102,8 @@ static bool has_mark(const char *at, size_t len)
 /* Looks for tokens in lines that a session has used up, but for those of AUTH. */
 static void note_tokens(struct world *w, const char *at, size_t len)
 {
+    if (len == 0)
+        return; /* there may be no address */
     for (const char *stop = at + len; at < stop;) {
         const char *lf = memchr(at, '\n', (size_t)(stop - at)), *line = at;
         at = lf ? lf + 1 : stop;
@@ -363,6 +371,54 @@ static void say(struct world *w, size_t which, const uint8_t *bytes, size_t len)
     MUST(herd_buf_add(&end->in, bytes, len) == 0);
 }
 
+/* Cuts the bytes up to the next NUL off the front. */
+static struct herd_span cut_field(struct herd_span *io_rest)
+{
+    const char *nul = io_rest->len ? memchr(io_rest->at, '\0', io_rest->len) : NULL;
+    struct herd_span field = {io_rest->at, nul ? (size_t)(nul - io_rest->at) : io_rest->len};
+    size_t used = nul ? field.len + 1 : field.len;
+    *io_rest = (struct herd_span){io_rest->at + used, io_rest->len - used};
+    return field;
+}
+
+/* A stranger comes by another protocol than lines, as HTTP does: an id, a position and a time, or an id to be deleted.
+ * What is taken must be what a line would have said; `how` says who it is. */
+static void bring(struct world *w, size_t how, const uint8_t *bytes, size_t len)
+{
+    int node = (int)(how % NODES);
+    struct herd_session *session;
+    struct herd_buf out = {0};
+    enum herd_verdict verdict = HERD_VERDICT_FULL;
+    char *copy = malloc(len ? len : 1);
+    MUST(copy && herd_session_open(w->node[node], &session, NULL, w->now) == 0);
+    if (len)
+        memcpy(copy, bytes, len);
+    if (w->access && identities[how / 3 % 4]) /* refused: one has as many as it may */
+        (void)!herd_session_set_identity(session,
+                                         herd_identities_find(w->set[node], herd_span_of(identities[how / 3 % 4])));
+    struct herd_span rest = {copy, len}, id = cut_field(&rest), position = cut_field(&rest),
+                     time = cut_field(&rest);
+    w->said |= len > 0 && has_mark(copy, len); /* in an id it is no secret */
+    herd_session_begin_message(session, w->now);
+    int err = how & 16 ? herd_session_delete(session, id, w->now, &out, &verdict)
+                       : herd_session_report(session, id, position, time, w->now, &out, &verdict);
+    herd_session_await_message(session, w->now);
+    MUST(err == 0 || err == HERD_E_SYNTAX || err == HERD_E_LIMIT || err == HERD_E_NOTFOUND || err == HERD_E_ACCESS);
+    MUST(out.len == 0 || (err == 0 && out.at[out.len - 1] == '\n'));
+    if (out.len > 0) {
+        struct herd_command command;
+        enum herd_verb verb = herd_command_parse((struct herd_span){out.at, out.len - 1}, &command);
+        MUST(memchr(out.at, '\n', out.len) == out.at + out.len - 1 && herd_span_equal(command.id, id));
+        MUST(how & 16 ? verb == HERD_GONE
+                      : verb == HERD_AT && herd_span_equal(command.position, position) &&
+                            herd_span_equal(command.time, time));
+    }
+    herd_session_close(session);
+    herd_buf_fini(&out);
+    free(copy);
+    effects(w);
+}
+
 static const uint8_t *step(struct world *w, const uint8_t *p, const uint8_t *stop)
 {
     uint8_t what = *p++;
@@ -387,6 +443,11 @@ static const uint8_t *step(struct world *w, const uint8_t *p, const uint8_t *sto
     case 5: answer(w, n); break;
     case 6: tick(w, (int64_t)n * n * 1000000); break;
     default:
+        if (n >= 200 && n < 250) {
+            size_t len = n - 190 < (size_t)(stop - p) ? n - 190 : (size_t)(stop - p);
+            bring(w, what >> 3, p, len);
+            return p + len;
+        }
         if (n < 200 && end->used)
             other(w, end)->node < 0 ? (void)(end->eof = true) : drop(w, end);
         else if (n >= 250)

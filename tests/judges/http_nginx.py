@@ -114,7 +114,8 @@ class Nginx(HerdTest):
         port = self.chain(more)
         cases = http_cases.everything(11, 600)
         # Here the server reads the body, and goes on.
-        cases += [(name + " of GET", text.replace(b"POST /first", b"GET /healthz")) for name, text in cases if b"POST /first" in text]
+        cases += [(name + " to " + route.decode(), text.replace(b"POST /first", route)) for name, text in cases if b"POST /first" in text
+                  for route in (b"GET /healthz", b"POST /pub")]
         for number, (name, text) in enumerate(cases):
             self.send(port, text)
             reply = self.send(port, b"GET /healthz?%d HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % number)

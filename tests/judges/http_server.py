@@ -74,7 +74,8 @@ class Replies(HerdTest):
     def test_all(self):
         port = self.start()
         cases = http_cases.everything(5, 1000)
-        cases += [(name + " of GET", text.replace(b"POST /first", b"GET /healthz")) for name, text in cases if b"POST /first" in text]
+        cases += [(name + " to " + route.decode(), text.replace(b"POST /first", route)) for name, text in cases if b"POST /first" in text
+                  for route in (b"GET /healthz", b"POST /pub")]
         for number, ((name, text), (requests, end)) in enumerate(zip(cases, http_node.ours(OURS, [text for _, text in cases]))):
             self.check(port, name, text, requests, end, len(text))
             if number % 8 == 0:

@@ -106,12 +106,12 @@ static void test_chars(void **state)
     for (int i = 0; i < 256; i++) {
         unsigned char c = (unsigned char)i;
         bool alnum = c < 0x80 && isalnum(c), reg_name = alnum || in(c, "-._~!$&'()*+,;="),
-             path = reg_name || in(c, ":@/");
+             path = reg_name || in(c, ":@/[]|");
         bool value = c == '\t' || (c >= 0x20 && c != 0x7f);
         unsigned want = 0;
         want |= alnum || in(c, "!#$%&'*+-.^_`|~") ? HERD_HTTP_TOKEN : 0;
         want |= path ? HERD_HTTP_PATH : 0;
-        want |= path || c == '?' ? HERD_HTTP_QUERY : 0;
+        want |= path || in(c, "?\\^`{}") ? HERD_HTTP_QUERY : 0;
         want |= reg_name ? HERD_HTTP_REG_NAME : 0;
         want |= value ? HERD_HTTP_VALUE : 0;
         want |= value && !in(c, "\"\\") ? HERD_HTTP_QUOTED : 0;
