@@ -15,7 +15,7 @@ import http_cases  # noqa: E402
 import http_node  # noqa: E402
 from herd import DEADLINE, HerdTest, free_port, main  # noqa: E402
 
-HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r]*\r\n((?:[^\r]+\r\n)+)\r\n")
+HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r]*\r\n((?:[^\r]+\r\n)*)\r\n")
 
 
 def replies(data, methods):
