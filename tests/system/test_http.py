@@ -236,6 +236,26 @@ class Limits(HttpTest):
         self.assertGreater(time.monotonic() - began, 0.9)
         server.wait_event("line_deadline")
 
+    def test_deadline_of_a_body(self):
+        """Not for all of it: it may be long. But it has to get on."""
+        server = self.server(limits={"line_deadline_ms": 2000})
+        head = b"POST /pub HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        client = self.http(server)
+        began = time.monotonic()
+        client.send(head % 65536)
+        for _ in range(16):
+            client.send(b" " * 4096)
+            time.sleep(0.15)
+        self.assertGreater(time.monotonic() - began, 2)
+        self.assertEqual(Answer(client).status, 200)
+        client = self.http(server)
+        client.send(head % 60000)
+        with self.assertRaises(OSError):
+            for _ in range(4000):
+                client.send(b" ")
+                time.sleep(0.02)
+        server.wait_event("line_deadline")
+
     def test_idle(self):
         server = self.server(limits={"client_idle_ms": 300})
         client = self.http(server)
@@ -353,6 +373,18 @@ class Configuration(HttpTest):
         self.assertNotIn("everybody who reaches", self.check(server))
         server.start()
         self.assertEqual(self.get(server, b"/healthz").status, 200)
+
+    def test_tokens_in_clear(self):
+        """--check says that tokens would be refused."""
+        server = self.server(start=False, http_listen="*")
+        with open(os.path.join(server.herd.dir, "identities"), "w") as file:
+            file.write("kiwi sha256:%064x * *\n" % 1)
+        server.herd.config["identities"] = file.name
+        server.herd.write()
+        self.assertIn("HTTP of A on * has no TLS: tokens are refused there", self.check(server))
+        server.herd.config["servers"]["A"]["http_listen"] = "::1"
+        server.herd.write()
+        self.assertNotIn("has no TLS", self.check(server))
 
     def test_reload(self):
         """Hosts and origins follow SIGHUP; a port needs a restart."""

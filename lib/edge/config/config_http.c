@@ -150,9 +150,10 @@ static bool is_loopback(const char *host)
     return strcasecmp(host, "localhost") == 0 || strcasecmp(host, "ip6-localhost") == 0;
 }
 
-/* The first host that others can reach; NULL: none. */
-static const char *reachable(const struct herd_config_server *server)
+const char *herd_config_http_reachable(const struct herd_config_server *server)
 {
+    if (!server->http_port || !server->host || server->plain)
+        return NULL;
     char *const *hosts = server->http_listen_count ? server->http_listen : server->listen;
     size_t count = server->http_listen_count ? server->http_listen_count : server->listen_count;
     if (count == 0)
@@ -233,7 +234,7 @@ int herd_config_check_http(struct herd_config_reader *reader, struct json_object
     for (size_t i = 0; i < config->server_count && !config->identities && !config->http.open; i++) {
         const struct herd_config_server *server = &config->servers[i];
         char shown[HERD_CONFIG_SHOWN_SIZE];
-        const char *host = server->http_port && server->host && !server->plain ? reachable(server) : NULL;
+        const char *host = herd_config_http_reachable(server);
         if (!host)
             continue;
         herd_config_enter(reader, herd_span_of(server->name));

@@ -15,4 +15,8 @@ enum herd_config_trust {
     HERD_CONFIG_TRUST_COUNT,
 };
 
+struct herd_config_server;
+/* The first host on which others than this machine reach a server's HTTP; NULL: none. */
+const char *herd_config_http_reachable(const struct herd_config_server *server);
+
 #endif

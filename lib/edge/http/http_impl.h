@@ -103,6 +103,7 @@ struct herd_http_unfinished {
     size_t whole;      /* bytes of head and body together, when that is known; 0: not yet */
     uint64_t reserved; /* of bodies_bytes */
     bool timed;        /* its deadline runs */
+    size_t timed_at;   /* bytes of the body that were there when it began */
     bool continued;    /* 100 was sent */
     bool chunked;      /* then these: */
     struct herd_http_body decoder;

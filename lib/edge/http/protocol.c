@@ -3,7 +3,7 @@
  * HTTP on a connection.
  *
  *     head incomplete    bytes stay where they are, and line_deadline_ms runs
- *     head complete      it is looked at (admit.c); the body is waited for, line_deadline_ms begins anew
+ *     head complete      it is looked at (admit.c); the body is waited for, line_deadline_ms begins anew for each 16 KiB
  *     body complete      the handler runs: an answer, or one that comes later (BLOCKED), or a stream
  *
  * In the common case a request is there as a whole, is read where it lies, and nothing is allocated. What is needed between
@@ -15,6 +15,9 @@
 
 /* Requests that one pass takes: each may be as dear as a page of a listing. */
 #define REQUESTS_A_PASS 32
+
+/* A body gets another deadline for each of these: it may be long, and its sender far away. */
+#define PACE_BYTES 16384
 
 /* What came of one request. */
 enum outcome {
@@ -291,16 +294,26 @@ static bool streams(const struct herd_conn *conn)
     return unfinished && unfinished->stream;
 }
 
-/* The deadlines that hold now. */
-static void set_timers(struct herd_conn *conn, struct herd_now now)
+/* How much of a body that is not whole has come. */
+static size_t body_there(const struct herd_conn *conn, struct herd_span rest)
+{
+    const struct herd_http_unfinished *unfinished = conn->request;
+    if (!unfinished)
+        return 0;
+    return unfinished->chunked ? unfinished->body.len : unfinished->whole ? rest.len : 0;
+}
+
+/* The deadlines that hold now: one for the head, and one for each PACE_BYTES of the body, of which `there` are there. */
+static void set_timers(struct herd_conn *conn, size_t there, struct herd_now now)
 {
     struct herd_http_unfinished *unfinished = conn->request;
     if (waits(conn)) {
         herd_session_suspend_timeouts(conn->session);
     } else if (!unfinished) {
         herd_session_await_message(conn->session, now);
-    } else if (!unfinished->timed) {
+    } else if (!unfinished->timed || there >= unfinished->timed_at + PACE_BYTES) {
         unfinished->timed = true;
+        unfinished->timed_at = there;
         herd_session_begin_message(conn->session, now);
     }
 }
@@ -335,7 +348,7 @@ static int take(struct herd_conn *conn, struct herd_span bytes, bool eof, struct
     else if (eof && !ret_result->blocked)
         ret_result->close = true; /* the rest is no whole request */
     if (!ret_result->close)
-        set_timers(conn, now);
+        set_timers(conn, body_there(conn, feed.rest), now);
     return 0;
 }
 

@@ -38,6 +38,26 @@ static void check_identities(struct checking *checking)
     }
 }
 
+/* Tokens are refused where others can read them: who has phones in mind should know before they ask. */
+static void check_http(struct checking *checking, int self)
+{
+    const struct herd_config *config = checking->config;
+    const struct herd_trust *trust = checking->trust;
+    struct herd_tls_fault fault;
+    if (trust->mode != HERD_TLS_OFF || !trust->identities || herd_identities_token_count(trust->identities) == 0)
+        return;
+    for (size_t i = 0; i < config->server_count; i++) {
+        const char *host = self < 0 || i == (size_t)self ? herd_config_http_reachable(&config->servers[i]) : NULL;
+        if (!host || config->http.proxy_count > 0)
+            continue;
+        herd_tls_fail(&fault, "auth_in_clear",
+                      "HTTP of %s on %s has no TLS: tokens are refused there, but from this machine and from "
+                      "\"http.proxies\"",
+                      config->servers[i].name, host);
+        tell(checking, HERD_CONFIG_IDENTITIES, 0, &fault);
+    }
+}
+
 /* Neighbour `peer` of a server: whether it can prove its name. */
 static void check_neighbour(struct checking *checking, size_t peer)
 {
@@ -92,6 +112,7 @@ int herd_trust_check(const struct herd_trust *trust, const struct herd_config *c
     struct herd_tls_end due;
     int64_t next_s;
     check_identities(&checking);
+    check_http(&checking, self);
     if (self >= 0)
         check_neighbours(&checking, (size_t)self);
     for (size_t i = 0; i < HERD_TLS_ENDS; i++) {
