@@ -300,8 +300,11 @@ static void hold(struct world *w, int node, uint32_t key, int32_t version)
     n->has[key] = version;
     n->held += version != NO_VERSION;
     n->gone += model_gone(w, node, key);
-    if (version != NO_VERSION && model_removed(w, node, version))
-        model_note(&w->model, removal(node, version), 0);
+    if (version == NO_VERSION || !model_removed(w, node, version))
+        return;
+    model_note(&w->model, removal(node, version), 0);
+    if (model_order(&w->model, n->safe[key], version) <= 0)
+        n->safe[key] = NO_VERSION; /* until it is written again */
 }
 
 void model_forget(struct world *w, int node)
