@@ -22,6 +22,14 @@ static struct herd_span trim(struct herd_span text)
     return text;
 }
 
+/* OwnTracks posts to any URL it is given. */
+static bool is_owntracks(struct herd_span body)
+{
+    struct herd_json_member type = {.name = "_type"};
+    const char *message;
+    return herd_json_read(body, &type, 1, &message) >= 0 && type.value.len > 0;
+}
+
 static void fill(struct herd_span *io_value, struct herd_span other)
 {
     if (io_value->len == 0)
@@ -78,6 +86,8 @@ int herd_tracker_osmand(struct herd_tracker *tracker, struct herd_tracker_report
     if (herd_osmand_form_read(request->query, &said) < 0)
         return herd_tracker_end(tracker, HERD_TRACKER_INVALID, ret_report);
     bool is_json = body.len > 0 && *body.at == '{';
+    if (is_json && is_owntracks(body))
+        return herd_tracker_owntracks(tracker, ret_report);
     if (!is_json && (said.id.len == 0 || !has_place(&said))) {
         if (herd_osmand_form_read(body, &in_body) < 0)
             return herd_tracker_end(tracker, HERD_TRACKER_INVALID, ret_report);

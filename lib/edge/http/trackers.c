@@ -126,12 +126,10 @@ static int take(struct herd_http_exchange *exchange)
         .id_max_bytes = (size_t)exchange->server->config->limits.line_max_bytes,
     };
     int more;
-    if (door == OWNTRACKS) {
-        (void)herd_http_header(exchange, "x-limit-u", &request.limit_user);
-        (void)herd_http_header(exchange, "x-limit-d", &request.limit_device);
-    } else if (door == PHONETRACK) {
+    (void)herd_http_header(exchange, "x-limit-u", &request.limit_user);
+    (void)herd_http_header(exchange, "x-limit-d", &request.limit_device);
+    if (door == PHONETRACK)
         request.name = exchange->segments[1];
-    }
     herd_tracker_begin(&trackers->tracker, doors[door].format, &request);
     while ((more = herd_tracker_next(&trackers->tracker, &message)) > 0) {
         if (message.outcome == HERD_TRACKER_REPORT)

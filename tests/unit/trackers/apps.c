@@ -71,6 +71,11 @@ static const struct {
               "\"bs\":3,\"tst\":1795694395,\"tid\":\"\\u00fc\"}"},
      "jane/\xc3\xbc +0.00000015-25 1795694395\n"},
 
+    {"OwnTracks, sent to where OsmAnd sends",
+     {HERD_TRACKER_OSMAND, .user = "jane", .device = "phone",
+      .body = "{\"lat\":1,\"lon\":2,\"tst\":3,\"_type\":\"location\"}"},
+     "jane/phone +1+2 3\n"},
+
     {"OsmAnd",
      {HERD_TRACKER_OSMAND,
       .query = "id=1234&lat=48.8568&lon=2.2927&timestamp=1795694395123&hdop=14.0&altitude=57.2&speed=1.5"},
