@@ -187,6 +187,42 @@ static void echoes(struct http_world *w)
     }
 }
 
+/* What an app is told was taken is known: it does not send that again. */
+static void phones(struct http_world *w)
+{
+    static const struct {
+        const char *id, *request;
+    } list[] = {
+        {"jane/phone",
+         "POST /pub HTTP/1.1\r\n" HOST "X-Limit-U: jane\r\nX-Limit-D: phone\r\nContent-Length: 44\r\n\r\n"
+         "{\"_type\":\"location\",\"lat\":1,\"lon\":2,\"tst\":3}"},
+        {"a%20b", "GET /?id=a%20b&lat=1&lon=2&timestamp=3 HTTP/1.1\r\n" HOST "\r\n"},
+        {"ann", "POST /overland HTTP/1.1\r\n" HOST "Content-Length: 108\r\n\r\n"
+                "{\"locations\":[{\"geometry\":{\"type\":\"Point\",\"coordinates\":[2,1]},\"properties\":{\"device_"
+                "id\":\"ann\"}},7,     {}]}"},
+        {NULL, "GET /api/0/last?user=jane HTTP/1.1\r\n" HOST "\r\n"},
+        {NULL, "GET /api/0/last?user=jane&device=phone HTTP/1.1\r\n" HOST "\r\n"},
+        {NULL, "GET /api/0/list HTTP/1.1\r\n" HOST "\r\n"},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        struct herd_record record;
+        struct http_client c;
+        time_t end = seconds() + DEADLINE_S;
+        client_open(&c, w);
+        client_say(&c, list[i].request);
+        while (!c.ended && !strstr(client_text(&c), "\r\n\r\n")) {
+            client_turn(&c);
+            assert_true(seconds() < end);
+        }
+        const char *text = client_text(&c);
+        if (!c.ended || strstr(text, "HTTP/1.1 "))
+            assert_true(strstr(text, "HTTP/1.1 200") || strstr(text, "HTTP/1.1 503"));
+        if (list[i].id && strstr(text, "HTTP/1.1 200"))
+            assert_int_equal(herd_server_find(w->server, herd_span_of(list[i].id), &record), 0);
+        client_close(&c);
+    }
+}
+
 static void answers_later(struct http_world *w)
 {
     struct http_client c;
@@ -240,6 +276,7 @@ static void once(void)
     memset(&now, 0, sizeof now);
     if (http_world_try(&w, &module, ",\"http\":{\"proxies\":[\"10.0.0.0/8\"]}") >= 0) {
         echoes(&w);
+        phones(&w);
         answers_later(&w);
         streams(&w);
         /* From here on there is memory. */
@@ -249,6 +286,7 @@ static void once(void)
         client_say(&c, "PUT /echo/a HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello");
         client_expect(&c, "\r\n\r\nhello");
         client_close(&c);
+        phones(&w);
         assert_int_equal(w.server->http->bodies_bytes, 0);
     }
     http_world_arm = NULL;
