@@ -94,7 +94,9 @@ struct herd_client_options {
     size_t reply_max_bytes; /* 2097152: the longest reply */
     void *ctx;              /* handed to the two below, which may be NULL */
     /* Connected to the server at this place of the list; it has proved its name and taken the token, as far as these
-     * are given. */
+     * are given. A certificate of the client's own it may not have judged yet: TLS 1.3 lets a client go on before the
+     * server has. One that it refuses is heard of next, by on_disconnect with "tls_failed: ..."; a reply to anything, to
+     * a token above all, says that it was accepted. */
     void (*on_connect)(void *ctx, size_t server);
     /* The connection, or the attempt to make one, has ended. `why` is a sentence, borrowed for the call. Of TLS it begins
      * with one word: "peer_name_differs: ...", "tls_issuer_unknown: ...", "tls_certificate_expired: ..." (or

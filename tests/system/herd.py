@@ -108,6 +108,12 @@ def run(*args, cwd=None, env=None, input=None):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=DEADLINE)
 
 
+def sanitized():
+    """Whether the program was built with a sanitizer, which needs memory of its own."""
+    with open(PROGRAM, "rb") as file:
+        return b"__asan_init" in (text := file.read()) or b"__tsan_init" in text
+
+
 class Closed(AssertionError):
     """The server closed the connection before the expected bytes came."""
 

@@ -5,11 +5,6 @@ import shlex
 from herd import *
 
 
-def sanitized():
-    with open(PROGRAM, "rb") as file:
-        return b"__asan_init" in (text := file.read()) or b"__tsan_init" in text
-
-
 class DiskTest(HerdTest):
     @classmethod
     def setUpClass(cls):

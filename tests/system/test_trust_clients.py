@@ -50,12 +50,14 @@ class Tokens(ClientTest):
         good = self.signed_in(server, KIWI)
         began = time.monotonic()
         wrong = self.client(server)
+        where = "%s:%d" % wrong.socket.getsockname()
         wrong.send(b"AUTH herd_%s\nIAMAT kiwi.example +9-9 5\n" % (b"w" * 43))
         self.assertRegex(good.ask(b"IAMAT kiwi.example +1-1 5\n"), AT)
         self.assertLess(time.monotonic() - began, 0.9)
         self.assertEqual(wrong.closed_by_server(), b"? AUTH\n")
         self.assertGreater(time.monotonic() - began, 0.95)
-        server.wait_event("auth_failed")
+        found = server.wait_event("auth_failed")
+        self.assertEqual(found["client"], where)
         self.assertIn(b"+1-1", good.ask(b"WHATSAT kiwi.example 1 0\n"))
 
     def test_refused(self):
@@ -223,7 +225,9 @@ class Rights(ClientTest):
         server = self.server()
         client = self.client(server)
         self.assertEqual(client.ask(b"IAMAT kiwi.example +1-1 5\n"), b"? IAMAT kiwi.example +1-1 5\n")
-        self.assertEqual(server.wait_event("not_allowed")["detail"], "- kiwi.example")
+        found = server.wait_event("not_allowed")
+        self.assertEqual(found["detail"], "- kiwi.example")
+        self.assertEqual(found["client"], "%s:%d" % client.socket.getsockname())
 
     def test_anonymous(self):
         server = self.server(IDENTITIES + "anonymous - - public-* connections=2\n")
@@ -238,6 +242,34 @@ class Rights(ClientTest):
         third.send(b"x\n")
         self.assertEqual(third.closed_by_server(), b"")
         server.wait_event("connection_refused", why="identity_connections")
+
+    def test_who_proves_more_than_the_anonymous(self):
+        """With all places of the anonymous taken, who has a token is let in by it, a neighbour by its HELLO, with TLS and
+        without; who has neither is not, nor is who says nothing."""
+        for mode in ("require", "allow", "off"):
+            with self.subTest(mode):
+                herd = self.tls(["A", "B"], [("A", "B")], identities=IDENTITIES + "anonymous - * * connections=1\n",
+                                limits={"peer_hello_ms": 1000})
+                if mode == "off":
+                    del herd.config["tls"]
+                else:
+                    herd.config["tls"]["mode"] = mode
+                herd.write()
+                server = herd["A"].start(wait=False)
+                wait_for(lambda: server.saw("listening"), "A listens")
+                come = server.client if mode == "off" else lambda: self.client(server)
+                anonymous = come()
+                self.assertRegex(anonymous.ask(b"IAMAT x +1-1 5\n"), AT)
+                silent, other, boss = come(), come(), come()
+                self.assertEqual(boss.ask(b"AUTH %s\n" % BOSS.encode()), b"OK boss\n")
+                other.send(b"IAMAT y +1-1 5\n")
+                self.assertEqual(other.closed_by_server(), b"")
+                server.wait_event("connection_refused", why="identity_connections")
+                self.assertEqual(silent.closed_by_server(), b"")
+                herd["B"].start(wait=False)
+                herd.wait_linked()
+                self.assertRegex(boss.ask(b"IAMAT y +1-1 5\n"), AT)
+                self.assertRegex(anonymous.ask(b"IAMAT x +1-1 6\n"), AT)
 
     def test_neighbours_are_not_anonymous(self):
         """A neighbour takes no place of the anonymous ones."""

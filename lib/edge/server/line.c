@@ -5,15 +5,27 @@
 
 #include <string.h>
 
-/* Beyond clients_max only an introduction is listened to. */
+static bool may_begin(struct herd_span bytes, struct herd_span word)
+{
+    return memcmp(bytes.at, word.at, bytes.len < word.len ? bytes.len : word.len) == 0;
+}
+
+/* Beyond clients_max only an introduction is listened to; beyond the connections of the anonymous a proof too. */
 static bool reject_over_limit(struct herd_conn *conn, struct herd_span bytes)
 {
-    static const char hello[] = "HELLO ";
-    size_t len = bytes.len < sizeof hello - 1 ? bytes.len : sizeof hello - 1;
-    if (!conn->over_limit || memcmp(bytes.at, hello, len) == 0)
+    const char *why = "clients_max";
+    if (!conn->over_limit && !conn->nameless)
         return false;
-    herd_conn_log_refused(conn->server, "clients_max");
-    herd_conn_close(conn, "clients_max");
+    conn->nameless = conn->nameless && !conn->link && !herd_session_identity(conn->session);
+    if (may_begin(bytes, herd_span_of("HELLO ")))
+        return false;
+    if (!conn->over_limit) {
+        if (!conn->nameless || may_begin(bytes, herd_span_of("AUTH ")))
+            return false;
+        why = "identity_connections";
+    }
+    herd_conn_log_refused(conn->server, why);
+    herd_conn_close(conn, why);
     return true;
 }
 

@@ -23,6 +23,13 @@ static bool is_about_peer(const char *text)
     return strncmp(text, "peer_", 5) == 0;
 }
 
+/* A client that may not do what it wants, or did not prove who it is: whoever looks into that needs its address. */
+static bool is_about_client(const char *text)
+{
+    return strncmp(text, "auth_", 5) == 0 || strncmp(text, "identity_", 9) == 0 ||
+           strcmp(text, "not_allowed") == 0 || strcmp(text, "too_often") == 0;
+}
+
 /* What a peer can cause again with each connection, and the node tells each time. */
 static bool is_damped_here(const char *text)
 {
@@ -80,6 +87,8 @@ void herd_notice_log(struct herd_server *server, const struct herd_effect *effec
             fields[n++] = herd_log_span("peer", herd_node_peer_name(server->node, (size_t)conn->peer));
         fields[n++] = herd_log_span("address", herd_conn_address(conn, address));
     }
+    if (conn && is_about_client(effect->text))
+        fields[n++] = herd_log_span("client", herd_conn_address(conn, address));
     if (count)
         fields[n++] = herd_log_int("count", (int64_t)count);
     herd_log_event(server->log, level, effect->text, fields, n);

@@ -45,11 +45,26 @@ bool herd_secure_is_local(const struct herd_conn *conn)
 
 /* ---- who ---- */
 
-/* False: the identity has as many connections as it may; the connection was closed. */
+/* It has so long for what it has to do next. */
+static void set_deadline(struct herd_conn *conn, int64_t ms)
+{
+    if (herd_list_linked(&conn->deadline_link))
+        return; /* it has one, beyond clients_max too */
+    conn->progress_ns = herd_clock().steady_ns + ms * 1000000;
+    herd_list_append(&conn->server->deadline_list, &conn->deadline_link);
+}
+
+/* False: the identity has as many connections as it may; the connection was closed. Where these are the anonymous ones, who
+ * comes may still prove to be somebody else: by AUTH, or by HELLO. Until then it may do nothing. */
 static bool set_identity(struct herd_conn *conn, struct herd_identity *identity)
 {
     if (herd_session_set_identity(conn->session, identity) == 0)
         return true;
+    if (identity == herd_trust_anonymous(conn->server->trust) && !herd_session_identity(conn->session)) {
+        conn->nameless = true;
+        set_deadline(conn, conn->server->limits->peer_hello_ms);
+        return true;
+    }
     herd_conn_log_refused(conn->server, "identity_connections");
     herd_conn_close(conn, "identity_connections");
     return false;
@@ -124,15 +139,6 @@ static void refuse_plain(struct herd_conn *conn, struct herd_span bytes)
     }
     log_fault(conn, &fault);
     herd_conn_close(conn, "tls_expected");
-}
-
-/* What it has said is not enough to begin with, or waits: it has until then. */
-static void set_deadline(struct herd_conn *conn, int64_t ms)
-{
-    if (herd_list_linked(&conn->deadline_link))
-        return; /* it has one, beyond clients_max too */
-    conn->progress_ns = herd_clock().steady_ns + ms * 1000000;
-    herd_list_append(&conn->server->deadline_list, &conn->deadline_link);
 }
 
 static void decide(struct herd_conn *conn)
@@ -253,7 +259,6 @@ static void close_slow(struct herd_server *server)
 void herd_secure_housekeeping(struct herd_server *server)
 {
     close_slow(server);
-    herd_secure_answer_late(server);
     herd_secure_watch_ends(server);
 }
 
@@ -275,21 +280,23 @@ int herd_secure_dialled(struct herd_conn *conn, size_t peer)
 
 /* ---- AUTH ---- */
 
-static void answer(struct herd_server *server, uint64_t ticket, struct herd_identity *identity)
+/* Whose it was; NULL: gone meanwhile. */
+static struct herd_conn *answer(struct herd_server *server, uint64_t ticket, struct herd_identity *identity)
 {
     struct herd_session *session = NULL;
     server->out.len = 0;
     int err = herd_node_auth(server->node, ticket, identity, herd_clock(), &server->out, &session);
     if (!session)
-        return;
+        return NULL;
     struct herd_conn *conn = herd_session_user(session);
     if (err < 0) {
         herd_conn_close(conn, herd_strerror(err));
-        return;
+        return conn;
     }
     herd_conn_send(conn, (struct herd_span){server->out.at, server->out.len});
     herd_conn_ready(conn);
     herd_server_schedule_flush(server);
+    return conn;
 }
 
 /* A token that is taken out of the file must take its connections with it. False: no memory. */
@@ -309,21 +316,23 @@ void herd_secure_auth(struct herd_server *server, const struct herd_effect *effe
     if (identity && !keep_token(herd_session_user(effect->session), hash))
         identity = NULL;
     if (identity || server->auth_late_count == HERD_AUTH_LATE_MAX) {
-        answer(server, effect->ticket, identity);
+        (void)answer(server, effect->ticket, identity);
         return;
     }
     struct herd_auth_late *late = &server->auth_late[server->auth_late_count++];
     *late = (struct herd_auth_late){effect->ticket, herd_clock().steady_ns + AUTH_DELAY_NS};
 }
 
-void herd_secure_answer_late(struct herd_server *server)
+struct herd_conn *herd_secure_answer_late(struct herd_server *server)
 {
     int64_t now_ns = herd_clock().steady_ns;
+    struct herd_conn *conn = NULL;
     size_t done = 0;
-    while (done < server->auth_late_count && server->auth_late[done].due_ns <= now_ns)
-        answer(server, server->auth_late[done++].ticket, NULL);
+    while (!conn && done < server->auth_late_count && server->auth_late[done].due_ns <= now_ns)
+        conn = answer(server, server->auth_late[done++].ticket, NULL);
     server->auth_late_count -= done;
     memmove(server->auth_late, server->auth_late + done, server->auth_late_count * sizeof *server->auth_late);
+    return conn;
 }
 
 /* ---- read anew ---- */

@@ -45,7 +45,8 @@ int herd_secure_dialled(struct herd_conn *conn, size_t peer);
 void herd_secure_fault(struct herd_conn *conn);
 /* An AUTH effect. */
 void herd_secure_auth(struct herd_server *server, const struct herd_effect *effect);
-void herd_secure_answer_late(struct herd_server *server);
+/* Tells the next one whose time has come that its token is wrong, and returns it, open or closed by now; NULL: none. */
+struct herd_conn *herd_secure_answer_late(struct herd_server *server);
 /* Handshakes that waited for a place begin. */
 void herd_secure_admit(struct herd_server *server);
 void herd_secure_housekeeping(struct herd_server *server);

@@ -175,6 +175,7 @@ struct herd_conn {
     bool counted;         /* is one of clients_max */
     bool addressed;       /* is one of clients_per_address_max */
     bool over_limit;      /* beyond clients_max: has until progress_ns to prove a neighbour */
+    bool nameless;        /* beyond what the anonymous may have: has until progress_ns to prove who it is */
     uint16_t port;        /* of the peer, for the log */
     uint8_t label_len;    /* what the log calls it, made when first needed; 0: not made */
     char label[HERD_LABEL_MAX];

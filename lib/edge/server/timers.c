@@ -23,6 +23,20 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     herd_timers_tick(arg);
 }
 
+/* Who had to prove to be somebody, and may have done so. */
+static void refuse_nameless(struct herd_conn *conn, int64_t now_ns)
+{
+    conn->nameless = conn->session && !conn->link && !herd_session_identity(conn->session);
+    if (!conn->nameless) {
+        herd_list_remove(&conn->deadline_link);
+        if (herd_conn_unsent(conn) > 0)
+            herd_list_append(&conn->server->deadline_list, &conn->deadline_link);
+    } else if (now_ns >= conn->progress_ns) {
+        herd_conn_log_refused(conn->server, "identity_connections");
+        herd_conn_close(conn, "identity_connections");
+    }
+}
+
 /* A connection that took no byte for too long, or has had its time to read our last words, is closed. What the
  * kernel holds counts: it asks for more only after it has got rid of a good part of that, and on a slow link
  * this takes long. */
@@ -41,6 +55,8 @@ static void close_stalled(struct herd_server *server)
         } else if (conn->state == HERD_CONN_LINGERING) {
             if (now_ns >= conn->progress_ns)
                 herd_conn_close(conn, "lingered");
+        } else if (conn->nameless) {
+            refuse_nameless(conn, now_ns);
         } else if (conn->undecided) {
             if (now_ns < conn->progress_ns)
                 continue;
@@ -65,6 +81,13 @@ static void measure_lag(struct herd_server *server, int64_t now_ns)
     server->housekeeping_ns = now_ns + period_ns;
 }
 
+/* Wrong tokens whose time has come. */
+static void answer_late(struct herd_server *server)
+{
+    while ((server->input_conn = herd_secure_answer_late(server)))
+        herd_server_effects(server); /* what the node notices is about this connection */
+}
+
 static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -76,6 +99,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
     close_stalled(server);
     herd_secure_housekeeping(server);
     herd_server_effects(server);
+    answer_late(server);
     herd_log_flush(server->log);
     herd_plain_names_check(server);
     /* Memory may have been short when a timer was to be set: without this nobody would ask again. */
