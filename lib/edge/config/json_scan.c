@@ -8,7 +8,9 @@
  * offset, any value allowed. An operator needs other things here: what was expected and what was found, the path of
  * the member, no null and no NUL, a depth of its own, and members beside a tree. Asking for these in one scanner
  * would put a branch at each token of that one, and save of this one little more than numbers and words; both share
- * UTF-8. A configuration is read once and has some kilobytes.
+ * UTF-8. On the same 1.6 MB of objects, lists, texts and numbers that one takes 7.7 instructions a byte, this one 25
+ * (callgrind, gcc 12, -O2): answers and files of places have megabytes, a configuration has some kilobytes and is read
+ * once.
  */
 #include "json_scan.h"
 #include "json_token.h"
