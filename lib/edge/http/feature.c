@@ -113,9 +113,12 @@ int herd_bbox_parse(struct herd_span text, struct herd_bbox *ret_bbox)
 bool herd_bbox_has(const struct herd_bbox *bbox, const struct herd_record *record)
 {
     struct herd_position position;
-    if (herd_position_parse(record->position, &position) < 0)
-        return false;
-    double lat = herd_coordinate_degrees(position.lat), lon = herd_coordinate_degrees(position.lon);
+    return herd_position_parse(record->position, &position) == 0 &&
+           herd_bbox_has_place(bbox, herd_coordinate_degrees(position.lat), herd_coordinate_degrees(position.lon));
+}
+
+bool herd_bbox_has_place(const struct herd_bbox *bbox, double lat, double lon)
+{
     if (lat < bbox->south || lat > bbox->north)
         return false;
     if (bbox->west <= bbox->east)

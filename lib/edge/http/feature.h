@@ -22,6 +22,7 @@ struct herd_bbox {
 /* "-10,35.5,30,60". HERD_E_SYNTAX, HERD_E_RANGE (also: south > north). */
 int herd_bbox_parse(struct herd_span text, struct herd_bbox *ret_bbox);
 /* Whether the place of a record lies in it, borders included; of a tombstone it does not. */
+bool herd_bbox_has_place(const struct herd_bbox *bbox, double lat, double lon);
 bool herd_bbox_has(const struct herd_bbox *bbox, const struct herd_record *record);
 
 #endif

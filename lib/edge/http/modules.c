@@ -5,6 +5,7 @@
 const struct herd_http_module *const herd_http_modules[] = {
     /* clang-format off */
     &herd_http_clients,
+    &herd_http_events,
     &herd_http_health,
     &herd_http_listing,
     &herd_http_metrics,

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""Server-sent events: what viewers of one server see of a whole herd, and what those do not that stall or were away."""
+import json
+import signal
+import time
+
+from herd import Client, free_port, main, wait_for
+from test_http import HOST, Answer, HttpTest
+
+DEADLINE = 20
+
+
+class Stream:
+    """A viewer: what it knows by its events."""
+
+    def __init__(self, server, query="", last_id=None, head=b""):
+        self.client = Client(server.http_port)
+        self.client.send(b"GET /v1/events" + query.encode() + b" HTTP/1.1\r\n" + HOST + head +
+                         (b"Last-Event-ID: %s\r\n" % last_id.encode() if last_id else b"") + b"\r\n")
+        self.client.until(b"\r\n\r\n")
+        self.clients, self.last_id, self.whole, self.seen, self.snapshots = {}, None, False, [], 0
+
+    def close(self):
+        self.client.close()
+
+    def event(self):
+        kind, data = "message", ""
+        while (line := self.client.line().decode().rstrip("\n")) != "":
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if name == "event":
+                kind = value
+            elif name == "data":
+                data += value
+            elif name == "id":
+                self.last_id = value
+        self.take(kind, json.loads(data) if data else {})
+        return kind
+
+    def take(self, kind, data):
+        self.seen.append(kind)
+        if kind == "snapshot":
+            if data["first"]:
+                self.clients = {}
+                self.whole = False
+                self.snapshots += 1
+            self.whole = self.whole or data["last"]
+        for feature in data.get("features", ()):
+            self.clients[feature["properties"]["href"]] = feature["geometry"]["coordinates"]
+        for href in data.get("hrefs", ()):
+            self.clients.pop(href, None)
+
+    def until(self, condition):
+        until = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < until, (self.seen[-10:], list(self.clients.items())[:10])
+            self.event()
+
+    def ids(self):
+        return {href.removeprefix("/v1/clients/") for href in self.clients}
+
+
+class Events(HttpTest):
+    def stream(self, server, *words, **options):
+        stream = Stream(server, *words, **options)
+        self.addCleanup(stream.close)
+        return stream
+
+    def three(self, **limits):
+        herd = self.herd(["A", "B", "C"], [["A", "B"], ["B", "C"]], limits={"tombstones_max": 100, **limits})
+        for name in ("A", "B", "C"):
+            herd[name].http_port = free_port()
+            herd.config["servers"][name]["http_port"] = herd[name].http_port
+        herd.write()
+        for server in herd:
+            server.start()
+        return herd
+
+    def test_a_report_anywhere_reaches_every_viewer(self):
+        herd = self.three()
+        viewers = [self.stream(server) for server in herd]
+        for viewer in viewers:
+            viewer.until(lambda viewer=viewer: viewer.whole)
+        with Client(herd["A"].port) as client:
+            client.ask(b"IAMAT kiwi +34.068930-118.445127 1621464827.959498503\n")
+        for viewer in viewers:
+            viewer.until(lambda viewer=viewer: "kiwi" in viewer.ids())
+            self.assertEqual(viewer.clients["/v1/clients/kiwi"], [-118.445127, 34.06893])
+        self.ask(herd["C"], b"POST /?id=pear&lat=1&lon=2&timestamp=1700000000 HTTP/1.1\r\n" + HOST +
+                 b"Content-Length: 0\r\n\r\n")
+        for viewer in viewers:
+            viewer.until(lambda viewer=viewer: "pear" in viewer.ids())
+        self.ask(herd["B"], b"DELETE /v1/clients/pear HTTP/1.1\r\n" + HOST + b"\r\n")
+        for viewer in viewers:
+            viewer.until(lambda viewer=viewer: "pear" not in viewer.ids())
+            self.assertIn("kiwi", viewer.ids())
+
+    def test_a_snapshot_of_many(self):
+        server = self.server()
+        with Client(server.port) as client:
+            client.send(b"".join(b"IAMAT c%d +1+1 5\n" % n for n in range(3000)))
+            for _ in range(3000):
+                client.line()
+        viewer = self.stream(server)
+        viewer.until(lambda: viewer.whole)
+        self.assertEqual(len(viewer.ids()), 3000)
+        self.assertGreater(viewer.seen.count("snapshot"), 5)
+
+    def test_boxes_and_ids(self):
+        server = self.server(limits={"tombstones_max": 10})
+        box, line, one = (self.stream(server, query) for query in
+                          ("?bbox=0,0,10,10", "?bbox=170,-10,-170,10", "?id=b&id=c"))
+        with Client(server.port) as client:
+            client.ask(b"IAMAT a +5+5 1\n")
+            client.ask(b"IAMAT b +5+175 1\n")
+            client.ask(b"IAMAT c +50+50 1\n")
+            box.until(lambda: box.ids() == {"a"})
+            line.until(lambda: line.ids() == {"b"})
+            one.until(lambda: one.ids() == {"b", "c"})
+            client.ask(b"IAMAT a +5+11 2\n")
+            client.ask(b"IAMAT b +5-175 2\n")
+            client.ask(b"IAMAT c +10+10 2\n")
+            box.until(lambda: box.ids() == {"c"})
+            line.until(lambda: line.clients == {"/v1/clients/b": [-175, 5]})
+            self.ask(server, b"DELETE /v1/clients/c HTTP/1.1\r\n" + HOST + b"\r\n")
+            box.until(lambda: box.ids() == set())
+            one.until(lambda: one.ids() == {"b"})
+        for query in (b"bbox=1,2", b"id=", b"what=1", b"bbox=%zz", b"id=a%0Ab"):
+            self.assertEqual(self.ask(server, b"GET /v1/events?" + query + b" HTTP/1.1\r\n" + HOST + b"\r\n").status, 400)
+
+    def test_going_on_where_it_was_cut(self):
+        server = self.server()
+        stays = self.stream(server)  # the ring goes on as long as somebody looks
+        with Client(server.port) as client:
+            client.ask(b"IAMAT a +1+1 1\n")
+            viewer = self.stream(server)
+            viewer.until(lambda: viewer.whole and viewer.last_id and "a" in viewer.ids())
+            viewer.close()
+            client.ask(b"IAMAT b +1+1 1\n")
+            stays.until(lambda: "b" in stays.ids())
+            again = self.stream(server, last_id=viewer.last_id)
+            again.until(lambda: "b" in again.ids())
+            self.assertNotIn("snapshot", again.seen)
+            for n in range(5000):
+                client.send(b"IAMAT c%d +1+1 1\n" % n)
+            for _ in range(5000):
+                client.line()
+            stays.until(lambda: len(stays.ids()) == 5002)
+            late = self.stream(server, last_id=viewer.last_id)
+            late.until(lambda: late.whole)
+            self.assertEqual(len(late.ids()), 5002)
+        for wrong in ("x", "1-1", "-", "9" * 40, viewer.last_id + "x" * 100):
+            other = self.stream(server, last_id=wrong)
+            other.until(lambda other=other: other.whole)
+        server.stop()
+        server.start()
+        other = self.stream(server, last_id=viewer.last_id)
+        other.until(lambda: other.whole)
+        self.assertEqual(other.ids(), set())
+
+    def test_a_viewer_that_stalls(self):
+        server = self.server(limits={"output_pause_bytes": 65536, "write_stall_ms": 60000})
+        stalled, quick = self.stream(server), self.stream(server)
+        stalled.until(lambda: stalled.whole)
+        with Client(server.port) as client:
+            for round_number in range(1, 31):
+                client.send(b"".join(b"IAMAT c%d +1+1 %d\n" % (n, round_number) for n in range(1000)))
+                for _ in range(1000):
+                    client.line()
+                quick.until(lambda: len(quick.ids()) == 1000)
+                quick.event()
+            client.ask(b"IAMAT last +1+1 1\n")
+        quick.until(lambda: "last" in quick.ids())
+        stalled.until(lambda: stalled.whole and "last" in stalled.ids())
+        self.assertEqual(len(stalled.ids()), 1001)
+        self.assertEqual((quick.snapshots, stalled.snapshots), (1, 2))
+
+    def test_many_viewers_and_a_stop(self):
+        server = self.server(limits={"viewers_max": 50})
+        viewers = [self.stream(server) for _ in range(50)]
+        with Client(server.port) as client:
+            client.ask(b"IAMAT a +1+1 1\n")
+        for viewer in viewers:
+            viewer.until(lambda viewer=viewer: "a" in viewer.ids())
+        refused = self.ask(server, b"GET /v1/events HTTP/1.1\r\n" + HOST + b"\r\n")
+        self.assertEqual((refused.status, refused["retry-after"]), (503, "30"))
+        viewers[0].close()
+        wait_for(lambda: self.ask(server, b"HEAD /v1/events HTTP/1.1\r\n" + HOST + b"\r\n", head_only=True).status == 200,
+                 "room for one more")
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0)
+
+
+if __name__ == "__main__":
+    main()
