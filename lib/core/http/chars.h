@@ -11,7 +11,7 @@
 /* What RFC 3986 has, and what browsers and libraries of phones send unescaped all the same: "percent-encode sets" of
  * WHATWG's URL standard. No parser takes any of it for an end. */
 #define HERD_HTTP_PATH     0x02 /* pchar (3.3) but for '%', '/', and one of []| */
-#define HERD_HTTP_QUERY    0x04 /* the same, '?', and one of \^`{} */
+#define HERD_HTTP_QUERY    0x04 /* the same, '?', '%', and one of \^`{} */
 #define HERD_HTTP_REG_NAME 0x08 /* reg-name (RFC 3986, 3.2.2) but for '%' */
 #define HERD_HTTP_VALUE    0x10 /* VCHAR, obs-text, blank and TAB (RFC 9110, 5.5): no control character */
 #define HERD_HTTP_QUOTED   0x20 /* qdtext (RFC 9110, 5.6.4) */

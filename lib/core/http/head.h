@@ -76,7 +76,7 @@ struct herd_http_head {
     enum herd_http_method method;
     int minor;              /* HTTP/1.minor: 0 or 1 */
     struct herd_span path;  /* as sent, still escaped: begins with '/', or is "*" (OPTIONS) */
-    struct herd_span query; /* behind '?', still escaped; `at` is NULL where there is no '?' */
+    struct herd_span query; /* behind '?', as sent: escapes may be bad; `at` is NULL where there is no '?' */
     struct herd_span host;  /* host or host:port, valid characters; empty only in HTTP/1.0 */
     enum herd_http_framing framing;
     uint64_t content_length; /* HERD_HTTP_LENGTH; UINT64_MAX stands for all that are larger */

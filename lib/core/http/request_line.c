@@ -58,21 +58,22 @@ bool herd_http_host_valid(struct herd_span text)
     return p == end;
 }
 
-/* Behind characters of `set` and escapes. */
-static const char *skip_escaped(const char *p, const char *end, uint8_t set)
+/* Behind characters of a path, and escapes. */
+static const char *skip_path(const char *p, const char *end)
 {
     for (;;) {
-        p = herd_http_skip(p, end, set);
+        p = herd_http_skip(p, end, HERD_HTTP_PATH);
         if (end - p < 3 || *p != '%' || herd_hex_digit(p[1]) < 0 || herd_hex_digit(p[2]) < 0)
             return p;
         p += 3;
     }
 }
 
-/* [path] [? query]. Whether that is all up to `end`. */
+/* [path] [? query]. Whether that is all up to `end`. A '%' in a query may be no escape: whoever reads its pairs decides,
+ * for a phone would repeat for ever what is refused here. */
 static bool read_path(struct herd_http_head *head, const char *p, const char *end)
 {
-    const char *stop = skip_escaped(p, end, HERD_HTTP_PATH);
+    const char *stop = skip_path(p, end);
     head->path = (struct herd_span){p, (size_t)(stop - p)};
     head->query = (struct herd_span){NULL, 0};
     if (stop == end)
@@ -80,7 +81,7 @@ static bool read_path(struct herd_http_head *head, const char *p, const char *en
     if (*stop != '?')
         return false;
     head->query = (struct herd_span){stop + 1, (size_t)(end - stop - 1)};
-    return skip_escaped(stop + 1, end, HERD_HTTP_QUERY) == end;
+    return herd_http_skip(stop + 1, end, HERD_HTTP_QUERY) == end;
 }
 
 /* http://host[:port][path][?query], which proxies are sent, and any server has to take (RFC 9112, 3.2.2). */

@@ -111,7 +111,7 @@ static void test_chars(void **state)
         unsigned want = 0;
         want |= alnum || in(c, "!#$%&'*+-.^_`|~") ? HERD_HTTP_TOKEN : 0;
         want |= path ? HERD_HTTP_PATH : 0;
-        want |= path || in(c, "?\\^`{}") ? HERD_HTTP_QUERY : 0;
+        want |= path || in(c, "?%\\^`{}") ? HERD_HTTP_QUERY : 0;
         want |= reg_name ? HERD_HTTP_REG_NAME : 0;
         want |= value ? HERD_HTTP_VALUE : 0;
         want |= value && !in(c, "\"\\") ? HERD_HTTP_QUOTED : 0;
