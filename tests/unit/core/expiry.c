@@ -530,10 +530,52 @@ static void test_beside_a_client(void **state)
     wire_free(w);
 }
 
+/* Neighbours that forget after a minute, after four and never: what all hold flows every way, no link goes down, no
+ * alarm rings, and what one has forgotten does not come back to it. */
+static void test_periods_differ(void **state)
+{
+    (void)state;
+    static const char *const edges[] = {"a-b b-c c-a", "a-b b-c", "b-a a-c"};
+    static const int64_t periods[] = {TTL, 4 * TTL, 0};
+    for (size_t e = 0; e < sizeof edges / sizeof *edges; e++) {
+        struct wire *w = wire_new("a b c", edges[e]);
+        char id[16];
+        w->now.wall_ns = INT64_C(5400000) * 300 * S;
+        for (int i = 0; i < 3; i++) {
+            w->nodes[i].options.expire_ns = periods[i];
+            assert_int_equal(wire_start(w, i), 0);
+        }
+        wire_settle(w);
+        size_t ups = w->ups;
+        for (int round = 0; round < 300; round++) {
+            snprintf(id, sizeof id, "k%d", round);
+            report(w, round % 3, id, w->now.wall_ns);
+            report(w, (round + 1) % 3, "often", w->now.wall_ns);
+            pass(w, 7);
+            for (int i = 0; i < 3; i++)
+                assert_true(visible(w, i, id) && visible(w, i, "often"));
+        }
+        assert_true(w->ups == ups && w->downs == 0);
+        assert_int_equal(alarms(w), 0);
+        assert_int_equal(held(w, 2), 301);
+        assert_in_range(held(w, 1), 4 * 60 / 7, 1400 / 7);
+        assert_in_range(held(w, 0), 60 / 7, 800 / 7);
+        uint64_t told = counts(w, 0).at_sent + counts(w, 1).at_sent + counts(w, 2).at_sent;
+        pass(w, 2000);
+        assert_true(w->ups == ups && w->downs == 0);
+        assert_int_equal(alarms(w), 0);
+        assert_true(held(w, 0) == 0 && held(w, 1) == 0 && held(w, 2) == 301);
+        told = counts(w, 0).at_sent + counts(w, 1).at_sent + counts(w, 2).at_sent - told;
+        assert_true(told < 10 * 301); /* what a neighbour has forgotten is offered to it again, rarely */
+        wire_free(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life),
+        cmocka_unit_test(test_periods_differ),
         cmocka_unit_test(test_off),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_hours),
