@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Clients are deleted: in the whole herd, and whoever was away or was killed brings none back."""
+import http.client
 import time
 
 from herd import *
@@ -170,6 +171,31 @@ class DeleteTest(HerdTest):
             self.assertEqual(herd["A"].ask(b"FORGET %s\n" % one), b"? FORGET %s\n" % one)
         self.assertIsNotNone(herd["A"].at(b"kiwi"))
         herd["A"].wait_event("not_allowed", detail="anonymous kiwi")
+
+    def test_http(self):
+        """By HTTP an identity deletes what it may, as often as it may report."""
+        port = free_port()
+        herd = self.herd(["A", "B"], [("A", "B")], limits=LIMITS, more={"identities": "identities"})
+        herd.config["servers"]["A"]["http_port"] = port
+        herd.write()
+        with open(os.path.join(herd.dir, "identities"), "w") as file:
+            file.write("anonymous - * * delete=temp-* reports=1 burst=2\n")
+        herd.start()
+
+        def delete(client_id):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+            self.addCleanup(connection.close)
+            connection.request("DELETE", "/v1/clients/" + client_id)
+            return connection.getresponse().status
+
+        with herd["B"].client() as client:
+            lines = [client.ask(b"IAMAT %s +1+1 5\n" % one) for one in (b"temp-1", b"kiwi")]
+        herd.wait_everywhere(b"temp-1", lines[0])
+        self.assertIn(delete("kiwi"), (401, 403, 404))
+        self.assertEqual(delete("temp-1"), 204)
+        self.wait_gone(herd, [b"temp-1"])
+        wait_for(lambda: delete("temp-1") == 429, "more than one a second is too many")
+        self.assertIsNotNone(herd["A"].at(b"kiwi"))
 
     def test_expiry(self):
         """With expire_ms tombstones go as records do; here only that they keep their word until then."""

@@ -162,22 +162,13 @@ static int put_client(struct herd_http_exchange *exchange)
 
 /* ---- DELETE ---- */
 
-static bool may_delete(const struct herd_http_exchange *exchange, struct herd_span id)
-{
-    if (!exchange->server->trust->identities)
-        return true;
-    return exchange->identity && herd_identity_may_delete(exchange->identity, id);
-}
-
 static int delete_client(struct herd_http_exchange *exchange)
 {
     struct herd_span id = exchange->segments[0];
     enum herd_verdict verdict = HERD_VERDICT_NEWER;
     if (!is_id(exchange, id))
         return bad_id(exchange);
-    if (!may_delete(exchange, id))
-        return herd_http_refuse(exchange);
-    int err = herd_server_delete(exchange->server, id, NULL, &verdict);
+    int err = herd_http_delete(exchange, id, &verdict);
     switch (err) {
     case HERD_E_NOTFOUND: return not_found(exchange);
     case HERD_E_ACCESS:
@@ -190,6 +181,8 @@ static int delete_client(struct herd_http_exchange *exchange)
         return err;
     if (verdict == HERD_VERDICT_FULL)
         return herd_http_problem(exchange, 507, "full", "Full", "limits.tombstones_max deletions are remembered");
+    if (verdict != HERD_VERDICT_NEWER)
+        return reply_verdict(exchange, verdict, (struct herd_span){"", 0});
     return herd_http_reply(exchange, 204, NULL);
 }
 

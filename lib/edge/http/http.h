@@ -153,6 +153,8 @@ bool herd_http_pair_next(struct herd_http_exchange *exchange, struct herd_http_p
  * NOT_ALLOWED or TOO_OFTEN. The AT line that answers is appended to `out`, or is not made (NULL). */
 int herd_http_report(struct herd_http_exchange *exchange, struct herd_span id, struct herd_span position,
                      struct herd_span time, struct herd_buf *out, enum herd_verdict *ret_verdict);
+/* Deletes client `id`, as herd_server_delete, in the same way: it counts as a report. */
+int herd_http_delete(struct herd_http_exchange *exchange, struct herd_span id, enum herd_verdict *ret_verdict);
 /* Whether it may; does not count as a report. */
 bool herd_http_may_report(const struct herd_http_exchange *exchange, struct herd_span id);
 bool herd_http_may_ask(struct herd_http_exchange *exchange, struct herd_span id);

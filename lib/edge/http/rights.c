@@ -6,6 +6,7 @@
  */
 #include "../../core/http/field_list.h"
 #include "../../core/node/access.h"
+#include "../../core/node/delete.h"
 #include "../../core/node/effect.h"
 #include "../../core/node/report.h"
 #include "../../core/node/session.h"
@@ -215,15 +216,14 @@ bool herd_http_may_ask(struct herd_http_exchange *exchange, struct herd_span id)
     return herd_access_ask(herd_http_request_of(exchange)->conn->session, id);
 }
 
-/* A report is logged as the line that would have made it. */
-static void log_report(struct herd_http_request *request, struct herd_span id, struct herd_span position,
-                       struct herd_span time, struct herd_span reply)
+/* A report or a deletion is logged as the line that would have made it. */
+static void log_line(struct herd_http_request *request, const struct herd_span *texts, size_t count,
+                     struct herd_span reply)
 {
     struct herd_buf *line = &request->exchange.http->line;
-    const struct herd_span texts[] = {{"IAMAT ", 6}, id, {" ", 1}, position, {" ", 1}, time, {"\n", 1}};
     int err = 0;
     line->len = 0;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts && err >= 0; i++)
+    for (size_t i = 0; i < count && err >= 0; i++)
         err = herd_buf_add(line, texts[i].at, texts[i].len);
     if (err >= 0)
         herd_conn_log_exchange(request->conn, (struct herd_span){line->at, line->len}, reply);
@@ -239,9 +239,29 @@ int herd_http_report(struct herd_http_exchange *exchange, struct herd_span id, s
         return HERD_E_STATE;
     int err = herd_session_report(request->conn->session, id, position, time, exchange->now, out, ret_verdict);
     herd_server_schedule_flush(server);
-    if (err >= 0 && herd_log_traffic_enabled(server->log))
-        log_report(request, id, position, time,
-                   out && out->len > before ? (struct herd_span){out->at + before, out->len - before}
-                                            : (struct herd_span){"", 0});
+    if (err >= 0 && herd_log_traffic_enabled(server->log)) {
+        const struct herd_span texts[] = {{"IAMAT ", 6}, id, {" ", 1}, position, {" ", 1}, time, {"\n", 1}};
+        log_line(request, texts, sizeof texts / sizeof *texts,
+                 out && out->len > before ? (struct herd_span){out->at + before, out->len - before}
+                                          : (struct herd_span){"", 0});
+    }
+    return err;
+}
+
+int herd_http_delete(struct herd_http_exchange *exchange, struct herd_span id, enum herd_verdict *ret_verdict)
+{
+    struct herd_http_request *request = herd_http_request_of(exchange);
+    struct herd_server *server = exchange->server;
+    struct herd_buf gone = {0};
+    if (server->stopping)
+        return HERD_E_STATE;
+    int err = herd_session_delete(request->conn->session, id, exchange->now, &gone, ret_verdict);
+    herd_server_schedule_flush(server);
+    if (err >= 0 && herd_log_traffic_enabled(server->log)) {
+        const struct herd_span texts[] = {{"FORGET ", 7}, id, {"\n", 1}};
+        log_line(request, texts, sizeof texts / sizeof *texts,
+                 gone.len ? (struct herd_span){gone.at, gone.len} : (struct herd_span){"", 0});
+    }
+    herd_buf_fini(&gone);
     return err;
 }
