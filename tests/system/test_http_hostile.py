@@ -179,6 +179,20 @@ class Cut(HttpTest):
         client.send(b"hello")
         self.assertEqual(Answer(client).body, b"ok\n")
 
+    def test_behind_a_stream(self):
+        """Who watches is answered nothing more; that he is gone is noticed, whatever he said before."""
+        server = self.server()
+        client = self.http(server)
+        client.send(b"GET /v1/events HTTP/1.1\r\n" + HOST + b"\r\n" + HEALTH)
+        client.until(b"event: snapshot")
+        client.send(HEALTH * 100)
+        server.ask(b"IAMAT x +1-1 5\n")
+        client.until(b"event: at")
+        self.assertEqual(self.get(server, b"/v1/node").json()["viewers"], 1)
+        client.close()
+        wait_for(lambda: self.get(server, b"/v1/node").json()["viewers"] == 0, "the viewer is gone")
+        self.assertEqual(len(server.events("http", path="/healthz")), 0)
+
     def test_head(self):
         """A reply to HEAD has no body, whatever it says; the next one is where it should be."""
         server = self.server()

@@ -338,15 +338,16 @@ static int take(struct herd_conn *conn, struct herd_span bytes, bool eof, struct
     if (what < 0)
         return what;
     ret_result->consumed = bytes.len - feed.rest.len;
-    if (streams(conn))
-        /* Nothing more is said to one who watches; who closes his side is gone. */
-        ret_result->close = eof, ret_result->blocked = !eof && feed.rest.len > 0;
-    else if (what == WAIT)
+    if (streams(conn)) {
+        /* The stream is the last answer: what comes behind its request is dropped, and read on, so that it is noticed
+         * when the client closes. */
+        ret_result->close = eof;
+        ret_result->consumed = bytes.len;
+    } else if (what == WAIT) {
         ret_result->blocked = true;
-    else if (what == CLOSING)
-        ret_result->close = true;
-    else if (eof && !ret_result->blocked)
-        ret_result->close = true; /* the rest is no whole request */
+    } else if (what == CLOSING || (eof && !ret_result->blocked)) {
+        ret_result->close = true; /* at the end the rest is no whole request */
+    }
     if (!ret_result->close)
         set_timers(conn, body_there(conn, feed.rest), now);
     return 0;
