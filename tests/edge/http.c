@@ -554,6 +554,35 @@ static void test_reports(void **state)
     http_world_close(&w);
 }
 
+/* A token where others can read it is refused, right or wrong, and told; it is not on loopback by itself. */
+static void test_token_in_clear(void **state)
+{
+    (void)state;
+    struct http_world w;
+    struct http_client c;
+    char path[] = "/tmp/herd-identities-XXXXXX", more[128];
+    static const char text[] = "kiwi sha256:0000000000000000000000000000000000000000000000000000000000000001 x x\n";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1);
+    close(fd);
+    snprintf(more, sizeof more, ",\"identities\":\"%s\"", path);
+    open_world(&w, more);
+    unlink(path);
+    client_open(&c, &w);
+    while (herd_list_empty(&w.server->conns))
+        client_turn(&c);
+    struct herd_conn *conn = HERD_CONTAINER_OF(w.server->conns.next, struct herd_conn, all);
+    client_say(&c, "GET /report/x HTTP/1.1\r\n" HOST "Authorization: Bearer herd_x\r\n\r\n");
+    client_expect(&c, "HTTP/1.1 401 ");
+    herd_session_set_proof(conn->session, (struct herd_span){"", 0}, false);
+    client_say(&c, "GET /report/x HTTP/1.1\r\n" HOST "Authorization: Bearer herd_x\r\n\r\n");
+    client_expect(&c, "HTTP/1.1 403 ");
+    client_say(&c, "GET /report/x HTTP/1.1\r\n" HOST "\r\n");
+    client_expect(&c, "HTTP/1.1 401 ");
+    client_close(&c);
+    http_world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -563,6 +592,7 @@ int main(void)
         cmocka_unit_test(test_pages),          cmocka_unit_test(test_later),
         cmocka_unit_test(test_later_and_stop), cmocka_unit_test(test_stream),
         cmocka_unit_test(test_stalled_viewer), cmocka_unit_test(test_reports),
+        cmocka_unit_test(test_token_in_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,11 +49,12 @@ enum herd_http_on {
     HERD_HTTP_ON_ANY = 15,
 };
 
+/* A route that says nothing is for clients. */
 enum herd_http_right {
-    HERD_HTTP_PUBLIC, /* everybody, without a look at credentials: health */
     HERD_HTTP_CLIENT, /* who has an identity, `anonymous` included if there is one; everybody where none are configured. The
                          handler asks for each client: herd_http_report, herd_http_may_report, herd_http_may_ask */
-    HERD_HTTP_ADMIN, /* who may see the state of the server; everybody where no identities are configured */
+    HERD_HTTP_ADMIN,  /* who may see the state of the server; everybody where no identities are configured */
+    HERD_HTTP_PUBLIC, /* everybody, without a look at credentials: health */
 };
 
 /* Which Content-Type a request with a body may have; others get 415. */
