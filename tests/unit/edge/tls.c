@@ -400,12 +400,41 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* An intermediate that stands among the roots of who shows the certificate, and not behind that: it is sent all the same, to
+ * peers who have the root alone. */
+static void test_intermediate_among_the_roots(void **state)
+{
+    (void)state;
+    struct pki between = pki_make("Between", (struct pki_options){.authority = true, .issuer = &files.authority});
+    pki_write_certificates(tls_path(&files, "both.pem"), &files.authority, &between);
+    tls_issue(&files, "below", (struct pki_options){.san = "URI:herd://h/server/A", .issuer = &between});
+    struct herd_tls_context *server = tls_context(
+        &files, "below", (struct herd_tls_options){.self = herd_span_of("A"), .ca = tls_path(&files, "both.pem")});
+    struct herd_tls_context *client = tls_context(&files, NULL, (struct herd_tls_options){0});
+    const struct herd_tls_expect expect = {.server = herd_span_of("A")};
+    struct tls_pair pair;
+    tls_connect(&pair, server, client, &expect, 1000000);
+    assert_true(tls_open(&pair));
+    assert_true(tls_proved(&pair.client, HERD_TLS_PROOF_SERVER, "A"));
+    tls_pair_fini(&pair);
+    herd_tls_context_unref(server);
+    herd_tls_context_unref(client);
+    pki_free(&between);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mutual),   cmocka_unit_test(test_refused),    cmocka_unit_test(test_files),
-        cmocka_unit_test(test_revoked),  cmocka_unit_test(test_psk),        cmocka_unit_test(test_end),
-        cmocka_unit_test(test_tampered), cmocka_unit_test(test_key_update), cmocka_unit_test(test_token),
+        cmocka_unit_test(test_intermediate_among_the_roots),
+        cmocka_unit_test(test_mutual),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_revoked),
+        cmocka_unit_test(test_psk),
+        cmocka_unit_test(test_end),
+        cmocka_unit_test(test_tampered),
+        cmocka_unit_test(test_key_update),
+        cmocka_unit_test(test_token),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
