@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What a server says of itself: /metrics as Prometheus' own tool reads it, /readyz with its reasons, and to whom."""
+import json
+import os
 import re
 import shutil
 import subprocess
 import unittest
+import urllib.parse
+import urllib.request
 
 from herd import PROGRAM, Client, HerdTest, free_port, main, wait_for
 from test_http import Answer
 
+MONITORING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples", "monitoring")
 HOST = b"Host: localhost\r\n"
 SAMPLE = re.compile(r'^([a-z_]+)(\{[a-z_]+="[^"\n]*"\})? ([0-9.e+-]+|\+Inf)$')
 
@@ -101,6 +106,68 @@ class Eyes(HerdTest):
         b.start()
         wait_for(lambda: self.ready(a) == 200, "ready")
         self.assertGreaterEqual(figures(get(a, b"/metrics").body.decode())["herd_peer_links_total", '{peer="B"}'], 2)
+
+    def expressions(self):
+        """Of the dashboard and the alerts, with what a dashboard fills in filled in."""
+        with open(os.path.join(MONITORING, "dashboard.json"), encoding="utf-8") as file:
+            dashboard = json.load(file)
+        found = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+        with open(os.path.join(MONITORING, "alerts.yml"), encoding="utf-8") as file:
+            found += re.findall(r"^ +expr: (.*)$", file.read(), re.M)
+        return [expr.replace("$__rate_interval", "5m").replace("$instance", ".*") for expr in found]
+
+    def test_dashboard_and_alerts_name_what_there_is(self):
+        herd = self.herd(["A", "B"], [["A", "B"]], more={"journal": "{name}.journal"})
+        for name in ("A", "B"):
+            herd[name].http_port = free_port()
+            herd.config["servers"][name]["http_port"] = herd[name].http_port
+        herd.write()
+        for server in herd:
+            server.start()
+        there = {name for name, _ in figures(get(herd["A"], b"/metrics").body.decode())} | {"up"}
+        expressions = self.expressions()
+        self.assertGreater(len(expressions), 20)
+        for expression in expressions:
+            bare = re.sub(r'"[^"]*"', "", re.sub(r"\{[^}]*\}|by \([^)]*\)|\[[^]]*\]", "", expression))
+            named = set(re.findall(r"\b(up|(?:herd|process)_[a-z_]+)\b", bare))
+            self.assertTrue(named and named <= there, (expression, named - there))
+
+    @unittest.skipUnless(shutil.which("promtool"), "no promtool (Debian package prometheus)")
+    def test_promtool_takes_rules_and_configuration(self):
+        for words in (["check", "rules", os.path.join(MONITORING, "alerts.yml")],
+                      ["check", "config", os.path.join(MONITORING, "prometheus.yml")]):
+            said = subprocess.run(["promtool", *words], capture_output=True, text=True, check=False)
+            self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
+        rules = "groups: [{name: dashboard, rules: [" + ", ".join(
+            f"{{record: 'a:b{n}', expr: '{expression}'}}" for n, expression in enumerate(self.expressions())) + "]}]"
+        path = os.path.join(self.directory(), "dashboard.yml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(rules)
+        said = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True, check=False)
+        self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
+
+    @unittest.skipUnless(shutil.which("prometheus"), "no prometheus (Debian package prometheus)")
+    def test_a_real_prometheus_scrapes(self):
+        herd = self.servers(["A", "B"], [["A", "B"]])
+        folder, port = self.directory(), free_port()
+        with open(os.path.join(folder, "p.yml"), "w", encoding="utf-8") as file:
+            file.write("scrape_configs: [{job_name: herd, scrape_interval: 1s, static_configs: [{targets: "
+                       f"['127.0.0.1:{herd['A'].http_port}', '127.0.0.1:{herd['B'].http_port}']}}]}}]")
+        process = subprocess.Popen(  # pylint: disable=consider-using-with
+            ["prometheus", f"--config.file={folder}/p.yml", f"--storage.tsdb.path={folder}/data",
+             f"--web.listen-address=127.0.0.1:{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+
+        def ask(expression):
+            url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+            try:
+                with urllib.request.urlopen(url, timeout=5) as answer:
+                    return [float(one["value"][1]) for one in json.load(answer)["data"]["result"]]
+            except OSError:
+                return None
+        wait_for(lambda: ask("sum(up) + sum(herd_peer_up)") == [4], "two servers scraped, two ends of a link up")
+        self.assertEqual(ask("herd_repairs_total > 0"), [])
 
     def command(self, herd, *words):
         return subprocess.run([PROGRAM, "-c", herd.config_path, *words], capture_output=True, text=True, check=False)
