@@ -53,5 +53,17 @@ want() {
     need "$@" || echo "Without them some tests are skipped: $*"
 }
 
+# lend PACKAGE...: unpacks them below build/lent without installing them, if the system has them to download.
+lend() {
+    local package
+    for package in "$@"; do
+        [ -e "build/lent/$package" ] && continue
+        echo "Fetching, not installing: $package"
+        mkdir -p build/lent
+        (cd build/lent && apt-get download -qq -o APT::Sandbox::User=root "$package" && dpkg-deb -x "$package"_*.deb . &&
+            rm -f "$package"_*.deb && touch "$package") >/dev/null 2>&1 || echo "Without it some tests are skipped: $package"
+    done
+}
+
 # shellcheck disable=SC2034 # used by those who source this
 build_packages=(build-essential meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev libjson-c-dev libssl-dev)
