@@ -163,7 +163,7 @@ def crowd(bench):
                         raise Failed("the crowd ended early")
                     told = json.loads(said)
                     found.note(f"{told['handshakes'] / told['seconds']:,.0f} handshakes a second meanwhile; "
-                               f"{told['refused']:,} more were closed: the server has so many half-open at once")
+                               f"{told['refused']:,} more were closed: a place for them was not free in time")
                 found.add(subject, None, run["latency_ns"]["p99"], run)
         finally:
             bench.subjects.stop(running)

@@ -98,7 +98,7 @@ for _, line in lines[:2]:
     else:
         assert "--check" not in arguments and arguments[-1] == "Riley"
 # What keeps keys in, and others' ports out; and the two ways in which a server gets its keys are there to be chosen.
-for word in ("LimitCORE=0", "SocketBindDeny=any", "SocketBindAllow=tcp:12000-12004", "UMask=0077"):
+for word in ("LimitCORE=0", "SystemCallFilter=sched_setscheduler", "SocketBindDeny=any", "SocketBindAllow=tcp:12000-12004", "UMask=0077"):
     assert re.search("^%s$" % re.escape(word), text, re.M), word
 for word in ("LoadCredential=key:/etc/herd/tls/%i.key", "LoadCredential=secret:/etc/herd/secret", "SupplementaryGroups=herd"):
     assert re.search("^#%s$" % re.escape(word), text, re.M), word
