@@ -187,7 +187,7 @@ struct herd_http_deferred;
 /* The answer comes later. `gone` is called at most once, when the connection ends before it: then the deferred request is
  * no more, and whatever was under way for it should be cancelled; `gone` must not call back into HTTP. NULL: no memory. The exchange is of no use any more. */
 struct herd_http_deferred *herd_http_defer(struct herd_http_exchange *exchange, void (*gone)(void *ctx), void *ctx);
-/* As herd_http_body and so on; then it is answered, and freed whatever happens. Also from inside the handler that deferred it. */
+/* As herd_http_body and so on; then herd_http_reply or herd_http_problem, which free it whatever happens. Also from inside the handler that deferred it. */
 struct herd_http_exchange *herd_http_resume(struct herd_http_deferred *deferred);
 
 /* ---- without end: server-sent events ---- */

@@ -19,6 +19,9 @@
 /* A body gets another deadline for each of these: it may be long, and its sender far away. */
 #define PACE_BYTES 16384
 
+/* Memory for answers up to this is kept for the next one. */
+#define BODY_KEEP_BYTES 262144
+
 /* What came of one request. */
 enum outcome {
     MORE,    /* not whole: read on */
@@ -51,6 +54,8 @@ static void begin_request(struct feed *feed, const struct herd_http_head *head,
                           struct herd_http_request *ret_request)
 {
     struct herd_http *http = feed->conn->server->http;
+    if (http->body.cap > BODY_KEEP_BYTES)
+        herd_buf_fini(&http->body);
     http->body.len = http->headers.len = 0;
     *ret_request = (struct herd_http_request){
         .exchange = {.http = http,

@@ -179,7 +179,12 @@ int herd_http_problem(struct herd_http_exchange *exchange, int status, const cha
     struct herd_buf *body = herd_http_body(exchange);
     body->len = 0;
     int err = put_problem(body, status, type, title, detail);
-    return err < 0 ? err : herd_http_reply(exchange, status, PROBLEM_TYPE);
+    if (err >= 0)
+        return herd_http_reply(exchange, status, PROBLEM_TYPE);
+    struct herd_http_request *request = herd_http_request_of(exchange);
+    if (!request->out) /* one that was deferred: nobody else would end the connection that waits for it */
+        (void)herd_http_deferred_send(request, NULL);
+    return err;
 }
 
 int herd_http_send_fault(struct herd_conn *conn, const struct herd_http_fault *fault, struct herd_now now,
