@@ -140,6 +140,14 @@ static SSL_SESSION *session_for(SSL *ssl, const struct herd_psk *psk, const char
     return NULL;
 }
 
+/* Keeps who speaks to whom by which key. */
+static bool keep_identity(struct herd_tls_stream *stream, const char *identity, size_t len)
+{
+    free(stream->psk_identity); /* of a first try */
+    stream->psk_identity = strndup(identity, len);
+    return stream->psk_identity != NULL;
+}
+
 /* 1 in any case: without a session the handshake goes on without a key. */
 static int use_key(SSL *ssl, const EVP_MD *md, const unsigned char **ret_id, size_t *ret_len,
                    SSL_SESSION **ret_session)
@@ -152,8 +160,11 @@ static int use_key(SSL *ssl, const EVP_MD *md, const unsigned char **ret_id, siz
         herd_psks_find(&stream->context->psks, (struct herd_span){stream->peer, stream->peer_len});
     if (!psk)
         return 1;
-    snprintf(stream->psk_identity, sizeof stream->psk_identity, "%.*s>%.*s", (int)stream->context->self.len,
-             stream->context->self.at, (int)psk->name_len, psk->name);
+    char identity[HERD_PSK_IDENTITY_MAX];
+    int len = snprintf(identity, sizeof identity, "%.*s>%.*s", (int)stream->context->self.len,
+                       stream->context->self.at, (int)psk->name_len, psk->name);
+    if (len < 0 || !keep_identity(stream, identity, (size_t)len))
+        return 0;
     *ret_session = session_for(ssl, psk, stream->psk_identity);
     *ret_id = (const unsigned char *)stream->psk_identity;
     *ret_len = strlen(stream->psk_identity);
@@ -166,15 +177,15 @@ static int find_key(SSL *ssl, const unsigned char *identity, size_t len, SSL_SES
     const struct herd_tls_context *context = stream->context;
     const char *sign = memchr(identity, '>', len);
     *ret_session = NULL;
-    if (!sign || len >= sizeof stream->psk_identity)
+    if (!sign || len >= HERD_PSK_IDENTITY_MAX)
         return 1;
     struct herd_span from = {(const char *)identity, (size_t)(sign - (const char *)identity)};
     struct herd_span to = {sign + 1, len - from.len - 1};
     const struct herd_psk *psk = herd_psks_find(&context->psks, from);
     if (!psk || !herd_span_equal(to, context->self) || herd_span_equal(from, context->self))
         return 1;
-    memcpy(stream->psk_identity, identity, len);
-    stream->psk_identity[len] = '\0';
+    if (!keep_identity(stream, (const char *)identity, len))
+        return 0;
     *ret_session = session_for(ssl, psk, stream->psk_identity);
     return *ret_session != NULL;
 }

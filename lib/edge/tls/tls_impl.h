@@ -14,6 +14,8 @@
 
 #define HERD_PSK_BYTES    32
 #define HERD_PSK_NAME_MAX 64
+/* Of "from>to", with its NUL. */
+#define HERD_PSK_IDENTITY_MAX (2 * HERD_PSK_NAME_MAX + 2)
 
 /* A key for the pair of us and one neighbour. */
 struct herd_psk {
@@ -54,8 +56,8 @@ struct herd_tls_stream {
     char *dns_name;      /* whom a client expects otherwise */
     char peer[HERD_PSK_NAME_MAX];
     size_t peer_len;
-    char psk_identity[2 * HERD_PSK_NAME_MAX + 2]; /* "from>to" */
-    unsigned char first[8];                       /* what the peer began with, for the log */
+    char *psk_identity;     /* "from>to"; NULL: no key was used */
+    unsigned char first[8]; /* what the peer began with, for the log */
     size_t first_len;
     struct herd_tls_fault *fault; /* NULL: none yet */
 };

@@ -196,7 +196,7 @@ static bool is_expected(struct herd_tls_stream *stream, X509 *certificate)
 /* A handshake by a key of a pair, which only the two of them know. */
 static bool by_key(struct herd_tls_stream *stream)
 {
-    const char *sign = strchr(stream->psk_identity, '>');
+    const char *sign = stream->psk_identity ? strchr(stream->psk_identity, '>') : NULL;
     if (!sign || !SSL_session_reused(stream->ssl))
         return false;
     if (stream->role == HERD_TLS_SERVER) {

@@ -38,7 +38,7 @@ bool herd_tls_stream_accepted_by(const struct herd_tls_stream *stream, const str
                                  struct herd_tls_fault *reterr_diagnostic)
 {
     X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
-    if (stream->psk_identity[0] && SSL_session_reused(stream->ssl))
+    if (stream->psk_identity && SSL_session_reused(stream->ssl))
         return key_still_there(stream, context, reterr_diagnostic);
     if (!certificate)
         return true; /* it never proved anything this way */

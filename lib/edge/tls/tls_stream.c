@@ -112,6 +112,7 @@ void herd_tls_stream_free(struct herd_tls_stream *stream)
     herd_tls_context_unref(stream->context);
     free(stream->dns_name);
     free(stream->fault);
+    free(stream->psk_identity);
     free(stream);
 }
 
