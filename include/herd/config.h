@@ -75,6 +75,7 @@ struct herd_config_provider {
     X(client_idle_ms, 300000, 0, 86400000, "close a client silent for this long; 0: never")                                   \
     X(line_deadline_ms, 10000, 0, 86400000, "time for a line to become whole; 0: no bound")                                   \
     X(viewers_max, 1000, 1, 1000000, "event streams open at a time; they count among the clients too")                        \
+    X(summary_ms, 300000, 0, 86400000, "how often the log says how the server is; 0: never")                                  \
     X(write_stall_ms, 10000, 100, 86400000, "close a connection that takes no byte for this long")                            \
     X(output_pause_bytes, 65536, 4096, 1073741824, "stop reading a client with more than this unsent")                        \
     X(output_max_bytes, 1048576, 65536, 1073741824, "close a client with more than this unsent")                              \

@@ -94,6 +94,14 @@ class Eyes(HerdTest):
                               capture_output=True, check=False)
         self.assertEqual((said.returncode, said.stderr.decode(), said.stdout.decode()), (0, "", ""))
 
+    def test_summary(self):
+        herd = self.servers(["A", "B"], [["A", "B"]], limits={"summary_ms": 500})
+        with Client(herd["A"].port) as client:
+            client.ask(b"IAMAT c1 +1+1 5\n")
+            wait_for(lambda: herd["A"].events("summary", reports="1", clients="1", links="1", connections="1",
+                                              journal="none"), "a summary")
+        wait_for(lambda: herd["B"].events("summary", reports="0", clients="1", at_received="1"), "a summary at B")
+
     def test_ready_says_why_not(self):
         herd = self.servers(["A", "B"], [["A", "B"]])
         a, b = herd["A"], herd["B"]

@@ -336,6 +336,8 @@ struct herd_server {
     int64_t start_wall_ns;
     struct herd_histogram lag; /* how late housekeeping came */
     int64_t housekeeping_ns;   /* when it is to come; 0: not known yet */
+    int64_t lag_max_ns;        /* since the last summary */
+    int64_t summary_ns;        /* when that was; 0: never */
 };
 
 /* ---- server.c ---- */
@@ -363,6 +365,10 @@ extern const struct herd_transport_events herd_serve_events;
 void herd_serve_ready(struct herd_server *server);
 /* Another iteration of the event loop begins. */
 void herd_serve_iteration(struct herd_server *server);
+
+/* ---- summary.c ---- */
+/* Logs how the server is, if it is time. */
+void herd_summary_log(struct herd_server *server, int64_t now_ns);
 
 /* ---- timers.c ---- */
 int herd_timers_new(struct herd_server *server);

@@ -76,8 +76,12 @@ static void close_stalled(struct herd_server *server)
 static void measure_lag(struct herd_server *server, int64_t now_ns)
 {
     const int64_t period_ns = HOUSEKEEPING_US * INT64_C(1000);
-    if (server->housekeeping_ns)
-        herd_histogram_add(&server->lag, now_ns - server->housekeeping_ns);
+    if (server->housekeeping_ns) {
+        const int64_t late_ns = now_ns - server->housekeeping_ns;
+        herd_histogram_add(&server->lag, late_ns);
+        if (late_ns > server->lag_max_ns)
+            server->lag_max_ns = late_ns;
+    }
     server->housekeeping_ns = now_ns + period_ns;
 }
 
@@ -96,6 +100,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
     const struct herd_now now = herd_clock();
     measure_lag(server, now.steady_ns);
     herd_log_set_time(server->log, now.wall_ns);
+    herd_summary_log(server, now.steady_ns);
     close_stalled(server);
     herd_secure_housekeeping(server);
     herd_server_effects(server);
