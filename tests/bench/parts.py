@@ -168,7 +168,7 @@ def herd(bench):
     redis, asyncio = found.values("redis5", 128), found.values("asyncio5-per-message", 128)
     mine = found.values("herd5", 128)
     found.target("five herd-servers / Redis primary + 4 replicas, 128 in flight",
-                 ratios(mine, redis) if mine and redis else None, at_most=1 / 3)
+                 ratios(mine, redis) if mine and redis else None, at_most=0.28)
     found.target("five asyncio servers (a connection a message) / five herd-servers",
                  ratios(asyncio, mine) if mine and asyncio else None, at_least=1000)
     found.ratio_target("five asyncio servers (kept connections) / five herd-servers", "asyncio5", "herd5", 128,
