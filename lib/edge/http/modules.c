@@ -10,6 +10,7 @@ const struct herd_http_module *const herd_http_modules[] = {
     &herd_http_listing,
     &herd_http_metrics,
     &herd_http_node,
+    &herd_http_openapi,
     &herd_http_peers,
     &herd_http_recorder,
     &herd_http_trackers,
