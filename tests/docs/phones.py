@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""README's "Phones", done as it says, on the herd of "An open network": its commands are run as printed, and what the app is
+"""README's "Phones" and "Programs", done as they say, on the herd of "An open network": its commands are run as printed, and what the app is
 told to send is in and found on another server. Only /etc/herd, hosts and ports are this test's own.
 
 usage: phones.py SOURCE_ROOT HERD_SERVER
@@ -101,6 +101,12 @@ try:
     assert (found["username"], found["device"], found["lat"], found["lon"], found["tst"]) == ("jane", "phone", 59.913, 10.752, 1621464827), found
     there = question.replace(str(http_ports["Oslo"]), str(http_ports["Ghent"]))
     until(lambda: json.loads(bash(there)) == [found], "the report at Ghent")
+    # Programs do as they.
+    put, get, places = blocks(part("Programs"), "sh")[0].replace("oslo.herd.example:" + port_said, "127.0.0.1:%d" % http_ports["Oslo"]).splitlines()
+    assert json.loads(bash(put))["state"] == "new"
+    assert json.loads(bash(get))["geometry"]["coordinates"] == [10.752, 59.913]
+    around = json.loads(bash(places))
+    assert around["status"] == "OK" and around["results"][0]["name"] == "Oslo", around
     # Other credentials, and none.
     for what, to, status in (('"jane:', '"bob:', "403"), ("jane:$(head", "jane:x$(head", "401")):
         assert bash(report.replace("curl", "curl -o answer -w '%{http_code}'", 1).replace(what, to, 1)) == status, status

@@ -199,6 +199,7 @@ bool herd_http_trackers_skipped(const struct herd_http *http, unsigned why, cons
 extern const struct herd_http_module *const herd_http_modules[];
 extern const size_t herd_http_module_count;
 extern const struct herd_http_module herd_http_clients, herd_http_events, herd_http_listing, herd_http_health,
-    herd_http_metrics, herd_http_node, herd_http_openapi, herd_http_peers, herd_http_recorder, herd_http_trackers;
+    herd_http_metrics, herd_http_node, herd_http_openapi, herd_http_peers, herd_http_places_near,
+    herd_http_recorder, herd_http_trackers;
 
 #endif

@@ -12,6 +12,7 @@ const struct herd_http_module *const herd_http_modules[] = {
     &herd_http_node,
     &herd_http_openapi,
     &herd_http_peers,
+    &herd_http_places_near,
     &herd_http_recorder,
     &herd_http_trackers,
     /* clang-format on */
