@@ -110,6 +110,17 @@ class Rights(HttpTrustTest):
         server = self.server()
         self.assertEqual(self.get(self.http(server), b"/api/0/last").status, 401)
 
+    def test_places_of_others(self):
+        """Unknown and not yours are alike, whatever is asked; what there is to ask is no secret."""
+        client = self.http(self.server())
+        places = b"/v1/clients/%s/places?radius=%s"
+        there = self.get(client, places % (b"nobody", b"1"), bearer(BOSS))
+        not_theirs = [self.get(client, places % (b"other", radius), bearer(KIWI)) for radius in (b"1", b"x")]
+        self.assertEqual([one.status for one in (there, *not_theirs)], [404] * 3)
+        self.assertEqual({one.body for one in not_theirs}, {there.body})
+        self.assertEqual(self.get(client, places % (b"kiwi", b"1")).status, 401)
+        self.assertEqual(self.get(client, b"/openapi.json").status, 200)
+
     def test_certificate(self):
         server = self.server()
         desk = self.authority.issue("desk", role="client", usage="clientAuth")
