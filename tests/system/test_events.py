@@ -158,17 +158,53 @@ class Events(HttpTest):
         other.until(lambda: other.whole)
         self.assertEqual(other.ids(), set())
 
+    def test_who_left_a_box_while_its_viewer_was_away(self):
+        server = self.server()
+        stays = self.stream(server, "?bbox=0,0,10,10")
+        with Client(server.port) as client:
+            client.ask(b"IAMAT a +1+1 1\n")
+            viewer = self.stream(server, "?bbox=0,0,10,10")
+            viewer.until(lambda: viewer.whole and viewer.last_id and "a" in viewer.ids())
+            viewer.close()
+            client.ask(b"IAMAT a +50+50 2\n")
+            stays.until(lambda: "a" not in stays.ids())
+        again = self.stream(server, "?bbox=0,0,10,10", last_id=viewer.last_id)
+        again.until(lambda: again.whole)
+        self.assertEqual((again.snapshots, again.ids()), (1, set()))
+
+    def test_an_id_only_where_a_viewer_is_whole(self):
+        server = self.server()
+        with Client(server.port) as client:
+            client.send(b"".join(b"IAMAT c%d +1+1 5\n" % n for n in range(3000)))
+            for _ in range(3000):
+                client.line()
+            viewer = self.stream(server)
+            while not viewer.whole:
+                client.ask(b"IAMAT c0 +2+2 %d\n" % (6 + len(viewer.seen)))
+                viewer.event()
+                self.assertEqual(bool(viewer.last_id), viewer.whole, viewer.seen)
+        self.assertIn("at", viewer.seen)
+
+    def test_many_long_ids_at_once(self):
+        server = self.server()
+        viewer = self.stream(server)
+        viewer.until(lambda: viewer.whole)
+        ids = {"%d-%s" % (n, "x" * 20000) for n in range(150)}
+        with Client(server.port) as client:
+            client.send(b"".join(b"IAMAT %s +1+1 1\n" % text.encode() for text in ids))
+            viewer.until(lambda: viewer.ids() == ids)
+        self.assertNotIn("", viewer.ids())
+
     def test_a_viewer_that_stalls(self):
         server = self.server(limits={"output_pause_bytes": 65536, "write_stall_ms": 60000})
         stalled, quick = self.stream(server), self.stream(server)
         stalled.until(lambda: stalled.whole)
         with Client(server.port) as client:
             for round_number in range(1, 31):
-                client.send(b"".join(b"IAMAT c%d +1+1 %d\n" % (n, round_number) for n in range(1000)))
+                client.send(b"".join(b"IAMAT c%d +1+%d %d\n" % (n, round_number, round_number) for n in range(1000)))
                 for _ in range(1000):
                     client.line()
-                quick.until(lambda: len(quick.ids()) == 1000)
-                quick.event()
+                quick.until(lambda: [place[0] for place in quick.clients.values()] == [round_number] * 1000)
             client.ask(b"IAMAT last +1+1 1\n")
         quick.until(lambda: "last" in quick.ids())
         stalled.until(lambda: stalled.whole and "last" in stalled.ids())

@@ -10,7 +10,9 @@
  * One timer serves all viewers, and runs only while there are any. What changed is formatted once, and once more put
  * together for each group of viewers with the same filter and the same rights. A viewer that does not take what it is
  * sent is left out, and gets a new snapshot when it has; memory does not grow with what it missed. A stream that was cut
- * goes on behind its Last-Event-ID as long as the ring has all that came after it. Work of one tick is bounded: what is
+ * goes on behind its Last-Event-ID as long as the ring has all that came after it: a message bears an id only where it
+ * leaves its viewer whole, so never during a snapshot. A box gets a new snapshot instead, for who left it meanwhile was
+ * forgotten. Work of one tick is bounded: what is
  * left stays in the change stream, where a client that changes again costs nothing more.
  */
 #include "../../core/base/hash.h"
@@ -242,9 +244,8 @@ static int put_change(struct group *group, const struct change *change, struct h
     return err < 0 ? err : herd_buf_add(leave, "\"", 1);
 }
 
-/* Messages of both lists. */
-static int put_lists(const struct events *events, struct herd_buf *out, const struct herd_buf *at,
-                     const struct herd_buf *leave, uint64_t change)
+/* Messages of both lists; the end of the last is left out. */
+static int put_lists(struct herd_buf *out, const struct herd_buf *at, const struct herd_buf *leave)
 {
     int err = 0;
     if (at->len > 0) {
@@ -254,9 +255,7 @@ static int put_lists(const struct events *events, struct herd_buf *out, const st
         if (err >= 0)
             err = herd_buf_add(out, at->at, at->len);
         if (err >= 0)
-            err = herd_buf_add_text(out, "]}");
-        if (err >= 0)
-            err = put_id(events, out, change);
+            err = herd_buf_add_text(out, leave->len > 0 ? "]}\n\n" : "]}");
     }
     if (leave->len > 0 && err >= 0) {
         err = put_event(out, "leave");
@@ -266,14 +265,12 @@ static int put_lists(const struct events *events, struct herd_buf *out, const st
             err = herd_buf_add(out, leave->at, leave->len);
         if (err >= 0)
             err = herd_buf_add_text(out, "]}");
-        if (err >= 0)
-            err = put_id(events, out, change);
     }
     return err;
 }
 
-/* The message of what was prepared for a group; empty: nothing. */
-static int make_message(struct group *group, uint64_t change, struct herd_buf *out)
+/* The message of what was prepared for a group, without its end; empty: nothing. */
+static int make_message(struct group *group, struct herd_buf *out)
 {
     struct herd_buf at = {0}, leave = {0};
     int err = 0;
@@ -281,7 +278,7 @@ static int make_message(struct group *group, uint64_t change, struct herd_buf *o
         err = put_change(group, &group->events->changes[i], &at, &leave);
     out->len = 0;
     if (err >= 0)
-        err = put_lists(group->events, out, &at, &leave, change);
+        err = put_lists(out, &at, &leave);
     herd_buf_fini(&at);
     herd_buf_fini(&leave);
     return err;
@@ -291,18 +288,28 @@ static int make_message(struct group *group, uint64_t change, struct herd_buf *o
 static void send_to_group(struct group *group, uint64_t change)
 {
     struct herd_buf *out = &group->events->out;
-    int err = make_message(group, change, out);
-    struct herd_block *block = err >= 0 && out->len > 0 ? herd_block_new(text_of(out)) : NULL;
-    const bool lost = err < 0 || (out->len > 0 && !block);
+    struct herd_block *block = NULL, *partial = NULL; /* for those who are whole; during a snapshot */
+    int err = make_message(group, out);
+    const size_t len = out->len;
+    if (err >= 0 && len > 0) {
+        err = herd_buf_add_text(out, "\n\n");
+        partial = err >= 0 ? herd_block_new(text_of(out)) : NULL;
+        out->len = len;
+        err = partial ? put_id(group->events, out, change) : HERD_E_NOMEM;
+        block = err >= 0 ? herd_block_new(text_of(out)) : NULL;
+    }
+    const bool lost = err < 0 || (len > 0 && !block);
     for (struct herd_list *link = group->viewers.next; link != &group->viewers; link = link->next) {
         struct viewer *viewer = HERD_CONTAINER_OF(link, struct viewer, link);
         if (lost)
             viewer->behind = true;
         else if (block && !viewer->behind && !viewer->resumes)
-            herd_http_stream_write(viewer->stream, block);
+            herd_http_stream_write(viewer->stream, viewer->snapshot ? partial : block);
     }
     if (block)
         herd_block_release(block);
+    if (partial)
+        herd_block_release(partial);
 }
 
 /* All changes from `from` on, to a viewer that was away for a moment. */
@@ -313,7 +320,9 @@ static void send_missed(struct viewer *viewer, uint64_t from)
         int err = prepare(events, from, events->ring.next);
         from += events->change_count;
         if (err >= 0)
-            err = make_message(viewer->group, from - 1, &events->out);
+            err = make_message(viewer->group, &events->out);
+        if (err >= 0 && events->out.len > 0)
+            err = put_id(events, &events->out, from - 1);
         if (err < 0)
             viewer->behind = true;
         else if (events->out.len > 0)
@@ -333,11 +342,20 @@ static uint64_t take_changes(struct events *events, size_t groups)
     const size_t most =
         groups > 0 && CHECKS_A_TICK / groups < CHANGES_A_TICK ? CHECKS_A_TICK / groups : CHANGES_A_TICK;
     uint64_t from = events->ring.next;
+    size_t bytes = 0;
     struct herd_record record;
-    for (size_t i = 0; i < most && herd_watch_next(events->watch, &record); i++) {
+    for (size_t i = 0; i < most && bytes < HERD_EVENT_RING_MAX_BYTES / 2 && herd_watch_next(events->watch, &record);
+         i++) {
+        bytes += record.id.len;
         if (herd_event_ring_add(&events->ring, record.id) >= 0)
             continue;
         from = events->ring.next;
+        for (struct herd_list *link = events->groups.next; link != &events->groups; link = link->next)
+            all_behind(HERD_CONTAINER_OF(link, struct group, link));
+    }
+    if (from < events->ring.first && events->ring.first < events->ring.next) {
+        /* An id so long that it drove out others of this tick. */
+        from = events->ring.first;
         for (struct herd_list *link = events->groups.next; link != &events->groups; link = link->next)
             all_behind(HERD_CONTAINER_OF(link, struct group, link));
     }
@@ -384,7 +402,8 @@ static uint32_t send_piece(struct viewer *viewer, uint32_t slots_most)
     if (err >= 0)
         err = herd_buf_add_text(out, last ? "],\"last\":true}" : "],\"last\":false}");
     if (err >= 0)
-        err = last ? put_id(events, out, viewer->since) : herd_buf_add_text(out, "\n\n");
+        err = last ? put_id(events, out, viewer->since)
+                   : herd_buf_add_text(out, viewer->first ? "\nid:\n\n" : "\n\n"); /* what it had is void */
     if (err < 0)
         viewer->behind = true;
     else if (count > 0 || viewer->first || last)
@@ -434,6 +453,10 @@ static uint32_t serve_group(struct group *group, bool beats, uint32_t left)
             send_text(viewer, heartbeat);
         left = serve(viewer, left);
     }
+    /* As with groups: those that begin anew and anew do not starve the others. */
+    struct herd_list *first = group->viewers.next;
+    herd_list_remove(first);
+    herd_list_append(&group->viewers, first);
     return left;
 }
 
@@ -562,7 +585,7 @@ static int get_events(struct herd_http_exchange *exchange)
     viewer->group = group;
     herd_list_append(&group->viewers, &viewer->link);
     err = wake_up(events);
-    viewer->resumes = err >= 0 && read_last_id(events, exchange, &viewer->since);
+    viewer->resumes = err >= 0 && !group->filter.in_bbox && read_last_id(events, exchange, &viewer->since);
     if (err >= 0)
         err = herd_http_stream(exchange, "text/event-stream", on_closed, viewer, &viewer->stream);
     if (err < 0) {
