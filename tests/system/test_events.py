@@ -141,6 +141,9 @@ class Events(HttpTest):
             again = self.stream(server, last_id=viewer.last_id)
             again.until(lambda: "b" in again.ids())
             self.assertNotIn("snapshot", again.seen)
+            for wrong in ("x", "1-1", "-", "9" * 40, viewer.last_id + "x" * 100):
+                other = self.stream(server, last_id=wrong)
+                other.until(lambda other=other: other.whole)
             for n in range(5000):
                 client.send(b"IAMAT c%d +1+1 1\n" % n)
             for _ in range(5000):
@@ -149,9 +152,6 @@ class Events(HttpTest):
             late = self.stream(server, last_id=viewer.last_id)
             late.until(lambda: late.whole)
             self.assertEqual(len(late.ids()), 5002)
-        for wrong in ("x", "1-1", "-", "9" * 40, viewer.last_id + "x" * 100):
-            other = self.stream(server, last_id=wrong)
-            other.until(lambda other=other: other.whole)
         server.stop()
         server.start()
         other = self.stream(server, last_id=viewer.last_id)
