@@ -18,6 +18,7 @@
 #ifndef HERD_HERD_H
 #define HERD_HERD_H
 
+#include <herd/area.h>
 #include <herd/client.h>
 #include <herd/config.h>
 #include <herd/geo.h>

@@ -99,7 +99,7 @@ try:
         run("cc", "-o", work + "/core", here + "/core.c", *core)
         assert run(work + "/core", env=installed) == "kiwi\n"
         loaded = [line.split()[0] for line in run("ldd", work + "/core", env=installed).splitlines()]
-        assert all(re.match(r"libherd-core\.so|libc\.so|linux-vdso|.*/ld-", name) for name in loaded), loaded
+        assert all(re.match(r"libherd-core\.so|libc\.so|libm\.so|linux-vdso|.*/ld-", name) for name in loaded), loaded
         assert any(name.startswith("libherd-core.so") for name in loaded), loaded
         run("cc", "-o", work + "/core-static", here + "/core.c", core[0], libdir + "/libherd-core.a")
         assert run(work + "/core-static") == "kiwi\n"

@@ -96,8 +96,11 @@ void herd_subscriber_clear(struct herd_subscriber *subscriber, uint32_t slot)
 
 void herd_changes_forget(struct herd_changes *changes, uint32_t slot)
 {
-    for (struct herd_subscriber *subscriber = changes->subscribers; subscriber; subscriber = subscriber->next)
+    for (struct herd_subscriber *subscriber = changes->subscribers; subscriber; subscriber = subscriber->next) {
         herd_subscriber_clear(subscriber, slot);
+        if (subscriber->forgotten)
+            subscriber->forgotten(subscriber, slot);
+    }
 }
 
 void herd_changes_publish(struct herd_changes *changes, uint32_t slot, const struct herd_subscriber *except)

@@ -29,6 +29,8 @@ struct herd_subscriber {
     uint32_t sweep_at;   /* next slot the sweep looks at */
     uint32_t sweep_left; /* slots the sweep still has to look at; 0: no sweep */
     unsigned turn;
+    /* NULL, or called where a slot is emptied, while its record is still there. */
+    void (*forgotten)(struct herd_subscriber *subscriber, uint32_t slot);
 };
 
 struct herd_changes {
@@ -62,7 +64,7 @@ void herd_subscriber_mark_all_dirty(struct herd_changes *changes, struct herd_su
                                     uint32_t slots);
 /* The reader no longer has to see this slot. */
 void herd_subscriber_clear(struct herd_subscriber *subscriber, uint32_t slot);
-/* The slot was emptied: no reader has to see it any more. */
+/* The slot is about to be emptied: no reader has to see it any more. */
 void herd_changes_forget(struct herd_changes *changes, uint32_t slot);
 bool herd_subscriber_has(const struct herd_subscriber *subscriber, uint32_t slot);
 

@@ -369,6 +369,8 @@ bool herd_store_get(struct herd_store *store, struct herd_span id, struct herd_r
 void herd_store_free_slot(struct herd_store *store, uint32_t slot, uint64_t id_hash)
 {
     struct herd_packed_record *packed = herd_store_packed(store, slot);
+    if (store->changes)
+        herd_changes_forget(store->changes, slot);
     herd_digest_add(&store->digest, id_hash, 0 - packed_hash(store, packed));
     herd_index_remove(&store->index, herd_store_hash(store, herd_packed_record_id(packed)), slot);
     store->external_bytes -= herd_packed_record_external_bytes(packed);
@@ -378,8 +380,6 @@ void herd_store_free_slot(struct herd_store *store, uint32_t slot, uint64_t id_h
     packed->time_ns = store->free_slot;
     store->free_slot = slot;
     store->count--;
-    if (store->changes)
-        herd_changes_forget(store->changes, slot);
 }
 
 void herd_store_remove(struct herd_store *store, uint32_t slot)
