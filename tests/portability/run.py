@@ -195,7 +195,7 @@ def main():
     places = machine.compile(objects(c_files(path("lib", "places")), "places-", inside + CHECKED + ["-I" + machine.build]))
     answers = machine.compile(objects([path("tests", "portability", "answers.c")], "", inside + ["-I" + path("lib", "places")]))
     check_answers(machine, machine.link("answers", answers + places + core), args.answers, path("tests", "fuzz", "corpus"))
-    fuzz = include + ["-D_GNU_SOURCE", "-I" + path("lib", "places")]
+    fuzz = include + ["-D_GNU_SOURCE", "-I" + path("lib", "places"), "-I" + path("lib", "core", "node")]
     replay = machine.compile(objects([path("tests", "fuzz", "replay.c")], "fuzz-", fuzz))
     for name in TARGETS:
         target = machine.compile(objects([path("tests", "fuzz", name + ".c")], "fuzz-", fuzz))
