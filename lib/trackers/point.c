@@ -108,7 +108,8 @@ int herd_tracker_json_point(struct herd_tracker *tracker, struct herd_span lat, 
     const struct herd_span values[3] = {lat, lon, time};
     struct herd_span texts[3];
     for (size_t i = 0; i < 3; i++)
-        if (herd_tracker_json_text(tracker, HERD_TRACKER_LAT + i, values[i], &texts[i]) < 0)
+        if (herd_tracker_json_text(tracker, (enum herd_tracker_room)(HERD_TRACKER_LAT + i), values[i], &texts[i]) <
+            0)
             return herd_tracker_end(tracker, HERD_TRACKER_INVALID, ret_report);
     return herd_tracker_point(tracker, texts[0], texts[1], texts[2], ret_report);
 }
