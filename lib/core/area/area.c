@@ -256,11 +256,12 @@ static void sweep(struct herd_area *area, size_t *io_steps)
 {
     struct herd_node *node = area->node;
     uint32_t slots = herd_store_slots(node->store);
-    int64_t now_ns = node->now.steady_ns, past_ns = now_ns - area->swept_ns;
+    const int64_t now_ns = node->now.steady_ns;
+    int64_t past_ns = area->swept_ns == INT64_MIN ? 0 : now_ns - area->swept_ns;
     if (node->options.expire_ns <= 0 || slots == 0 || area->grid.count == 0)
         return;
-    if (area->swept_ns == INT64_MIN || past_ns < 0 || past_ns > SWEEP_NS)
-        past_ns = area->swept_ns == INT64_MIN ? 0 : SWEEP_NS;
+    if (past_ns < 0 || past_ns > SWEEP_NS)
+        past_ns = SWEEP_NS;
     uint64_t due = (uint64_t)((double)slots * (double)past_ns / SWEEP_NS);
     if (due > 0 || past_ns == 0)
         area->swept_ns = now_ns;
