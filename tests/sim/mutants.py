@@ -50,7 +50,7 @@ class Builder:
 
     def link(self, objects, out):
         program = os.path.join(out, "sim")
-        subprocess.run([*self.args.cc, *WRAP, *objects.values(), "-o", program], check=True)
+        subprocess.run([*self.args.cc, *WRAP, *objects.values(), "-lm", "-o", program], check=True)
         return program
 
     def mutant(self, edit):
