@@ -9,38 +9,14 @@ import atexit
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import threading
-import time
 
-root, server = map(os.path.abspath, sys.argv[1:3])
-if not shutil.which("openssl"):
-    print("SKIP: not installed: openssl")
-    sys.exit(77)
-if subprocess.run([server, "--token", "kiwi"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
-    print("SKIP: a library without OpenSSL")
-    sys.exit(77)
-text = open(os.path.join(root, "README.md"), encoding="utf-8").read()
-work = tempfile.mkdtemp(prefix="herd-open-")
-atexit.register(shutil.rmtree, work)
-os.chdir(work)
-PATIENCE_S = 30
+from readme_herd import PATIENCE_S, begin, configuration, root, server, text, until
 
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("waited in vain for " + what)
-
-
+work = begin(["openssl"])
 section = re.search(r"^### An open network\n(.*?)^### ", text, re.M | re.S).group(1)
 blocks = dict((language, []) for language in ("json", "sh", ""))
 for language, block in re.findall(r"^```(\w*)\n(.*?)^```", section, re.M | re.S):
@@ -48,12 +24,7 @@ for language, block in re.findall(r"^```(\w*)\n(.*?)^```", section, re.M | re.S)
 addition, = blocks["json"]
 commands, client = blocks["sh"]
 said, = blocks[""]
-herd = next(json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", text, re.M | re.S) if '"Oslo"' in block)
-herd.update(json.loads(addition.replace("/etc/herd/", work + "/")))
-listeners = [socket.create_server(("127.0.0.1", 0)) for _ in herd["servers"]]
-for one, listener in zip(herd["servers"].values(), listeners):
-    one.update(host="127.0.0.1", listen="127.0.0.1", port=listener.getsockname()[1])
-    listener.close()
+herd = configuration(addition, work)
 with open("herd.json", "w") as file:
     json.dump(herd, file)
 

@@ -9,35 +9,12 @@ import atexit
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
-import time
 
-root, server = map(os.path.abspath, sys.argv[1:3])
-for tool in ("openssl", "curl"):
-    if not shutil.which(tool):
-        print("SKIP: not installed:", tool)
-        sys.exit(77)
-if subprocess.run([server, "--token", "kiwi"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
-    print("SKIP: a library without OpenSSL")
-    sys.exit(77)
-text = open(os.path.join(root, "README.md"), encoding="utf-8").read()
-work = tempfile.mkdtemp(prefix="herd-phones-")
-atexit.register(shutil.rmtree, work)
-os.chdir(work)
-PATIENCE_S = 30
+from readme_herd import PATIENCE_S, begin, configuration, free_port, root, server, text, until
 
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("waited in vain for " + what)
+work = begin(["openssl", "curl"])
 
 
 def part(heading):
@@ -60,15 +37,8 @@ def log(name):
     return open(name + ".log").read() if os.path.exists(name + ".log") else ""
 
 
-# Ports that no test beside this one takes.
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
-from herd import free_port  # noqa: E402  pylint: disable=wrong-import-position
-
 opened, phones = part("An open network"), part("Phones")
-herd = next(json.loads(block) for block in blocks(text, "json") if '"Oslo"' in block)
-herd.update(json.loads(blocks(opened, "json")[0].replace("/etc/herd/", work + "/")))
-for one in herd["servers"].values():
-    one.update(host="127.0.0.1", listen="127.0.0.1", port=free_port())
+herd = configuration(blocks(opened, "json")[0], work)
 member, port_said = re.search(r'`"(http_port)": (\d+)`', phones).groups()
 http_ports = {name: free_port() for name in ("Oslo", "Ghent")}
 for name, port in http_ports.items():
