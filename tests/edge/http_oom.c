@@ -4,6 +4,7 @@
  * bring requests in pieces and in chunks, wait for an answer, watch a stream, and go. Whatever failed, each request is
  * answered, or its connection ends; afterwards a new client is served as ever, and nothing is left of the others.
  */
+#include "failing_memory.h"
 #include "http_world.h"
 
 static struct {
@@ -28,12 +29,6 @@ static bool fails_now(void)
     return true;
 }
 
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__real_realloc(void *at, size_t size);
-void *__wrap_realloc(void *at, size_t size);
 int __real_event_add(struct event *event, const struct timeval *wait);
 int __wrap_event_add(struct event *event, const struct timeval *wait);
 int __real_evbuffer_add(struct evbuffer *buffer, const void *at, size_t len);
@@ -42,21 +37,6 @@ int __real_evbuffer_add_reference(struct evbuffer *buffer, const void *at, size_
                                   evbuffer_ref_cleanup_cb cleanup, void *arg);
 int __wrap_evbuffer_add_reference(struct evbuffer *buffer, const void *at, size_t len,
                                   evbuffer_ref_cleanup_cb cleanup, void *arg);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(at, size);
-}
 
 int __wrap_event_add(struct event *event, const struct timeval *wait)
 {

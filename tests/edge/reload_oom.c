@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every allocation of a reload failing once: the former configuration is in force then, or the new one is, never
  * something between. */
+#include "failing_memory.h"
 #include "two_servers.h"
 
 #include "server_impl.h"
@@ -18,28 +19,6 @@ static bool fails_now(void)
         return false;
     plan.met = true;
     return true;
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__real_realloc(void *at, size_t size);
-void *__wrap_realloc(void *at, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(at, size);
 }
 
 static const char before[] =

@@ -7,6 +7,7 @@
  *
  * Events count as allocations: making one, or adding it to the loop, fails like memory.
  */
+#include "failing_memory.h"
 #include "two_servers.h"
 
 #include "server_impl.h"
@@ -45,12 +46,6 @@ static bool fails_now(void)
     return true;
 }
 
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__real_realloc(void *at, size_t size);
-void *__wrap_realloc(void *at, size_t size);
 struct event *__real_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
                                void *arg);
 struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
@@ -69,21 +64,6 @@ unsigned char *__real_evbuffer_pullup(struct evbuffer *buffer, ev_ssize_t len);
 unsigned char *__wrap_evbuffer_pullup(struct evbuffer *buffer, ev_ssize_t len);
 char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(at, size);
-}
 
 struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
                                void *arg)
