@@ -6,7 +6,8 @@
  * answers questions without another server, and tells what happens at fences.
  *
  *     herd_area_open(node, key, &area);
- *     while (herd_area_next(area, now, &steps, &event)) ...       after each change, and once a second
+ *     while (herd_area_next(area, now, &steps, &event)) ...       after each change, and once a second; a server's area:
+ *                                                                 the server does it
  *
  *     struct herd_area_question question = {.by_distance = true, .lat_deg = 48.86, .lon_deg = 2.29, .limit = 10};
  *     herd_area_ask(area, &question, &query);
@@ -63,9 +64,18 @@ HERD_API int herd_shape_box(struct herd_shape **ret_shape, double west_deg, doub
  * sentence in *reterr_message. */
 HERD_API int herd_shape_polygon(struct herd_shape **ret_shape, const struct herd_ring *rings, size_t count,
                                 const char **reterr_message);
+/* No part of the earth but a distance between two clients, for herd_area_fence_set: one of the group `who`, the other of the
+ * group `near` (copied), which may be the same. A group is an id, or what ids begin with and `*` behind it; `*` is every client. A
+ * client whose id ends with `*` is in no group of its own: `a*` is everybody whose id begins with `a`.
+ * HERD_E_ARG: a group is empty, longer than HERD_PROXIMITY_GROUP_MAX, or has a `*` elsewhere; HERD_E_RANGE: the distance is NaN,
+ * below 0 or beyond HERD_PROXIMITY_MAX_M; HERD_E_NOMEM. */
+HERD_API int herd_shape_proximity(struct herd_shape **ret_shape, struct herd_span who, struct herd_span near,
+                                  double distance_m);
+#define HERD_PROXIMITY_MAX_M     100000
+#define HERD_PROXIMITY_GROUP_MAX 255
 /* NULL is fine. */
 HERD_API void herd_shape_free(struct herd_shape *shape);
-/* Whether a position, rounded to 1e-7 degree, is in it. False too where it is no position. */
+/* Whether a position, rounded to 1e-7 degree, is in it. False too where it is no position, and of a proximity. */
 HERD_API bool herd_shape_contains(const struct herd_shape *shape, double lat_deg, double lon_deg);
 
 /* ---- the area ---- */
@@ -79,13 +89,19 @@ HERD_API int herd_area_open(struct herd_node *node, const uint64_t key[2], struc
 HERD_API void herd_area_close(struct herd_area *area);
 
 struct herd_area_stats {
-    size_t clients;       /* in the grid */
-    size_t bytes;         /* of memory for them */
-    size_t fences;        /* as herd_area_fence_count */
-    uint64_t events;      /* given out */
-    uint64_t events_lost; /* of clients that were removed while memory was short */
+    size_t clients;  /* in the grid */
+    size_t bytes;    /* of memory for them */
+    size_t fences;   /* as herd_area_fence_count */
+    uint64_t events; /* given out */
+    uint64_t
+        events_lost; /* of clients that were removed, began to dwell, or came near others while memory was short */
+    size_t pairs;    /* of clients that are near each other, of all proximities */
+    uint64_t pairs_missed; /* moves after which there were more clients nearby than are looked at, or remembered */
 };
 HERD_API struct herd_area_stats herd_area_stats(const struct herd_area *area);
+
+/* Whether changes wait to be taken in by herd_area_next. */
+HERD_API bool herd_area_behind(const struct herd_area *area);
 
 /* ---- questions ---- */
 
@@ -111,15 +127,19 @@ struct herd_area_hit {
 /* A question under way. */
 struct herd_area_query;
 
-/* Puts a question to what the area has taken in: call herd_area_next before. HERD_E_ARG (limit), HERD_E_RANGE (NaN, or no such
+/* Puts a question to what the area has taken in by herd_area_next: call it before, unless a server does. HERD_E_ARG (limit, the shape is a proximity), HERD_E_RANGE (NaN, or no such
  * place), HERD_E_NOMEM. */
 HERD_API int herd_area_ask(struct herd_area *area, const struct herd_area_question *question,
                            struct herd_area_query **ret_query);
 /* Works for about `steps`; true: there is more to do. Clients that move meanwhile are found where they were or where they are, or,
  * if they moved from what was not yet searched to what was, not at all. Expired clients are not found. */
 HERD_API bool herd_area_step(struct herd_area_query *query, struct herd_now now, size_t steps);
-/* The next hit of a query that is done, best first. False: no more. */
+/* The next hit of a query that is done, best first. False: no more. What moved or was removed since is looked at again: it is
+ * left out if it is no hit any more, and given with its new distance, in its old place, if it is. */
 HERD_API bool herd_area_hit(struct herd_area_query *query, struct herd_area_hit *ret_hit);
+/* Who asks may ask for other clients from now on, or is another identity (NULL: may ask for all): hits are judged by that.
+ * What is found but was not allowed before may be missing. */
+HERD_API void herd_area_query_set_identity(struct herd_area_query *query, const struct herd_identity *identity);
 /* How many hits there are, and whether there are more than `limit`. */
 HERD_API size_t herd_area_hit_count(const struct herd_area_query *query);
 HERD_API bool herd_area_truncated(const struct herd_area_query *query);
@@ -142,17 +162,36 @@ enum herd_fence_kind {
 
 struct herd_fence_options {
     unsigned kinds; /* of enum herd_fence_kind; 0: ENTER and LEAVE */
-    double
-        margin_m; /* a client that entered leaves only when it is further than this outside, so that positions that jitter do
-                        not tell again and again; 0 to 100000 */
+    /* A client that entered leaves only when it is further than this outside, so that positions that jitter do not tell
+     * again and again; 0 to HERD_FENCE_MARGIN_MAX_M. */
+    double margin_m;
+    /* A client enters only when it has been inside for so long without leaving; who leaves sooner was not there. 0 to
+     * HERD_FENCE_DWELL_MAX_MS. */
+    int64_t dwell_ms;
 };
 
-#define HERD_FENCE_NAME_MAX 64
-#define HERD_FENCES_MAX     1000000
+#define HERD_FENCE_MARGIN_MAX_M 100000
+#define HERD_FENCE_DWELL_MAX_MS 86400000
+#define HERD_FENCE_NAME_MAX     64
+#define HERD_FENCES_MAX         1000000
+
+/*
+ * A fence whose shape is a proximity tells of pairs: ENTER when two clients come no further from each other than the distance,
+ * LEAVE when they are further than that and the margin apart, or one is gone; INSIDE when one of a pair that is near reported. Each
+ * pair that entered leaves once. Positions are rounded to 1e-7 degree, as of other fences.
+ *
+ * Which pairs are near is remembered, in 24 bytes each; a client of its groups takes about 70, and up to 3800 where these are
+ * scattered thinly among others. A client has HERD_PROXIMITY_NEAR_MAX pairs
+ * of a fence at most, a fence HERD_PROXIMITY_PAIRS_MAX, and after a move about 2000 clients nearby are looked at: in a greater crowd
+ * some are not told of, until they report again with fewer about them; herd_area_stats.pairs_missed counts that.
+ */
+#define HERD_PROXIMITIES_MAX     16
+#define HERD_PROXIMITY_NEAR_MAX  256
+#define HERD_PROXIMITY_PAIRS_MAX 1000000
 
 /* Sets up the fence `name` (copied; 1 to 64 bytes as herd_name_valid takes them), in place of one of that name. The shape
- * is the area's from then on. Nothing is told of clients that are inside already. HERD_E_ARG (the name, kinds), HERD_E_RANGE (the
- * margin), HERD_E_LIMIT (HERD_FENCES_MAX, or too many fences or corners of fences at one place), HERD_E_NOMEM: nothing has
+ * is the area's from then on, and `options` is not NULL. Nothing is told of clients that are inside already. HERD_E_ARG (the name, kinds, a box;
+ * a proximity with CROSS or a dwell), HERD_E_RANGE (the margin, the dwell), HERD_E_LIMIT (HERD_FENCES_MAX, HERD_PROXIMITIES_MAX, or too many fences or corners of fences at one place), HERD_E_NOMEM: nothing has
  * changed, and the shape is the caller's. */
 HERD_API int herd_area_fence_set(struct herd_area *area, struct herd_span name, struct herd_shape *shape,
                                  const struct herd_fence_options *options);
@@ -161,6 +200,9 @@ HERD_API int herd_area_fence_remove(struct herd_area *area, struct herd_span nam
 HERD_API size_t herd_area_fence_count(const struct herd_area *area);
 /* The shape of a fence, borrowed until it is set anew or removed; NULL: there is none of this name. */
 HERD_API const struct herd_shape *herd_area_fence_shape(const struct herd_area *area, struct herd_span name);
+/* How it was set up, kinds said. HERD_E_NOTFOUND. */
+HERD_API int herd_area_fence_options(const struct herd_area *area, struct herd_span name,
+                                     struct herd_fence_options *ret_options);
 /* Names in no particular order: begin with *io_at 0. False: no more. Borrowed until the fence is removed. */
 HERD_API bool herd_area_fence_next(const struct herd_area *area, size_t *io_at, struct herd_span *ret_name);
 
@@ -169,12 +211,18 @@ struct herd_fence_event {
     struct herd_span fence;    /* its name */
     bool gone;                 /* LEAVE: the client expired or was removed */
     struct herd_record record; /* of the client, as it is now. With `gone` only its id is there */
+    /* Of a proximity alone: `record` is of the client that reported, or is gone, and this is the other one of the pair. */
+    struct herd_span other;      /* its id; else empty */
+    struct herd_span other_time; /* of its last report; empty with `gone` */
+    double distance_m;           /* between both, when it was found; with `gone`, where they were last */
 };
 
 /* Takes in changes of the node for about *io_steps, which is reduced by what was done, and gives the next event. True: an event,
- * whose spans are borrowed until the next call on the node or the area. False: all changes are taken in, or *io_steps is 0 and the
- * rest is for another turn. Records that the node had when the area was opened tell nothing; of a client whose position changed
- * again before it was taken in, the newest counts. A client that is not known yet enters where it appears. */
+ * whose spans are borrowed until the next call on the node or the area. False: all changes are taken in; or *io_steps is 0 and the
+ * rest is for another turn; or memory is short, and the rest is for a later time. Records that the node had when the area was
+ * opened tell nothing; of a client whose position changed again before it was taken in, the newest counts. A client that is not
+ * known yet enters where it appears. For whoever opened the area: of one that a server keeps (herd_server_area) the server does
+ * it, and a program that did it too would take events away from it. */
 HERD_API bool herd_area_next(struct herd_area *area, struct herd_now now, size_t *io_steps,
                              struct herd_fence_event *ret_event);
 

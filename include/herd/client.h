@@ -35,6 +35,17 @@
  *     const struct herd_client_options secure = {.servers = servers, .server_count = 2, .tls = &tls};
  *     herd_client_new(&client, base, &secure);
  *
+ * Where clients are spread over several herds a server answers with the address of another one (SEE, PROTOCOL.md).
+ * With `follow` the request is sent again there, three times at most, and so is what concerns the same bucket from
+ * then on; each server that was followed to has a connection of its own, 256 of them at most. One that is of no
+ * use is forgotten, and what it did not answer is asked again at the servers of the list. Nothing is lost on the
+ * way: a report ends with 0 only when a server took it, and with HERD_E_ADDRESS where following led nowhere.
+ * Replies come in the order of the requests only from each server, and a question may overtake a report that is on
+ * its way a second time. A server that was followed to gets the token as any other, and has to prove itself as any
+ * other: with `herd` as a server of that herd, so herds of one set bear the same name in certificates; else by the
+ * DNS name that SEE said. Without `tls` whoever answers can make the client connect to where it likes: on_see says
+ * where it may.
+ *
  * SIGPIPE must be ignored by the program. Everything here is called from the loop's thread. From inside the
  * functions it calls, a client may be given new requests, and may be freed.
  */
@@ -93,7 +104,7 @@ struct herd_client_options {
     size_t requests_max;    /* 1024: requests that have not ended */
     size_t reply_max_bytes; /* 2097152: the longest reply */
     void *ctx;              /* handed to the two below, which may be NULL */
-    /* Connected to the server at this place of the list; it has proved its name and taken the token, as far as these
+    /* Connected to the server at this place of the list (server_count: to one that was followed to); it has proved its name and taken the token, as far as these
      * are given. A certificate of the client's own it may not have judged yet: TLS 1.3 lets a client go on before the
      * server has. One that it refuses is heard of next, by on_disconnect with "tls_failed: ..."; a reply to anything, to
      * a token above all, says that it was accepted. */
@@ -108,6 +119,13 @@ struct herd_client_options {
      * and its copy wiped when the client is freed. NULL: none. Without `tls` it is sent to servers at loopback addresses
      * only, any other is left. A server that refuses it is left for the next, as one that cannot be reached. */
     const char *token;
+    bool follow; /* goes where SEE says; else that ends a request with HERD_E_ADDRESS */
+    /* Whether a request may be followed to this server; NULL: to any. `host` is borrowed for the call. Gets `ctx`, and may do
+     * what the functions of requests may. */
+    bool (*on_see)(void *ctx, const char *host, uint16_t port, unsigned bucket);
+    /* The key of the buckets: herd_bucket. Copied. NULL: it is not known, and the buckets of the last few thousand ids that
+     * were followed are remembered. A server that says another bucket than follows from the key is left for the next. */
+    const uint64_t *bucket_key;
     /* Gets a sentence where herd_client_new refuses `tls` or `token`, with line 0; NULL: not wanted. Used by that call
      * only. */
     struct herd_diagnostic *diagnostic;
@@ -129,7 +147,8 @@ HERD_API void herd_client_free(struct herd_client *client);
 struct herd_client_reply {
     struct herd_record record; /* the AT line: the server that took the report, its clock difference, ... */
     struct herd_span json;     /* WHATSAT: the places; a report has none */
-    size_t server;             /* which of the list replied */
+    size_t server;             /* which of the list replied; server_count: one that was followed to */
+    struct herd_client_address address; /* where it is */
 };
 
 /* Ends a request. `err` is 0, and then `reply` holds the answer, borrowed for the call; else `reply` is NULL:
@@ -138,8 +157,11 @@ struct herd_client_reply {
  *     HERD_E_NOTFOUND  WHATSAT: the server does not know the id, or this client may not ask for it
  *     HERD_E_ACCESS    a report: the server refuses it (a new client where it has room for no more, a
  *                      time too far in the future, not an id of this client, or too many reports a second)
- *     HERD_E_LIMIT     the line is longer than the server takes, or its reply longer than reply_max_bytes
- *     HERD_E_NOMEM     no memory for the reply
+ *     HERD_E_LIMIT     the line is longer than the server takes, or its reply longer than reply_max_bytes;
+ *                      or 256 servers that were followed to are all busy
+ *     HERD_E_ADDRESS   another herd has the client, and it was not found within three SEE, the program did not want to
+ *                      follow, or the server named can prove nothing; a report was not taken
+ *     HERD_E_NOMEM     no memory for the reply, or to follow
  */
 typedef void herd_client_done(void *ctx, int err, const struct herd_client_reply *reply);
 

@@ -39,6 +39,7 @@ struct herd_config_server {
     uint16_t http_port;       /* where it serves HTTP; 0: nowhere */
     size_t http_listen_count; /* 0..16 */
     char **http_listen;       /* on which hosts, as `listen`; NULL: where it listens */
+    uint16_t admin_port;      /* where it serves the state of the server by HTTP, on 127.0.0.1; 0: nowhere */
 };
 
 /* Servers a and b, as indices into `servers`, are neighbours. */
@@ -74,7 +75,9 @@ struct herd_config_provider {
     X(reports_per_address_max, 0, 0, 1000000000, "reports a second from one address, on average; 0: no bound")                \
     X(client_idle_ms, 300000, 0, 86400000, "close a client silent for this long; 0: never")                                   \
     X(line_deadline_ms, 10000, 0, 86400000, "time for a line to become whole; 0: no bound")                                   \
+    X(fences_max, 10000, 0, 1000000, "fences in all; more are refused")                                                       \
     X(viewers_max, 1000, 1, 1000000, "event streams open at a time; they count among the clients too")                        \
+    X(traces_max, 1000, 0, 1000000, "clients whose reports are traced since somebody asked; 0: none")                         \
     X(summary_ms, 300000, 0, 86400000, "how often the log says how the server is; 0: never")                                  \
     X(write_stall_ms, 10000, 100, 86400000, "close a connection that takes no byte for this long")                            \
     X(output_pause_bytes, 65536, 4096, 1073741824, "stop reading a client with more than this unsent")                        \
@@ -83,6 +86,7 @@ struct herd_config_provider {
     X(lookups_max, 64, 1, 65536, "look-ups under way in all")                                                                 \
     X(lookup_queue_max, 1024, 0, 1048576, "look-ups waiting for a place among those")                                         \
     X(lookup_reply_max_bytes, 1048576, 1024, 268435456, "largest answer of a provider, decoded")                              \
+    X(searches_max, 64, 1, 65536, "questions of who is near under way in all; more are refused")                              \
     X(peer_buffer_bytes, 65536, 4096, 16777216, "flooding fills a link only while less than this is unsent")                  \
     X(peer_ping_ms, 5000, 50, 3600000, "sign of life to a neighbour this often; dead when four times as long silent")         \
     X(peer_hello_ms, 5000, 50, 3600000, "time for a new link to introduce itself")                                            \
@@ -96,6 +100,8 @@ struct herd_config_provider {
     X(journal_sync_ms, 1000, 0, 3600000, "longest time the journal is written but not synced; 0: never synced")               \
     X(journal_wait_ms, 1000, 1, 60000, "longest time replies wait for the journal; then it counts as behind")                 \
     X(forget_line, 0, 0, 1, "1: the line FORGET of a client deletes")                                                         \
+    X(near_line, 0, 0, 1, "1: the line NEAR of a client asks who is near; it needs an area")                                  \
+    X(watch_line, 0, 0, 1, "1: the line WATCH of a client tells it of fences; it needs an area")                              \
     X(close_after_reply, 0, 0, 1, "1: close a connection after its first reply")                                              \
     X(future_refuse, 0, 0, 1, "1: refuse a report from the future instead of warning")
 /* clang-format on */
@@ -142,6 +148,54 @@ struct herd_config_http {
     bool open;          /* without identities, and not on a loopback address alone: that is meant */
 };
 
+/* Where a server of another herd listens. */
+struct herd_config_address {
+    char *host;
+    uint16_t port;
+};
+
+/* A herd, one of several that have a part of the clients each. */
+struct herd_config_shard {
+    char *name;                          /* 1..64 bytes of A-Z a-z 0-9 . _ - */
+    struct herd_config_address *servers; /* where clients connect; may be empty for the herd's own */
+    size_t server_count;                 /* 0..64 */
+    char *http;                          /* where its HTTP is, "https://south.example:8443"; NULL: not known */
+};
+
+/* Which herds there are, and which of them this one is: PROTOCOL.md, 5. */
+struct herd_config_shards {
+    struct herd_config_shard *herds;
+    size_t herd_count; /* 0..1024; 0: every client is this herd's */
+    char *self;        /* one of their names */
+    char *
+        key_file; /* 64 hexadecimal digits: buckets are keyed by it, in all herds. NULL: by the herd's secret, if any */
+};
+
+/* Who posts events of fences to a URL. */
+struct herd_config_webhook {
+    char *server;       /* the one that does; NULL: nobody, and nothing else is set */
+    char *url;          /* https://..., or http:// to a loopback address only; no user, query or fragment */
+    char *secret_file;  /* the bytes of its first line sign what is posted: HMAC-SHA256. NULL: it is not signed */
+    char *ca_file;      /* extra trust root (PEM). NULL: none */
+    int64_t timeout_ms; /* for one request in all; 10000 */
+    size_t queue_max;   /* events that wait; more are dropped, counted and told of; 10000 */
+};
+
+/* A database beside the herd (herd/database.h). Strings may be NULL: not given. */
+struct herd_config_database {
+    char *kind;     /* "postgres", "redis", or that of another adapter; NULL: there is no database */
+    char *dsn_file; /* how to connect: the first line of this file, which its user alone may read */
+    char *library; /* the adapter; NULL: libherd-KIND.so.0.1, installed beside libherd, or where the system looks */
+    int64_t flush_ms;       /* the newest record of each client is written once in so long; 1000 */
+    int64_t batch;          /* records in a batch; 1000 */
+    bool history;           /* "history": "samples": what was written is kept too, not the newest alone */
+    int64_t retention_days; /* of samples; 0: for ever */
+    int64_t adopt_ms;  /* a server that gave no sign of life in the database for so long is written for; 15000 */
+    bool read_through; /* questions for clients that a server does not know are asked there; off */
+    bool warm_start;   /* a server that begins with nothing, and finds nothing at its neighbours, reads it; off */
+    bool geo;          /* an index of places there; off */
+};
+
 struct herd_config {
     struct herd_config_server *servers;
     size_t server_count;
@@ -158,8 +212,13 @@ struct herd_config {
         psk_file; /* a file: a key for each pair of this server and a neighbour; "{name}" as in journal. NULL: none */
     struct herd_config_tls tls;
     struct herd_config_http http;
+    struct herd_config_shards shards;
     char *journal; /* a file; "{name}" in it stands for the name of the server. NULL: none */
+    bool area;     /* servers keep an area, herd/area.h: who is near, fences */
+    char *fences;  /* a file of fences, GeoJSON as herd/geojson.h says. NULL: none */
+    struct herd_config_webhook webhook;
     struct herd_limits limits;
+    struct herd_config_database database;
 };
 
 /* Where a configuration is wrong. Line and column (in characters) count from 1; 0 where no place is known (a file that

@@ -17,7 +17,7 @@
  * report,   `-`: no client. Else patterns separated by commas: an exact id, or a prefix with `*` behind it; `*` is
  * ask       every client. `%` and two hexadecimal digits stand for a byte: `%2A` for `*`, `%2C` for a comma,
  *           `%63ert` for the client `cert`, which would be taken for a proof.
- * options   `admin`: may see the state of the server. `connections=N`: at most so many at a time. `reports=N`: at
+ * options   `admin`: may see the state of the server, and set fences by HTTP. `connections=N`: at most so many at a time. `reports=N`: at
  *           most so many a second on average, deletions among them. `delete=PATTERNS`: may delete these clients, which
  *           nobody may otherwise; patterns as above. `burst=N`: so many at once; default the larger of `reports` and 10.
  *

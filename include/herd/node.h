@@ -23,6 +23,7 @@
 
 #include <herd/identity.h>
 #include <herd/protocol.h>
+#include <herd/shard.h>
 #include <herd/store.h>
 #include <herd/types.h>
 
@@ -68,10 +69,12 @@ struct herd_node_options {
     size_t tombstones_max;         /* 0: clients cannot be deleted; else so many deletions are remembered, more are
                                      refused, twice this from neighbours: PROTOCOL.md, 3.9. 0 or not on every node of
                                      the herd */
+    size_t traces_max;             /* 0: nobody is; else so many clients are traced, see herd_node_trace */
     bool forget_line;              /* a client's line FORGET deletes; false: it is no command */
     bool future_refuse;            /* false: a report from the future is warned of; true: refused */
     bool close_after_reply;        /* close a client after its first reply */
     bool commands;                 /* offer a client's line that is no command as COMMAND, before "? " */
+    bool fetch_unknown;            /* offer a WHATSAT for a client of which nothing is held as FETCH, before "? " */
 };
 
 /* HERD_E_NOMEM; HERD_E_ARG: a name that herd_name_valid refuses, or one given twice, or a pointer that is NULL. */
@@ -96,6 +99,36 @@ HERD_API struct herd_span herd_node_name(const struct herd_node *node);
 /* The node's store, borrowed for the node's life; read it, do not put into it. */
 HERD_API struct herd_store *herd_node_store(const struct herd_node *node);
 
+/* ---- one herd of several ---- */
+
+/* Where a server listens, as SEE says it: 1 to HERD_HOST_MAX bytes of A-Z a-z 0-9 . - _ : %, and a port that is not 0. */
+struct herd_node_address {
+    struct herd_span host;
+    uint16_t port;
+};
+
+/* A herd, as the others know it. */
+struct herd_node_shard {
+    const struct herd_node_address *servers; /* at least one, but of the node's own herd */
+    size_t server_count;
+};
+
+/* Which herd has which clients: PROTOCOL.md, 5. */
+struct herd_node_shards {
+    uint64_t key;                          /* of herd_bucket */
+    uint16_t herd_of_bucket[HERD_BUCKETS]; /* indices into `herds`, as herd_shard_table fills them */
+    uint16_t self;                         /* the node's own herd */
+    const struct herd_node_shard *herds;
+};
+
+/* From now on a client's IAMAT, WHATSAT and FORGET for a bucket of another herd is answered with SEE and the address of a
+ * server of that herd, each in turn; herd_node_report and herd_node_delete for such a client are refused (FOREIGN). What
+ * neighbours and journals say is taken as ever, and nothing that is held is forgotten. NULL, as at first: every client is
+ * this herd's. Borrowed until the next call or the end of the node. */
+HERD_API void herd_node_set_shards(struct herd_node *node, const struct herd_node_shards *shards);
+/* Whether client `id` is another herd's; only then *ret_bucket is set. */
+HERD_API bool herd_node_foreign(const struct herd_node *node, struct herd_span id, unsigned *ret_bucket);
+
 /* ---- reports from inside the program ---- */
 
 /* What became of a record, whoever brought it: a client's line, a neighbour, a journal, herd_node_report. */
@@ -109,11 +142,12 @@ enum herd_verdict {
     HERD_VERDICT_NOT_ALLOWED, /* refused: not a client of this identity */
     HERD_VERDICT_TOO_OFTEN,   /* refused: more reports a second than an identity or an address may make */
     HERD_VERDICT_EXPIRED, /* refused: so old that no node holds it any more; never of a report that is made now */
+    HERD_VERDICT_FOREIGN, /* refused: the client is another herd's; see herd_node_set_shards */
 };
 
 /* Reports where client `id` is, as a line IAMAT of these fields at `now` would: `position` is ISO 6709, `time` POSIX
  * seconds, both kept as they are, byte for byte. *ret_verdict is what came of it. Unless the report is refused (FULL,
- * FUTURE) and unless `out` is NULL, the AT line that answers an IAMAT is appended to `out`; the spans are copied.
+ * FUTURE, FOREIGN) and unless `out` is NULL, the AT line that answers an IAMAT is appended to `out`; the spans are copied.
  * HERD_E_SYNTAX: not what fields of an IAMAT are. HERD_E_LIMIT: the line would be longer than line_max_bytes.
  * HERD_E_NOMEM. After an error nothing has changed. */
 HERD_API int herd_node_report(struct herd_node *node, struct herd_span id, struct herd_span position,
@@ -122,14 +156,40 @@ HERD_API int herd_node_report(struct herd_node *node, struct herd_span id, struc
 /* Deletes client `id`: a tombstone, a record without a place, takes the place of its record, here and then everywhere,
  * and wins over every report that is not later than both that record and `now`. A later report brings the client back.
  * *ret_verdict is NEWER: deleted, and unless `out` is NULL the GONE line of the tombstone is appended to it; or FULL:
- * refused, tombstones_max. HERD_E_NOTFOUND: not known, expired, or deleted already; HERD_E_ACCESS: tombstones_max is 0;
+ * refused, tombstones_max; or FOREIGN: the client is another herd's. HERD_E_NOTFOUND: not known, expired, or deleted already; HERD_E_ACCESS: tombstones_max is 0;
  * HERD_E_NOMEM. After an error nothing has changed. */
 HERD_API int herd_node_delete(struct herd_node *node, struct herd_span id, struct herd_now now,
                               struct herd_buf *out, enum herd_verdict *ret_verdict);
+/* Takes in a record that a database beside the herd has (herd/database.h): judged by clock, limits and order as a
+ * neighbour's, told to all neighbours. Its spans are copied; its time_ns may be 0. *ret_verdict is what came of it.
+ * HERD_E_ARG: a member is not in the form of an AT line. HERD_E_NOMEM. After an error nothing has changed. */
+HERD_API int herd_node_learn(struct herd_node *node, const struct herd_record *record, struct herd_now now,
+                             enum herd_verdict *ret_verdict);
 /* The newest record of a client, as a WHATSAT at `now` would find it; its spans are borrowed until the next call on the
  * node or its store. HERD_E_NOTFOUND: not known, expired, or deleted. HERD_E_NOMEM. */
 HERD_API int herd_node_find(struct herd_node *node, struct herd_span id, struct herd_now now,
                             struct herd_record *ret_record);
+
+/* Which way the newest record of a client came to this node. */
+struct herd_trace {
+    struct herd_record record; /* its `server` accepted it */
+    int64_t accepted_ns;       /* when, by that server's clock: POSIX time */
+    int64_t since_ns;          /* since when the client is traced, by this node's clock: POSIX time; if `traced` */
+    int64_t delay_ns; /* from its acceptance to its arrival here, if `heard`; what the two clocks differ by is
+                                    in it: below zero, too */
+    uint64_t copies;  /* how often neighbours sent this record since then, the first time included */
+    struct herd_span
+        heard_from; /* the neighbour from which it came first, if `heard`; {"", 0}: one of several plain ones */
+    bool traced;
+    bool
+        heard; /* it came from a neighbour while the client was traced. false: it was accepted here, or came before */
+};
+/* As herd_node_find, with the way of the record: as much of it as is in the record. The client is traced from now on, so
+ * that more is known of its next records, until traces_max others were asked for since it was asked for last; records of
+ * clients that nobody asked for cost nothing. Spans of *ret_trace are borrowed until the next call on the node or its
+ * store. HERD_E_NOTFOUND: not known, expired, or deleted; it is not traced. HERD_E_NOMEM. */
+HERD_API int herd_node_trace(struct herd_node *node, struct herd_span id, struct herd_now now,
+                             struct herd_trace *ret_trace);
 
 /* ---- sessions ---- */
 
@@ -246,6 +306,8 @@ enum herd_effect_kind {
                                  later commands wait */
     HERD_EFFECT_RESUME, /* `session`, a link that was paused because its lines took long, goes on: give it the
                              rest of its bytes again */
+    HERD_EFFECT_FETCH, /* a client asked for `id`, of which nothing is held: `ticket`, `session`; then herd_node_fetched, at
+                           once or later (CANCEL comes for it too) */
 };
 
 /* Which members are set depends on the kind; spans and texts are borrowed until the next call. */
@@ -271,6 +333,11 @@ HERD_API void herd_ticket_user(struct herd_node *node, uint64_t ticket, void *us
  * or NULL if the ticket is no longer wanted. HERD_E_NOMEM: close that session. */
 HERD_API int herd_node_answer(struct herd_node *node, uint64_t ticket, struct herd_span json, struct herd_now now,
                               struct herd_buf *out, struct herd_session **ret_session);
+/* The answer to a FETCH: a record of that id, for this reply alone, which is never held; or NULL: there is none, "? " and
+ * the line are sent. So they are if the record is not in the form of an AT line, expired, from the future, or a
+ * tombstone. With a record a LOOKUP of the same ticket follows, and *ret_session is NULL. Otherwise as above. */
+HERD_API int herd_node_fetched(struct herd_node *node, uint64_t ticket, const struct herd_record *record,
+                               struct herd_now now, struct herd_buf *out, struct herd_session **ret_session);
 /* The reply to a COMMAND, whole lines each with its LF, perhaps none; or NULL: nobody knows the command,
  * "? " and the line are sent. Otherwise as above. */
 HERD_API int herd_node_reply(struct herd_node *node, uint64_t ticket, const struct herd_span *reply,
@@ -297,6 +364,13 @@ struct herd_watch;
 HERD_API int herd_watch_open(struct herd_node *node, struct herd_watch **ret_watch);
 /* Before the node is freed. NULL is fine. */
 HERD_API void herd_watch_close(struct herd_watch *watch);
+/* What became of a record that was seen may be that it has to be seen once more: its client's newest then.
+ * HERD_E_NOTFOUND: the node does not hold it any more. */
+HERD_API int herd_watch_again(struct herd_watch *watch, struct herd_span id);
+/* The watcher sees all records that the node has, in no particular order. */
+HERD_API void herd_watch_all(struct herd_watch *watch);
+/* How many records it is still to see. */
+HERD_API size_t herd_watch_pending(const struct herd_watch *watch);
 /* The next record, borrowed until the next call on the node. False: none. */
 HERD_API bool herd_watch_next(struct herd_watch *watch, struct herd_record *ret_record);
 
@@ -317,6 +391,7 @@ struct herd_node_stats {
     uint64_t not_allowed;   /* reports and questions refused: not of this identity */
     uint64_t too_often;     /* reports refused: beyond the rate of an identity or an address */
     uint64_t auth_failed;   /* lines AUTH refused */
+    uint64_t foreign;       /* reports, questions and deletions for clients of other herds */
     uint64_t syncs;         /* links that came up and found a difference */
     uint64_t repairs;       /* differences on idle links: an alarm, this must stay 0 */
 };

@@ -52,6 +52,7 @@ enum herd_verb {
     HERD_AUTH, /* args: the token, empty if the line is not of that form. Never shown, never answered with a copy */
     HERD_GONE, /* server, diff, id, time, time_ns, and an empty position: neighbours only */
     HERD_FORGET, /* id: deletes a client, where a server is told to take it */
+    HERD_SEE,    /* host, port, bucket: a server's reply, the client is another herd's */
 };
 
 /* One parsed line. Spans point into the line; only the members named beside the verb are set. */
@@ -72,6 +73,9 @@ struct herd_command {
     uint64_t key_check;    /* of HELLO: follows from the herd's secret; 0: none */
     bool takes_gone;       /* of HELLO: the sender understands GONE */
     struct herd_span args; /* what follows the verb */
+    struct herd_span host; /* 1 to HERD_HOST_MAX bytes of A-Z a-z 0-9 . - _ : % */
+    uint16_t port;         /* not 0 */
+    uint16_t bucket;       /* less than HERD_BUCKETS */
 };
 
 /* Parses one line (no LF). Never fails: what is not a command is HERD_INVALID. */
@@ -80,6 +84,9 @@ HERD_API enum herd_verb herd_command_parse(struct herd_span line, struct herd_co
 /* Whether `name` can be a server's: 1 to HERD_NAME_MAX bytes of A-Z a-z 0-9 . _ - */
 #define HERD_NAME_MAX 64
 HERD_API bool herd_name_valid(struct herd_span name);
+
+/* The longest host of a SEE. */
+#define HERD_HOST_MAX 255
 
 /* Each appends one line, LF included. HERD_E_NOMEM leaves `out` as it was. */
 HERD_API int herd_format_at(struct herd_buf *out, struct herd_span server, struct herd_span diff,
@@ -91,6 +98,7 @@ HERD_API int herd_format_iamat(struct herd_buf *out, struct herd_span id, struct
                                struct herd_span time);
 HERD_API int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_span radius_km,
                                  unsigned bound);
+HERD_API int herd_format_see(struct herd_buf *out, struct herd_span host, uint16_t port, unsigned bucket);
 /* Of `expire_ms`, `key_check` and `takes_gone` are written those up to the last that is not 0. */
 HERD_API int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from, struct herd_span to,
                                uint64_t incarnation, uint64_t expire_ms, uint64_t key_check, bool takes_gone);

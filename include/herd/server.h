@@ -22,6 +22,7 @@
 #ifndef HERD_SERVER_H
 #define HERD_SERVER_H
 
+#include <herd/area.h>
 #include <herd/config.h>
 #include <herd/log.h>
 #include <herd/node.h>
@@ -39,6 +40,7 @@ HERD_API const char *herd_dependency_versions(char text[HERD_DEPENDENCY_VERSIONS
 
 struct bufferevent;
 struct event_base;
+struct herd_database_driver;
 struct herd_server;
 struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 
@@ -54,6 +56,9 @@ struct herd_server_hooks {
      * is borrowed for the call. It may be of a client that `update` never had, or had a while ago as something older. A
      * client that is silent until it expires is not told of. */
     void (*deleted)(void *ctx, const struct herd_record *tombstone);
+    /* What a client did at a fence of herd_server_area, which the server then keeps whatever the configuration says; the
+     * event is borrowed for the call, its spans until the next call on the server. Fences may be set and removed from here. */
+    void (*fence)(void *ctx, const struct herd_fence_event *event);
     /* The link to a neighbour came up or went down. */
     void (*peer)(void *ctx, struct herd_span name, bool up);
     /* A client said something that is no command of the protocol; `line` is borrowed for the call, its LF not
@@ -75,6 +80,7 @@ struct herd_server_options {
                                          failure it remains the caller's. Zero: none */
     bool dont_listen;                 /* sessions come from herd_server_adopt_* alone */
     bool dont_dial;
+    bool area; /* keeps an area, as `"area": true` in the configuration does */
     /* A context of the program's own for TLS, accepted and dialled, in place of the files of `config`: which names none in
      * "tls" nor "psk_file" then, and has a name of the herd. A reference is taken (SSL_CTX_up_ref); it keeps its settings and
      * is in force for the server's life, a reload too. The mode is the configuration's; where that is off, require. Its
@@ -82,6 +88,8 @@ struct herd_server_options {
      * the other side proves a name only if it leads to the context's roots, whatever a verify callback says. Tickets should
      * be off: a session that is resumed is not verified anew. NULL: none. */
     struct ssl_ctx_st *ssl_ctx;
+    /* An adapter of the program's own for the `database` of `config`, in place of the library for its kind. Borrowed. */
+    const struct herd_database_driver *database;
 };
 
 /* Makes a server; it serves as soon as the loop runs. `options` is copied, `base` borrowed for the
@@ -143,6 +151,11 @@ HERD_API uint16_t herd_server_port(const struct herd_server *server);
  * bytes a program brings go through herd_server_adopt_client, what it reports through herd_server_report. */
 HERD_API const struct herd_node *herd_server_node(const struct herd_server *server);
 
+/* Where clients are, for questions and fences; NULL: neither the configuration, nor the options, nor a hook `fence` asks for
+ * it. Borrowed for the server's life. Changes are taken in by the server, at the end of each turn of the loop or in several
+ * turns if there are many: herd_area_next is not for the program, which gets events from hooks.fence. */
+HERD_API struct herd_area *herd_server_area(struct herd_server *server);
+
 /* ---- from inside the program, without a socket: also from hooks ---- */
 
 /* Reports where client `id` is, as a line IAMAT would: herd_node_report. The log's traffic has it as "client=program",
@@ -161,6 +174,10 @@ HERD_API int herd_server_delete(struct herd_server *server, struct herd_span id,
 /* The newest record of a client; its spans are borrowed until the next call on the server or turn of the loop.
  * HERD_E_NOTFOUND: not known, expired, or deleted. HERD_E_NOMEM. */
 HERD_API int herd_server_find(struct herd_server *server, struct herd_span id, struct herd_record *ret_record);
+
+/* Which way the newest record of a client came to this server: herd_node_trace, with limits.traces_max. Its spans are
+ * borrowed likewise. HERD_E_NOTFOUND: not known, expired, or deleted. HERD_E_NOMEM. */
+HERD_API int herd_server_trace(struct herd_server *server, struct herd_span id, struct herd_trace *ret_trace);
 
 /* The JSON that a WHATSAT gets behind its AT line, without the LFs at its end; borrowed for the call. */
 typedef void herd_server_places(void *ctx, struct herd_span json);

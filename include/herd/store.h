@@ -32,6 +32,13 @@ static inline bool herd_record_is_tombstone(const struct herd_record *record)
     return record->position.len == 0;
 }
 
+/* When a record was accepted, by the clock of the server that took it: its time plus its difference; at the ends of
+ * int64_t where that is beyond. `time_ns` has to be set. */
+HERD_API int64_t herd_record_accepted_ns(const struct herd_record *record);
+/* The order of two records of one id: <0: `a` comes before `b`, 0: they are the same. Where records expire after
+ * `expire_ns` > 0 the times that they count for come first (PROTOCOL.md, 3.7). Of both `time_ns` has to be set. */
+HERD_API int herd_record_compare(const struct herd_record *a, const struct herd_record *b, int64_t expire_ns);
+
 struct herd_store;
 
 struct herd_store_options {

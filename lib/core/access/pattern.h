@@ -28,4 +28,17 @@ static inline bool herd_patterns_match(struct herd_patterns patterns, struct her
     return false;
 }
 
+/* Whether some id that begins with `prefix` may match: one begins with the other. */
+static inline bool herd_patterns_meet(struct herd_patterns patterns, struct herd_span prefix)
+{
+    for (size_t i = 0; i < patterns.count; i++) {
+        const struct herd_pattern *one = &patterns.list[i];
+        const size_t len = one->bytes.len < prefix.len ? one->bytes.len : prefix.len;
+        if ((one->prefix || one->bytes.len >= prefix.len) &&
+            (len == 0 || memcmp(prefix.at, one->bytes.at, len) == 0))
+            return true;
+    }
+    return false;
+}
+
 #endif

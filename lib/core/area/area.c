@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* An area follows the changes of its node. */
 #include "area_query.h"
+#include "finds.h"
 
+#include "../base/saturate.h"
 #include "../node/expiry.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MARGIN_MAX_M 100000
+/* Changes that wait do so for less than this, or who dwelt is told of before them. */
+#define LATE_NS INT64_C(1000000000)
 /* All slots are looked at for clients that expired in about this time. */
 #define SWEEP_NS       INT64_C(10000000000)
 #define RECORD_STEPS   4
 #define SLOTS_PER_STEP 8
-#define KINDS          (HERD_FENCE_ENTER | HERD_FENCE_LEAVE | HERD_FENCE_INSIDE | HERD_FENCE_CROSS)
 
 static struct herd_span id_of(const struct herd_area *area, uint32_t slot)
 {
@@ -23,13 +25,17 @@ static struct herd_span id_of(const struct herd_area *area, uint32_t slot)
 /* Puts a LEAVE aside: its client's record is about to be gone. */
 static void keep_gone(struct herd_area *area, const struct herd_fence_find *find, struct herd_span id)
 {
-    struct herd_fence_gone *gone = malloc(sizeof *gone + id.len);
+    const struct herd_span other =
+        find->other == HERD_NO_SLOT ? (struct herd_span){NULL, 0} : id_of(area, find->other);
+    struct herd_fence_gone *gone = malloc(sizeof *gone + id.len + other.len);
     if (!gone) {
         area->events_lost++;
         return;
     }
-    *gone = (struct herd_fence_gone){NULL, find->fence, find->serial, id.len};
+    *gone = (struct herd_fence_gone){NULL, find->fence, find->serial, find->distance_m, id.len, other.len};
     memcpy(gone->id, id.at, id.len);
+    if (other.len > 0)
+        memcpy(gone->id + id.len, other.at, other.len);
     *area->gone_last = gone;
     area->gone_last = &gone->next;
 }
@@ -47,11 +53,15 @@ static void remove_client(struct herd_area *area, uint32_t slot)
         uint32_t of = area->slot;
         struct herd_fence_find *kept = area->finds;
         bool pending = next < count && of != slot;
+        herd_finds_forget(area, slot);
         if (pending) {
             area->finds = NULL;
             area->find_cap = 0;
         }
+        herd_finds_begin(area, slot);
         if (herd_fences_judge(area, slot, &from, NULL, &steps) < 0)
+            area->events_lost++;
+        if (herd_proximities_judge(area, slot, &from, NULL, false, &steps) < 0)
             area->events_lost++;
         for (size_t i = 0; i < area->find_count; i++)
             keep_gone(area, &area->finds[i], id_of(area, slot));
@@ -86,6 +96,7 @@ int herd_area_open(struct herd_node *node, const uint64_t key[2], struct herd_ar
     herd_grid_init(&area->grid, key);
     herd_fences_init(&area->fences, key);
     herd_members_init(&area->members, key);
+    herd_dwells_init(&area->dwells, key);
     int err = herd_changes_subscribe(&node->changes, &area->subscriber);
     if (err < 0) {
         free(area);
@@ -110,68 +121,30 @@ void herd_area_close(struct herd_area *area)
     }
     free(area->gone_lent);
     free(area->finds);
+    herd_buf_fini(&area->other);
     herd_grid_fini(&area->grid);
     herd_fences_fini(&area->fences);
     herd_members_fini(&area->members);
+    herd_dwells_fini(&area->dwells);
     free(area);
 }
 
 struct herd_area_stats herd_area_stats(const struct herd_area *area)
 {
-    return (struct herd_area_stats){area->grid.count, herd_grid_bytes(&area->grid), area->fences.count,
-                                    area->events, area->events_lost};
+    struct herd_area_stats stats = {.clients = area->grid.count,
+                                    .bytes = herd_grid_bytes(&area->grid),
+                                    .fences = area->fences.count,
+                                    .events = area->events,
+                                    .events_lost = area->events_lost,
+                                    .pairs_missed = area->pairs_missed};
+    for (uint32_t i = 0; i < area->fences.proximity_count; i++)
+        stats.pairs += area->fences.all[area->fences.proximities[i]]->proximity->pair_count;
+    return stats;
 }
 
-/* ---- fences ---- */
-
-int herd_area_fence_set(struct herd_area *area, struct herd_span name, struct herd_shape *shape,
-                        const struct herd_fence_options *options)
+bool herd_area_behind(const struct herd_area *area)
 {
-    if (!herd_name_valid(name) || options->kinds & ~(unsigned)KINDS || shape->kind == HERD_SHAPE_BOX)
-        return HERD_E_ARG;
-    if (!(options->margin_m >= 0 && options->margin_m <= MARGIN_MAX_M))
-        return HERD_E_RANGE;
-    uint32_t old = herd_fences_find(&area->fences, name);
-    bool margin = old != HERD_FENCE_NONE && area->fences.all[old]->margin_m > 0;
-    uint32_t serial = margin ? area->fences.all[old]->serial : 0;
-    int err = herd_fences_set(&area->fences, name, shape, options);
-    if (err >= 0 && margin)
-        herd_members_forget(&area->members, serial);
-    return err;
-}
-
-int herd_area_fence_remove(struct herd_area *area, struct herd_span name)
-{
-    uint32_t number = herd_fences_find(&area->fences, name);
-    if (number == HERD_FENCE_NONE)
-        return HERD_E_NOTFOUND;
-    if (area->fences.all[number]->margin_m > 0)
-        herd_members_forget(&area->members, area->fences.all[number]->serial);
-    herd_fences_remove(&area->fences, number);
-    return 0;
-}
-
-size_t herd_area_fence_count(const struct herd_area *area)
-{
-    return area->fences.count;
-}
-
-const struct herd_shape *herd_area_fence_shape(const struct herd_area *area, struct herd_span name)
-{
-    uint32_t number = herd_fences_find(&area->fences, name);
-    return number == HERD_FENCE_NONE ? NULL : area->fences.all[number]->shape;
-}
-
-bool herd_area_fence_next(const struct herd_area *area, size_t *io_at, struct herd_span *ret_name)
-{
-    while (*io_at < area->fences.used) {
-        const struct herd_fence *fence = area->fences.all[(*io_at)++];
-        if (!fence)
-            continue;
-        *ret_name = (struct herd_span){fence->name, fence->name_len};
-        return true;
-    }
-    return false;
+    return area->subscriber.pending > 0;
 }
 
 /* ---- changes ---- */
@@ -200,10 +173,32 @@ static bool give_gone(struct herd_area *area, struct herd_fence_event *ret_event
         *ret_event = (struct herd_fence_event){.kind = HERD_FENCE_LEAVE, .gone = true};
         ret_event->fence = (struct herd_span){fence->name, fence->name_len};
         ret_event->record.id = (struct herd_span){gone->id, gone->id_len};
+        ret_event->other = (struct herd_span){gone->id + gone->id_len, gone->other_len};
+        ret_event->distance_m = gone->distance_m;
         area->events++;
         return true;
     }
     return false;
+}
+
+/* The other client of a proximity: false if it is gone, and that is told of. What a slot is read into holds one record: this
+ * one is copied. */
+static bool give_other(struct herd_area *area, const struct herd_fence_find *find,
+                       struct herd_fence_event *ret_event)
+{
+    struct herd_record record;
+    if (!herd_store_get_slot(area->node->store, find->other, &record))
+        return false;
+    area->other.len = 0;
+    if (herd_buf_add(&area->other, record.id.at, record.id.len) < 0 ||
+        herd_buf_add(&area->other, record.time.at, record.time.len) < 0) {
+        area->events_lost++;
+        return false;
+    }
+    ret_event->other = (struct herd_span){area->other.at, record.id.len};
+    ret_event->other_time = (struct herd_span){area->other.at + record.id.len, record.time.len};
+    ret_event->distance_m = find->distance_m;
+    return true;
 }
 
 static bool give_find(struct herd_area *area, struct herd_fence_event *ret_event)
@@ -212,7 +207,9 @@ static bool give_find(struct herd_area *area, struct herd_fence_event *ret_event
         const struct herd_fence_find *find = &area->finds[area->find_next++];
         const struct herd_fence *fence = fence_of(area, find->fence, find->serial);
         *ret_event = (struct herd_fence_event){.kind = find->kind};
-        if (!fence || !herd_store_get_slot(area->node->store, area->slot, &ret_event->record))
+        if (!fence || (find->other != HERD_NO_SLOT && !give_other(area, find, ret_event)))
+            continue;
+        if (!herd_store_get_slot(area->node->store, area->slot, &ret_event->record))
             continue;
         ret_event->fence = (struct herd_span){fence->name, fence->name_len};
         area->events++;
@@ -221,62 +218,131 @@ static bool give_find(struct herd_area *area, struct herd_fence_event *ret_event
     return false;
 }
 
+/* Somebody was in a fence for long enough, as of `now_ns`. */
+static bool find_dwelt(struct herd_area *area, int64_t now_ns)
+{
+    struct herd_dwell dwell;
+    while (herd_dwells_due(&area->dwells, now_ns, &dwell)) {
+        if (!fence_of(area, dwell.fence, (uint32_t)(dwell.member >> 32)))
+            continue;
+        if (herd_fences_dwelt(area, &dwell) >= 0)
+            return true;
+        area->events_lost++;
+    }
+    return false;
+}
+
+/* The position of a record that lies in its cache line and has up to seven decimals, without its other texts. */
+static bool quick_position(const struct herd_packed_record *packed, struct herd_e7 *ret_e7)
+{
+    char text[2 * HERD_BODY_INLINE_MAX + 2 * HERD_PACK_SLACK];
+    if (packed->id_len == HERD_BODY_EXTERNAL)
+        return false;
+    size_t len = (size_t)packed->diff_len + packed->position_len;
+    herd_unpack(text, packed->body + packed->id_len, len);
+    memset(text + len, 0, HERD_PACK_SLACK); /* a time may follow */
+    const char *middle = herd_e7_coordinate_fast(text + packed->diff_len, &ret_e7->lat);
+    return middle && herd_e7_coordinate_fast(middle, &ret_e7->lon);
+}
+
+/* Where the client of a slot is: 1; 0: nowhere, it is deleted, expired, or there is none. HERD_E_NOMEM. */
+static int position_of(const struct herd_area *area, uint32_t slot, struct herd_e7 *ret_e7, bool *ret_exact)
+{
+    const struct herd_node *node = area->node;
+    const struct herd_packed_record *packed = herd_store_packed(node->store, slot);
+    struct herd_record record;
+    *ret_exact = true;
+    if (herd_packed_record_empty(packed) || herd_packed_record_tombstone(packed))
+        return 0;
+    if (node->options.expire_ns <= 0 && quick_position(packed, ret_e7))
+        return 1;
+    if (!herd_store_get_slot(node->store, slot, &record))
+        return HERD_E_NOMEM;
+    if (herd_expired(node, &record))
+        return 0;
+    *ret_exact = herd_e7_position(record.position, ret_e7);
+    return 1;
+}
+
 /* HERD_E_NOMEM: nothing was taken in. */
 static int take_in(struct herd_area *area, uint32_t slot, size_t *io_steps)
 {
-    struct herd_node *node = area->node;
-    struct herd_record record;
+    struct herd_e7 to;
+    bool exact;
     *io_steps -= *io_steps < RECORD_STEPS ? *io_steps : RECORD_STEPS;
-    if (!herd_store_get_slot(node->store, slot, &record)) {
-        if (!herd_packed_record_empty(herd_store_packed(node->store, slot)))
-            return HERD_E_NOMEM;
-        return 0;
-    }
-    if (herd_record_is_tombstone(&record) || herd_expired(node, &record)) {
+    int err = position_of(area, slot, &to, &exact);
+    if (err < 0)
+        return err;
+    if (err == 0) {
         remove_client(area, slot);
         return 0;
     }
-    struct herd_e7 to;
-    bool exact = herd_e7_position(record.position, &to);
     const struct herd_grid_point *point = herd_grid_point(&area->grid, slot);
     struct herd_e7 from = point ? herd_grid_position(point) : to;
     bool known = point != NULL;
-    int err = herd_grid_put(&area->grid, slot, to, exact);
+    err = herd_grid_put(&area->grid, slot, to, exact);
     if (err < 0)
         return err;
-    if (area->fences.count == 0 || (area->loading && !known))
+    if (area->fences.count == 0)
         return 0;
-    if (herd_fences_judge(area, slot, known ? &from : NULL, &to, io_steps) < 0)
+    const struct herd_e7 *before = known ? &from : NULL;
+    const bool quiet = area->loading && !known;
+    herd_finds_begin(area, slot);
+    if (!quiet && herd_fences_matter(&area->fences, before, &to) &&
+        herd_fences_judge(area, slot, before, &to, io_steps) < 0)
+        area->events_lost++;
+    if (area->fences.proximity_count > 0 && herd_proximities_judge(area, slot, before, &to, quiet, io_steps) < 0)
         area->events_lost++;
     return 0;
 }
 
-/* Looks at some slots for clients that expired: the node keeps them for longer than they are seen. */
+/* Whether the slot has a client that the area should know and does not, or knows and should not. */
+static bool is_wrong(const struct herd_area *area, uint32_t slot)
+{
+    struct herd_record record;
+    bool known = herd_grid_point(&area->grid, slot) != NULL;
+    if (!herd_store_get_slot(area->node->store, slot, &record))
+        return false;
+    return known == (herd_record_is_tombstone(&record) || herd_expired(area->node, &record));
+}
+
+/* Looks at some slots for clients that expired, for the node keeps them for longer than they are seen; and, as a clock may be
+ * set back, for those that are seen again. */
 static void sweep(struct herd_area *area, size_t *io_steps)
 {
     struct herd_node *node = area->node;
     uint32_t slots = herd_store_slots(node->store);
     const int64_t now_ns = node->now.steady_ns;
-    int64_t past_ns = area->swept_ns == INT64_MIN ? 0 : now_ns - area->swept_ns;
-    if (node->options.expire_ns <= 0 || slots == 0 || area->grid.count == 0)
+    if (node->options.expire_ns <= 0 || slots == 0)
         return;
-    if (past_ns < 0 || past_ns > SWEEP_NS)
-        past_ns = SWEEP_NS;
-    uint64_t due = (uint64_t)((double)slots * (double)past_ns / SWEEP_NS);
-    if (due > 0 || past_ns == 0)
-        area->swept_ns = now_ns;
-    for (; due > 0 && *io_steps > 0; due--, area->sweep_at++) {
-        struct herd_record record;
+    if (area->swept_ns > now_ns || area->swept_ns < herd_sub_saturated(now_ns, SWEEP_NS))
+        area->swept_ns = herd_sub_saturated(now_ns, SWEEP_NS);
+    const uint64_t due = (uint64_t)((double)slots * (double)(now_ns - area->swept_ns) / SWEEP_NS);
+    uint64_t looked_at = 0;
+    for (; *io_steps > 0 && looked_at < due; looked_at++, area->sweep_at++) {
         if (area->sweep_at >= slots)
             area->sweep_at = 0;
-        if (!herd_grid_point(&area->grid, area->sweep_at)) {
+        if (herd_packed_record_empty(herd_store_packed(node->store, area->sweep_at))) {
             *io_steps -= area->sweep_at % SLOTS_PER_STEP == 0;
             continue;
         }
         --*io_steps;
-        if (herd_store_get_slot(node->store, area->sweep_at, &record) && herd_expired(node, &record))
-            remove_client(area, area->sweep_at);
+        if (is_wrong(area, area->sweep_at))
+            herd_subscriber_mark_dirty(&node->changes, &area->subscriber, area->sweep_at);
     }
+    /* What there were no steps for stays due. */
+    area->swept_ns += (int64_t)((double)looked_at / slots * SWEEP_NS);
+}
+
+/* What will be taken in soon comes into the cache meanwhile. */
+static void fetch_ahead(const struct herd_area *area)
+{
+    uint32_t slot = herd_subscriber_ahead(&area->node->changes, &area->subscriber);
+    if (slot == HERD_NO_SLOT)
+        return;
+    __builtin_prefetch(herd_store_packed(area->node->store, slot));
+    if (slot / HERD_GRID_CHUNK < area->grid.chunk_count && area->grid.chunks[slot / HERD_GRID_CHUNK])
+        __builtin_prefetch(herd_grid_point_at(&area->grid, slot));
 }
 
 bool herd_area_next(struct herd_area *area, struct herd_now now, size_t *io_steps,
@@ -289,18 +355,26 @@ bool herd_area_next(struct herd_area *area, struct herd_now now, size_t *io_step
             return true;
         if (*io_steps == 0)
             return false;
+        if (area->dwells.count > 0 && find_dwelt(area, herd_sub_saturated(now.steady_ns, LATE_NS))) {
+            --*io_steps;
+            continue;
+        }
         uint32_t slot = herd_subscriber_next(changes, &area->subscriber);
         if (slot == HERD_NO_SLOT) {
             area->loading = false;
             sweep(area, io_steps);
-            if (!area->gone_first)
+            if (area->fences.proximity_count > 0 && herd_proximities_load(area, io_steps))
                 return false;
+            if (!area->gone_first && area->subscriber.pending == 0 &&
+                (area->dwells.count == 0 || !find_dwelt(area, now.steady_ns)))
+                return false;
+            *io_steps -= *io_steps > 0;
             continue;
         }
+        fetch_ahead(area);
         if (take_in(area, slot, io_steps) < 0) {
             herd_subscriber_mark_dirty(changes, &area->subscriber, slot);
-            *io_steps = 0; /* another time */
-            return false;
+            return false; /* another time */
         }
         if (area->subscriber.sweep_left == 0)
             area->loading = false;

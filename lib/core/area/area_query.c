@@ -107,6 +107,8 @@ static void consider(struct herd_area_query *query, uint32_t slot, const struct 
 {
     struct herd_query_hit hit = {.slot = slot};
     bool full = query->count == query->question.limit;
+    if (!query->question.by_distance && slot < query->question.from_slot)
+        return;
     if (!matches(query, slot, point, &hit.key))
         return;
     if (full && query->truncated && !before(&hit, &query->hits[0]))
@@ -238,6 +240,8 @@ static bool scan_slots(struct herd_area_query *query, uint64_t until)
             query->scan_at |= HERD_GRID_CHUNK - 1;
             continue;
         }
+        if (query->truncated && !query->question.by_distance)
+            return false; /* none of a higher slot is wanted */
         const struct herd_grid_point *point = herd_grid_point(grid, slot);
         if (point)
             consider(query, slot, point);
@@ -281,7 +285,9 @@ static void end_cells(struct herd_area_query *query)
  * with the same key now, so that both are beside each other. */
 static bool verify(struct herd_area_query *query, uint64_t until)
 {
-    if (query->changes != query->area->grid.changes) {
+    if (query->verify_at == 0)
+        query->verified = query->area->grid.changes;
+    if (query->recheck || query->changes != query->verified) {
         while (query->verify_at < query->count) {
             struct herd_query_hit *hit = &query->hits[query->verify_at];
             const struct herd_grid_point *point = herd_grid_point(&query->area->grid, hit->slot);
@@ -300,6 +306,7 @@ static bool verify(struct herd_area_query *query, uint64_t until)
             query->hits[kept++] = query->hits[i];
     query->count = kept;
     query->steps += kept;
+    query->changes = query->verified;
     return false;
 }
 
@@ -323,6 +330,8 @@ int herd_area_ask(struct herd_area *area, const struct herd_area_question *quest
 {
     if (question->limit < 1 || question->limit > HERD_AREA_HITS_MAX)
         return HERD_E_ARG;
+    if (question->shape && question->shape->kind == HERD_SHAPE_PROXIMITY)
+        return HERD_E_ARG;
     if (question->by_distance && !(fabs(question->lat_deg) <= 90 && fabs(question->lon_deg) <= 180))
         return HERD_E_RANGE;
     struct herd_area_query *query = calloc(1, sizeof *query + question->limit * sizeof query->hits[0]);
@@ -336,7 +345,7 @@ int herd_area_ask(struct herd_area *area, const struct herd_area_question *quest
         query->walk.at[i] = HERD_GRID_NONE;
     herd_list_append(&area->queries, &query->link);
     herd_list_append(&area->grid.walks, &query->walk.link);
-    if (question->shape && (question->by_distance || question->from_slot == 0))
+    if (question->shape)
         begin_cells(query, &question->shape->box);
     else if (question->by_distance)
         begin_ring(query, RING_FIRST_M);
@@ -348,8 +357,12 @@ int herd_area_ask(struct herd_area *area, const struct herd_area_question *quest
 
 bool herd_area_hit(struct herd_area_query *query, struct herd_area_hit *ret_hit)
 {
+    bool again = query->recheck || query->changes != query->area->grid.changes;
     while (query->phase == HERD_QUERY_DONE && query->next < query->count) {
-        const struct herd_query_hit *hit = &query->hits[query->next++];
+        struct herd_query_hit *hit = &query->hits[query->next++];
+        const struct herd_grid_point *point = again ? herd_grid_point(&query->area->grid, hit->slot) : NULL;
+        if (again && !(point && matches(query, hit->slot, point, &hit->key) && is_visible(query, hit->slot)))
+            continue;
         if (!herd_store_get_slot(query->area->node->store, hit->slot, &ret_hit->record) ||
             herd_record_is_tombstone(&ret_hit->record))
             continue;
@@ -358,6 +371,12 @@ bool herd_area_hit(struct herd_area_query *query, struct herd_area_hit *ret_hit)
         return true;
     }
     return false;
+}
+
+void herd_area_query_set_identity(struct herd_area_query *query, const struct herd_identity *identity)
+{
+    query->question.identity = identity;
+    query->recheck = true;
 }
 
 size_t herd_area_hit_count(const struct herd_area_query *query)

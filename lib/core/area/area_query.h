@@ -35,7 +35,9 @@ struct herd_area_query {
     unsigned ahead_count, ahead_at;
     struct herd_grid_walk walk;
     uint32_t scan_at, verify_at;
-    uint64_t changes; /* grid.changes when it began */
+    uint64_t changes;  /* grid.changes when it began; when it is done, when the hits were verified */
+    uint64_t verified; /* when that began */
+    bool recheck;      /* rights changed meanwhile: each hit is judged again before it is given */
     uint64_t steps;
     bool truncated;
     size_t count, next;

@@ -6,6 +6,8 @@
 #ifndef HERD_CORE_E7_H
 #define HERD_CORE_E7_H
 
+#include "../base/digits.h"
+
 #include <herd/types.h>
 
 #define HERD_E7_DEGREE   10000000
@@ -51,6 +53,45 @@ static inline bool herd_e7_position(struct herd_span text, struct herd_e7 *ret_e
     herd_e7_coordinate(middle, end, &ret_e7->lon, &exact);
     return exact;
 }
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+
+/* The same, faster, for what nearly everybody writes: up to seven decimals, no long row of zeros in front. Eight bytes behind
+ * each digit may be read, and what follows the position is no digit and no point. NULL: not so; *ret_e7 is untouched. */
+static inline const char *herd_e7_coordinate_fast(const char *at, int32_t *ret_e7)
+{
+    static const uint32_t scale[] = {10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+    bool negative = *at++ == '-';
+    const char *begin = at;
+    uint32_t whole = 0, fraction = 0;
+    unsigned decimals = 0;
+    for (; herd_is_digit(*at); at++)
+        whole = whole * 10 + (uint32_t)(*at - '0');
+    if (at - begin > 3)
+        return NULL;
+    if (*at == '.') {
+        uint64_t word = herd_load8(++at);
+        decimals = herd_digit_run8(word);
+        if (decimals > HERD_E7_DECIMALS || decimals == 0)
+            return NULL;
+        fraction = herd_digits_value8(word, decimals) * scale[decimals];
+        at += decimals;
+    }
+    int32_t value = (int32_t)(whole * HERD_E7_DEGREE + fraction);
+    *ret_e7 = negative ? -value : value;
+    return at;
+}
+
+#else
+
+static inline const char *herd_e7_coordinate_fast(const char *at, int32_t *ret_e7)
+{
+    (void)at;
+    (void)ret_e7;
+    return NULL;
+}
+
+#endif
 
 static inline double herd_e7_degrees(int64_t e7)
 {

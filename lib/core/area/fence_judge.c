@@ -2,11 +2,11 @@
 /*
  * What a move does to fences: those in the lists of the cells where it began and ended are compared with both ends, and
  * with the line between them those that tell of crossings. Where a client is follows from its positions alone, so that
- * nothing is kept for each client and fence, except for fences with a margin: these remember who is in.
+ * nothing is kept for each client and fence, except for fences with a margin or a dwell: these remember who is in, and
+ * who is in but not told of yet.
  */
-#include "area_impl.h"
-
-#include <stdlib.h>
+#include "../base/saturate.h"
+#include "finds.h"
 
 /* A longer jump is not judged as a crossing: no more than eight cells by eight. */
 #define CROSSING_MAX_E7 (3 * HERD_E7_DEGREE / 10)
@@ -31,21 +31,47 @@ static bool is_crossing(const struct herd_area *area, const struct herd_e7 *from
 
 static void add_find(struct move *move, uint32_t number, enum herd_fence_kind kind)
 {
+    int err = herd_finds_add(move->area, number, kind, HERD_NO_SLOT, 0);
+    if (err < 0)
+        move->err = err;
+}
+
+/* A client goes into a fence that it has to dwell in. */
+static void begin_dwell(struct move *move, uint32_t number, uint64_t member)
+{
+    struct herd_area *area = move->area;
+    const struct herd_dwell dwell = {
+        herd_add_saturated(area->node->now.steady_ns, area->fences.all[number]->dwell_ns), member, number};
+    int err = herd_dwells_add(&area->dwells, &dwell);
+    if (err < 0)
+        move->err = err;
+}
+
+/* What a fence that remembers makes of a move: false where nothing is to be told. */
+static bool judge_remembered(struct move *move, uint32_t number, bool *io_was, bool *io_is)
+{
     struct herd_area *area = move->area;
     const struct herd_fence *fence = area->fences.all[number];
-    if (!(fence->kinds & kind))
-        return;
-    if (area->find_count == area->find_cap) {
-        size_t cap = area->find_cap ? area->find_cap * 2 : 16;
-        struct herd_fence_find *finds = realloc(area->finds, cap * sizeof *finds);
-        if (!finds) {
-            move->err = HERD_E_NOMEM;
-            return;
-        }
-        area->finds = finds;
-        area->find_cap = cap;
+    const uint64_t member = herd_member(fence->serial, move->slot);
+    const bool waits = fence->dwell_ns > 0 && herd_dwells_has(&area->dwells, member);
+    /* Who was inside before the fence was there, or before this process, counts as told of. */
+    *io_was = (*io_was && !waits) || (move->from && herd_members_has(&area->members, member));
+    *io_is =
+        *io_is || ((*io_was || waits) && fence->margin_m > 0 && move->to && herd_box_has(&fence->box, *move->to) &&
+                   herd_shape_is_near(fence->shape, *move->to, fence->margin_m));
+    move->steps += fence->steps;
+    if (!*io_was && fence->dwell_ns > 0) {
+        if (*io_is && !waits)
+            begin_dwell(move, number, member);
+        else if (!*io_is)
+            herd_dwells_remove(&area->dwells, member);
+        return !*io_is && !waits;
     }
-    area->finds[area->find_count++] = (struct herd_fence_find){number, fence->serial, kind};
+    if (*io_is && herd_members_add(&area->members, member) < 0)
+        move->err = HERD_E_NOMEM;
+    if (!*io_is)
+        herd_members_remove(&area->members, member);
+    return true;
 }
 
 static bool has(const struct herd_fence *fence, const struct herd_e7 *position)
@@ -62,16 +88,9 @@ static void judge(struct move *move, uint32_t number)
     fence->judged = area->judged;
     bool was = has(fence, move->from), is = has(fence, move->to);
     move->steps += 1;
-    if (fence->margin_m > 0) {
-        uint64_t member = herd_member(fence->serial, move->slot);
-        was = was || (move->from && herd_members_has(&area->members, member));
-        is = is || (was && move->to && herd_box_has(&fence->box, *move->to) &&
-                    herd_shape_is_near(fence->shape, *move->to, fence->margin_m));
-        move->steps += fence->steps;
-        if (is && herd_members_add(&area->members, member) < 0)
-            move->err = HERD_E_NOMEM;
-        if (!is)
-            herd_members_remove(&area->members, member);
+    if (herd_fence_remembers(fence)) {
+        if (!judge_remembered(move, number, &was, &is))
+            return;
     } else if (was || is) {
         move->steps += fence->steps;
     }
@@ -111,8 +130,6 @@ int herd_fences_judge(struct herd_area *area, uint32_t slot, const struct herd_e
 {
     struct move move = {area, slot, from, to, is_crossing(area, from, to), 0, 0};
     area->judged++;
-    area->slot = slot;
-    area->find_count = area->find_next = 0;
     for (unsigned level = 0; level < HERD_FENCE_LEVELS; level++) {
         if (!area->fences.level_count[level])
             continue;
@@ -125,5 +142,15 @@ int herd_fences_judge(struct herd_area *area, uint32_t slot, const struct herd_e
             judge_between(&move, level);
     }
     *io_steps -= move.steps < *io_steps ? move.steps : *io_steps;
+    return move.err;
+}
+
+int herd_fences_dwelt(struct herd_area *area, const struct herd_dwell *dwell)
+{
+    struct move move = {.area = area, .slot = (uint32_t)dwell->member};
+    herd_finds_begin(area, move.slot);
+    /* Where it is not noted, its next position says that it is in. */
+    (void)herd_members_add(&area->members, dwell->member);
+    add_find(&move, dwell->fence, HERD_FENCE_ENTER);
     return move.err;
 }

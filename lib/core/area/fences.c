@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Setting up fences and removing them. */
 #include "fences.h"
-#include "grid.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define COARSE      16 /* cells of level 0 beside each other in one of level 1 */
+#define COARSE      HERD_FENCE_COARSE
 #define LEVEL_SHIFT 28
+#define NS_PER_MS   INT64_C(1000000)
 
 static const struct {
     int64_t cell_e7;
@@ -30,12 +30,15 @@ void herd_fences_fini(struct herd_fences *fences)
     for (uint32_t i = 0; i < fences->used; i++) {
         if (!fences->all[i])
             continue;
+        herd_proximity_free(fences->all[i]->proximity);
         herd_shape_free(fences->all[i]->shape);
         free(fences->all[i]);
     }
     free(fences->all);
     free(fences->lists);
     free(fences->nodes);
+    free(fences->marked[0]);
+    free(fences->marked[1]);
     herd_index_fini(&fences->names);
     herd_cells_fini(&fences->cells);
     *fences = (struct herd_fences){.used = 0};
@@ -54,8 +57,11 @@ uint32_t herd_fence_cell_number(unsigned level, uint32_t row, uint32_t column)
 
 uint32_t herd_fence_cell(unsigned level, struct herd_e7 position)
 {
-    uint32_t column = (uint32_t)(((int64_t)position.lon + HERD_E7_LON_MAX) / levels[level].cell_e7);
-    return herd_fence_cell_number(level, row_of(level, position.lat), column);
+    /* Divisors that the compiler knows. */
+    const uint32_t row = herd_grid_row(position.lat), column = herd_grid_column(position.lon);
+    if (level == 0)
+        return row * HERD_GRID_COLUMNS + column;
+    return level == 1 ? herd_fence_cell_number(1, row / COARSE, column / COARSE) : herd_fence_cell_number(2, 0, 0);
 }
 
 struct herd_fence_cells herd_fence_cells_of(const struct herd_box *box, unsigned level)
@@ -121,6 +127,27 @@ static void give_list(struct herd_fences *fences, uint32_t list)
     fences->lists_free = list;
 }
 
+static void mark(struct herd_fences *fences, uint32_t cell, bool has_list)
+{
+    const uint32_t level = cell >> LEVEL_SHIFT, at = cell & ((1u << LEVEL_SHIFT) - 1);
+    const uint64_t bit = UINT64_C(1) << at % 64;
+    if (level > 1)
+        return;
+    if (has_list)
+        fences->marked[level][at / 64] |= bit;
+    else
+        fences->marked[level][at / 64] &= ~bit;
+}
+
+static int reserve_marks(struct herd_fences *fences, unsigned level)
+{
+    if (level > 1 || fences->marked[level])
+        return 0;
+    const size_t bits = (size_t)levels[level].rows * levels[level].columns;
+    fences->marked[level] = calloc((bits + 63) / 64, sizeof *fences->marked[level]);
+    return fences->marked[level] ? 0 : HERD_E_NOMEM;
+}
+
 /* The list of a cell, made if it has none yet. */
 static int list_of(struct herd_fences *fences, uint32_t cell, uint32_t *ret_list)
 {
@@ -138,6 +165,7 @@ static int list_of(struct herd_fences *fences, uint32_t cell, uint32_t *ret_list
         return err;
     fences->lists[*ret_list] = (struct herd_fence_list){HERD_FENCE_NONE, 0, cell};
     herd_cells_set(&fences->cells, hash, cell, *ret_list);
+    mark(fences, cell, true);
     return 0;
 }
 
@@ -147,6 +175,7 @@ static void free_list_if_empty(struct herd_fences *fences, uint32_t list)
     if (fences->lists[list].first != HERD_FENCE_NONE)
         return;
     herd_cells_remove(&fences->cells, herd_cells_hash(&fences->cells, cell), cell);
+    mark(fences, cell, false);
     give_list(fences, list);
 }
 
@@ -203,6 +232,7 @@ static void free_number(struct herd_fences *fences, uint32_t number)
     fences->all[number] = NULL;
     if (number < fences->hole)
         fences->hole = number;
+    herd_proximity_free(fence->proximity);
     free(fence);
 }
 
@@ -233,6 +263,10 @@ int herd_fences_set(struct herd_fences *fences, struct herd_span name, struct he
     uint32_t old = herd_fences_find(fences, name), number;
     if (old == HERD_FENCE_NONE && fences->count >= HERD_FENCES_MAX)
         return HERD_E_LIMIT;
+    const bool is_proximity = shape->kind == HERD_SHAPE_PROXIMITY;
+    const bool in_place = old != HERD_FENCE_NONE && fences->all[old]->proximity;
+    if (is_proximity && fences->proximity_count - in_place >= HERD_PROXIMITIES_MAX)
+        return HERD_E_LIMIT;
     uint64_t hash = herd_siphash(fences->key, name.at, name.len);
     size_t steps = options->margin_m > 0 || options->kinds & HERD_FENCE_CROSS ? herd_shape_all_steps(shape)
                                                                               : herd_shape_steps(shape);
@@ -243,8 +277,9 @@ int herd_fences_set(struct herd_fences *fences, struct herd_span name, struct he
     }
     fence->shape = shape;
     fence->margin_m = options->margin_m;
+    fence->dwell_ns = options->dwell_ms * NS_PER_MS;
     fence->box = herd_box_grow(&shape->box, options->margin_m);
-    fence->cells = choose_cells(&fence->box);
+    fence->cells = is_proximity ? (struct herd_fence_cells){.level = HERD_FENCE_LEVELS} : choose_cells(&fence->box);
     fence->kinds = options->kinds ? options->kinds : HERD_FENCE_ENTER | HERD_FENCE_LEAVE;
     fence->serial = fences->serial++;
     fence->steps = steps > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)steps;
@@ -252,7 +287,9 @@ int herd_fences_set(struct herd_fences *fences, struct herd_span name, struct he
     fence->name_len = name.len;
     memcpy(fence->name, name.at, name.len);
     fences->all[number] = fence;
-    int err = 0;
+    int err = reserve_marks(fences, fence->cells.level);
+    if (is_proximity)
+        err = herd_proximity_new(&fence->proximity, shape, options->margin_m, fences->key);
     for (uint32_t row = 0; row < fence->cells.rows && err >= 0; row++)
         for (uint32_t column = 0; column < fence->cells.columns && err >= 0; column++)
             err = link_cell(
@@ -268,6 +305,8 @@ int herd_fences_set(struct herd_fences *fences, struct herd_span name, struct he
     fences->count++;
     fences->level_count[fence->cells.level]++;
     fences->crossing_count += (fence->kinds & HERD_FENCE_CROSS) != 0;
+    if (is_proximity)
+        fences->proximities[fences->proximity_count++] = number;
     return 0;
 }
 
@@ -278,6 +317,9 @@ void herd_fences_remove(struct herd_fences *fences, uint32_t number)
     fences->count--;
     fences->level_count[fence->cells.level]--;
     fences->crossing_count -= (fence->kinds & HERD_FENCE_CROSS) != 0;
+    for (uint32_t i = 0; i < fences->proximity_count; i++)
+        if (fences->proximities[i] == number)
+            fences->proximities[i] = fences->proximities[--fences->proximity_count];
     herd_shape_free(fence->shape);
     free_number(fences, number);
 }

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CIRCLE_STEPS   2
 #define EDGES_PER_STEP 8
@@ -66,7 +67,7 @@ int herd_shape_polygon(struct herd_shape **ret_shape, const struct herd_ring *ri
     size_t polygons = 0, positions = 0;
     for (size_t i = 0; i < count; i++) {
         polygons += !rings[i].hole;
-        positions += rings[i].count < HERD_SHAPE_POSITIONS_MAX ? rings[i].count : HERD_SHAPE_POSITIONS_MAX + 1;
+        positions += rings[i].count <= HERD_SHAPE_POSITIONS_MAX ? rings[i].count : HERD_SHAPE_POSITIONS_MAX + 1;
         if (positions > HERD_SHAPE_POSITIONS_MAX) {
             *reterr_message = "more than 65536 positions";
             return HERD_E_LIMIT;
@@ -98,10 +99,42 @@ int herd_shape_polygon(struct herd_shape **ret_shape, const struct herd_ring *ri
     return 0;
 }
 
+static bool is_group(struct herd_span group)
+{
+    const char *star = group.len > 0 ? memchr(group.at, '*', group.len) : NULL;
+    return group.len > 0 && group.len <= HERD_PROXIMITY_GROUP_MAX && (!star || star == group.at + group.len - 1);
+}
+
+int herd_shape_proximity(struct herd_shape **ret_shape, struct herd_span who, struct herd_span near,
+                         double distance_m)
+{
+    if (!is_group(who) || !is_group(near))
+        return HERD_E_ARG;
+    if (!(distance_m >= 0 && distance_m <= HERD_PROXIMITY_MAX_M))
+        return HERD_E_RANGE;
+    struct herd_shape *shape = calloc(1, sizeof *shape);
+    char *groups = malloc(who.len + near.len);
+    if (!shape || !groups) {
+        free(shape);
+        free(groups);
+        return HERD_E_NOMEM;
+    }
+    memcpy(groups, who.at, who.len);
+    memcpy(groups + who.len, near.at, near.len);
+    shape->kind = HERD_SHAPE_PROXIMITY;
+    shape->radius_m = distance_m;
+    shape->groups = groups;
+    shape->who = (struct herd_span){groups, who.len};
+    shape->near = (struct herd_span){groups + who.len, near.len};
+    *ret_shape = shape;
+    return 0;
+}
+
 void herd_shape_free(struct herd_shape *shape)
 {
     if (!shape)
         return;
+    free(shape->groups);
     for (size_t i = 0; i < shape->polygon_count; i++)
         herd_polygon_fini(&shape->polygons[i]);
     free(shape);
@@ -135,7 +168,8 @@ bool herd_shape_has_e7(const struct herd_shape *shape, struct herd_e7 position)
 
 bool herd_shape_contains(const struct herd_shape *shape, double lat_deg, double lon_deg)
 {
-    return is_place(lat_deg, lon_deg) && herd_shape_has_e7(shape, rounded(lat_deg, lon_deg));
+    return shape->kind != HERD_SHAPE_PROXIMITY && is_place(lat_deg, lon_deg) &&
+           herd_shape_has_e7(shape, rounded(lat_deg, lon_deg));
 }
 
 static double distance_m(const struct herd_shape *circle, struct herd_e7 position)

@@ -5,17 +5,20 @@
 
 #include "polygon.h"
 
-enum herd_shape_kind { HERD_SHAPE_CIRCLE, HERD_SHAPE_BOX, HERD_SHAPE_POLYGON };
+enum herd_shape_kind { HERD_SHAPE_CIRCLE, HERD_SHAPE_BOX, HERD_SHAPE_POLYGON, HERD_SHAPE_PROXIMITY };
 
 struct herd_shape {
     enum herd_shape_kind kind;
     struct herd_box box; /* what is outside is not in the shape */
-    /* Of a circle: */
+    /* Of a circle; of a proximity, the distance alone: */
     double lat_deg, cos_lat, lon_deg, radius_m;
     double haversine;     /* of the radius */
     double haversine_out; /* what is rounded to 1e-7 degree and further than this is not in it */
     /* Of a box: */
     double west_deg, south_deg, east_deg, north_deg;
+    /* Of a proximity: two groups of clients, each an id or what ids begin with and a star. Owned. */
+    struct herd_span who, near;
+    char *groups;
     /* Of polygons: */
     size_t polygon_count;
     struct herd_polygon polygons[];

@@ -87,9 +87,23 @@ int herd_access_delete(struct herd_session *session, struct herd_span id)
     return change(session, id, herd_identity_may_delete);
 }
 
+bool herd_access_see(const struct herd_session *session, struct herd_span id)
+{
+    return !session->node->options.access || (session->identity && herd_identity_may_ask(session->identity, id));
+}
+
+bool herd_access_see_group(const struct herd_session *session, struct herd_span group)
+{
+    if (group.len == 0 || group.at[group.len - 1] != '*')
+        return herd_access_see(session, group);
+    group.len--;
+    return !session->node->options.access ||
+           (session->identity && herd_patterns_meet(session->identity->ask, group));
+}
+
 bool herd_access_ask(struct herd_session *session, struct herd_span id)
 {
-    if (!session->node->options.access || (session->identity && herd_identity_may_ask(session->identity, id)))
+    if (herd_access_see(session, id))
         return true;
     notice_denied(session, &session->node->stats.not_allowed, "not_allowed", id);
     return false;

@@ -18,7 +18,12 @@ static inline int herd_access_report(struct herd_session *session, struct herd_s
 void herd_session_set_rate(struct herd_session *session, struct herd_rate *rate);
 /* Whether it may delete `id` now; counts it as a report. 0, or the verdict of a refusal. */
 int herd_access_delete(struct herd_session *session, struct herd_span id);
-/* Whether it may ask for `id`. */
+/* Whether it may ask for `id`; a refusal is counted, and told of. */
 bool herd_access_ask(struct herd_session *session, struct herd_span id);
+/* The same of what it did not ask for by name, but is to be listed or told of: it is left out, and that is no refusal. */
+bool herd_access_see(const struct herd_session *session, struct herd_span id);
+/* Whether there may be an id in a group that it may ask for: an id, or what ids begin with and a star, as of a proximity. Of
+ * such a group nothing is in sight but the beginning of an id that it may name. */
+bool herd_access_see_group(const struct herd_session *session, struct herd_span group);
 
 #endif

@@ -14,6 +14,7 @@
 #include "../store/effective.h"
 #include "access.h"
 #include "expiry.h"
+#include "foreign.h"
 #include "offer.h"
 
 #define DECIMALS 9
@@ -75,6 +76,12 @@ static int delete_client(struct herd_node *node, struct herd_span id, struct her
 {
     struct herd_offer offer;
     char time[HERD_TIMESTAMP_MAX];
+    unsigned bucket;
+    if (herd_foreign(node, id, &bucket)) {
+        herd_foreign_count(node, id);
+        *ret_verdict = HERD_VERDICT_FOREIGN;
+        return 0;
+    }
     if (node->options.tombstones_max == 0)
         return HERD_E_ACCESS;
     int err = make_tombstone(node, id, &offer, time);
@@ -117,6 +124,9 @@ int herd_delete_apply_client(struct herd_session *session, const struct herd_par
     int err = herd_session_delete(session, parsed->command.id, session->node->now, replies, &verdict);
     if (err >= 0 && herd_offer_taken((int)verdict))
         return 0;
+    unsigned bucket;
+    if (err >= 0 && verdict == HERD_VERDICT_FOREIGN && herd_foreign(session->node, parsed->command.id, &bucket))
+        return herd_foreign_reply(session->node, bucket, replies);
     session->node->stats.invalid++;
     return herd_format_invalid(replies, parsed->line);
 }

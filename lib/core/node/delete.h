@@ -5,7 +5,8 @@
 
 #include "node_impl.h"
 
-/* FORGET: appends the GONE line of the tombstone, or "? " and the line. HERD_E_NOMEM: there is no answer. */
+/* FORGET: appends the GONE line of the tombstone, or "? " and the line, also where memory does not suffice for a
+ * tombstone. HERD_E_NOMEM: there is no answer. */
 int herd_delete_apply_client(struct herd_session *session, const struct herd_parsed_line *parsed,
                              struct herd_buf *replies);
 /* As herd_node_delete, with the rights and limits of a session: then the verdict may be NOT_ALLOWED or TOO_OFTEN, whether

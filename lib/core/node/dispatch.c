@@ -2,6 +2,7 @@
 /* Each line to who handles it: what it means from a client, on a connection that is being introduced, on a link. */
 #include "dispatch.h"
 
+#include "../protocol/fields.h"
 #include "../protocol/preface.h"
 #include "auth.h"
 #include "delete.h"
@@ -63,6 +64,15 @@ static int client_command(struct herd_session *session, const struct herd_parsed
     }
 }
 
+/* A method: what is behind it, a URL, may hold a token. */
+static struct herd_span first_word(struct herd_span line)
+{
+    const char *end = line.at + line.len, *at = herd_space_end(line.at, end), *word = at;
+    while (at < end && !herd_is_space(*at))
+        at++;
+    return (struct herd_span){word, (size_t)(at - word)};
+}
+
 /* A web page can make its reader's browser send a request here, and choose what is in its body: a client that begins
  * like HTTP is answered once, and nothing behind that is read. */
 static bool is_http(struct herd_session *session, const struct herd_parsed_line *parsed)
@@ -75,7 +85,7 @@ static bool is_http(struct herd_session *session, const struct herd_parsed_line 
         (parsed->command.verb == HERD_FORGET && session->node->options.forget_line) ||
         !herd_preface_http(parsed->line))
         return false;
-    herd_notice_damped(session->node, &session->node->http_count, "http_request", parsed->line);
+    herd_notice_damped(session->node, &session->node->http_count, "http_request", first_word(parsed->line));
     return true;
 }
 

@@ -84,6 +84,13 @@ bool herd_node_next_effect(struct herd_node *node, struct herd_effect *ret_effec
     case HERD_EFFECT_LOOKUP:
         show_lookup(HERD_CONTAINER_OF(pending, struct herd_ticket, pending), ret_effect);
         break;
+    case HERD_EFFECT_FETCH: {
+        const struct herd_ticket *ticket = HERD_CONTAINER_OF(pending, struct herd_ticket, pending);
+        ret_effect->session = ticket->session;
+        ret_effect->ticket = ticket->id;
+        ret_effect->id = (struct herd_span){ticket->texts.at + ticket->id_at, ticket->id_len};
+        break;
+    }
     case HERD_EFFECT_AUTH:
     case HERD_EFFECT_COMMAND: {
         const struct herd_ticket *ticket = HERD_CONTAINER_OF(pending, struct herd_ticket, pending);

@@ -34,12 +34,10 @@ static bool due_elsewhere(const struct herd_node *node, const struct herd_peer *
     return false;
 }
 
-/* Appends the AT line of a slot: written once for all links, if they are due it at about the same time. Between two
- * neighbours most records go from one to the other, to nobody else. */
+/* Appends the AT line of a slot: as a rule it is kept since the record came; else it is written once for all links that
+ * are due it at about the same time. */
 static int format(struct herd_node *node, const struct herd_peer *peer, uint32_t slot, struct herd_buf *out)
 {
-    if (node->peer_count < 3)
-        return herd_store_format(node->store, slot, out);
     if (herd_line_cache_copy(&node->lines, node->store, slot, out))
         return 0;
     size_t before = out->len;

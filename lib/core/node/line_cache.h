@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AT lines that were written for one link and are due on another: written once, copied for the others.
+ * AT lines that links are due: as they came, or written for one link and copied for the others.
  *
  * A line follows from the packed record and the name that its number of a server stands for, so it is valid while both
  * are the same: nothing has to be told when a record changes. Records with a body outside are not kept.

@@ -11,6 +11,7 @@
 
 #include "access.h"
 #include "effect.h"
+#include "foreign.h"
 #include "report.h"
 #include "session.h"
 #include "ticket.h"
@@ -36,13 +37,59 @@ static int submit(struct herd_session *session, struct herd_ticket *ticket, enum
     return 0;
 }
 
+int herd_lookup_make(struct herd_ticket *ticket, const struct herd_command *command,
+                     const struct herd_record *record)
+{
+    struct herd_buf texts = {0};
+    int err = herd_buf_add(&texts, record->id.at, record->id.len);
+    if (err >= 0)
+        err = herd_buf_add(&texts, record->position.at, record->position.len);
+    if (err >= 0)
+        err = herd_buf_add(&texts, command->radius.at, command->radius.len);
+    if (err >= 0)
+        err = herd_format_at(&texts, record->server, record->diff, record->id, record->position, record->time);
+    if (err < 0) {
+        herd_buf_fini(&texts);
+        return err;
+    }
+    ticket->id_len = record->id.len;
+    ticket->position_len = record->position.len;
+    ticket->radius_len = command->radius.len;
+    ticket->bound = command->bound;
+    herd_buf_fini(&ticket->texts); /* of a FETCH: the line, which `command` shows */
+    ticket->texts = texts;
+    return 0;
+}
+
+bool herd_fetch_wanted(const struct herd_node *node, struct herd_span id)
+{
+    return node->options.fetch_unknown &&
+           herd_store_find(node->store, herd_store_hash(node->store, id), HERD_NO_SLOT, id) == HERD_NO_SLOT;
+}
+
+static int fetch_begin(struct herd_session *session, const struct herd_parsed_line *parsed)
+{
+    struct herd_ticket *ticket = calloc(1, sizeof *ticket);
+    if (!ticket)
+        return HERD_E_NOMEM;
+    ticket->id_at = (size_t)(parsed->command.id.at - parsed->line.at);
+    ticket->id_len = parsed->command.id.len;
+    int err = herd_buf_add(&ticket->texts, parsed->line.at, parsed->line.len);
+    return submit(session, ticket, HERD_EFFECT_FETCH, err);
+}
+
 int herd_whatsat_begin(struct herd_session *session, const struct herd_parsed_line *parsed, struct herd_buf *out)
 {
     struct herd_node *node = session->node;
     const struct herd_command *command = &parsed->command;
     struct herd_record record;
-    int err =
-        herd_access_ask(session, command->id) ? herd_report_find(node, command->id, &record) : HERD_E_NOTFOUND;
+    unsigned bucket;
+    bool allowed = herd_access_ask(session, command->id);
+    if (allowed && herd_foreign(node, command->id, &bucket))
+        return herd_foreign_see(node, command->id, bucket, herd_session_replies(session, out));
+    int err = allowed ? herd_report_find(node, command->id, &record) : HERD_E_NOTFOUND;
+    if (err == HERD_E_NOTFOUND && allowed && herd_fetch_wanted(node, command->id))
+        return fetch_begin(session, parsed);
     if (err == HERD_E_NOTFOUND) {
         node->stats.invalid++;
         return herd_format_invalid(herd_session_replies(session, out), parsed->line);
@@ -53,18 +100,7 @@ int herd_whatsat_begin(struct herd_session *session, const struct herd_parsed_li
     struct herd_ticket *ticket = calloc(1, sizeof *ticket);
     if (!ticket)
         return HERD_E_NOMEM;
-    ticket->id_len = record.id.len;
-    ticket->position_len = record.position.len;
-    ticket->radius_len = command->radius.len;
-    ticket->bound = command->bound;
-    err = herd_buf_add(&ticket->texts, record.id.at, record.id.len);
-    if (err >= 0)
-        err = herd_buf_add(&ticket->texts, record.position.at, record.position.len);
-    if (err >= 0)
-        err = herd_buf_add(&ticket->texts, command->radius.at, command->radius.len);
-    if (err >= 0)
-        err = herd_format_at(&ticket->texts, record.server, record.diff, record.id, record.position, record.time);
-    err = submit(session, ticket, HERD_EFFECT_LOOKUP, err);
+    err = submit(session, ticket, HERD_EFFECT_LOOKUP, herd_lookup_make(ticket, command, &record));
     if (err >= 0)
         node->stats.lookups++;
     return err;
@@ -177,19 +213,31 @@ struct herd_session *herd_ticket_session(struct herd_node *node, uint64_t ticket
     return ticket && !ticket->answered ? ticket->session : NULL;
 }
 
+/* "? " and the line of a ticket. */
+static int reply_invalid(struct herd_node *node, struct herd_ticket *ticket, struct herd_buf *out)
+{
+    node->stats.invalid++;
+    return herd_format_invalid(answer_buf(ticket, out), (struct herd_span){ticket->texts.at, ticket->texts.len});
+}
+
 int herd_node_reply(struct herd_node *node, uint64_t ticket_id, const struct herd_span *reply, struct herd_now now,
                     struct herd_buf *out, struct herd_session **ret_session)
 {
     struct herd_ticket *ticket = take_answer(node, ticket_id, now, ret_session);
-    int err;
     if (!ticket)
         return 0;
     (*ret_session)->awaiting_command = false;
-    if (reply) {
-        err = herd_buf_add(answer_buf(ticket, out), reply->at, reply->len);
-    } else {
-        node->stats.invalid++;
-        err = herd_format_invalid(answer_buf(ticket, out), (struct herd_span){ticket->texts.at, ticket->texts.len});
-    }
+    int err =
+        reply ? herd_buf_add(answer_buf(ticket, out), reply->at, reply->len) : reply_invalid(node, ticket, out);
+    return err < 0 ? err : complete(*ret_session, out);
+}
+
+int herd_lookup_unknown(struct herd_node *node, uint64_t ticket_id, struct herd_now now, struct herd_buf *out,
+                        struct herd_session **ret_session)
+{
+    struct herd_ticket *ticket = take_answer(node, ticket_id, now, ret_session);
+    if (!ticket)
+        return 0;
+    int err = reply_invalid(node, ticket, out);
     return err < 0 ? err : complete(*ret_session, out);
 }

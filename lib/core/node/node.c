@@ -44,6 +44,8 @@ int herd_node_new(struct herd_node **ret_node, const struct herd_node_options *o
         herd_list_append(&node->notices_free, &node->notices[i].pending.link);
     node->options = *options;
     herd_options_fill(&node->options);
+    herd_traces_init(&node->traces);
+    herd_trace_configure(node);
 
     const struct herd_store_options store_options = {
         .table_key = {options->seed[0], options->seed[1]},
@@ -90,6 +92,7 @@ void herd_node_free(struct herd_node *node)
     herd_peers_free(node);
     herd_changes_fini(&node->changes);
     herd_seen_cache_fini(&node->seen);
+    herd_traces_fini(&node->traces);
     herd_line_cache_fini(&node->lines);
     herd_store_free(node->store);
     free(node->name_bytes);

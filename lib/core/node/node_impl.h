@@ -10,6 +10,7 @@
 #include "line_cache.h"
 #include "seen_cache.h"
 #include "sync.h"
+#include "trace.h"
 
 #include <herd/node.h>
 #include <herd/protocol.h>
@@ -31,6 +32,7 @@ struct herd_ticket {
     bool answered;
     bool secret;           /* `texts` is a token */
     struct herd_buf texts; /* id, place, radius: what LOOKUP shows; behind them the AT line of the answer */
+    size_t id_at;          /* of a FETCH: where its id begins in `texts`, which is the line */
     size_t id_len, position_len, radius_len;
     unsigned bound;
     struct herd_buf answer;         /* while an older ticket holds it up */
@@ -176,15 +178,19 @@ struct herd_node {
     struct herd_now now;
     struct herd_node_stats stats;
     struct herd_histogram propagation; /* of news, sampled */
-    struct herd_buf entries;           /* scratch: the entries of a LIST */
+    uint64_t news_mask;                /* of at_new: zero bits, and more is done for news; see trace.h */
+    struct herd_traces traces;
+    struct herd_buf entries;               /* scratch: the entries of a LIST */
+    const struct herd_node_shards *shards; /* NULL: there is no other herd */
     uint64_t future_count, refused_count;
     uint64_t plain_refused[HERD_REFUSALS]; /* records of plain neighbours that may be one of several */
     uint64_t http_count, tls_count, deadline_count, plain_invalid_count; /* of notices: damped */
-    int64_t purge_before_ns; /* no record of an effective time before this is held or taken */
-    int64_t sweep_until_ns;  /* no record that was taken since the sweep began is effectively later */
-    uint32_t sweep_at;       /* the next leaf to look at; UINT32_MAX: done until the window moves */
-    bool sweep_failed;       /* memory was short: it is to be done again */
-    uint16_t own_name;       /* number of `name` in the store */
+    int64_t purge_before_ns;          /* no record of an effective time before this is held or taken */
+    int64_t sweep_until_ns;           /* no record that was taken since the sweep began is effectively later */
+    uint32_t sweep_at;                /* the next leaf to look at; UINT32_MAX: done until the window moves */
+    bool sweep_failed;                /* memory was short: it is to be done again */
+    uint16_t own_name;                /* number of `name` in the store */
+    struct herd_subscriber *database; /* what is written to one, if anything is; it has what was read from there */
 };
 
 static inline uint64_t herd_node_steps(const struct herd_node *node)

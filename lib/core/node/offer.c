@@ -177,6 +177,29 @@ static void count(struct herd_node *node, const struct herd_offer *offer, bool n
     }
 }
 
+static int32_t number_of(const struct herd_peer *peer)
+{
+    return peer ? (int32_t)peer->number : -1;
+}
+
+/* News of a neighbour of which more is to be known: one of many, or all while a client is traced. */
+static void note_news(struct herd_node *node, const struct herd_offer *offer, uint32_t slot)
+{
+    if (node->stats.at_new % HERD_PROPAGATION_SAMPLE == 0)
+        herd_histogram_add(&node->propagation,
+                           herd_sub_saturated(node->now.wall_ns, herd_accepted_ns(&offer->record)));
+    if (node->traces.count > 0)
+        herd_trace_news(node, offer->hash, offer->id_hash, offer->line_hash, slot, number_of(offer->from));
+}
+
+/* The reader that has the record already. */
+static const struct herd_subscriber *knows(const struct herd_node *node, const struct herd_offer *offer)
+{
+    if (offer->source == HERD_SOURCE_DATABASE)
+        return node->database;
+    return offer->from ? &offer->from->subscriber : NULL;
+}
+
 int herd_offer(struct herd_node *node, struct herd_offer *offer)
 {
     const struct herd_node_options *o = &node->options;
@@ -234,8 +257,9 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
             return full(node, offer, "records_bytes_max", HERD_REFUSAL_RECORDS);
         if (store(node, offer, &encoded, &slot) < 0)
             return no_memory(node, offer);
+        offer->slot_hint = slot;
         if (!journal)
-            herd_changes_publish(&node->changes, slot, offer->from ? &offer->from->subscriber : NULL);
+            herd_changes_publish(&node->changes, slot, knows(node, offer));
         if (tombstone)
             withhold(node, slot);
         if (window != HERD_WINDOW_WITHIN)
@@ -248,9 +272,11 @@ int herd_offer(struct herd_node *node, struct herd_offer *offer)
     if (sign >= 0 && offer->from)
         herd_subscriber_clear(&offer->from->subscriber, slot);
     count(node, offer, sign > 0);
-    if (sign > 0 && offer->source == HERD_SOURCE_PEER && node->stats.at_new % HERD_PROPAGATION_SAMPLE == 0)
-        herd_histogram_add(&node->propagation, herd_sub_saturated(node->now.wall_ns, herd_accepted_ns(record)));
+    if (sign > 0 && offer->source == HERD_SOURCE_PEER && (node->stats.at_new & node->news_mask) == 0)
+        note_news(node, offer, slot);
     if (sign > 0)
         return present ? HERD_VERDICT_NEWER : HERD_VERDICT_NEW;
+    if (sign == 0 && offer->source == HERD_SOURCE_PEER && node->traces.count > 0)
+        herd_trace_copy(node, offer->hash, offer->id_hash, slot);
     return sign == 0 ? HERD_VERDICT_SAME : HERD_VERDICT_OLDER;
 }

@@ -7,9 +7,10 @@
 
 /* Who brings a record decides which limits it meets, which clock judges it and who is told of it. */
 enum herd_source {
-    HERD_SOURCE_CLIENT,  /* accepted by this node, now */
-    HERD_SOURCE_PEER,    /* a link, or a plain neighbour */
-    HERD_SOURCE_JOURNAL, /* what this node knew before it was restarted */
+    HERD_SOURCE_CLIENT,   /* accepted by this node, now */
+    HERD_SOURCE_PEER,     /* a link, or a plain neighbour */
+    HERD_SOURCE_JOURNAL,  /* what this node knew before it was restarted */
+    HERD_SOURCE_DATABASE, /* read from the one beside the herd: a record of some server, which is written already */
 };
 
 struct herd_offer {
@@ -18,7 +19,7 @@ struct herd_offer {
     struct herd_peer *from;   /* of PEER: not told of it; NULL: a plain neighbour that may be any of several */
     uint64_t hash, id_hash;   /* of the id: in the table; in digests */
     uint64_t line_hash;       /* of a link's line; 0: of another */
-    uint32_t slot_hint;       /* as for herd_store_find */
+    uint32_t slot_hint;       /* as for herd_store_find; NEW, NEWER: where the record is now */
     char diff[HERD_DIFF_MAX]; /* what record.diff shows if this node made it */
 };
 

@@ -7,6 +7,7 @@
  */
 #include "peers.h"
 
+#include "../base/array.h"
 #include "effect.h"
 #include "expiry.h"
 #include "peer.h"
@@ -62,6 +63,7 @@ void herd_node_configure(struct herd_node *node, const struct herd_node_options 
     o->key_check = old.key_check;
     herd_options_fill(o);
     herd_expiry_configure(node);
+    herd_trace_configure(node);
     /* What was scheduled by longer periods must not wait for their end. */
     for (size_t i = 0; i < node->peer_count; i++) {
         struct herd_peer *peer = node->peers[i];
@@ -84,14 +86,11 @@ static struct herd_peer *entry(struct herd_node *node, struct herd_span name)
     for (size_t i = 0; i < node->peer_count; i++)
         if (herd_span_equal(node->peers[i]->name, name))
             return node->peers[i];
-    if (node->peer_count == node->peer_cap) {
-        size_t cap = node->peer_cap ? node->peer_cap * 2 : 8;
-        struct herd_peer **peers = realloc(node->peers, cap * sizeof(struct herd_peer *));
-        if (!peers)
-            return NULL;
-        node->peers = peers;
-        node->peer_cap = cap;
-    }
+    struct herd_peer **peers =
+        herd_array_reserve(node->peers, &node->peer_cap, node->peer_count + 1, sizeof(struct herd_peer *));
+    if (!peers)
+        return NULL;
+    node->peers = peers;
     struct herd_peer *peer = calloc(1, sizeof *peer + name.len);
     if (!peer)
         return NULL;

@@ -5,6 +5,7 @@
 #include "../base/copy.h"
 #include "access.h"
 #include "expiry.h"
+#include "foreign.h"
 #include "session.h"
 
 /* The AT line for a line IAMAT. As a rule id, place and time stand in it as they came, one space apart. */
@@ -48,6 +49,15 @@ static inline void accept_now(const struct herd_node *node, const struct herd_co
     };
 }
 
+/* Most news came as the line that links are due, or were answered with it: it need not be made of the record again. */
+static inline void keep_line(struct herd_node *node, int verdict, const struct herd_offer *offer,
+                             struct herd_span line)
+{
+    if ((verdict == HERD_VERDICT_NEWER || verdict == HERD_VERDICT_NEW) &&
+        herd_changes_newest(&node->changes, offer->slot_hint))
+        herd_line_cache_keep(&node->lines, node->store, offer->slot_hint, line);
+}
+
 int herd_report_apply_client(struct herd_session *session, const struct herd_parsed_line *parsed,
                              struct herd_buf *replies)
 {
@@ -58,10 +68,34 @@ int herd_report_apply_client(struct herd_session *session, const struct herd_par
     offer.slot_hint = parsed->slot_hint;
     accept_now(node, &parsed->command, &offer);
     int refused = herd_access_report(session, parsed->command.id);
-    if (!refused && herd_offer_taken(herd_offer(node, &offer)))
-        return reply(node, &offer.record, replies);
+    unsigned bucket;
+    if (!refused && herd_foreign(node, parsed->command.id, &bucket))
+        return herd_foreign_see(node, parsed->command.id, bucket, replies);
+    int verdict = refused ? refused : herd_offer(node, &offer);
+    if (!refused && herd_offer_taken(verdict)) {
+        size_t before = replies->len;
+        int err = reply(node, &offer.record, replies);
+        if (err >= 0 && node->peer_count > 0)
+            keep_line(node, verdict, &offer, (struct herd_span){replies->at + before, replies->len - before});
+        return err;
+    }
     node->stats.invalid++;
     return herd_format_invalid(replies, parsed->line);
+}
+
+/* Whether a line AT of a link, which ends with LF, is as herd_store_format writes it. */
+static inline bool as_written(const struct herd_parsed_line *parsed)
+{
+    const struct herd_command *command = &parsed->command;
+    const char *at = parsed->line.at + sizeof "AT" - 1;
+    const struct herd_span fields[] = {command->server, command->diff, command->id, command->position,
+                                       command->time};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (*at != ' ' || fields[i].at != at + 1)
+            return false;
+        at = fields[i].at + fields[i].len;
+    }
+    return at == parsed->line.at + parsed->line.len && *at == '\n';
 }
 
 int herd_report_apply_peer(struct herd_session *session, const struct herd_parsed_line *parsed)
@@ -87,6 +121,8 @@ int herd_report_apply_peer(struct herd_session *session, const struct herd_parse
     if (offer.from)
         offer.from->at_received++;
     int verdict = herd_offer(node, &offer);
+    if (node->peer_count > 1 && session->role == HERD_ROLE_LINK && command->verb == HERD_AT && as_written(parsed))
+        keep_line(node, verdict, &offer, (struct herd_span){parsed->line.at, parsed->line.len + 1});
     return verdict < 0 ? verdict : 0;
 }
 
@@ -141,6 +177,11 @@ static int report(struct herd_node *node, struct herd_session *session, const st
         return err;
     node->now = now;
     int refused = session ? herd_access_report(session, id) : 0;
+    unsigned bucket;
+    if (!refused && herd_foreign(node, id, &bucket)) {
+        herd_foreign_count(node, id);
+        refused = HERD_VERDICT_FOREIGN;
+    }
     if (refused) {
         *ret_verdict = (enum herd_verdict)refused;
         return 0;

@@ -19,6 +19,13 @@ void herd_seen_cache_clear(struct herd_seen_cache *seen)
     memset(seen->lines, 0, HERD_SEEN_CACHE_LINES * sizeof *seen->lines);
 }
 
+void herd_seen_cache_forget_slot(struct herd_seen_cache *seen, uint32_t slot)
+{
+    for (size_t i = 0; i < HERD_SEEN_CACHE_LINES; i++)
+        if (seen->lines[i].slot == slot)
+            seen->lines[i].hash = 0;
+}
+
 void herd_seen_cache_fini(struct herd_seen_cache *seen)
 {
     free(seen->lines);

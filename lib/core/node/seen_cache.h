@@ -32,6 +32,8 @@ struct herd_seen_cache {
 int herd_seen_cache_init(struct herd_seen_cache *seen, const uint64_t key[2]);
 void herd_seen_cache_fini(struct herd_seen_cache *seen);
 void herd_seen_cache_clear(struct herd_seen_cache *seen);
+/* Lines that brought the record in `slot` are not kept any more. Looks at all there are. */
+void herd_seen_cache_forget_slot(struct herd_seen_cache *seen, uint32_t slot);
 
 /* Both factors of each product hold a secret: no bytes make one of them zero, whatever they are. */
 static inline uint64_t herd_seen_cache_hash(const struct herd_seen_cache *seen, struct herd_span line)
@@ -67,6 +69,14 @@ static inline uint32_t herd_seen_cache_slot(const struct herd_seen_cache *seen, 
 static inline void herd_seen_cache_add(struct herd_seen_cache *seen, uint64_t hash, uint32_t slot)
 {
     seen->lines[hash % HERD_SEEN_CACHE_LINES] = (struct herd_seen_line){hash, slot};
+}
+
+/* The line with this hash is not kept any more. */
+static inline void herd_seen_cache_forget(struct herd_seen_cache *seen, uint64_t hash)
+{
+    struct herd_seen_line *line = &seen->lines[hash % HERD_SEEN_CACHE_LINES];
+    if (line->hash == hash)
+        line->hash = 0;
 }
 
 #endif

@@ -163,12 +163,14 @@ void herd_session_stop_input(struct herd_session *session, const char *why)
     session->close_why = why;
 }
 
+#ifndef NDEBUG
 /* Whether a neighbour's entry still has the session for its link, or for its way to one. */
 static bool attached(const struct herd_session *session)
 {
     const struct herd_peer *peer = herd_session_neighbour(session);
     return peer && (peer->session == session || peer->dialled == session);
 }
+#endif
 
 void herd_session_mark_closing(struct herd_session *session, const char *why)
 {

@@ -2,6 +2,8 @@
 /* The table of tickets: their ids, found in one step and not used twice. */
 #include "ticket.h"
 
+#include "../base/array.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -28,16 +30,16 @@ void herd_ticket_free(struct herd_ticket *ticket)
 
 static int grow_table(struct herd_node *node)
 {
-    uint32_t cap = node->ticket_cap ? node->ticket_cap * 2 : 16;
-    struct herd_ticket_entry *tickets = realloc(node->tickets, cap * sizeof *tickets);
+    size_t cap = node->ticket_cap;
+    struct herd_ticket_entry *tickets = herd_array_reserve(node->tickets, &cap, cap + 1, sizeof *tickets);
     if (!tickets)
         return HERD_E_NOMEM;
-    for (uint32_t at = cap; at-- > node->ticket_cap;) {
+    for (uint32_t at = (uint32_t)cap; at-- > node->ticket_cap;) {
         tickets[at] = (struct herd_ticket_entry){.next_free = node->ticket_free};
         node->ticket_free = at + 1;
     }
     node->tickets = tickets;
-    node->ticket_cap = cap;
+    node->ticket_cap = (uint32_t)cap;
     return 0;
 }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Readers of the change stream that are no links. */
-#include "watch.h"
-
 #include "node_impl.h"
 
 #include <stdlib.h>
@@ -34,10 +32,25 @@ void herd_watch_close(struct herd_watch *watch)
     free(watch);
 }
 
-void herd_watch_mark_all(struct herd_watch *watch)
+void herd_watch_all(struct herd_watch *watch)
 {
     struct herd_node *node = watch->node;
     herd_subscriber_mark_all_dirty(&node->changes, &watch->subscriber, herd_store_slots(node->store));
+}
+
+int herd_watch_again(struct herd_watch *watch, struct herd_span id)
+{
+    struct herd_node *node = watch->node;
+    uint32_t slot = herd_store_find(node->store, herd_store_hash(node->store, id), HERD_NO_SLOT, id);
+    if (slot == HERD_NO_SLOT)
+        return HERD_E_NOTFOUND;
+    herd_subscriber_mark_dirty(&node->changes, &watch->subscriber, slot);
+    return 0;
+}
+
+size_t herd_watch_pending(const struct herd_watch *watch)
+{
+    return watch->subscriber.pending;
 }
 
 bool herd_watch_next(struct herd_watch *watch, struct herd_record *ret_record)

@@ -43,6 +43,8 @@ int herd_position_parse(struct herd_span text, struct herd_position *ret_positio
     return herd_position_parse_bounded(text, text.len ? text.at + text.len : text.at, ret_position);
 }
 
+#define SHORT_LEN 17 /* sign, point and 15 digits, or 16 digits */
+
 double herd_coordinate_degrees(struct herd_span coordinate)
 {
     /* 10^0..10^18 are exact in an x87-free double up to 10^22, and so is a 53-bit mantissa: one division
@@ -52,6 +54,17 @@ double herd_coordinate_degrees(struct herd_span coordinate)
     uint64_t digits = 0;
     size_t decimals = 0, significant = 0;
     bool behind_point = false;
+    if (coordinate.len <= SHORT_LEN) { /* nearly all of them: every digit counts */
+        size_t point = coordinate.len;
+        for (size_t i = 1; i < coordinate.len; i++) {
+            if (coordinate.at[i] == '.')
+                point = i;
+            else
+                digits = digits * 10 + (uint64_t)(coordinate.at[i] - '0');
+        }
+        double value = (double)digits / power[point < coordinate.len ? coordinate.len - point - 1 : 0];
+        return coordinate.len && coordinate.at[0] == '-' ? -value : value;
+    }
     for (size_t i = 1; i < coordinate.len && significant < 17; i++) {
         if (coordinate.at[i] == '.') {
             behind_point = true;

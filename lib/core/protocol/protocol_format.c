@@ -75,6 +75,14 @@ int herd_format_whatsat(struct herd_buf *out, struct herd_span id, struct herd_s
     return add_fields(out, fields, 4);
 }
 
+int herd_format_see(struct herd_buf *out, struct herd_span host, uint16_t port, unsigned bucket)
+{
+    char port_text[20], bucket_text[20];
+    const struct herd_span fields[] = {WORD("SEE"), host, digits(port_text, port, 10, 1),
+                                       digits(bucket_text, bucket, 10, 1)};
+    return add_fields(out, fields, 4);
+}
+
 int herd_format_hello(struct herd_buf *out, unsigned version, struct herd_span from, struct herd_span to,
                       uint64_t incarnation, uint64_t expire_ms, uint64_t key_check, bool takes_gone)
 {

@@ -5,6 +5,8 @@
 #include "hex.h"
 #include "parse_bounded.h"
 
+#include <herd/shard.h>
+
 #include <string.h>
 
 /* The longest command, HELLO, has eight fields that are looked at. */
@@ -12,6 +14,7 @@
 #define RADIUS_MAX_KM 50
 #define BOUND_MAX     20
 #define VERSION_MAX   1000000
+#define PORT_MAX      65535
 
 enum herd_scan herd_line_next(struct herd_span *io_bytes, size_t *io_seen, size_t line_max_bytes,
                               struct herd_span *ret_line)
@@ -104,6 +107,29 @@ static enum herd_verb parse_whatsat(const struct herd_span *fields, struct herd_
     return HERD_WHATSAT;
 }
 
+static bool host_valid(struct herd_span host)
+{
+    for (size_t i = 0; i < host.len; i++) {
+        char c = host.at[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+              (c && strchr(".-_:%", c))))
+            return false;
+    }
+    return host.len > 0 && host.len <= HERD_HOST_MAX;
+}
+
+static enum herd_verb parse_see(const struct herd_span *fields, struct herd_command *ret)
+{
+    unsigned port, bucket;
+    ret->host = fields[0];
+    if (!host_valid(ret->host) || !parse_count(fields[1], PORT_MAX, &port) || port == 0 ||
+        !parse_count(fields[2], HERD_BUCKETS - 1, &bucket))
+        return HERD_INVALID;
+    ret->port = (uint16_t)port;
+    ret->bucket = (uint16_t)bucket;
+    return HERD_SEE;
+}
+
 /* The version decides what the other fields mean: of one that is not known nothing but itself is required. */
 static enum herd_verb parse_hello(const struct herd_span *fields, size_t count, struct herd_command *ret)
 {
@@ -164,6 +190,8 @@ static enum herd_verb parse(struct herd_span line, const char *readable_end, str
         ret->id = fields[1];
         return HERD_FORGET;
     }
+    if (count == 4 && IS(fields[0], "SEE"))
+        return parse_see(fields + 1, ret);
     if (is_auth(fields[0])) {
         ret->args = count == 2 && IS(fields[0], "AUTH") ? fields[1] : (struct herd_span){"", 0};
         return HERD_AUTH;

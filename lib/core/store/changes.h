@@ -76,6 +76,12 @@ static inline uint32_t herd_subscriber_ahead(const struct herd_changes *changes,
     return at < changes->next ? changes->ring[at & (changes->size - 1)] : UINT32_MAX;
 }
 
+/* Whether the slot's change is the last that was published to anybody. */
+static inline bool herd_changes_newest(const struct herd_changes *changes, uint32_t slot)
+{
+    return changes->next > 0 && changes->ring[(changes->next - 1) & (changes->size - 1)] == slot;
+}
+
 /* Takes the next slot to see, or HERD_NO_SLOT. */
 uint32_t herd_subscriber_next(struct herd_changes *changes, struct herd_subscriber *subscriber);
 

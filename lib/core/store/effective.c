@@ -24,7 +24,7 @@ static int64_t diff_ns(struct herd_span diff)
     return diff.at[0] == '-' ? -ns : ns;
 }
 
-int64_t herd_accepted_ns(const struct herd_record *record)
+int64_t herd_record_accepted_ns(const struct herd_record *record)
 {
     return herd_add_saturated(record->time_ns, diff_ns(record->diff));
 }

@@ -25,8 +25,10 @@ static inline int64_t herd_believed_ahead_ns(int64_t expire_ns)
     return expire_ns < most_ns ? expire_ns : most_ns;
 }
 
-/* When the record was accepted, by the clock of the server that took it: its time plus its difference. */
-int64_t herd_accepted_ns(const struct herd_record *record);
+static inline int64_t herd_accepted_ns(const struct herd_record *record)
+{
+    return herd_record_accepted_ns(record);
+}
 /* The client's time, no further from the acceptance than is believed. */
 int64_t herd_effective_ns(const struct herd_record *record, int64_t expire_ns);
 

@@ -5,8 +5,12 @@
  * Open addressing with linear probing; a bucket holds 32 bits of the hash beside the slot, so that a probe
  * touches a record only when these agree, and growing touches no record at all. The table is cut into
  * shards by the top bits of the hash: each grows on its own, so that no call ever moves more than a
- * fraction of it. It grows by a quarter and is never more than seven eighths full: doubling would leave a third of
- * it to a half unused on average.
+ * fraction of it. It is never more than seven eighths full and grows by a quarter while it is small, later by an
+ * eighth: doubling would leave a third of it to a half unused on average.
+ *
+ * All but small shards lie in one block, each with room to grow where it is: memory behind a shard's end is not touched,
+ * and so takes no page. Each in memory of its own, they would leave holes of all sizes when they grow. Once a shard has
+ * no room left there is a greater block, and each insertion takes one more shard there.
  */
 #ifndef HERD_CORE_INDEX_H
 #define HERD_CORE_INDEX_H
@@ -24,6 +28,10 @@ struct herd_shard {
 
 struct herd_index {
     struct herd_shard shards[HERD_INDEX_SHARDS];
+    uint64_t *block;     /* NULL: all shards are small */
+    uint64_t *left;      /* the block before, which shards still leave; else NULL */
+    uint32_t room;       /* buckets of `block` for each shard */
+    unsigned left_count; /* of shards, the first ones, that may still be in `left` */
 };
 
 void herd_index_fini(struct herd_index *index);

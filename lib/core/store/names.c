@@ -2,6 +2,7 @@
 /* Interned names of servers, counted by their references. */
 #include "names.h"
 
+#include "../base/array.h"
 #include "../base/hash.h"
 
 #include <stdlib.h>
@@ -95,14 +96,10 @@ void herd_names_unref(struct herd_names *names, unsigned number)
 /* Room for one more name in the list, and a table at most half full. */
 static int make_room(struct herd_names *names)
 {
-    if (names->count == names->cap) {
-        size_t cap = names->cap ? names->cap * 2 : 8;
-        struct herd_name *list = realloc(names->list, cap * sizeof *list);
-        if (!list)
-            return HERD_E_NOMEM;
-        names->list = list;
-        names->cap = cap;
-    }
+    struct herd_name *list = herd_array_reserve(names->list, &names->cap, names->count + 1, sizeof *list);
+    if (!list)
+        return HERD_E_NOMEM;
+    names->list = list;
     if ((names->count + 1) * 2 > names->table_size) {
         size_t size = names->table_size ? names->table_size * 2 : 16;
         uint16_t *table = calloc(size, sizeof *table);

@@ -2,7 +2,9 @@
 /* The newest record of each client, in slots of one cache line. */
 #include "store_impl.h"
 
+#include "../base/array.h"
 #include "effective.h"
+#include "order.h"
 
 #include <herd/geo.h>
 #include <herd/protocol.h>
@@ -69,19 +71,10 @@ static int order_texts(struct herd_store *store, const struct herd_packed_record
     int err = herd_packed_record_texts(packed, &store->texts, &old);
     if (err < 0)
         return err;
-    int order = herd_timestamp_compare(encoded->record->time, old.time);
-    if (!order)
-        order = herd_record_layout_tombstone(&encoded->layout) - herd_packed_record_tombstone(packed);
-    if (!order)
-        order = herd_span_compare(herd_names_text(&store->names, encoded->server),
-                                  herd_names_text(&store->names, packed->server));
-    if (!order)
-        order = herd_span_compare(encoded->record->diff, old.diff);
-    if (!order)
-        order = herd_span_compare(encoded->record->position, old.position);
-    if (!order)
-        order = herd_span_compare(encoded->record->time, old.time);
-    *ret_order = order;
+    struct herd_record new = *encoded->record;
+    new.server = herd_names_text(&store->names, encoded->server);
+    old.server = herd_names_text(&store->names, packed->server);
+    *ret_order = herd_record_compare_texts(&new, &old);
     return 0;
 }
 
@@ -211,6 +204,20 @@ static void grow_digest(struct herd_store *store)
     store->steps += store->slots / 8;
 }
 
+static int add_chunk(struct herd_store *store)
+{
+    struct herd_chunk **chunks =
+        herd_array_reserve(store->chunks, &store->chunk_cap, store->chunk_count + 1, sizeof(struct herd_chunk *));
+    if (!chunks)
+        return HERD_E_NOMEM;
+    store->chunks = chunks;
+    struct herd_chunk *chunk = aligned_alloc(HERD_PACKED_RECORD_BYTES, sizeof *chunk);
+    if (!chunk)
+        return HERD_E_NOMEM;
+    store->chunks[store->chunk_count++] = chunk;
+    return 0;
+}
+
 /* A slot to write to: a removed one, or the next. The slot is taken only by take_slot. */
 static int find_room(struct herd_store *store, uint32_t *ret_slot)
 {
@@ -220,20 +227,8 @@ static int find_room(struct herd_store *store, uint32_t *ret_slot)
     }
     if (store->slots == HERD_NO_SLOT - 1)
         return HERD_E_LIMIT;
-    if (store->slots / HERD_CHUNK_RECORDS == store->chunk_count) {
-        if (store->chunk_count == store->chunk_cap) {
-            size_t cap = store->chunk_cap ? store->chunk_cap * 2 : 16;
-            struct herd_chunk **chunks = realloc(store->chunks, cap * sizeof(struct herd_chunk *));
-            if (!chunks)
-                return HERD_E_NOMEM;
-            store->chunks = chunks;
-            store->chunk_cap = cap;
-        }
-        struct herd_chunk *chunk = aligned_alloc(HERD_PACKED_RECORD_BYTES, sizeof *chunk);
-        if (!chunk)
-            return HERD_E_NOMEM;
-        store->chunks[store->chunk_count++] = chunk;
-    }
+    if (store->slots / HERD_CHUNK_RECORDS == store->chunk_count && add_chunk(store) < 0)
+        return HERD_E_NOMEM;
     struct herd_packed_record *packed = herd_store_packed(store, store->slots);
     memset(packed, 0, sizeof *packed);
     packed->server = HERD_NO_SERVER;
@@ -320,11 +315,8 @@ static bool id_valid(struct herd_span id)
     return id.len > 0;
 }
 
-int herd_store_put(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
-                   uint32_t *ret_slot)
+int herd_record_check(const struct herd_record *record, struct herd_record *ret_checked)
 {
-    if (!store || !record)
-        return HERD_E_ARG;
     /* Texts are kept by what the protocol allows in them: any other would come back changed. */
     struct herd_record checked = *record;
     struct herd_position position;
@@ -333,9 +325,22 @@ int herd_store_put(struct herd_store *store, const struct herd_record *record, e
         herd_timestamp_parse(record->time, &checked.time_ns) < 0 ||
         (record->time_ns != 0 && record->time_ns != checked.time_ns))
         return HERD_E_ARG;
+    *ret_checked = checked;
+    return 0;
+}
+
+int herd_store_put(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
+                   uint32_t *ret_slot)
+{
+    if (!store || !record)
+        return HERD_E_ARG;
+    struct herd_record checked;
+    int err = herd_record_check(record, &checked);
+    if (err < 0)
+        return err;
     enum herd_put verdict;
     uint32_t slot;
-    int err = herd_store_offer(store, &checked, &verdict, &slot);
+    err = herd_store_offer(store, &checked, &verdict, &slot);
     if (err < 0)
         return err;
     if (ret_verdict)

@@ -82,6 +82,8 @@ uint64_t herd_store_record_hash(const struct herd_store *store, uint32_t slot);
 /* How much more memory for records an encoded record needs: 0 if it fits into the packed record it replaces. */
 size_t herd_store_growth(const struct herd_store *store, uint32_t slot, const struct herd_encoded_record *encoded);
 
+/* Checks a record as herd_store_put does; *ret_checked is it with its time_ns. HERD_E_ARG. */
+int herd_record_check(const struct herd_record *record, struct herd_record *ret_checked);
 /* herd_store_put for a record that is checked already, with its time_ns. HERD_E_NOMEM, HERD_E_LIMIT: unchanged. */
 int herd_store_offer(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
                      uint32_t *ret_slot);
