@@ -20,13 +20,13 @@ struct herd_reply {
     struct herd_span body;
 };
 
-enum herd_verdict {
+enum herd_reply_verdict {
     HERD_REPLY_ANSWER, /* `out` holds the answer in the legacy shape */
     HERD_REPLY_FAILED, /* see status and why */
 };
 
 struct herd_reply_class {
-    enum herd_verdict verdict;
+    enum herd_reply_verdict verdict;
     const char *status;     /* legacy status; static */
     char why[200];          /* a sentence, never holding the key */
     bool retry;             /* the provider's documentation recommends a retry */

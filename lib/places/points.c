@@ -2,6 +2,7 @@
 /* Points: collected, dealt into strips of longitude, sorted by latitude. */
 #include "points.h"
 
+#include "../core/base/array.h"
 #include "points_index.h"
 
 #include <stdlib.h>
@@ -76,14 +77,10 @@ int herd_points_add(struct herd_points *p, const struct herd_point *point)
     uint64_t text_bytes = p->text.len; /* a size_t may be smaller than the bound */
     if (p->count == UINT32_MAX || text_bytes > HERD_POINTS_TEXT_MAX)
         return HERD_E_LIMIT;
-    if (p->count == p->cap) {
-        size_t cap = p->cap ? p->cap * 2 : 256;
-        struct herd_points_entry *at = realloc(p->at, cap * sizeof *at);
-        if (!at)
-            return HERD_E_NOMEM;
-        p->at = at;
-        p->cap = cap;
-    }
+    struct herd_points_entry *at = herd_array_reserve(p->at, &p->cap, p->count + 1, sizeof *at);
+    if (!at)
+        return HERD_E_NOMEM;
+    p->at = at;
     size_t text_at = p->text.len;
     uint16_t type;
     int err;

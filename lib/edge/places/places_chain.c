@@ -11,6 +11,7 @@
  */
 #include "places_chain.h"
 
+#include "../../core/base/histogram.h"
 #include "../clock.h"
 #include "places_breaker.h"
 #include "places_cache.h"
@@ -89,7 +90,7 @@ static void disarm(struct herd_provider_call *flight)
     flight->deadline_set = false;
 }
 
-static void log_lookup(struct herd_provider_call *flight, const char *cached)
+static void log_lookup(struct herd_provider_call *flight, int64_t took_ns, const char *cached)
 {
     struct herd_places *places = flight->places;
     /* A success is traffic. */
@@ -101,7 +102,7 @@ static void log_lookup(struct herd_provider_call *flight, const char *cached)
     struct herd_log_field fields[5] = {
         herd_log_text("provider", places->backends[flight->backend]->name),
         herd_log_text("status", flight->status),
-        herd_log_int("duration_us", (herd_clock_ns(CLOCK_MONOTONIC) - flight->began_ns) / 1000),
+        herd_log_int("duration_us", took_ns / 1000),
         herd_log_int("bytes", (int64_t)flight->json.len),
     };
     size_t count = 4;
@@ -151,7 +152,10 @@ static bool settle(struct herd_provider_call *flight)
     struct places_backend *backend = places->backends[flight->backend];
     disarm(flight);
     release(flight);
-    log_lookup(flight, NULL);
+    const int64_t took_ns = herd_clock_ns(CLOCK_MONOTONIC) - flight->began_ns;
+    herd_histogram_add(&backend->durations, took_ns);
+    backend->failures += flight->failed;
+    log_lookup(flight, took_ns, NULL);
     if (!flight->failed) {
         places_breaker_success(places, backend);
         if (backend->cache)
@@ -179,10 +183,9 @@ static bool answered_from_cache(struct herd_provider_call *flight)
     flight->json.len = 0;
     if (herd_buf_add(&flight->json, json.at, json.len) < 0)
         return false;
-    flight->began_ns = herd_clock_ns(CLOCK_MONOTONIC);
     flight->failed = false;
     snprintf(flight->status, sizeof flight->status, "OK");
-    log_lookup(flight, "cache");
+    log_lookup(flight, 0, "cache");
     finish(flight, backend->name);
     return true;
 }

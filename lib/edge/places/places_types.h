@@ -14,6 +14,7 @@
  *     places_request.c  requests: equal queries share one flight, every request is answered
  *     places_local.c    providers in memory
  *     places_http.c     providers behind HTTP; places_http_new.c sets them up
+ *     places_stats.c    how long look-ups took
  *     places_broken.c   what stands for a provider that could not be made
  *     places_check.c    opens what a configuration names, before a start
  *     places.c          the chain, made from a configuration
@@ -25,6 +26,7 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <herd/node.h>
 #include <herd/places.h>
 
 #define PLACES_TABLE 256 /* buckets of flights; a power of two */
@@ -53,6 +55,8 @@ struct places_backend {
     struct places_breaker breaker;
     struct places_cache *cache; /* NULL: not allowed */
     struct herd_provider_call *waiting, **waiting_end;
+    struct herd_histogram durations; /* from its turn here to its end, waiting included; of the cache none */
+    uint64_t failures;               /* of those */
 };
 
 /* How a look-up failed. */
