@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Creates and destroys a client, and does what is due when its timer fires. */
 #include "client_connect.h"
+#include "client_life.h"
 #include "client_request.h"
+#include "client_route.h"
 #include "client_tls.h"
 
 #include <herd/config.h>
@@ -32,16 +34,6 @@ static bool fill_defaults(struct herd_client_options *o)
     for (size_t i = 0; good && i < o->server_count; i++)
         good = o->servers[i].host && o->servers[i].host[0] && o->servers[i].port;
     return good;
-}
-
-static void free_servers(struct herd_client *client)
-{
-    for (size_t i = 0; client->servers && i < client->options.server_count; i++)
-        free((void *)(uintptr_t)client->servers[i].host);
-    free(client->servers);
-    free(client->preferred);
-    client->servers = NULL;
-    client->preferred = NULL;
 }
 
 static int copy_servers(struct herd_client *client)
@@ -110,15 +102,24 @@ int herd_client_new(struct herd_client **ret_client, struct event_base *base,
     struct herd_client *client = calloc(1, sizeof *client);
     if (!client)
         return HERD_E_NOMEM;
+    client->root = client;
     client->base = base;
     client->options = filled;
     client->backoff_ns = filled.retry_min_ms * NS_PER_MS;
     herd_list_init(&client->requests);
+    herd_list_init(&client->ages);
     client->timer = evtimer_new(base, on_timer, client);
     client->work = event_new(base, -1, 0, herd_client_work, client);
     int err = client->timer && client->work ? copy_servers(client) : HERD_E_NOMEM;
     if (err >= 0)
         err = open_security(client);
+    if (err >= 0 && filled.bucket_key) {
+        client->bucket_key = *filled.bucket_key;
+        client->has_bucket_key = true;
+    }
+    client->options.bucket_key = NULL;
+    if (err >= 0 && filled.follow)
+        err = herd_client_follow_new(client);
     if (err < 0) {
         herd_client_free(client);
         return err;
@@ -131,20 +132,9 @@ void herd_client_free(struct herd_client *client)
 {
     if (!client || client->freed)
         return;
-    client->freed = true;
-    client->depth++;
-    herd_client_disconnect(client);
-    while (!herd_list_empty(&client->requests))
-        herd_client_forget(client, HERD_CONTAINER_OF(client->requests.next, struct herd_request, link));
-    if (client->timer)
-        event_free(client->timer);
-    if (client->work)
-        event_free(client->work);
-    if (client->token)
-        herd_client_wipe(client->token, strlen(client->token));
-    free(client->token);
-    herd_resolver_release(client->resolver);
-    free_servers(client);
+    herd_client_enter(client);
+    herd_client_follow_close(client);
+    herd_client_close(client);
     herd_client_leave(client);
 }
 
@@ -155,7 +145,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct herd_client *client = arg;
     int64_t now_ns = herd_clock().steady_ns;
     herd_client_enter(client);
-    herd_client_end_late(client, now_ns);
+    if (client == client->root)
+        herd_client_end_late(client, now_ns);
     if (client->freed)
         goto out;
     switch (client->state) {

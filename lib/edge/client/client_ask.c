@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks what the program asks for and makes request lines of it. */
-#include "client_connect.h"
+#include "client_queue.h"
 #include "client_request.h"
-#include "client_transport.h"
+#include "client_route.h"
 
 #include <herd/geo.h>
 #include <herd/protocol.h>
@@ -14,35 +14,28 @@
 
 #define TIMESTAMP_MAX 24
 
-/* Appends a request to the list, and sends it if connected. `format_err` is the result of formatting its line; on
- * failure the request is freed. */
-static int add(struct herd_client *client, struct herd_request *request, int format_err)
+/* Hands a request for `id` to who sends it. `format_err` is the result of formatting its line; on failure the request is
+ * freed. */
+static int add(struct herd_client *client, struct herd_request *request, struct herd_span id, int format_err)
 {
-    bool first = herd_list_empty(&client->requests);
-    int64_t now_ns = herd_clock().steady_ns;
-    if (format_err >= 0 && herd_client_sends(client))
-        format_err = herd_client_write(client, (struct herd_span){request->line.at, request->line.len});
+    if (format_err >= 0)
+        format_err = herd_client_append(herd_client_route(client, id), request);
     if (format_err < 0) {
         herd_buf_fini(&request->line);
         free(request);
         return format_err;
     }
-    request->deadline_ns = now_ns + client->options.timeout_ms * NS_PER_MS;
-    herd_list_append(&client->requests, &request->link);
-    client->pending++;
-    if (client->state == HERD_CLIENT_UP && first)
-        client->state_since_ns = now_ns;
-    if (client->state == HERD_CLIENT_IDLE)
-        herd_client_wake(client);
-    else
-        herd_client_arm(client);
+    request->deadline_ns = herd_clock().steady_ns + client->options.timeout_ms * NS_PER_MS;
+    herd_list_append(&client->ages, &request->age);
+    client->open++;
+    herd_client_arm(client);
     return 0;
 }
 
 static int make(struct herd_client *client, struct herd_request **ret_request, bool is_query,
                 herd_client_done *done, void *ctx)
 {
-    if (client->pending >= client->options.requests_max)
+    if (client->open >= client->options.requests_max)
         return HERD_E_LIMIT;
     *ret_request = calloc(1, sizeof **ret_request);
     if (!*ret_request)
@@ -85,7 +78,7 @@ int herd_client_report(struct herd_client *client, struct herd_span id, struct h
         err = make(client, &request, false, done, ctx);
     if (err < 0)
         return err;
-    return add(client, request, herd_format_iamat(&request->line, id, position, time));
+    return add(client, request, id, herd_format_iamat(&request->line, id, position, time));
 }
 
 /* Checks a radius: a decimal in the form of a timestamp, at most 50. */
@@ -109,12 +102,12 @@ int herd_client_whatsat(struct herd_client *client, struct herd_span id, struct 
         err = make(client, &request, true, done, ctx);
     if (err < 0)
         return err;
-    return add(client, request, herd_format_whatsat(&request->line, id, radius_km, bound));
+    return add(client, request, id, herd_format_whatsat(&request->line, id, radius_km, bound));
 }
 
 size_t herd_client_pending(const struct herd_client *client)
 {
-    return client->pending;
+    return client->open;
 }
 
 int herd_client_format_position(char out[HERD_CLIENT_POSITION_MAX], double lat_deg, double lon_deg)

@@ -2,8 +2,10 @@
 /* Connects to a server, leaves it for the next, and waits after all have failed. */
 #include "client_connect.h"
 
+#include "client_queue.h"
 #include "client_reply.h"
 #include "client_request.h"
+#include "client_route.h"
 #include "client_tls.h"
 #include "client_transport.h"
 
@@ -11,43 +13,24 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
-void herd_client_disconnect(struct herd_client *client)
+/* What a followed server did not answer is asked again where the program's own servers are: which know where else, or that
+ * it is here all the same. */
+static void give_back(struct herd_client *client)
 {
-    herd_connect_cancel(client->connector);
-    client->connector = NULL;
-    herd_client_retire(client);
-    client->searched = 0;
-}
-
-/* Returns a random wait between half of the back-off and all of it, and doubles the back-off. */
-static int64_t wait_ns(struct herd_client *client)
-{
-    uint64_t random = 0;
-    int64_t half = client->backoff_ns / 2, max_ns = client->options.retry_max_ms * NS_PER_MS;
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        random = 0; /* less jitter */
-    client->backoff_ns = client->backoff_ns < max_ns / 2 ? client->backoff_ns * 2 : max_ns;
-    return half + (int64_t)(random % ((uint64_t)half + 1));
-}
-
-void herd_client_wake(struct herd_client *client)
-{
-    assert(client->state == HERD_CLIENT_IDLE && !client->transport && !client->connector);
-    client->state = HERD_CLIENT_WAITING;
-    client->state_deadline_ns = herd_clock().steady_ns;
-    if (client->failures >= client->options.server_count) {
-        client->failures = 0;
-        client->state_deadline_ns += wait_ns(client);
+    herd_client_route_forget(client);
+    while (!client->freed && client->pending > 0) {
+        struct herd_request *request = HERD_CONTAINER_OF(client->requests.next, struct herd_request, link);
+        request->hops = 0;
+        if (herd_client_append(client->root, request) < 0)
+            herd_client_end(client, request, HERD_E_NOMEM, NULL);
     }
-    herd_client_arm(client);
 }
 
 void herd_client_lost(struct herd_client *client, const char *why)
 {
-    size_t server = client->server_index;
+    size_t server = herd_client_server(client);
     herd_client_enter(client);
     herd_client_disconnect(client);
     herd_client_forget_ended(client);
@@ -57,9 +40,12 @@ void herd_client_lost(struct herd_client *client, const char *why)
      * same, and a dead machine costs connect_ms: the others are tried first. */
     if (client->pending > 0) {
         client->failures++;
-        herd_client_wake(client);
+        if (client == client->root)
+            herd_client_wake(client);
+        else
+            give_back(client);
     }
-    if (client->options.on_disconnect)
+    if (!client->freed && client->options.on_disconnect)
         client->options.on_disconnect(client->options.ctx, server, why);
     herd_client_leave(client);
 }
@@ -167,6 +153,6 @@ void herd_client_connect(struct herd_client *client)
     };
     client->state = HERD_CLIENT_CONNECTING;
     client->state_deadline_ns = herd_clock().steady_ns + client->options.connect_ms * NS_PER_MS;
-    if (herd_connect_start(&client->connector, client->base, &client->resolver, &options) < 0)
+    if (herd_connect_start(&client->connector, client->base, &client->root->resolver, &options) < 0)
         herd_client_lost(client, "out of memory");
 }

@@ -2,11 +2,13 @@
 /*
  * Bytes from the server into ends of requests. Replies come in the order of the requests, so the next one belongs
  * to the first of the list: `AT ...` LF for a report, that and JSON and two LF for a query, `? ` and the line for a
- * refusal.
+ * refusal, `SEE ...` LF for another server.
  */
 #include "client_reply.h"
 
+#include "client_queue.h"
 #include "client_request.h"
+#include "client_route.h"
 
 #include <herd/protocol.h>
 
@@ -15,6 +17,8 @@
 
 /* "OK " and an identity, or "? AUTH". */
 #define AUTH_REPLY_MAX 256
+/* SEE, with room for white space and leading zeros. */
+#define SEE_MAX 512
 
 static const char nonsense[] = "the server's reply makes no sense";
 
@@ -78,7 +82,8 @@ static const char *end_with_record(struct herd_client *client, struct herd_reque
     const struct herd_client_reply reply = {
         .record = {at.server, at.diff, at.id, at.position, at.time, at.time_ns},
         .json = json,
-        .server = client->server_index,
+        .server = herd_client_server(client),
+        .address = client->servers[client->server_index],
     };
     reply_came(client);
     herd_client_end(client, request, 0, &reply);
@@ -93,6 +98,32 @@ static const char *end_with_refusal(struct herd_client *client, struct herd_requ
         return nonsense;
     reply_came(client);
     herd_client_end(client, request, err, NULL);
+    return NULL;
+}
+
+/* Follows: hands a request to who sends it to the server that a SEE names, or ends it. Returns NULL or why to leave the
+ * server. */
+static const char *follow(struct herd_client *client, struct herd_request *request, struct herd_span line)
+{
+    struct herd_client *root = client->root, *next = NULL;
+    struct herd_command see, asked;
+    herd_command_parse((struct herd_span){request->line.at, request->line.len - 1}, &asked);
+    if (herd_command_parse(line, &see) != HERD_SEE)
+        return nonsense;
+    if (root->has_bucket_key && see.bucket != herd_bucket(asked.id, root->bucket_key))
+        return "the server knows another key of the buckets";
+    reply_came(client);
+    int err = HERD_E_ADDRESS;
+    if (!request->ended && root->follow && request->hops < HERD_CLIENT_HOPS_MAX)
+        err = herd_client_route_learn(client, asked.id, &see, &next);
+    if (client->freed)
+        return NULL;
+    if (err >= 0)
+        err = herd_client_append(next, request);
+    if (err >= 0)
+        request->hops++;
+    else
+        herd_client_end(client, request, err, NULL);
     return NULL;
 }
 
@@ -111,7 +142,7 @@ void herd_client_up(struct herd_client *client)
     client->state = HERD_CLIENT_UP;
     client->state_since_ns = herd_clock().steady_ns;
     if (client->options.on_connect)
-        client->options.on_connect(client->options.ctx, client->server_index);
+        client->options.on_connect(client->options.ctx, herd_client_server(client));
 }
 
 /* Takes the answer to AUTH. *ret_used: its bytes, 0: it is not whole. Returns NULL or why to leave the server. */
@@ -144,8 +175,11 @@ static const char *take_one(struct herd_client *client, struct herd_span bytes, 
         return "the server spoke unasked";
     struct herd_request *request = HERD_CONTAINER_OF(client->requests.next, struct herd_request, link);
     bool refused = bytes.len >= 2 && bytes.at[0] == '?';
-    bool one_line = !request->is_query || refused;
+    bool elsewhere = bytes.len >= 4 && memcmp(bytes.at, "SEE ", 4) == 0;
+    bool one_line = !request->is_query || refused || elsewhere;
     size_t line_end = find_end(bytes, 0, one_line ? client->searched : 0, false);
+    if (elsewhere && (line_end > 0 ? line_end : bytes.len) > SEE_MAX)
+        return nonsense;
     if (line_end > 0)
         end = one_line ? line_end : find_end(bytes, line_end, client->searched, true);
     if (end == 0 && bytes.len <= client->options.reply_max_bytes) {
@@ -157,6 +191,8 @@ static const char *take_one(struct herd_client *client, struct herd_span bytes, 
     struct herd_span line = {bytes.at, line_end - 1};
     struct herd_span json = {bytes.at + line_end, one_line ? 0 : end - line_end - 2};
     *ret_used = end;
+    if (elsewhere)
+        return follow(client, request, line);
     return refused ? end_with_refusal(client, request, line) : end_with_record(client, request, line, json);
 }
 

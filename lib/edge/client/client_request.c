@@ -10,6 +10,8 @@
 void herd_client_enter(struct herd_client *client)
 {
     client->depth++;
+    if (client->root != client)
+        client->root->depth++;
 }
 
 /* Closes the connection that was left, whose last reply nobody reads any more. */
@@ -26,7 +28,7 @@ static void drop_retired(struct herd_client *client)
     }
 }
 
-void herd_client_leave(struct herd_client *client)
+static void leave(struct herd_client *client)
 {
     assert(client->depth > 0);
     if (--client->depth > 0)
@@ -34,16 +36,31 @@ void herd_client_leave(struct herd_client *client)
     drop_retired(client);
     if (!client->freed)
         return;
-    herd_client_tls_free(client);
+    if (client->root == client)
+        herd_client_tls_free(client);
+    if (client->follow)
+        free(client->follow->ids);
+    free(client->follow);
     free(client);
+}
+
+void herd_client_leave(struct herd_client *client)
+{
+    struct herd_client *root = client->root;
+    leave(client);
+    if (root != client)
+        leave(root);
 }
 
 void herd_client_forget(struct herd_client *client, struct herd_request *request)
 {
     assert(herd_list_linked(&request->link));
+    assert(request->owner == client);
     assert(request->ended || client->pending > 0);
     client->pending -= !request->ended;
+    client->root->open -= !request->ended;
     herd_list_remove(&request->link);
+    herd_list_remove(&request->age);
     herd_buf_fini(&request->line);
     free(request);
 }
@@ -71,30 +88,34 @@ void herd_client_forget_ended(struct herd_client *client)
     }
 }
 
-/* Returns the oldest request whose function has not been called, or NULL. */
-static struct herd_request *oldest_open(struct herd_client *client)
+/* Returns the oldest request whose function has not been called, or NULL: of a root, and of all that it followed to. */
+static struct herd_request *oldest_open(struct herd_client *root)
 {
-    for (struct herd_list *at = client->requests.next; at != &client->requests; at = at->next) {
-        struct herd_request *request = HERD_CONTAINER_OF(at, struct herd_request, link);
-        if (!request->ended)
-            return request;
-    }
-    return NULL;
+    return herd_list_empty(&root->ages) ? NULL : HERD_CONTAINER_OF(root->ages.next, struct herd_request, age);
 }
 
-void herd_client_end_late(struct herd_client *client, int64_t now_ns)
+/* A request that was sent keeps its place in the list of its owner, so that later replies find theirs. */
+static void end_before_reply(struct herd_request *request)
+{
+    request->ended = true;
+    request->owner->pending--;
+    request->owner->root->open--;
+    herd_list_remove(&request->age);
+    if (request->done)
+        request->done(request->ctx, HERD_E_TIMEOUT, NULL);
+}
+
+void herd_client_end_late(struct herd_client *root, int64_t now_ns)
 {
     struct herd_request *request;
-    while (!client->freed && (request = oldest_open(client)) && request->deadline_ns <= now_ns) {
-        if (!herd_client_sends(client)) {
-            herd_client_end(client, request, HERD_E_TIMEOUT, NULL);
-            continue;
-        }
-        /* A request that was sent keeps its place in the list, so that later replies find theirs. */
-        request->ended = true;
-        client->pending--;
-        if (request->done)
-            request->done(request->ctx, HERD_E_TIMEOUT, NULL);
+    while (!root->freed && (request = oldest_open(root)) && request->deadline_ns <= now_ns) {
+        struct herd_client *owner = request->owner;
+        herd_client_enter(owner);
+        if (herd_client_sends(owner))
+            end_before_reply(request);
+        else
+            herd_client_end(owner, request, HERD_E_TIMEOUT, NULL);
+        herd_client_leave(owner);
     }
 }
 
@@ -119,7 +140,7 @@ void herd_client_arm(struct herd_client *client)
     if (client->freed)
         return;
     check_state(client);
-    const struct herd_request *open = oldest_open(client);
+    const struct herd_request *open = client == client->root ? oldest_open(client) : NULL;
     int64_t next_ns = open ? open->deadline_ns : INT64_MAX;
     if (client->state != HERD_CLIENT_IDLE && client->state != HERD_CLIENT_UP)
         next_ns = min_ns(next_ns, client->state_deadline_ns);

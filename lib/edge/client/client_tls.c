@@ -139,6 +139,11 @@ void herd_client_tls_free(struct herd_client *client)
     client->security = NULL;
 }
 
+bool herd_client_tls_may_follow(const struct herd_client *root, const char *host)
+{
+    return !root->security || root->security->by_herd || !is_numeric(host);
+}
+
 /* ---- the connection ---- */
 
 /* No byte of the server was handed on: what it is may be judged when the transport is off the stack. */
@@ -154,7 +159,10 @@ static bool on_opened(void *ctx, struct herd_tls_stream *stream)
 int herd_client_tls_start(struct herd_client *client)
 {
     struct herd_client_security *security = client->security;
-    const char *name = security->names[client->server_index];
+    /* Of one that was followed to: any server of the herd, or its host. */
+    const char *name = client == client->root ? security->names[client->server_index]
+                       : security->by_herd    ? NULL
+                                              : client->servers[0].host;
     struct herd_tls_expect expect = {0};
     struct herd_tls_stream *stream;
     struct herd_transport *transport;

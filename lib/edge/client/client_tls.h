@@ -14,6 +14,9 @@ int herd_client_tls_new(struct herd_client *client, const struct herd_client_tls
 /* The connection is closed by then. A client without TLS is fine. */
 void herd_client_tls_free(struct herd_client *client);
 
+/* Whether a server at `host`, which SEE named, could prove that it is the one meant: by the name of the herd, or by a DNS name.
+ * A root without TLS expects no proof. */
+bool herd_client_tls_may_follow(const struct herd_client *root, const char *host);
 /* Puts TLS on the new transport of the client: `opened` is set, and `work` made active, when the handshake is over.
  * HERD_E_NOMEM. */
 int herd_client_tls_start(struct herd_client *client);

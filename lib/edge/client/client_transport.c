@@ -81,6 +81,14 @@ void herd_client_retire(struct herd_client *client)
     herd_buf_fini(&client->out);
 }
 
+void herd_client_disconnect(struct herd_client *client)
+{
+    herd_connect_cancel(client->connector);
+    client->connector = NULL;
+    herd_client_retire(client);
+    client->searched = 0;
+}
+
 /* ---- writing ---- */
 
 /* Sends what was added, whose first `secret_len` bytes are wiped then. */

@@ -52,6 +52,7 @@ int herd_config_default(struct herd_config **ret_config)
     config->log_level = HERD_LOG_INFO;
     config->log_traffic = true;
     herd_limits_default(&config->limits);
+    herd_config_database_default(&config->database);
     *ret_config = config;
     config = NULL;
 out:
@@ -106,17 +107,48 @@ void herd_config_drop_providers(struct herd_config *config)
     config->provider_count = 0;
 }
 
+void herd_config_drop_shards(struct herd_config *config)
+{
+    struct herd_config_shards *shards = &config->shards;
+    for (size_t i = 0; i < shards->herd_count; i++) {
+        struct herd_config_shard *herd = &shards->herds[i];
+        for (size_t j = 0; j < herd->server_count; j++)
+            free(herd->servers[j].host);
+        free(herd->servers);
+        free(herd->name);
+        free(herd->http);
+    }
+    free(shards->herds);
+    free(shards->self);
+    free(shards->key_file);
+    *shards = (struct herd_config_shards){0};
+}
+
+void herd_config_drop_webhook(struct herd_config *config)
+{
+    struct herd_config_webhook *webhook = &config->webhook;
+    free(webhook->server);
+    free(webhook->url);
+    free(webhook->secret_file);
+    free(webhook->ca_file);
+    *webhook = (struct herd_config_webhook){.server = NULL};
+}
+
 void herd_config_free(struct herd_config *config)
 {
     if (!config)
         return;
     herd_config_drop_servers(config);
     herd_config_drop_providers(config);
+    herd_config_drop_shards(config);
     free(config->links);
     herd_config_drop_texts(config->http.hosts, config->http.host_count);
     herd_config_drop_texts(config->http.origins, config->http.origin_count);
     herd_config_drop_texts(config->http.proxies, config->http.proxy_count);
+    herd_config_drop_database(&config->database);
     free(config->journal);
+    free(config->fences);
+    herd_config_drop_webhook(config);
     free(config->herd);
     free(config->secret_file);
     free(config->identities);

@@ -46,61 +46,77 @@ static bool is_host(const char *host)
     return herd_config_made_of(host, ".-_:%") && strlen(host) <= HERD_CONFIG_HOST_MAX_BYTES;
 }
 
+/* A server, and where members stand that need others. */
+struct taken_server {
+    struct herd_config_server *server;
+    struct json_object *port, *sender, *listen;
+};
+
+static int take_port(struct herd_config_reader *reader, struct json_object *value, uint16_t *ret_port)
+{
+    int64_t number = 0;
+    int err = herd_config_take_int(reader, value, 1, 65535, &number);
+    *ret_port = (uint16_t)number;
+    return err;
+}
+
+static int take_host(struct herd_config_reader *reader, struct json_object *value, char **io_host)
+{
+    int err = herd_config_take_text(reader, value, io_host);
+    if (err >= 0 && !is_host(*io_host))
+        err = herd_config_expected(reader, HERD_E_SYNTAX, value, "a host name or an IP address");
+    return err;
+}
+
+static int take_member(struct herd_config_reader *reader, const char *name, struct json_object *value, void *ctx)
+{
+    struct taken_server *taken = ctx;
+    struct herd_config_server *server = taken->server;
+    if (strcmp(name, "host") == 0)
+        return take_host(reader, value, &server->host);
+    if (strcmp(name, "port") == 0) {
+        taken->port = value;
+        return take_port(reader, value, &server->port);
+    }
+    if (strcmp(name, "listen") == 0)
+        return herd_config_take_listen(reader, value, &server->listen, &server->listen_count);
+    if (strcmp(name, "http_port") == 0)
+        return take_port(reader, value, &server->http_port);
+    if (strcmp(name, "http_listen") == 0) {
+        taken->listen = value;
+        return herd_config_take_listen(reader, value, &server->http_listen, &server->http_listen_count);
+    }
+    if (strcmp(name, "admin_port") == 0)
+        return take_port(reader, value, &server->admin_port);
+    if (strcmp(name, "plain") == 0)
+        return herd_config_take_bool(reader, value, &server->plain);
+    if (strcmp(name, "plain_sender") == 0) {
+        taken->sender = value;
+        return herd_config_take_bool(reader, value, &server->plain_sender);
+    }
+    return HERD_CONFIG_UNKNOWN;
+}
+
 static int take_server(struct herd_config_reader *reader, struct json_object *value,
                        struct herd_config_server *server, size_t *ret_port_offset)
 {
-    struct json_object *port = NULL, *sender = NULL, *listen = NULL;
-    if (!json_object_is_type(value, json_type_object))
-        return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
-    const size_t depth = reader->depth;
-    int first = 0;
-    json_object_object_foreach(value, name, member)
-    {
-        int err = 0;
-        herd_config_enter(reader, herd_span_of(name));
-        if (strcmp(name, "host") == 0) {
-            err = herd_config_take_text(reader, member, &server->host);
-            if (err >= 0 && !is_host(server->host))
-                err = herd_config_expected(reader, HERD_E_SYNTAX, member, "a host name or an IP address");
-        } else if (strcmp(name, "port") == 0) {
-            int64_t number = 0;
-            port = member;
-            err = herd_config_take_int(reader, member, 1, 65535, &number);
-            server->port = (uint16_t)number;
-        } else if (strcmp(name, "listen") == 0) {
-            err = herd_config_take_listen(reader, member, &server->listen, &server->listen_count);
-        } else if (strcmp(name, "http_port") == 0) {
-            int64_t number = 0;
-            err = herd_config_take_int(reader, member, 1, 65535, &number);
-            server->http_port = (uint16_t)number;
-        } else if (strcmp(name, "http_listen") == 0) {
-            listen = member;
-            err = herd_config_take_listen(reader, member, &server->http_listen, &server->http_listen_count);
-        } else if (strcmp(name, "plain") == 0) {
-            err = herd_config_take_bool(reader, member, &server->plain);
-        } else if (strcmp(name, "plain_sender") == 0) {
-            sender = member;
-            err = herd_config_take_bool(reader, member, &server->plain_sender);
-        } else {
-            err = herd_config_fail(
-                reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                "unknown member, expected host, port, listen, http_port, http_listen, plain or plain_sender");
-        }
-        if (!herd_config_goes_on(reader, depth, &first, err))
-            return err;
-    }
+    struct taken_server taken = {.server = server};
+    int err =
+        herd_config_take_members(reader, value, take_member, &taken,
+                                 "host, port, listen, http_port, http_listen, admin_port, plain or plain_sender");
     if (!server->host && !(server->host = herd_config_copy("127.0.0.1")))
         return HERD_E_NOMEM;
-    if (first < 0)
-        return first;
-    if (!port)
+    if (err < 0)
+        return err;
+    if (!taken.port)
         return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value), "expected a port, found none");
     if (server->plain_sender && !server->plain)
-        return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(sender),
+        return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(taken.sender),
                                 "plain_sender is for a server that is plain");
     if (server->http_listen_count && !server->http_port)
-        return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(listen), "http_listen without an http_port");
-    *ret_port_offset = herd_config_at(port);
+        return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(taken.listen),
+                                "http_listen without an http_port");
+    *ret_port_offset = herd_config_at(taken.port);
     return 0;
 }
 

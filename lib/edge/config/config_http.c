@@ -77,7 +77,7 @@ static bool is_name(const char *text)
 }
 
 /* As a browser writes it (RFC 6454, section 6.2): in small letters, nothing behind the host and its port. */
-static bool is_origin(const char *text)
+bool herd_config_is_origin(const char *text)
 {
     const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
                        : strncmp(text, "http://", 7) == 0 ? text + 7
@@ -107,35 +107,26 @@ static int take_list(struct herd_config_reader *reader, struct json_object *valu
     return take_texts(reader, value, kind, io_list, io_count);
 }
 
-int herd_config_take_http(struct herd_config_reader *reader, struct json_object *value, struct herd_config *config)
+static int take_member(struct herd_config_reader *reader, const char *name, struct json_object *value, void *ctx)
 {
     static const struct kind hosts = {is_name, "a host name or an IP address, without a port"};
-    static const struct kind origins = {is_origin, "an origin such as \"https://map.example\""};
+    static const struct kind origins = {herd_config_is_origin, "an origin such as \"https://map.example\""};
     static const struct kind proxies = {is_network, "an IP address or a network such as \"10.0.0.0/8\""};
-    struct herd_config_http *http = &config->http;
-    if (!json_object_is_type(value, json_type_object))
-        return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
-    const size_t depth = reader->depth;
-    int first = 0;
-    json_object_object_foreach(value, name, member)
-    {
-        int err;
-        herd_config_enter(reader, herd_span_of(name));
-        if (strcmp(name, "hosts") == 0)
-            err = take_list(reader, member, &hosts, &http->hosts, &http->host_count);
-        else if (strcmp(name, "origins") == 0)
-            err = take_list(reader, member, &origins, &http->origins, &http->origin_count);
-        else if (strcmp(name, "proxies") == 0)
-            err = take_list(reader, member, &proxies, &http->proxies, &http->proxy_count);
-        else if (strcmp(name, "open") == 0)
-            err = herd_config_take_bool(reader, member, &http->open);
-        else
-            err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                                   "unknown member, expected hosts, origins, proxies or open");
-        if (!herd_config_goes_on(reader, depth, &first, err))
-            break;
-    }
-    return first;
+    struct herd_config_http *http = ctx;
+    if (strcmp(name, "hosts") == 0)
+        return take_list(reader, value, &hosts, &http->hosts, &http->host_count);
+    if (strcmp(name, "origins") == 0)
+        return take_list(reader, value, &origins, &http->origins, &http->origin_count);
+    if (strcmp(name, "proxies") == 0)
+        return take_list(reader, value, &proxies, &http->proxies, &http->proxy_count);
+    if (strcmp(name, "open") == 0)
+        return herd_config_take_bool(reader, value, &http->open);
+    return HERD_CONFIG_UNKNOWN;
+}
+
+int herd_config_take_http(struct herd_config_reader *reader, struct json_object *value, struct herd_config *config)
+{
+    return herd_config_take_members(reader, value, take_member, &config->http, "hosts, origins, proxies or open");
 }
 
 /* ---- what belongs together ---- */
@@ -164,12 +155,12 @@ const char *herd_config_http_reachable(const struct herd_config_server *server)
     return NULL;
 }
 
-/* Where the port of a server stands; 0: the servers are the built-in ones. */
-static size_t port_at(struct json_object *servers, const char *name)
+/* Where a port of a server stands; 0: the servers are the built-in ones. */
+static size_t port_at(struct json_object *servers, const char *name, const char *member)
 {
     struct json_object *server = NULL, *port = NULL;
     bool found = servers && json_object_object_get_ex(servers, name, &server) &&
-                 json_object_object_get_ex(server, "http_port", &port);
+                 json_object_object_get_ex(server, member, &port);
     return found ? herd_config_at(port) : 0;
 }
 
@@ -178,8 +169,20 @@ struct mark {
     const char *host;
     const struct herd_config_server *server;
     unsigned port;
-    bool http;
+    const char *member; /* which port of the server it is */
 };
+
+/* What is read first is in front. */
+static int by_member(const struct mark *a, const struct mark *b)
+{
+    static const char *const members[] = {"port", "http_port", "admin_port"};
+    int places[2] = {0, 0};
+    for (int i = 0; i < 3; i++) {
+        places[0] = strcmp(a->member, members[i]) == 0 ? i : places[0];
+        places[1] = strcmp(b->member, members[i]) == 0 ? i : places[1];
+    }
+    return places[0] - places[1];
+}
 
 static int by_address(const void *a, const void *b)
 {
@@ -187,7 +190,7 @@ static int by_address(const void *a, const void *b)
     int order = strcasecmp(left->host, right->host);
     if (order == 0 && left->port != right->port)
         order = left->port < right->port ? -1 : 1;
-    return order ? order : (int)left->http - (int)right->http;
+    return order ? order : by_member(left, right);
 }
 
 /* Ports of lines that are equal were found when the servers were read. */
@@ -196,27 +199,30 @@ static int check_ports(struct herd_config_reader *reader, struct json_object *se
 {
     size_t count = 0, depth = reader->depth;
     int err = 0, first = 0;
-    struct mark *marks = calloc(2 * config->server_count + 1, sizeof *marks);
+    struct mark *marks = calloc(3 * config->server_count + 1, sizeof *marks);
     if (!marks)
         return HERD_E_NOMEM;
     for (size_t i = 0; i < config->server_count; i++) {
         const struct herd_config_server *server = &config->servers[i];
         if (server->host && server->port)
-            marks[count++] = (struct mark){server->host, server, server->port, false};
+            marks[count++] = (struct mark){server->host, server, server->port, "port"};
         if (server->host && server->http_port)
-            marks[count++] = (struct mark){server->host, server, server->http_port, true};
+            marks[count++] = (struct mark){server->host, server, server->http_port, "http_port"};
+        if (server->host &&
+            server->admin_port) /* on loopback of the machine that the host is, as far as is known */
+            marks[count++] = (struct mark){server->host, server, server->admin_port, "admin_port"};
     }
     qsort(marks, count, sizeof *marks, by_address);
     for (size_t i = 1; i < count; i++) {
         const struct mark *a = &marks[i - 1], *b = &marks[i];
         char shown[HERD_CONFIG_SHOWN_SIZE];
-        if (!b->http || a->port != b->port || strcasecmp(a->host, b->host) != 0)
+        if (strcmp(b->member, "port") == 0 || a->port != b->port || strcasecmp(a->host, b->host) != 0)
             continue;
         herd_config_enter(reader, herd_span_of(b->server->name));
-        herd_config_enter(reader, herd_span_of("http_port"));
-        err = herd_config_fail(reader, HERD_E_SYNTAX, port_at(servers, b->server->name),
-                               "same host and port as %s of %s: %s:%u", a->http ? "http_port" : "port",
-                               a->server->name, herd_config_show(shown, herd_span_of(b->host)), b->port);
+        herd_config_enter(reader, herd_span_of(b->member));
+        err = herd_config_fail(reader, HERD_E_SYNTAX, port_at(servers, b->server->name, b->member),
+                               "same host and port as %s of %s: %s:%u", a->member, a->server->name,
+                               herd_config_show(shown, herd_span_of(b->host)), b->port);
         if (!herd_config_goes_on(reader, depth, &first, err))
             break;
     }
@@ -240,7 +246,7 @@ int herd_config_check_http(struct herd_config_reader *reader, struct json_object
         herd_config_enter(reader, herd_span_of(server->name));
         herd_config_enter(reader, herd_span_of("http_port"));
         int err =
-            herd_config_fail(reader, HERD_E_SYNTAX, port_at(servers, server->name),
+            herd_config_fail(reader, HERD_E_SYNTAX, port_at(servers, server->name, "http_port"),
                              "everybody who reaches %s could report and ask: expected \"identities\", a loopback "
                              "address in http_listen, or \"http\": {\"open\": true}",
                              herd_config_show(shown, herd_span_of(host)));

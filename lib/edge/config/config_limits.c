@@ -12,9 +12,9 @@ void herd_limits_default(struct herd_limits *ret_limits)
 #undef LIMIT_DEFAULT
 }
 
-static int take_limit(struct herd_config_reader *reader, const char *name, struct json_object *value,
-                      struct herd_limits *limits)
+static int take_limit(struct herd_config_reader *reader, const char *name, struct json_object *value, void *ctx)
 {
+    struct herd_limits *limits = ctx;
 #define LIMIT_TAKE(member, standard, least, greatest, what) \
     if (strcmp(name, #member) == 0)                         \
         return herd_config_take_int(reader, value, least, greatest, &limits->member);
@@ -45,17 +45,8 @@ static int check_order(struct herd_config_reader *reader, struct json_object *li
 int herd_config_take_limits(struct herd_config_reader *reader, struct json_object *value,
                             struct herd_limits *limits)
 {
-    if (!json_object_is_type(value, json_type_object))
-        return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
     const size_t depth = reader->depth;
-    int first = 0;
-    json_object_object_foreach(value, name, member)
-    {
-        herd_config_enter(reader, herd_span_of(name));
-        int err = take_limit(reader, name, member, limits);
-        if (!herd_config_goes_on(reader, depth, &first, err))
-            return err;
-    }
+    int first = herd_config_take_members(reader, value, take_limit, limits, NULL);
     if (first < 0)
         return first;
     int err =

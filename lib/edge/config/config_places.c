@@ -77,7 +77,7 @@ static const char *url_problem(const char *url)
     return NULL;
 }
 
-static int take_url(struct herd_config_reader *reader, struct json_object *value, char **io_url)
+int herd_config_take_url(struct herd_config_reader *reader, struct json_object *value, char **io_url)
 {
     int err = herd_config_take_text(reader, value, io_url);
     const char *problem = err < 0 ? NULL : url_problem(*io_url);
@@ -111,15 +111,21 @@ static int take_kind(struct herd_config_reader *reader, struct json_object *valu
     return herd_config_expected(reader, HERD_E_SYNTAX, value, kinds_text);
 }
 
-static int take_member(struct herd_config_reader *reader, const char *name, struct json_object *value,
-                       struct herd_config_provider *provider)
+static int take_in_flight(struct herd_config_reader *reader, struct json_object *value, size_t *io_max)
 {
-    int64_t number = 0;
-    int err;
+    int64_t number = (int64_t)*io_max;
+    int err = herd_config_take_int(reader, value, 1, 1024, &number);
+    *io_max = (size_t)number;
+    return err;
+}
+
+static int take_member(struct herd_config_reader *reader, const char *name, struct json_object *value, void *ctx)
+{
+    struct herd_config_provider *provider = ctx;
     if (strcmp(name, "provider") == 0)
         return take_kind(reader, value, &provider->kind);
     if (strcmp(name, "url") == 0)
-        return take_url(reader, value, &provider->url);
+        return herd_config_take_url(reader, value, &provider->url);
     if (strcmp(name, "key_file") == 0)
         return herd_config_take_text(reader, value, &provider->key_file);
     if (strcmp(name, "key_env") == 0)
@@ -136,18 +142,12 @@ static int take_member(struct herd_config_reader *reader, const char *name, stru
         return herd_config_take_int(reader, value, 1, 600000, &provider->timeout_ms);
     if (strcmp(name, "cache_ms") == 0)
         return herd_config_take_int(reader, value, 0, INT64_C(2592000000), &provider->cache_ms);
-    if (strcmp(name, "in_flight_max") == 0) {
-        err = herd_config_take_int(reader, value, 1, 1024, &number);
-        provider->in_flight_max = (size_t)number;
-        return err;
-    }
+    if (strcmp(name, "in_flight_max") == 0)
+        return take_in_flight(reader, value, &provider->in_flight_max);
     if (strcmp(name, "key") == 0)
         return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, value),
                                 "a key never belongs in this file; expected key_file or key_env");
-    return herd_config_fail(
-        reader, HERD_E_SYNTAX, herd_config_name_at(reader, value),
-        "unknown member, expected provider, url, key_file, key_env, ca_file, file, fields, filter, "
-        "timeout_ms, cache_ms or in_flight_max");
+    return HERD_CONFIG_UNKNOWN;
 }
 
 /* The kind a provider has, given or plain from what else is given. */
@@ -169,17 +169,11 @@ static int take_provider(struct herd_config_reader *reader, struct json_object *
     int err = herd_config_provider_default(provider, kind_of(value));
     if (err < 0)
         return err;
-    const size_t depth = reader->depth;
-    int first = 0;
-    json_object_object_foreach(value, name, member)
-    {
-        herd_config_enter(reader, herd_span_of(name));
-        err = take_member(reader, name, member, provider);
-        if (!herd_config_goes_on(reader, depth, &first, err))
-            return err;
-    }
-    if (first < 0)
-        return first; /* what is missing may be what was wrong */
+    err = herd_config_take_members(reader, value, take_member, provider,
+                                   "provider, url, key_file, key_env, ca_file, file, fields, filter, timeout_ms, "
+                                   "cache_ms or in_flight_max");
+    if (err < 0)
+        return err; /* what is missing may be what was wrong */
     if (provider->key_file && provider->key_env)
         return herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value),
                                 "expected one of key_file and key_env, found both");

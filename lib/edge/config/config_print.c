@@ -85,6 +85,8 @@ static void put_servers(struct print *print, const struct herd_config *config)
         if (server->http_port)
             put(print, ", \"http_port\": %u", (unsigned)server->http_port);
         put_listen(print, "http_listen", server->http_listen, server->http_listen_count);
+        if (server->admin_port)
+            put(print, ", \"admin_port\": %u", (unsigned)server->admin_port);
         put(print, "%s%s}", server->plain ? ", \"plain\": true" : "",
             server->plain_sender ? ", \"plain_sender\": true" : "");
     }
@@ -165,6 +167,73 @@ static void put_http(struct print *print, const struct herd_config_http *http)
     put(print, ", \"open\": %s},\n", http->open ? "true" : "false");
 }
 
+/* IPv6 addresses in brackets. */
+static void put_address(struct print *print, const struct herd_config_address *address)
+{
+    const char *bracket = strchr(address->host, ':') ? "[" : "";
+    put(print, "\"%s", bracket);
+    if (print->err >= 0)
+        print->err = herd_buf_add_text(print->out, address->host); /* of no byte that JSON escapes */
+    put(print, "%s:%u\"", *bracket ? "]" : "", (unsigned)address->port);
+}
+
+static void put_shards(struct print *print, const struct herd_config_shards *shards)
+{
+    if (shards->herd_count == 0)
+        return;
+    put(print, "  \"shards\": {\"herds\": {");
+    for (size_t i = 0; i < shards->herd_count; i++) {
+        const struct herd_config_shard *herd = &shards->herds[i];
+        const char *between = "";
+        put(print, "%s\n    ", i ? "," : "");
+        put_string(print, herd->name);
+        put(print, ": {");
+        for (size_t j = 0; j < herd->server_count; j++) {
+            put(print, j ? ", " : "\"servers\": [");
+            put_address(print, &herd->servers[j]);
+            between = "], ";
+        }
+        if (herd->http) {
+            put(print, "%s\"http\": ", between);
+            put_string(print, herd->http);
+        } else if (*between) {
+            put(print, "]");
+        }
+        put(print, "}");
+    }
+    put(print, "\n  }");
+    put_member(print, "self", shards->self);
+    put_member(print, "key_file", shards->key_file);
+    put(print, "},\n");
+}
+
+static void put_webhook(struct print *print, const struct herd_config_webhook *webhook)
+{
+    if (!webhook->server)
+        return;
+    put(print, "  \"webhook\": {\"server\": ");
+    put_string(print, webhook->server);
+    put_member(print, "url", webhook->url);
+    put_member(print, "secret_file", webhook->secret_file);
+    put_member(print, "ca_file", webhook->ca_file);
+    put(print, ", \"timeout_ms\": %" PRId64 ", \"queue_max\": %zu},\n", webhook->timeout_ms, webhook->queue_max);
+}
+
+static void put_database(struct print *print, const struct herd_config_database *database)
+{
+    if (!database->kind)
+        return;
+    put(print, "  \"database\": {\"kind\": \"%s\"", database->kind);
+    put_member(print, "dsn_file", database->dsn_file);
+    put_member(print, "library", database->library);
+    put(print,
+        ", \"flush_ms\": %" PRId64 ", \"batch\": %" PRId64 ", \"history\": \"%s\", \"retention_days\": %" PRId64,
+        database->flush_ms, database->batch, database->history ? "samples" : "none", database->retention_days);
+    put(print, ", \"adopt_ms\": %" PRId64 ", \"read_through\": %s, \"warm_start\": %s, \"geo\": %s},\n",
+        database->adopt_ms, database->read_through ? "true" : "false", database->warm_start ? "true" : "false",
+        database->geo ? "true" : "false");
+}
+
 static void put_limits(struct print *print, const struct herd_limits *limits)
 {
     const char *before = "";
@@ -189,7 +258,13 @@ int herd_config_print(const struct herd_config *config, struct herd_buf *out)
         config->log_traffic ? "true" : "false");
     put_trust(&print, config);
     put_http(&print, &config->http);
+    put_shards(&print, &config->shards);
     put_text(&print, "journal", config->journal);
+    if (config->area)
+        put(&print, "  \"area\": true,\n");
+    put_text(&print, "fences", config->fences);
+    put_webhook(&print, &config->webhook);
+    put_database(&print, &config->database);
     put_limits(&print, &config->limits);
     put(&print, "}\n");
     if (print.err < 0)

@@ -42,38 +42,52 @@ out:
     return err;
 }
 
-static int take_log(struct herd_config_reader *reader, struct json_object *value, struct herd_config *config)
+static int take_level(struct herd_config_reader *reader, struct json_object *value, enum herd_log_level *ret_level)
 {
-    if (!json_object_is_type(value, json_type_object))
-        return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
-    const size_t depth = reader->depth;
-    int first = 0;
-    json_object_object_foreach(value, name, member)
-    {
-        int err = 0;
-        herd_config_enter(reader, herd_span_of(name));
-        if (strcmp(name, "level") == 0) {
-            if (!json_object_is_type(member, json_type_string) ||
-                herd_log_level_parse(json_object_get_string(member), &config->log_level) < 0)
-                err = herd_config_expected(reader, HERD_E_SYNTAX, member, "error, warn, info or debug");
-        } else if (strcmp(name, "traffic") == 0) {
-            err = herd_config_take_bool(reader, member, &config->log_traffic);
-        } else {
-            err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                                   "unknown member, expected level or traffic");
-        }
-        if (!herd_config_goes_on(reader, depth, &first, err))
-            break;
-    }
-    return first;
+    if (json_object_is_type(value, json_type_string) &&
+        herd_log_level_parse(json_object_get_string(value), ret_level) >= 0)
+        return 0;
+    return herd_config_expected(reader, HERD_E_SYNTAX, value, "error, warn, info or debug");
+}
+
+static int take_log(struct herd_config_reader *reader, const char *name, struct json_object *value, void *ctx)
+{
+    struct herd_config *config = ctx;
+    if (strcmp(name, "level") == 0)
+        return take_level(reader, value, &config->log_level);
+    if (strcmp(name, "traffic") == 0)
+        return herd_config_take_bool(reader, value, &config->log_traffic);
+    return HERD_CONFIG_UNKNOWN;
 }
 
 /* The sections in an order in which each finds what it needs, whatever their order in the file. */
 static int take_sections(struct herd_config_reader *reader, struct json_object *tree, struct herd_config *config)
 {
-    static const char *const names[] = {"servers", "links", "places",      "log",        "journal",  "limits",
-                                        "http",    "herd",  "secret_file", "identities", "psk_file", "tls"};
-    enum { COUNT = sizeof names / sizeof *names };
+    /* Those from FIRST_TRUST on are in the order of enum herd_config_trust. */
+    enum {
+        SERVERS,
+        LINKS,
+        PLACES,
+        LOG,
+        JOURNAL,
+        AREA,
+        FENCES,
+        WEBHOOK,
+        DATABASE,
+        LIMITS,
+        HTTP,
+        HERD,
+        SHARDS,
+        FIRST_TRUST,
+        SECRET_FILE = FIRST_TRUST,
+        IDENTITIES,
+        PSK_FILE,
+        TLS,
+        COUNT
+    };
+    static const char *const names[COUNT] = {"servers", "links",       "places",     "log",      "journal", "area",
+                                             "fences",  "webhook",     "database",   "limits",   "http",    "herd",
+                                             "shards",  "secret_file", "identities", "psk_file", "tls"};
     struct json_object *sections[COUNT] = {NULL};
     int first = 0;
     json_object_object_foreach(tree, name, member)
@@ -83,10 +97,10 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
             i++;
         if (i == COUNT) {
             herd_config_enter(reader, herd_span_of(name));
-            int err = herd_config_fail(
-                reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                "unknown member, expected servers, links, places, log, journal, limits, http, herd, secret_file, "
-                "identities, psk_file or tls");
+            int err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
+                                       "unknown member, expected servers, links, places, log, journal, area, "
+                                       "fences, webhook, database, limits, http, herd, "
+                                       "shards, secret_file, identities, psk_file or tls");
             if (!herd_config_goes_on(reader, 0, &first, err))
                 return err;
             continue;
@@ -94,7 +108,7 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
         sections[i] = member;
     }
     /* Links between the built-in servers mean nothing to others. */
-    if (sections[0])
+    if (sections[SERVERS])
         config->link_count = 0;
     for (size_t i = 0; i < COUNT; i++) {
         int err = 0;
@@ -102,32 +116,47 @@ static int take_sections(struct herd_config_reader *reader, struct json_object *
             continue;
         herd_config_enter(reader, herd_span_of(names[i]));
         switch (i) {
-        case 0: err = herd_config_take_servers(reader, sections[i], config); break;
-        case 1: err = herd_config_take_links(reader, sections[i], config); break;
-        case 2: err = herd_config_take_places(reader, sections[i], config); break;
-        case 3: err = take_log(reader, sections[i], config); break;
-        case 4: err = herd_config_take_text(reader, sections[i], &config->journal); break;
-        case 5: err = herd_config_take_limits(reader, sections[i], &config->limits); break;
-        case 6: err = herd_config_take_http(reader, sections[i], config); break;
-        case 7: err = herd_config_take_herd(reader, sections[i], config); break;
-        case 8: err = herd_config_take_text(reader, sections[i], &config->secret_file); break;
-        case 9: err = herd_config_take_text(reader, sections[i], &config->identities); break;
-        case 10: err = herd_config_take_text(reader, sections[i], &config->psk_file); break;
+        case SERVERS: err = herd_config_take_servers(reader, sections[i], config); break;
+        case LINKS: err = herd_config_take_links(reader, sections[i], config); break;
+        case PLACES: err = herd_config_take_places(reader, sections[i], config); break;
+        case LOG: err = herd_config_take_members(reader, sections[i], take_log, config, "level or traffic"); break;
+        case JOURNAL: err = herd_config_take_text(reader, sections[i], &config->journal); break;
+        case AREA: err = herd_config_take_bool(reader, sections[i], &config->area); break;
+        case FENCES:
+            err = json_object_is_type(sections[i], json_type_string)
+                      ? herd_config_take_text(reader, sections[i], &config->fences)
+                      : herd_config_expected(reader, HERD_E_SYNTAX, sections[i], "the name of a file of GeoJSON");
+            break;
+        case WEBHOOK: err = herd_config_take_webhook(reader, sections[i], config); break;
+        case DATABASE: err = herd_config_take_database(reader, sections[i], &config->database); break;
+        case LIMITS: err = herd_config_take_limits(reader, sections[i], &config->limits); break;
+        case HTTP: err = herd_config_take_http(reader, sections[i], config); break;
+        case HERD: err = herd_config_take_herd(reader, sections[i], config); break;
+        case SHARDS: err = herd_config_take_shards(reader, sections[i], config); break;
+        case SECRET_FILE: err = herd_config_take_text(reader, sections[i], &config->secret_file); break;
+        case IDENTITIES: err = herd_config_take_text(reader, sections[i], &config->identities); break;
+        case PSK_FILE: err = herd_config_take_text(reader, sections[i], &config->psk_file); break;
         default: err = herd_config_take_tls(reader, sections[i], config); break;
         }
-        if (i == 4 && err >= 0 && reader->places)
+        if (i == JOURNAL && err >= 0 && reader->places)
             reader->places->journal = herd_config_place_of(reader, herd_config_at(sections[i]));
-        if (i >= 8 && err >= 0 && reader->places)
-            reader->places->trust[HERD_CONFIG_SECRET_FILE + (i - 8)] =
+        if (i == FENCES && err >= 0 && reader->places)
+            reader->places->fences = herd_config_place_of(reader, herd_config_at(sections[i]));
+        if (i == DATABASE && err >= 0 && reader->places)
+            reader->places->database = herd_config_place_of(reader, herd_config_at(sections[i]));
+        if (i >= FIRST_TRUST && err >= 0 && reader->places)
+            reader->places->trust[HERD_CONFIG_SECRET_FILE + (i - FIRST_TRUST)] =
                 herd_config_place_of(reader, herd_config_at(sections[i]));
         if (!herd_config_goes_on(reader, 0, &first, err))
             return first;
     }
     herd_config_enter(reader, herd_span_of("tls"));
-    if (!herd_config_goes_on(reader, 0, &first, herd_config_check_trust(reader, sections[COUNT - 1], config)))
+    if (!herd_config_goes_on(reader, 0, &first, herd_config_check_trust(reader, sections[TLS], config)))
+        return first;
+    if (!herd_config_goes_on(reader, 0, &first, herd_config_check_fences(reader, tree, config)))
         return first;
     herd_config_enter(reader, herd_span_of("servers"));
-    herd_config_goes_on(reader, 0, &first, herd_config_check_http(reader, sections[0], config));
+    herd_config_goes_on(reader, 0, &first, herd_config_check_http(reader, sections[SERVERS], config));
     return first;
 }
 

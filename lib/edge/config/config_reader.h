@@ -21,6 +21,7 @@ enum {
     HERD_CONFIG_HOST_MAX_BYTES = 255,
     HERD_CONFIG_LISTEN_MAX = 16,
     HERD_CONFIG_LIST_MAX = 64,
+    HERD_CONFIG_SHARDS_MAX = 1024,
     HERD_CONFIG_SHOWN_SIZE = 72, /* a value or name shown in a fault, with its NUL */
 };
 
@@ -39,7 +40,7 @@ struct herd_config_place {
 };
 struct herd_config_places {
     struct herd_config_place *servers, *providers; /* as many as the configuration has */
-    struct herd_config_place journal;
+    struct herd_config_place journal, fences, webhook_secret, database;
     struct herd_config_place trust[HERD_CONFIG_TRUST_COUNT];
 };
 
@@ -61,6 +62,15 @@ void herd_config_leave(struct herd_config_reader *reader);
 /* Between the members of an object or list, `err` being what came of one: steps back up to `depth` and keeps the
  * first error in *io_err. False: the reading ends here. */
 bool herd_config_goes_on(struct herd_config_reader *reader, size_t depth, int *io_err, int err);
+/* Reads the member `name` of an object into `ctx`; the step down to it is made. 0, an error, or UNKNOWN. */
+typedef int herd_config_take_member(struct herd_config_reader *reader, const char *name, struct json_object *value,
+                                    void *ctx);
+enum { HERD_CONFIG_UNKNOWN = 1 };
+
+/* Gives each member of an object to `take`. `expected` names the members that there are, for a fault. The first error; after
+ * others than HERD_E_NOMEM it went on where all faults are wanted. */
+int herd_config_take_members(struct herd_config_reader *reader, struct json_object *value,
+                             herd_config_take_member *take, void *ctx, const char *expected);
 struct herd_config_place herd_config_place_of(const struct herd_config_reader *reader, size_t offset);
 /* Reports a fault at `offset`: the current path, then the message. Returns `err`. */
 int herd_config_fail(struct herd_config_reader *reader, int err, size_t offset, const char *format, ...)
@@ -116,14 +126,34 @@ int herd_config_take_listen(struct herd_config_reader *reader, struct json_objec
                             size_t *ret_count);
 int herd_config_check_http(struct herd_config_reader *reader, struct json_object *servers,
                            const struct herd_config *config);
+/* Whether text is an origin as a browser writes it, "https://map.example". */
+bool herd_config_is_origin(const char *text);
+/* Several herds; after the name of this one. */
+int herd_config_take_shards(struct herd_config_reader *reader, struct json_object *value,
+                            struct herd_config *config);
+/* The webhook; and once all is read, what fences and it need. `tree` is the whole configuration. */
+int herd_config_take_webhook(struct herd_config_reader *reader, struct json_object *value,
+                             struct herd_config *config);
+int herd_config_check_fences(struct herd_config_reader *reader, struct json_object *tree,
+                             const struct herd_config *config);
 int herd_config_take_limits(struct herd_config_reader *reader, struct json_object *value,
                             struct herd_limits *limits);
+
+/* A URL: https, or http to a loopback address; no user, query or fragment. No fault shows it. */
+int herd_config_take_url(struct herd_config_reader *reader, struct json_object *value, char **io_url);
+/* The database; a file whose section lacks its kind or its dsn_file is wrong. */
+int herd_config_take_database(struct herd_config_reader *reader, struct json_object *value,
+                              struct herd_config_database *database);
+void herd_config_database_default(struct herd_config_database *database);
+void herd_config_drop_database(struct herd_config_database *database);
 
 /* A list of texts; frees it. */
 void herd_config_drop_texts(char **texts, size_t count);
 /* Free the previous content of a section before it is read again. */
 void herd_config_drop_servers(struct herd_config *config);
 void herd_config_drop_providers(struct herd_config *config);
+void herd_config_drop_shards(struct herd_config *config);
+void herd_config_drop_webhook(struct herd_config *config);
 /* A copy of text, owned; NULL when there is no memory. */
 char *herd_config_copy(const char *text);
 /* Sets the defaults of a provider of that kind; `kind` is copied. HERD_E_NOMEM. */

@@ -26,39 +26,33 @@ static int take_version(struct herd_config_reader *reader, struct json_object *v
     return herd_config_expected(reader, HERD_E_SYNTAX, value, "\"1.2\" or \"1.3\"");
 }
 
+static int take_tls(struct herd_config_reader *reader, const char *name, struct json_object *value, void *ctx)
+{
+    struct herd_config_tls *tls = ctx;
+    char **files[] = {&tls->certificate, &tls->key, &tls->ca, &tls->crl};
+    static const char *const names[] = {"certificate", "key", "ca", "crl"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) != 0)
+            continue;
+        int err = herd_config_take_text(reader, value, files[i]);
+        if (err >= 0 && reader->places)
+            reader->places->trust[HERD_CONFIG_TLS_CERTIFICATE + i] =
+                herd_config_place_of(reader, herd_config_at(value));
+        return err;
+    }
+    if (strcmp(name, "mode") == 0)
+        return take_mode(reader, value, &tls->mode);
+    if (strcmp(name, "min_version") == 0)
+        return take_version(reader, value, &tls->tls_1_2);
+    return HERD_CONFIG_UNKNOWN;
+}
+
 int herd_config_take_tls(struct herd_config_reader *reader, struct json_object *value, struct herd_config *config)
 {
-    struct herd_config_tls *tls = &config->tls;
-    if (!json_object_is_type(value, json_type_object))
-        return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
-    size_t depth = reader->depth;
-    int first = 0;
-    tls->mode = HERD_TLS_REQUIRE;
-    json_object_object_foreach(value, name, member)
-    {
-        char **texts[] = {&tls->certificate, &tls->key, &tls->ca, &tls->crl};
-        static const char *const names[] = {"certificate", "key", "ca", "crl"};
-        size_t i = 0;
-        int err = 0;
-        herd_config_enter(reader, herd_span_of(name));
-        while (i < 4 && strcmp(name, names[i]) != 0)
-            i++;
-        if (i < 4)
-            err = herd_config_take_text(reader, member, texts[i]);
-        else if (strcmp(name, "mode") == 0)
-            err = take_mode(reader, member, &tls->mode);
-        else if (strcmp(name, "min_version") == 0)
-            err = take_version(reader, member, &tls->tls_1_2);
-        else
-            err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
-                                   "unknown member, expected mode, certificate, key, ca, crl or min_version");
-        if (i < 4 && err >= 0 && reader->places)
-            reader->places->trust[HERD_CONFIG_TLS_CERTIFICATE + i] =
-                herd_config_place_of(reader, herd_config_at(member));
-        if (!herd_config_goes_on(reader, depth, &first, err))
-            return first;
-    }
-    return first;
+    if (json_object_is_type(value, json_type_object))
+        config->tls.mode = HERD_TLS_REQUIRE;
+    return herd_config_take_members(reader, value, take_tls, &config->tls,
+                                    "mode, certificate, key, ca, crl or min_version");
 }
 
 int herd_config_take_herd(struct herd_config_reader *reader, struct json_object *value, struct herd_config *config)

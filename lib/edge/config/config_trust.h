@@ -12,6 +12,7 @@ enum herd_config_trust {
     HERD_CONFIG_TLS_KEY,
     HERD_CONFIG_TLS_CA,
     HERD_CONFIG_TLS_CRL,
+    HERD_CONFIG_SHARDS_KEY,
     HERD_CONFIG_TRUST_COUNT,
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Single values of a configuration: text, whole numbers, true and false. */
+/* What configurations are made of: text, whole numbers, true and false, objects. */
 #include "config_reader.h"
 
 #include <inttypes.h>
@@ -32,6 +32,26 @@ static bool has_control(const char *text)
             return true;
     }
     return false;
+}
+
+int herd_config_take_members(struct herd_config_reader *reader, struct json_object *value,
+                             herd_config_take_member *take, void *ctx, const char *expected)
+{
+    if (!json_object_is_type(value, json_type_object))
+        return herd_config_expected(reader, HERD_E_SYNTAX, value, "an object");
+    const size_t depth = reader->depth;
+    int first = 0;
+    json_object_object_foreach(value, name, member)
+    {
+        herd_config_enter(reader, herd_span_of(name));
+        int err = take(reader, name, member, ctx);
+        if (err == HERD_CONFIG_UNKNOWN)
+            err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_name_at(reader, member),
+                                   "unknown member, expected %s", expected);
+        if (!herd_config_goes_on(reader, depth, &first, err))
+            break;
+    }
+    return first;
 }
 
 int herd_config_take_text(struct herd_config_reader *reader, struct json_object *value, char **io_text)

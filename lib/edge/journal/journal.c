@@ -276,6 +276,15 @@ size_t herd_journal_unwritten(const struct herd_journal *journal)
     return count + (unsynced ? journal->file.unsynced : 0);
 }
 
+struct herd_journal_stats herd_journal_stats(const struct herd_journal *journal)
+{
+    return (struct herd_journal_stats){
+        .bytes = journal->bytes,
+        .failures = journal->failures_seen + journal->sync_failures + journal->compact_failures,
+        .synced = journal->synced,
+    };
+}
+
 static void give_up_compaction(struct herd_journal *journal, struct herd_now now, int64_t until_ns)
 {
     int error;

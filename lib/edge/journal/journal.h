@@ -67,6 +67,12 @@ bool herd_journal_is_behind(const struct herd_journal *journal);
 void herd_journal_flush(struct herd_journal *journal, struct herd_now now, int64_t timeout_ms);
 /* How many records the file lacks, or may lack because the last sync failed or did not end. */
 size_t herd_journal_unwritten(const struct herd_journal *journal);
+struct herd_journal_stats {
+    uint64_t bytes;               /* of FILE: its whole lines */
+    uint64_t failures;            /* to write, in time or at all, to sync, and to write it anew */
+    struct herd_histogram synced; /* how long the disk took to sync FILE */
+};
+struct herd_journal_stats herd_journal_stats(const struct herd_journal *journal);
 /* The steady time of the next turn it wants; INT64_MAX: when something changed. */
 int64_t herd_journal_next_ns(const struct herd_journal *journal);
 

@@ -220,6 +220,7 @@ static void replaced(struct herd_journal *journal, int error, struct herd_now no
     };
     herd_log_event(journal->log, HERD_LOG_INFO, "journal_compacted", fields, 3);
     journal->file = journal->replacement;
+    journal->bytes = (uint64_t)journal->file.size;
     journal->replacement.fd = -1;
     journal->rewrite = journal->sync_failed = false;
     begin_sync_folder(journal, now);
@@ -249,8 +250,9 @@ static void step(struct herd_journal *journal, struct herd_now now)
             fail(journal, error, now);
             return;
         }
-        if (journal->compaction == HERD_COMPACTION_SYNC && journal->sync_ns > 0 &&
-            journal->replacement.unsynced > 0) {
+        /* Also where nobody waits for syncs: of a client that changed since the copy, what is safe in the old file may be
+         * in these lines alone. */
+        if (journal->compaction == HERD_COMPACTION_SYNC && journal->replacement.unsynced > 0) {
             begin_sync(journal, HERD_COMPACTION_SYNC_REST);
             return;
         }

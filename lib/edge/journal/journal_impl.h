@@ -98,6 +98,8 @@ struct herd_journal {
     uint64_t failures;       /* in a row */
     uint64_t failures_seen;  /* in all: logged at 1, 2, 4, ... */
     uint64_t sync_failures, compact_failures;
+    uint64_t bytes; /* of `file`, as the loop knows it */
+    struct herd_histogram synced;
 };
 
 /* ---- journal_task.c ---- */

@@ -194,6 +194,7 @@ int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct 
     if (err < 0)
         return herd_journal_fault(diagnostic, err, journal->path,
                                   err == HERD_E_IO ? strerror(errno) : herd_strerror(err));
+    journal->bytes = (uint64_t)journal->file.size;
     log_read(journal, &replay, torn, herd_clock().steady_ns - now.steady_ns);
     return 0;
 }

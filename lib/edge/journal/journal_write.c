@@ -8,6 +8,7 @@
  *
  * What is due at any moment has the next ticket: it is in the file when a task that takes all there is has ended well.
  */
+#include "../../core/base/histogram.h"
 #include "journal_impl.h"
 
 #include <errno.h>
@@ -65,6 +66,7 @@ static void appended(struct herd_journal *journal, int error, struct herd_now no
     size_t lines = journal->lines;
     journal->lines = 0;
     journal->task_turn = true;
+    journal->bytes = (uint64_t)journal->file.size;
     if (error) {
         herd_journal_encoder_requeue(&journal->encoder);
         fall_behind(journal, error, now);
@@ -121,6 +123,7 @@ void herd_journal_watch(struct herd_journal *journal, struct herd_now now)
 void herd_journal_synced(struct herd_journal *journal, int error)
 {
     journal->syncing_ns = INT64_MAX;
+    herd_histogram_add(&journal->synced, journal->syncer.took_ns);
     if (error) {
         journal->rewrite = journal->sync_failed = true;
         herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);

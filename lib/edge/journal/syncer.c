@@ -2,16 +2,20 @@
 /* fdatasync in a thread of its own. */
 #include "syncer.h"
 
+#include "../clock.h"
+
 #include <errno.h>
 #include <unistd.h>
 
 static int sync_file(void *arg)
 {
-    const struct herd_syncer *syncer = arg;
+    struct herd_syncer *syncer = arg;
+    const int64_t began_ns = herd_clock().steady_ns;
     int result;
     do
         result = fdatasync(syncer->fd);
     while (result < 0 && errno == EINTR);
+    syncer->took_ns = herd_clock().steady_ns - began_ns;
     /* A file system that cannot sync (some for directories) has nothing to wait for. */
     return result < 0 && errno != EINVAL && errno != ENOTSUP ? errno : 0;
 }

@@ -13,7 +13,8 @@ enum herd_syncer_state { HERD_SYNCER_IDLE, HERD_SYNCER_BUSY, HERD_SYNCER_DONE };
 
 struct herd_syncer {
     struct herd_worker worker;
-    int fd; /* being synced; -1: none */
+    int fd;          /* being synced; -1: none */
+    int64_t took_ns; /* how long the disk took for the last one; the thread's until it is done */
 };
 
 void herd_syncer_init(struct herd_syncer *syncer);

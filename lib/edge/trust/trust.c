@@ -70,21 +70,22 @@ static bool read_secret(struct herd_span text, unsigned char ret_secret[HERD_SEC
     return true;
 }
 
-static void open_secret(struct opening *opening)
+/* Whether there are keys of the file `named`, which is that of `member`. */
+static bool open_secret(struct opening *opening, const char *named, enum herd_config_trust member,
+                        struct herd_trust_keys *ret_keys)
 {
-    struct herd_trust *trust = opening->trust;
     struct herd_tls_fault fault = {0};
     unsigned char secret[HERD_SECRET_BYTES];
-    char *path = expand(opening, opening->config->secret_file);
+    char *path = expand(opening, named);
     if (!path)
-        return;
+        return false;
     int err = herd_tls_file_read(path, true, &opening->text, &fault);
     if (err >= 0 && !read_secret((struct herd_span){opening->text.at, opening->text.len}, secret)) {
         herd_tls_fail(&fault, "secret_file_bad", "%s:1: expected 64 hexadecimal digits and nothing else", path);
         err = HERD_E_SYNTAX;
     }
     if (err >= 0) {
-        err = herd_trust_derive(secret, &trust->digest_key, &trust->key_check);
+        err = herd_trust_derive(secret, ret_keys);
         if (err == HERD_E_UNSUPPORTED)
             herd_tls_fail(&fault, "tls_not_built", "%s: a secret needs SHA-256, and this library has no OpenSSL",
                           path);
@@ -92,10 +93,26 @@ static void open_secret(struct opening *opening)
     herd_trust_wipe(secret, sizeof secret);
     if (opening->text.at)
         herd_trust_wipe(opening->text.at, opening->text.cap);
-    trust->has_secret = err >= 0;
     if (err < 0)
-        tell(opening, HERD_CONFIG_SECRET_FILE, err, &fault);
+        tell(opening, member, err, &fault);
     free(path);
+    return err >= 0;
+}
+
+static void open_secrets(struct opening *opening)
+{
+    struct herd_trust *trust = opening->trust;
+    struct herd_trust_keys own = {0}, of_all = {0};
+    trust->has_secret = open_secret(opening, opening->config->secret_file, HERD_CONFIG_SECRET_FILE, &own);
+    if (trust->has_secret) {
+        trust->digest_key = own.digest;
+        trust->key_check = own.check;
+        trust->bucket_key = trust->secret_bucket_key = own.bucket;
+    }
+    if (open_secret(opening, opening->config->shards.key_file, HERD_CONFIG_SHARDS_KEY, &of_all))
+        trust->bucket_key = of_all.bucket;
+    herd_trust_wipe(&own, sizeof own);
+    herd_trust_wipe(&of_all, sizeof of_all);
 }
 
 /* ---- identities ---- */
@@ -194,7 +211,7 @@ int herd_trust_new(struct herd_trust **ret_trust, const struct herd_config *conf
     trust->mode = config->tls.mode;
     for (size_t i = 0; i < HERD_TLS_ENDS; i++)
         trust->ends[i] = (struct herd_tls_end){INT64_MAX, ""};
-    open_secret(&opening);
+    open_secrets(&opening);
     open_identities(&opening);
     open_tls(&opening);
     herd_buf_fini(&opening.text);
@@ -234,6 +251,9 @@ int herd_trust_reload(struct herd_trust **io_trust, struct herd_trust **ret_old,
         new->has_secret = old->has_secret;
         new->digest_key = old->digest_key;
         new->key_check = old->key_check;
+        if (new->bucket_key == new->secret_bucket_key)
+            new->bucket_key = old->secret_bucket_key;
+        new->secret_bucket_key = old->secret_bucket_key;
     }
     *ret_old = old;
     *io_trust = new;

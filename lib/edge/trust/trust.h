@@ -22,8 +22,10 @@ typedef void herd_trust_report(void *ctx, enum herd_config_trust member, int err
 struct herd_trust {
     enum herd_tls_mode mode;
     bool has_secret;
-    uint64_t digest_key; /* of the secret; 0 without one */
-    uint64_t key_check;  /* of the secret too: equal where the secret is, and says nothing of the key */
+    uint64_t digest_key;        /* of the secret; 0 without one */
+    uint64_t key_check;         /* of the secret too: equal where the secret is, and says nothing of the key */
+    uint64_t bucket_key;        /* of the secret of several herds, else of the herd's own; 0 without one */
+    uint64_t secret_bucket_key; /* of the herd's own */
     struct herd_identities *identities; /* NULL: everybody may report and ask for every client */
     struct herd_tls_context *tls;       /* NULL: off */
     struct herd_tls_end ends[HERD_TLS_ENDS];

@@ -58,6 +58,21 @@ static void check_http(struct checking *checking, int self)
     }
 }
 
+/* Ids that strangers choose fill one bucket, and with it one herd, if they know how. */
+static void check_buckets(struct checking *checking)
+{
+    const struct herd_config *config = checking->config;
+    struct herd_tls_fault fault;
+    if (config->shards.herd_count == 0 || config->shards.key_file || checking->trust->has_secret ||
+        checking->trust->identities)
+        return;
+    herd_tls_fail(
+        &fault, "buckets_without_key",
+        "\"shards\" without a \"key_file\" (nor \"secret_file\", nor \"identities\"): everybody can tell which "
+        "herd an id belongs to, and who chooses ids of clients can give them all to one herd");
+    tell(checking, HERD_CONFIG_SHARDS_KEY, 0, &fault);
+}
+
 /* Neighbour `peer` of a server: whether it can prove its name. */
 static void check_neighbour(struct checking *checking, size_t peer)
 {
@@ -113,6 +128,7 @@ int herd_trust_check(const struct herd_trust *trust, const struct herd_config *c
     int64_t next_s;
     check_identities(&checking);
     check_http(&checking, self);
+    check_buckets(&checking);
     if (self >= 0)
         check_neighbours(&checking, (size_t)self);
     for (size_t i = 0; i < HERD_TLS_ENDS; i++) {

@@ -7,9 +7,12 @@
 
 #define HERD_SECRET_BYTES 32
 
-/* The two keys that are made of a secret (HKDF-SHA256). HERD_E_NOMEM; HERD_E_UNSUPPORTED. */
-int herd_trust_derive(const unsigned char secret[HERD_SECRET_BYTES], uint64_t *ret_digest_key,
-                      uint64_t *ret_key_check);
+/* The keys that are made of a secret (HKDF-SHA256). */
+struct herd_trust_keys {
+    uint64_t digest, check, bucket;
+};
+/* HERD_E_NOMEM; HERD_E_UNSUPPORTED. */
+int herd_trust_derive(const unsigned char secret[HERD_SECRET_BYTES], struct herd_trust_keys *ret_keys);
 /* Overwrites memory that held a secret. */
 void herd_trust_wipe(void *memory, size_t size);
 /* Whether tokens can be hashed. */

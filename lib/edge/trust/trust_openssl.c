@@ -30,10 +30,10 @@ static bool derive(const unsigned char *secret, const char *info, uint64_t *ret_
     return good;
 }
 
-int herd_trust_derive(const unsigned char secret[HERD_SECRET_BYTES], uint64_t *ret_digest_key,
-                      uint64_t *ret_key_check)
+int herd_trust_derive(const unsigned char secret[HERD_SECRET_BYTES], struct herd_trust_keys *ret_keys)
 {
-    return derive(secret, "digest key", ret_digest_key) && derive(secret, "key check", ret_key_check)
+    return derive(secret, "digest key", &ret_keys->digest) && derive(secret, "key check", &ret_keys->check) &&
+                   derive(secret, "bucket key", &ret_keys->bucket)
                ? 0
                : HERD_E_NOMEM;
 }

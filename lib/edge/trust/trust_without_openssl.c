@@ -5,12 +5,10 @@
 
 #include <herd/server.h>
 
-int herd_trust_derive(const unsigned char secret[HERD_SECRET_BYTES], uint64_t *ret_digest_key,
-                      uint64_t *ret_key_check)
+int herd_trust_derive(const unsigned char secret[HERD_SECRET_BYTES], struct herd_trust_keys *ret_keys)
 {
     (void)secret;
-    (void)ret_digest_key;
-    (void)ret_key_check;
+    (void)ret_keys;
     return HERD_E_UNSUPPORTED;
 }
 
