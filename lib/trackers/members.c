@@ -16,8 +16,9 @@ static void clear(struct herd_json_member *members, size_t count)
     }
 }
 
-/* False: it is there a second time. */
-static bool keep(struct herd_json_member *members, size_t count, struct herd_span key, struct herd_span value)
+/* False: it is there a second time. *io_known: all so far were wanted. */
+static bool keep(struct herd_json_member *members, size_t count, struct herd_span key, struct herd_span value,
+                 bool *io_known)
 {
     char first = key.at[1]; /* behind the quote: most members are told apart by it */
     for (size_t i = 0; i < count; i++) {
@@ -28,22 +29,24 @@ static bool keep(struct herd_json_member *members, size_t count, struct herd_spa
         members[i].seen = true;
         if (herd_raw_kind(value) != 'n')
             members[i].value = value;
-        break;
+        return true;
     }
+    *io_known = false;
     return true;
 }
 
-int herd_json_read(struct herd_span text, struct herd_json_member *io_members, size_t count,
-                   const char **reterr_message)
+static int read_object(struct herd_span text, struct herd_json_member *io_members, size_t count, bool *ret_known,
+                       const char **reterr_message)
 {
     struct herd_raw_scan scan = herd_raw_scan(text);
     struct herd_raw_fault fault;
     struct herd_span key, value;
     bool once = true;
+    *ret_known = true;
     clear(io_members, count);
     for (bool more = herd_raw_scan_open(&scan, '{'); more; more = herd_raw_scan_next(&scan))
         if (herd_raw_scan_key(&scan, &key) && herd_raw_scan_value(&scan, &value))
-            once &= keep(io_members, count, key, value);
+            once &= keep(io_members, count, key, value, ret_known);
     int err = herd_raw_scan_end(&scan, &fault);
     if (err >= 0 && once)
         return 0;
@@ -52,16 +55,35 @@ int herd_json_read(struct herd_span text, struct herd_json_member *io_members, s
     return HERD_E_SYNTAX;
 }
 
+int herd_json_read(struct herd_span text, struct herd_json_member *io_members, size_t count,
+                   const char **reterr_message)
+{
+    bool known;
+    return read_object(text, io_members, count, &known, reterr_message);
+}
+
+int herd_json_read_only(struct herd_span text, struct herd_json_member *io_members, size_t count,
+                        const char **reterr_message)
+{
+    bool known;
+    int err = read_object(text, io_members, count, &known, reterr_message);
+    if (err < 0 || known)
+        return err;
+    clear(io_members, count);
+    *reterr_message = "a member that means nothing here";
+    return HERD_E_RANGE;
+}
+
 int herd_json_read_inside(struct herd_span value, struct herd_json_member *io_members, size_t count)
 {
     struct herd_raw_walk walk = herd_raw_walk(value);
     struct herd_span key, member;
-    bool once = true;
+    bool once = true, known;
     clear(io_members, count);
     if (herd_raw_kind(value) != '{')
         return HERD_E_SYNTAX;
     while (herd_raw_member(&walk, &key, &member))
-        once &= keep(io_members, count, key, member);
+        once &= keep(io_members, count, key, member, &known);
     if (once)
         return 0;
     clear(io_members, count);

@@ -22,7 +22,10 @@ struct herd_json_member {
  * twice. */
 int herd_json_read(struct herd_span text, struct herd_json_member *io_members, size_t count,
                    const char **reterr_message);
-/* The same of a value inside a text that was checked. HERD_E_SYNTAX: not an object, or a member twice. */
+/* The same, and HERD_E_RANGE where there is a member that nobody asked for: it may be one that is misspelt. */
+int herd_json_read_only(struct herd_span text, struct herd_json_member *io_members, size_t count,
+                        const char **reterr_message);
+/* The same as herd_json_read of a value inside a text that was checked. HERD_E_SYNTAX: not an object, or a member twice. */
 int herd_json_read_inside(struct herd_span value, struct herd_json_member *io_members, size_t count);
 
 /* The digits of a number, or what a string stands for; that is written to `room` only where the string has escapes.

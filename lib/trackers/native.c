@@ -21,7 +21,9 @@ int herd_native_report_read(struct herd_span body, int64_t wall_ns, struct herd_
     struct herd_place_time pt;
     struct herd_span time;
     char room[TIME_TEXT_MAX];
-    int err = herd_json_read(body, members, MEMBERS, reterr_message);
+    int err = herd_json_read_only(body, members, MEMBERS, reterr_message);
+    if (err == HERD_E_RANGE)
+        return fail(err, "a report has lat, lon and time, and no other member", reterr_message);
     if (err < 0)
         return err;
     if (herd_raw_kind(members[LAT].value) != '0' || herd_raw_kind(members[LON].value) != '0')

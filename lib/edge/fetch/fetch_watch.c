@@ -11,6 +11,8 @@
  */
 #include "fetch_watch.h"
 
+#include "../../core/base/array.h"
+
 #include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -61,14 +63,14 @@ static void on_socket(evutil_socket_t dup_fd, short what, void *ctx)
 static struct herd_fetch_socket *watch_new(struct herd_fetch_sockets *sockets, curl_socket_t fd)
 {
     if ((size_t)fd >= sockets->count) {
-        size_t count = (size_t)fd * 2 + 16;
-        struct herd_fetch_socket **at = realloc(sockets->at, count * sizeof(struct herd_fetch_socket *));
+        const size_t old_count = sockets->count;
+        struct herd_fetch_socket **at =
+            herd_array_reserve(sockets->at, &sockets->count, (size_t)fd + 1, sizeof(struct herd_fetch_socket *));
         if (!at)
             return NULL;
-        for (size_t i = sockets->count; i < count; i++)
+        for (size_t i = old_count; i < sockets->count; i++)
             at[i] = NULL;
         sockets->at = at;
-        sockets->count = count;
     }
     struct herd_fetch_socket *watch = calloc(1, sizeof *watch);
     if (!watch)

@@ -77,10 +77,14 @@ static int find_route(struct herd_http_request *request)
                                 : herd_http_problem(exchange, 405, "method", "Method not allowed",
                                                     "see Allow for those that are"));
     }
-    for (size_t i = 0; i < exchange->segment_count; i++)
-        if (!herd_http_decode(exchange->http, exchange->segments[i], false, &exchange->segments[i]))
-            return answered(herd_http_problem(exchange, 400, "path", "Bad path",
-                                              "a percent sign without two hexadecimal digits, or a NUL"));
+    for (size_t i = 0; i < exchange->segment_count; i++) {
+        int err = herd_http_decode(exchange->http, exchange->segments[i], false, &exchange->segments[i]);
+        if (err < 0)
+            return answered(err == HERD_E_NOMEM
+                                ? err
+                                : herd_http_problem(exchange, 400, "path", "Bad path",
+                                                    "a percent sign without two hexadecimal digits, or a NUL"));
+    }
     return HERD_HTTP_ADMITTED;
 }
 
@@ -110,8 +114,10 @@ static int check_body(struct herd_http_request *request, uint64_t *ret_body_max)
     unsigned accepts = route->accepts ? route->accepts : (unsigned)HERD_HTTP_JSON;
     if (!sends || (accepts & exchange->body_type))
         return HERD_HTTP_ADMITTED;
-    return answered(herd_http_problem(exchange, 415, "content-type", "Unsupported media type",
-                                      accepts == HERD_HTTP_JSON ? "expected application/json" : NULL));
+    return answered(herd_http_problem(
+        exchange, 415, "content-type", "Unsupported media type",
+        accepts == HERD_HTTP_JSON ? "expected application/json, or another type of JSON as application/geo+json"
+                                  : NULL));
 }
 
 int herd_http_admit(struct herd_http_request *request, uint64_t *ret_body_max)
@@ -126,7 +132,7 @@ int herd_http_admit(struct herd_http_request *request, uint64_t *ret_body_max)
         return answered(herd_http_problem(exchange, 421, "host", "Not a name of this server",
                                           "Host names no name of it: see http.hosts in its configuration"));
     request->varies = herd_http_head_find(head, "origin", &unused) > 0;
-    enum herd_http_page page = herd_http_page_of(exchange->server, head, &request->origin);
+    enum herd_http_page page = herd_http_page_of(request, &request->origin);
     int err = find_route(request);
     if (err != HERD_HTTP_ADMITTED)
         return err;

@@ -4,38 +4,16 @@
  * for phones. Whoever may not ask for a client learns nothing of it: 404, as for one that is not known.
  */
 #include "../../core/base/hash.h"
+#include "../../core/http/entity_tag.h"
 #include "../../core/http/response.h"
 #include "../../places/raw.h"
 #include "../../trackers/native.h"
+#include "client_fetch.h"
 #include "feature.h"
 #include "http_impl.h"
+#include "id.h"
 
 #include <stdio.h>
-#include <string.h>
-
-#define GEOJSON "application/geo+json"
-
-static int not_found(struct herd_http_exchange *exchange)
-{
-    return herd_http_problem(exchange, 404, "not-found", "Not found", "no such client, or not one of yours");
-}
-
-/* Ids of a line: no white space, not too long. A slash in one is written %2F. */
-static bool is_id(const struct herd_http_exchange *exchange, struct herd_span id)
-{
-    if (id.len == 0 || id.len > (size_t)exchange->server->limits->line_max_bytes)
-        return false;
-    for (size_t i = 0; i < id.len; i++)
-        if (memchr(" \t\n\v\f\r", id.at[i], 6) || id.at[i] == '\0')
-            return false;
-    return true;
-}
-
-static int bad_id(struct herd_http_exchange *exchange)
-{
-    return herd_http_problem(exchange, 400, "id", "Bad id",
-                             "an id is bytes without white space, as long as a line may be");
-}
 
 /* ---- GET ---- */
 
@@ -53,42 +31,42 @@ static void make_etag(const struct herd_record *record, char etag[20])
     snprintf(etag, 20, "\"%016llx\"", (unsigned long long)sum);
 }
 
-/* Whether a list of entity tags has this one, or is `*`. Weak ones compare alike (RFC 9110, 13.1.2). */
-static bool has_tag(struct herd_span list, struct herd_span tag)
+static int put_record(struct herd_http_exchange *exchange, const struct herd_record *record, struct herd_span known)
 {
-    if (herd_span_equal(list, herd_span_of("*")))
-        return true;
-    for (; list.len >= tag.len; list.at++, list.len--)
-        if (memcmp(list.at, tag.at, tag.len) == 0)
-            return true;
-    return false;
-}
-
-static int get_client(struct herd_http_exchange *exchange)
-{
-    struct herd_span id = exchange->segments[0], known;
-    struct herd_record record;
     char etag[20], date[HERD_HTTP_DATE_BYTES];
-    if (!is_id(exchange, id))
-        return bad_id(exchange);
-    if (!herd_http_may_ask(exchange, id))
-        return not_found(exchange);
-    int err = herd_node_find(exchange->server->node, id, exchange->now, &record);
-    if (err < 0)
-        return err == HERD_E_NOTFOUND ? not_found(exchange) : err;
-    make_etag(&record, etag);
-    herd_http_date_put(date, record.time_ns);
-    err = herd_http_add_header(exchange, "ETag", herd_span_of(etag));
+    make_etag(record, etag);
+    herd_http_date_put(date, record->time_ns);
+    int err = herd_http_add_header(exchange, "ETag", herd_span_of(etag));
     if (err >= 0)
         err = herd_http_add_header(exchange, "Last-Modified", (struct herd_span){date, sizeof date});
     if (err >= 0)
         err = herd_http_add_header(exchange, "Cache-Control", herd_span_of("private, no-cache"));
     if (err < 0)
         return err;
-    if (herd_http_header(exchange, "If-None-Match", &known) && has_tag(known, herd_span_of(etag)))
-        return herd_http_reply(exchange, 304, NULL);
-    err = herd_feature_put(herd_http_body(exchange), &record);
-    return err < 0 ? err : herd_http_reply(exchange, 200, GEOJSON);
+    if (herd_http_tag_listed(known, herd_span_of(etag)))
+        return 304;
+    err = herd_feature_put(herd_http_body(exchange), record);
+    return err < 0 ? err : 200;
+}
+
+static int get_client(struct herd_http_exchange *exchange)
+{
+    struct herd_span id = exchange->segments[0], known = {"", 0};
+    struct herd_record record;
+    if (!herd_http_has_id(exchange))
+        return herd_http_bad_id(exchange);
+    if (!herd_http_may_ask(exchange, id))
+        return herd_http_unknown_client(exchange);
+    unsigned bucket;
+    if (herd_http_foreign(exchange, id, &bucket))
+        return herd_http_elsewhere(exchange, bucket);
+    int err = herd_node_find(exchange->server->node, id, exchange->now, &record);
+    if (err == HERD_E_NOTFOUND)
+        return herd_client_fetch(exchange, id, put_record);
+    if (err < 0)
+        return err;
+    (void)herd_http_header(exchange, "If-None-Match", &known);
+    return herd_client_reply(exchange, put_record(exchange, &record, known));
 }
 
 /* ---- PUT ---- */
@@ -125,6 +103,7 @@ static int reply_verdict(struct herd_http_exchange *exchange, enum herd_verdict 
     case HERD_VERDICT_EXPIRED:
         return herd_http_problem(exchange, 422, "expired", "Expired",
                                  "time is so old that no server keeps the report");
+    case HERD_VERDICT_FOREIGN: return herd_http_elsewhere_id(exchange, exchange->segments[0]);
     case HERD_VERDICT_TOO_OFTEN: {
         int err = herd_http_add_header(exchange, "Retry-After", herd_span_of("1"));
         return err < 0 ? err
@@ -142,8 +121,8 @@ static int put_client(struct herd_http_exchange *exchange)
     struct herd_buf line = {0};
     enum herd_verdict verdict = HERD_VERDICT_NOT_ALLOWED;
     const char *why = "";
-    if (!is_id(exchange, id))
-        return bad_id(exchange);
+    if (!herd_http_has_id(exchange))
+        return herd_http_bad_id(exchange);
     if (!herd_http_may_report(exchange, id))
         return herd_http_refuse(exchange);
     int err = herd_native_report_read(exchange->body, exchange->now.wall_ns, &pt, &why);
@@ -151,7 +130,7 @@ static int put_client(struct herd_http_exchange *exchange)
         return herd_http_problem(exchange, err == HERD_E_RANGE ? 422 : 400, "body", "Not a report", why);
     err = herd_http_report(exchange, id, herd_place_of(&pt), herd_time_of(&pt), &line, &verdict);
     if (err == HERD_E_LIMIT)
-        err = bad_id(exchange);
+        err = herd_http_bad_id(exchange);
     else if (err == HERD_E_STATE)
         err = herd_http_problem(exchange, 503, "stopping", "Stopping", NULL);
     else if (err >= 0)
@@ -166,11 +145,11 @@ static int delete_client(struct herd_http_exchange *exchange)
 {
     struct herd_span id = exchange->segments[0];
     enum herd_verdict verdict = HERD_VERDICT_NEWER;
-    if (!is_id(exchange, id))
-        return bad_id(exchange);
+    if (!herd_http_has_id(exchange))
+        return herd_http_bad_id(exchange);
     int err = herd_http_delete(exchange, id, &verdict);
     switch (err) {
-    case HERD_E_NOTFOUND: return not_found(exchange);
+    case HERD_E_NOTFOUND: return herd_http_unknown_client(exchange);
     case HERD_E_ACCESS:
         return herd_http_problem(exchange, 403, "tombstones", "Nothing is deleted here",
                                  "limits.tombstones_max is 0");

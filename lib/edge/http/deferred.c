@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers that come later: the request is over, its connection waits. */
 #include "../../core/node/session.h"
+#include "../server/conn.h"
 #include "http_impl.h"
 
 #include <stdlib.h>
@@ -86,7 +87,7 @@ int herd_http_deferred_send(struct herd_http_request *request, struct herd_buf *
     herd_http_unfinished_free(conn);
     if (bytes)
         herd_conn_send_logged(conn, (struct herd_span){bytes->at, bytes->len});
-    if (!keep_alive || conn->eof || conn->server->stopping) {
+    if (!keep_alive || conn->server->stopping) {
         herd_conn_finish(conn, bytes ? NULL : "out_of_memory");
     } else if (conn->session) {
         herd_session_await_message(conn->session, herd_clock());

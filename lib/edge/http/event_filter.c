@@ -2,6 +2,10 @@
 /* Filters of event streams. */
 #include "event_filter.h"
 
+#include "id.h"
+
+#include <herd/protocol.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,18 +13,33 @@ void herd_event_filter_fini(struct herd_event_filter *filter)
 {
     free(filter->text);
     herd_buf_fini(&filter->ids);
+    herd_buf_fini(&filter->fences);
     *filter = (struct herd_event_filter){0};
 }
 
 static int add_id(struct herd_event_filter *filter, struct herd_span id, const char **reterr_message)
 {
-    if (id.len == 0 || memchr(id.at, '\n', id.len) || filter->id_count == HERD_EVENT_IDS_MAX) {
+    if (!herd_http_is_id(id) || filter->id_count == HERD_EVENT_IDS_MAX) {
         *reterr_message = "id is that of a client, up to 64 times";
         return HERD_E_SYNTAX;
     }
     filter->id_count++;
     int err = herd_buf_add(&filter->ids, id.at, id.len);
     return err < 0 ? err : herd_buf_add(&filter->ids, "\n", 1);
+}
+
+static int add_fence(struct herd_event_filter *filter, struct herd_span name, const char **reterr_message)
+{
+    if (herd_span_equal(name, herd_span_of("*"))) {
+        filter->every_fence = true;
+        return 0;
+    }
+    if (!herd_name_valid(name) || filter->fences.len > HERD_EVENT_IDS_MAX * 32) {
+        *reterr_message = "fence is the name of one, or *";
+        return HERD_E_SYNTAX;
+    }
+    int err = herd_buf_add(&filter->fences, name.at, name.len);
+    return err < 0 ? err : herd_buf_add(&filter->fences, "\n", 1);
 }
 
 static int read_pairs(struct herd_event_filter *filter, struct herd_http_exchange *exchange,
@@ -32,19 +51,23 @@ static int read_pairs(struct herd_event_filter *filter, struct herd_http_exchang
     while (err >= 0 && herd_http_pair_next(exchange, &pairs, &name, &value)) {
         if (herd_span_equal(name, herd_span_of("id"))) {
             err = add_id(filter, value, reterr_message);
+        } else if (herd_span_equal(name, herd_span_of("fence"))) {
+            err = add_fence(filter, value, reterr_message);
         } else if (herd_span_equal(name, herd_span_of("bbox"))) {
+            *reterr_message = "bbox is west,south,east,north in degrees, once";
+            err = filter->in_bbox || herd_bbox_parse(value, &filter->bbox) < 0 ? HERD_E_SYNTAX : 0;
             filter->in_bbox = true;
-            *reterr_message = "bbox is west,south,east,north in degrees";
-            err = herd_bbox_parse(value, &filter->bbox) < 0 ? HERD_E_SYNTAX : 0;
         } else {
-            *reterr_message = "expected bbox or id";
+            *reterr_message = "expected bbox, id or fence";
             err = HERD_E_SYNTAX;
         }
     }
-    if (err >= 0 && pairs.bad) {
+    if (err >= 0 && pairs.err < 0) {
         *reterr_message = "a percent sign without two hexadecimal digits";
-        err = HERD_E_SYNTAX;
+        err = pairs.err;
     }
+    filter->fences_only =
+        (filter->every_fence || filter->fences.len > 0) && !filter->in_bbox && filter->id_count == 0;
     return err;
 }
 
@@ -63,18 +86,26 @@ int herd_event_filter_read(struct herd_event_filter *ret_filter, struct herd_htt
     return 0;
 }
 
-bool herd_event_filter_has_id(const struct herd_event_filter *filter, struct herd_span id)
+static bool has_line(const struct herd_buf *lines, struct herd_span line)
 {
-    if (filter->id_count == 0)
-        return true;
-    const char *at = filter->ids.at, *end = at + filter->ids.len;
+    const char *at = lines->at, *end = at + lines->len;
     while (at < end) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
-        if (herd_span_equal((struct herd_span){at, (size_t)(lf - at)}, id))
+        if (herd_span_equal((struct herd_span){at, (size_t)(lf - at)}, line))
             return true;
         at = lf + 1;
     }
     return false;
+}
+
+bool herd_event_filter_has_id(const struct herd_event_filter *filter, struct herd_span id)
+{
+    return filter->id_count == 0 || has_line(&filter->ids, id);
+}
+
+bool herd_event_filter_has_fence(const struct herd_event_filter *filter, struct herd_span name)
+{
+    return filter->every_fence || (filter->fences.len > 0 && has_line(&filter->fences, name));
 }
 
 bool herd_event_filter_has(const struct herd_event_filter *filter, const struct herd_record *record)

@@ -51,16 +51,28 @@ static void add_escaped(struct herd_exposition *exposition, struct herd_span val
     }
 }
 
+/* "{label="value",le="0.1"}": what a sample is of; `label` NULL: none; `le` NULL: of no bucket. */
+static void add_labels(struct herd_exposition *exposition, const char *label, struct herd_span value,
+                       const char *le)
+{
+    if (!label && !le)
+        return;
+    add_text(exposition, "{");
+    if (label) {
+        add_text(exposition, label);
+        add_text(exposition, "=\"");
+        add_escaped(exposition, value);
+        add_text(exposition, le ? "\"," : "\"");
+    }
+    if (le)
+        add_format(exposition, "le=\"%s\"", le);
+    add_text(exposition, "}");
+}
+
 static void begin_sample(struct herd_exposition *exposition, const char *label, struct herd_span value)
 {
     add_text(exposition, exposition->family);
-    if (!label)
-        return;
-    add_text(exposition, "{");
-    add_text(exposition, label);
-    add_text(exposition, "=\"");
-    add_escaped(exposition, value);
-    add_text(exposition, "\"}");
+    add_labels(exposition, label, value, NULL);
 }
 
 void herd_exposition_count(struct herd_exposition *exposition, const char *label, struct herd_span value,
@@ -74,25 +86,39 @@ void herd_exposition_number(struct herd_exposition *exposition, const char *labe
                             double number)
 {
     begin_sample(exposition, label, value);
-    add_format(exposition, " %.9g\n", number);
+    add_format(exposition, " %.15g\n", number);
 }
 
-void herd_exposition_histogram(struct herd_exposition *exposition, const struct herd_histogram *histogram)
+void herd_exposition_histogram(struct herd_exposition *exposition, const char *label, struct herd_span value,
+                               const struct herd_histogram *histogram)
 {
     uint64_t below = 0;
+    char le[32];
     for (size_t i = 0; i <= HERD_HISTOGRAM_BOUNDS; i++) {
         below += histogram->counts[i];
-        add_text(exposition, exposition->family);
         if (i < HERD_HISTOGRAM_BOUNDS)
-            add_format(exposition, "_bucket{le=\"%g\"} %" PRIu64 "\n", (double)herd_histogram_bound_ns(i) / 1e9,
-                       below);
-        else
-            add_format(exposition, "_bucket{le=\"+Inf\"} %" PRIu64 "\n", below);
+            snprintf(le, sizeof le, "%g", (double)herd_histogram_bound_ns(i) / 1e9);
+        add_text(exposition, exposition->family);
+        add_text(exposition, "_bucket");
+        add_labels(exposition, label, value, i < HERD_HISTOGRAM_BOUNDS ? le : "+Inf");
+        add_format(exposition, " %" PRIu64 "\n", below);
     }
     add_text(exposition, exposition->family);
-    add_format(exposition, "_sum %.9g\n", histogram->sum_s);
+    add_text(exposition, "_sum");
+    add_labels(exposition, label, value, NULL);
+    add_format(exposition, " %.15g\n", histogram->sum_s);
     add_text(exposition, exposition->family);
-    add_format(exposition, "_count %" PRIu64 "\n", histogram->count);
+    add_text(exposition, "_count");
+    add_labels(exposition, label, value, NULL);
+    add_format(exposition, " %" PRIu64 "\n", histogram->count);
+}
+
+void herd_exposition_labelled(struct herd_exposition *exposition, const char *labels, uint64_t count)
+{
+    add_text(exposition, exposition->family);
+    add_text(exposition, "{");
+    add_text(exposition, labels);
+    add_format(exposition, "} %" PRIu64 "\n", count);
 }
 
 void herd_exposition_one(struct herd_exposition *exposition, const char *name, const char *type, const char *help,

@@ -22,7 +22,10 @@ void herd_exposition_count(struct herd_exposition *exposition, const char *label
                            uint64_t count);
 void herd_exposition_number(struct herd_exposition *exposition, const char *label, struct herd_span value,
                             double number);
-void herd_exposition_histogram(struct herd_exposition *exposition, const struct herd_histogram *histogram);
+void herd_exposition_histogram(struct herd_exposition *exposition, const char *label, struct herd_span value,
+                               const struct herd_histogram *histogram);
+/* Labels as they are, of the program's own words: "route=\"/\",code=\"2xx\"". */
+void herd_exposition_labelled(struct herd_exposition *exposition, const char *labels, uint64_t count);
 /* A family of one sample without a label. */
 void herd_exposition_one(struct herd_exposition *exposition, const char *name, const char *type, const char *help,
                          uint64_t count);

@@ -8,24 +8,32 @@
 
 #include <herd/geo.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 int herd_feature_put_segment(struct herd_buf *out, struct herd_span id)
 {
+    /* As it is, such a segment would be taken out of the path (RFC 3986, 5.2.4). */
+    if (herd_span_equal(id, herd_span_of(".")) || herd_span_equal(id, herd_span_of("..")))
+        return herd_buf_add_text(out, id.len == 1 ? "%2E" : "%2E%2E");
     static const char hex[] = "0123456789ABCDEF";
     static const char unreserved[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
     int err = herd_buf_reserve(out, 3 * id.len);
-    for (size_t i = 0; err >= 0 && i < id.len; i++) {
+    if (err < 0)
+        return err;
+    for (size_t i = 0; i < id.len; i++) {
         unsigned char c = (unsigned char)id.at[i];
         if (c && strchr(unreserved, c)) {
-            err = herd_buf_add(out, id.at + i, 1);
+            out->at[out->len++] = id.at[i];
         } else {
-            const char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
-            err = herd_buf_add(out, escaped, sizeof escaped);
+            out->at[out->len++] = '%';
+            out->at[out->len++] = hex[c >> 4];
+            out->at[out->len++] = hex[c & 15];
         }
     }
-    return err;
+    return 0;
 }
 
 static int put_timestamp(struct herd_buf *out, int64_t time_ns)
@@ -45,7 +53,20 @@ static int put_text(struct herd_buf *out, const char *before, struct herd_span t
     return err < 0 ? err : herd_raw_escape(out, text);
 }
 
-int herd_feature_put(struct herd_buf *out, const struct herd_record *record)
+/* A number with two decimals at most, without a double's ways of being printed. */
+static int put_distance(struct herd_buf *out, double distance_m)
+{
+    char text[64];
+    uint64_t cm = (uint64_t)(distance_m * 100 + 0.5);
+    int len = snprintf(text, sizeof text, "\"distance\":%" PRIu64, cm / 100);
+    if (cm % 100 > 0)
+        len += snprintf(text + len, sizeof text - (size_t)len, cm % 10 ? ".%02u" : ".%u",
+                        (unsigned)(cm % 10 ? cm % 100 : cm % 100 / 10));
+    int err = herd_buf_add(out, text, (size_t)len);
+    return err < 0 ? err : herd_buf_add(out, ",", 1);
+}
+
+static int put_feature(struct herd_buf *out, const struct herd_record *record, const double *distance_m)
 {
     struct herd_position position;
     if (herd_position_parse(record->position, &position) < 0)
@@ -56,7 +77,11 @@ int herd_feature_put(struct herd_buf *out, const struct herd_record *record)
     if (err >= 0)
         err = herd_recorder_put_number(out, ",", position.lat);
     if (err >= 0)
-        err = put_text(out, "]},\"properties\":{\"time\":\"", record->time);
+        err = herd_buf_add_text(out, "]},\"properties\":{");
+    if (err >= 0 && distance_m)
+        err = put_distance(out, *distance_m);
+    if (err >= 0)
+        err = put_text(out, "\"time\":\"", record->time);
     if (err >= 0)
         err = herd_buf_add(out, "\"", 1);
     if (err >= 0)
@@ -72,9 +97,19 @@ int herd_feature_put(struct herd_buf *out, const struct herd_record *record)
     return err < 0 ? err : herd_buf_add_text(out, "\"}}");
 }
 
+int herd_feature_put(struct herd_buf *out, const struct herd_record *record)
+{
+    return put_feature(out, record, NULL);
+}
+
+int herd_feature_put_near(struct herd_buf *out, const struct herd_record *record, double distance_m)
+{
+    return put_feature(out, record, &distance_m);
+}
+
 /* ---- boxes ---- */
 
-static int take_number(struct herd_span *io_text, double *ret_number)
+int herd_degrees_take(struct herd_span *io_text, double *ret_number)
 {
     const char *comma = io_text->len ? memchr(io_text->at, ',', io_text->len) : NULL;
     size_t len = comma ? (size_t)(comma - io_text->at) : io_text->len;
@@ -97,7 +132,7 @@ int herd_bbox_parse(struct herd_span text, struct herd_bbox *ret_bbox)
 {
     double sides[4];
     for (size_t i = 0; i < 4; i++) {
-        int err = take_number(&text, &sides[i]);
+        int err = herd_degrees_take(&text, &sides[i]);
         if (err < 0)
             return err;
         double most = i % 2 ? 90 : 180;

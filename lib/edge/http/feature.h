@@ -12,8 +12,14 @@
  * HERD_E_NOMEM; HERD_E_SYNTAX: a tombstone.
  */
 int herd_feature_put(struct herd_buf *out, const struct herd_record *record);
-/* Appends an id as a segment of a path: what is not unreserved (RFC 3986) is percent-encoded. */
+/* The same with `distance` among its properties: `distance_m`, 0 to 10^8, in metres, to the centimetre. */
+int herd_feature_put_near(struct herd_buf *out, const struct herd_record *record, double distance_m);
+/* Appends an id as a segment of a path: what is not unreserved (RFC 3986) is percent-encoded, and so are `.` and `..`. */
 int herd_feature_put_segment(struct herd_buf *out, struct herd_span id);
+
+/* Takes a number from the front of a list: up to its comma, which goes too, or to the end. It is read as coordinates of reports
+ * are: herd_coordinate_degrees. HERD_E_SYNTAX; HERD_E_RANGE: more than 15 digits before the point. */
+int herd_degrees_take(struct herd_span *io_text, double *ret_number);
 
 /* west, south, east, north in degrees; west > east: across the date line. */
 struct herd_bbox {

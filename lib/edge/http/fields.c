@@ -2,6 +2,7 @@
 /* The words of a request: fields of its head, escapes, pairs. */
 #include "../../core/http/field_list.h"
 #include "../../core/http/target.h"
+#include "../server/conn.h"
 #include "http_impl.h"
 
 #include <string.h>
@@ -28,28 +29,31 @@ struct herd_span herd_http_from(const struct herd_http_exchange *exchange, char 
 
 /* ---- escapes ---- */
 
-bool herd_http_decode(struct herd_http *http, struct herd_span text, bool form, struct herd_span *ret_text)
+int herd_http_decode(struct herd_http *http, struct herd_span text, bool form, struct herd_span *ret_text)
 {
     *ret_text = text;
     if (text.len == 0 || (!memchr(text.at, '%', text.len) && !(form && memchr(text.at, '+', text.len))))
-        return text.len == 0 || !memchr(text.at, '\0', text.len);
+        return text.len == 0 || !memchr(text.at, '\0', text.len) ? 0 : HERD_E_SYNTAX;
     char *to = herd_http_arena_alloc(&http->arena, text.len);
     size_t len = 0;
-    if (!to || herd_http_unescape(text, form ? HERD_HTTP_BLANK : HERD_HTTP_PLUS, to, &len) < 0)
-        return false;
+    if (!to)
+        return HERD_E_NOMEM;
+    if (herd_http_unescape(text, form ? HERD_HTTP_BLANK : HERD_HTTP_PLUS, to, &len) < 0)
+        return HERD_E_SYNTAX;
     *ret_text = (struct herd_span){to, len};
-    return true;
+    return 0;
 }
 
 bool herd_http_pair_next(struct herd_http_exchange *exchange, struct herd_http_pairs *io_pairs,
                          struct herd_span *ret_name, struct herd_span *ret_value)
 {
     struct herd_span name, value;
-    if (io_pairs->bad || !herd_http_query_next(&io_pairs->rest, &name, &value))
+    if (io_pairs->err < 0 || !herd_http_query_next(&io_pairs->rest, &name, &value))
         return false;
-    io_pairs->bad = !herd_http_decode(exchange->http, name, true, ret_name) ||
-                    !herd_http_decode(exchange->http, value, true, ret_value);
-    return !io_pairs->bad;
+    io_pairs->err = herd_http_decode(exchange->http, name, true, ret_name);
+    if (io_pairs->err >= 0)
+        io_pairs->err = herd_http_decode(exchange->http, value, true, ret_value);
+    return io_pairs->err >= 0;
 }
 
 /* ---- types ---- */

@@ -5,6 +5,7 @@
  * those only who may see the state of the server.
  */
 #include "../journal/journal.h"
+#include "beside.h"
 #include "http_impl.h"
 
 static int get_health(struct herd_http_exchange *exchange)
@@ -59,6 +60,9 @@ static int get_ready(struct herd_http_exchange *exchange)
     int status = body->len > 0 ? 503 : 200;
     if (err >= 0 && status == 200)
         err = herd_buf_add_text(body, "ok\n");
+    /* No reason to be asked less: nothing waits for it. */
+    if (err >= 0 && herd_http_beside_is_away(server))
+        err = put_reason(body, "the database is away; nothing waits for it", nobody, NULL);
     return err < 0 ? err : herd_http_reply(exchange, status, "text/plain; charset=utf-8");
 }
 

@@ -53,7 +53,8 @@ enum herd_http_on {
 enum herd_http_right {
     HERD_HTTP_CLIENT, /* who has an identity, `anonymous` included if there is one; everybody where none are configured. The
                          handler asks for each client: herd_http_report, herd_http_may_report, herd_http_may_ask */
-    HERD_HTTP_ADMIN,  /* who may see the state of the server; everybody where no identities are configured */
+    HERD_HTTP_ADMIN, /* who may see the state of the server; where no identities are configured everybody on this machine,
+                         and with http.open or behind a proxy nobody else */
     HERD_HTTP_PUBLIC, /* everybody, without a look at credentials: health */
 };
 
@@ -78,7 +79,8 @@ struct herd_http_route {
     bool body_optional;    /* POST or PUT without Content-Length is fine, else 411; of DELETE it always is */
     bool get_writes; /* a GET changes something: a browser's GET from a foreign page is refused like its POST */
     bool challenges; /* 401 in place of 403 and 404 also tells of Basic; else Bearer alone */
-    bool hides_path; /* something in the path is a secret: the log has `path` in its place */
+    bool hides_path; /* what stands for its first `{}` is a secret: the log has `path` in place of what came */
+    bool bare;       /* only for requests without a query and a body; others go to the next route of this path */
     unsigned data;   /* the handler's own: exchange->route->data */
 };
 /* Routes that belong together, and what they keep while the server runs. The functions may be NULL. */
@@ -140,10 +142,10 @@ struct herd_span herd_http_from(const struct herd_http_exchange *exchange, char 
 
 /* Pairs of `name=value&...`, of a query or of a form, in order. Names and values are decoded (`+` is a blank, %XX) in the
  * exchange's own memory and stay there until the handler returns. Zero-initialise with the text in `rest`. False: no more, or
- * `bad`: a percent sign without two hexadecimal digits, a NUL, or no memory. */
+ * `err`: HERD_E_SYNTAX (a percent sign without two hexadecimal digits, or a NUL), HERD_E_NOMEM. */
 struct herd_http_pairs {
     struct herd_span rest;
-    bool bad;
+    int err;
 };
 bool herd_http_pair_next(struct herd_http_exchange *exchange, struct herd_http_pairs *io_pairs,
                          struct herd_span *ret_name, struct herd_span *ret_value);
@@ -159,6 +161,8 @@ int herd_http_delete(struct herd_http_exchange *exchange, struct herd_span id, e
 /* Whether it may; does not count as a report. */
 bool herd_http_may_report(const struct herd_http_exchange *exchange, struct herd_span id);
 bool herd_http_may_ask(struct herd_http_exchange *exchange, struct herd_span id);
+/* The same of a client that was not named, but is to be listed: no refusal is counted. */
+bool herd_http_may_see(const struct herd_http_exchange *exchange, struct herd_span id);
 bool herd_http_is_admin(const struct herd_http_exchange *exchange);
 
 /* ---- answers ---- */
@@ -180,6 +184,8 @@ int herd_http_problem(struct herd_http_exchange *exchange, int status, const cha
 /* Answers a request that its sender has no right to: 401 with WWW-Authenticate if nothing was proved, else 403. Where
  * "unknown" and "not yours" must look alike, answer 404 in place of it. */
 int herd_http_refuse(struct herd_http_exchange *exchange);
+/* Answers with 404: no such client, or not one of who asks, which looks the same. */
+int herd_http_unknown_client(struct herd_http_exchange *exchange);
 
 /* ---- later ---- */
 
@@ -205,6 +211,8 @@ void herd_http_stream_write(struct herd_http_stream *stream, struct herd_block *
  * output_max_bytes, or does not move for write_stall_ms, ends the stream. */
 size_t herd_http_stream_unsent(const struct herd_http_stream *stream);
 size_t herd_http_stream_pause_bytes(const struct herd_http_stream *stream);
+/* `drained` is called, with the `ctx` of `closed`, when bytes left; it must not write. */
+void herd_http_stream_on_drained(struct herd_http_stream *stream, void (*drained)(void *ctx));
 /* Ends it when all is sent; `closed` does not run. */
 void herd_http_stream_end(struct herd_http_stream *stream);
 /* Whether the identity of the one who watches may see client `id`: rights are those of now, a reload included. */

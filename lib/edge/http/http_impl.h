@@ -8,11 +8,14 @@
  *     protocol       bytes of a connection to requests, one after the other
  *     admit          what is looked at before a handler runs
  *     deferred, stream   answers that come later, or without end
+ *     late           refusals that take their time
  *     router         which route a path is of
+ *     client_fetch   a client that a database may know
  *     rights         who asks, and what that one may
  *     origin         which pages of browsers may, and for which names requests are
  *     reply          answers to bytes
  *     unfinished     what a connection keeps between two pieces of a request
+ *     negotiation    what whoever asks can read
  *     fields, arena  the words of a request
  *
  * Files call downward only.
@@ -59,11 +62,18 @@ struct herd_http {
     struct herd_http_part parts[HERD_HTTP_MODULES_MAX];
     size_t part_count;
     uint64_t answered[6];                /* requests of no route */
+    struct herd_histogram durations;     /* of requests with an end, from their last byte to their answer */
     struct herd_buf body, headers, line; /* of the answer to the request under way; of a report, for the log */
     struct herd_http_arena arena;
     struct herd_list streams, ended_streams; /* open; gone, and to be told so */
     size_t stream_count;
-    uint64_t bodies_bytes; /* reserved by bodies that are not whole */
+    uint64_t stream_writes,
+        stream_pauses;     /* what streams were sent; how often one did not take it, and was left out */
+    struct herd_list late; /* answers that are given later: see late.c */
+    size_t late_count;
+    struct event *late_event;
+    uint64_t bodies_bytes;  /* reserved by bodies that are not whole */
+    uint64_t cursor_key[2]; /* of what is given out to be brought back: cursor.h */
 };
 
 /* Adds a module. HERD_E_NOMEM, HERD_E_LIMIT, or what it says. */
@@ -78,11 +88,12 @@ struct herd_http_request {
     struct herd_buf *out;              /* the answer's bytes; NULL: they are sent by themselves */
     struct herd_buf *body, *headers;   /* of the answer */
     struct herd_span origin;           /* of a listed page, for CORS; {"", 0}: none */
+    int64_t began_ns;                  /* steady time at which it was whole, or refused before that */
     bool is_head;
     bool old; /* HTTP/1.0 */
     bool keep_alive;
-    bool varies;        /* an Origin was looked at */
-    bool cache_control; /* was added by the handler */
+    bool varies;                     /* an Origin was looked at */
+    bool cache_control, retry_after; /* were added by the handler */
     bool answered, deferred;
 };
 
@@ -125,11 +136,19 @@ void herd_http_unfinished_free(struct herd_conn *conn);
 /* The only field of this name. False: there is none, or several. */
 bool herd_http_only(const struct herd_http_head *head, const char *name, struct herd_span *ret_value,
                     size_t *ret_count);
-/* Undoes escapes of a segment (`form`: of a form). False: not proper, or no memory. */
-bool herd_http_decode(struct herd_http *http, struct herd_span text, bool form, struct herd_span *ret_text);
+/* Undoes escapes of a segment (`form`: of a form). HERD_E_SYNTAX: not proper; HERD_E_NOMEM. */
+int herd_http_decode(struct herd_http *http, struct herd_span text, bool form, struct herd_span *ret_text);
 enum herd_http_accepts herd_http_body_type(struct herd_span content_type);
 
+/* ---- negotiation.c ---- */
+
+/* Whether a value of Accept-Encoding allows this coding, by its name or by `*`, with a weight above 0. */
+bool herd_http_accepts_coding(struct herd_span list, const char *coding);
+
 /* ---- reply.c ---- */
+
+/* A list ends where it is longer: half of what a client may have unsent, so that one that is read is never cut. */
+size_t herd_http_list_max_bytes(const struct herd_http_exchange *exchange);
 
 int herd_http_send(struct herd_http_request *request, int status, const char *type, struct herd_span body);
 /* The head of an answer that ends with the connection. */
@@ -151,19 +170,30 @@ enum herd_http_page {
     HERD_HTTP_LISTED_PAGE, /* *ret_origin is to be told that it may */
     HERD_HTTP_FOREIGN_PAGE,
 };
-enum herd_http_page herd_http_page_of(const struct herd_server *server, const struct herd_http_head *head,
-                                      struct herd_span *ret_origin);
+enum herd_http_page herd_http_page_of(const struct herd_http_request *request, struct herd_span *ret_origin);
 
 /* ---- rights.c ---- */
 
 /* Finds out who asks, and whether that one has the right of the route. 0: yes; else it was answered, or < 0. */
 int herd_http_authenticate(struct herd_http_request *request);
 
+/* ---- elsewhere.c ---- */
+
+/* Whether a client is another herd's; counts it then. */
+bool herd_http_foreign(struct herd_http_exchange *exchange, struct herd_span id, unsigned *ret_bucket);
+/* Answers for a bucket of another herd: 307 or 421. */
+int herd_http_elsewhere(struct herd_http_exchange *exchange, unsigned bucket);
+/* Likewise for a client of which a verdict said so (FOREIGN), and who was counted. */
+int herd_http_elsewhere_id(struct herd_http_exchange *exchange, struct herd_span id);
+
 /* ---- router.c ---- */
 
 /* Finds the route of a request's path and what stands for its `{}`, still escaped. False: no route for this method; those
  * that the path has are in *ret_methods, 0: no such path. */
 bool herd_http_route_find(struct herd_http_request *request, unsigned on, unsigned *ret_methods);
+/* The pattern of a route whose secret may stand in `path`, also where the request was refused, or the path is not quite that
+ * of the route: the log has it instead. NULL: none. */
+const char *herd_http_path_hidden(const struct herd_http *http, struct herd_span path);
 /* "GET, HEAD, OPTIONS". */
 int herd_http_methods_text(unsigned methods, struct herd_buf *out);
 
@@ -179,7 +209,16 @@ void herd_http_deferred_drop(struct herd_http_deferred *deferred);
 /* Sends an answer that was deferred; frees it. */
 int herd_http_deferred_send(struct herd_http_request *request, struct herd_buf *bytes);
 
+/* ---- late.c ---- */
+/* HERD_E_NOMEM. */
+int herd_http_late_open(struct herd_http *http);
+void herd_http_late_close(struct herd_http *http);
+/* The request is answered by `answer`, a second later; at once if many such wait already, or the server stops. */
+int herd_http_answer_late(struct herd_http_request *request, int (*answer)(struct herd_http_exchange *exchange));
+
 /* ---- stream.c ---- */
+/* Bytes left its connection. */
+void herd_http_stream_drained(struct herd_http_stream *stream);
 /* The connection is gone. */
 void herd_http_stream_lost(struct herd_http_stream *stream);
 /* Tells those that are gone to who holds them. */
@@ -198,8 +237,8 @@ bool herd_http_trackers_skipped(const struct herd_http *http, unsigned why, cons
 /* ---- modules.c ---- */
 extern const struct herd_http_module *const herd_http_modules[];
 extern const size_t herd_http_module_count;
-extern const struct herd_http_module herd_http_clients, herd_http_events, herd_http_listing, herd_http_health,
-    herd_http_metrics, herd_http_node, herd_http_openapi, herd_http_peers, herd_http_places_near,
-    herd_http_recorder, herd_http_trackers;
+extern const struct herd_http_module herd_http_clients, herd_http_events, herd_http_fences, herd_http_listing,
+    herd_http_health, herd_http_metrics, herd_http_node, herd_http_openapi, herd_http_page, herd_http_peers,
+    herd_http_places_near, herd_http_recorder, herd_http_trace, herd_http_trackers;
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* GET /v1/node: who this server is, how it is, and its counts. */
 #include "../journal/journal.h"
+#include "beside.h"
 #include "http_impl.h"
 
 #include <herd/store.h>
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 static int put_count(struct herd_buf *out, const char *name, uint64_t value)
 {
@@ -37,6 +39,18 @@ static int put_state(struct herd_buf *out, const struct herd_server *server)
                        herd_store_digest(herd_node_store(server->node)), journal,
                        server->lag.count ? server->lag.sum_s / (double)server->lag.count : 0.0);
     return len > 0 ? herd_buf_add(out, text, (size_t)len) : HERD_E_NOMEM;
+}
+
+/* Of this server's own, the first of its chain that ends. */
+static int put_certificate(struct herd_buf *out, const struct herd_trust *trust)
+{
+    char text[64];
+    struct tm parts;
+    const time_t at = (time_t)trust->ends[0].at_s;
+    if (trust->ends[0].at_s == INT64_MAX || !gmtime_r(&at, &parts) || parts.tm_year > 9999 - 1900)
+        return herd_buf_add_text(out, ",\"certificate_ends\":null");
+    size_t len = strftime(text, sizeof text, ",\"certificate_ends\":\"%Y-%m-%dT%H:%M:%SZ\"", &parts);
+    return herd_buf_add(out, text, len);
 }
 
 static int get_node(struct herd_http_exchange *exchange)
@@ -76,6 +90,10 @@ static int get_node(struct herd_http_exchange *exchange)
         err = put_count(body, counts[i].name, counts[i].value);
     if (err >= 0)
         err = put_state(body, server);
+    if (err >= 0)
+        err = put_certificate(body, server->trust);
+    if (err >= 0)
+        err = herd_http_beside_put_node(body, server);
     if (err >= 0)
         err = herd_buf_add_text(body, "}\n");
     return err < 0 ? err : herd_http_reply(exchange, 200, "application/json");

@@ -69,19 +69,20 @@ static bool begins(struct herd_span text, const char *with)
     return text.len >= len && herd_http_spans_equal_nocase((struct herd_span){text.at, len}, herd_span_of(with));
 }
 
-/* Whether an origin is that of this server's own pages: its Host was looked at already. */
-static bool is_own(struct herd_span origin, struct herd_span host)
+/* Whether an origin is that of this server's own pages: its Host was looked at already. One without TLS is not where this
+ * connection has it: whoever is on the way may have written that page. The reverse is how a proxy with TLS looks. */
+static bool is_own(struct herd_span origin, struct herd_span host, bool tls)
 {
-    size_t scheme = begins(origin, "https://") ? 8 : begins(origin, "http://") ? 7 : origin.len;
+    size_t scheme = begins(origin, "https://") ? 8 : begins(origin, "http://") && !tls ? 7 : origin.len;
     return host.len > 0 &&
            herd_http_spans_equal_nocase((struct herd_span){origin.at + scheme, origin.len - scheme}, host);
 }
 
-static enum herd_http_page judge(const struct herd_server *server, struct herd_span origin, struct herd_span host,
+static enum herd_http_page judge(const struct herd_http_request *request, struct herd_span origin,
                                  struct herd_span *ret_origin)
 {
-    const struct herd_config_http *http = &server->config->http;
-    if (is_own(origin, host))
+    const struct herd_config_http *http = &request->exchange.server->config->http;
+    if (is_own(origin, request->head->host, herd_secure_stream(request->conn) != NULL))
         return HERD_HTTP_OWN_PAGE;
     if (!is_one_of(origin, http->origins, http->origin_count))
         return HERD_HTTP_FOREIGN_PAGE;
@@ -98,14 +99,14 @@ static struct herd_span origin_of(struct herd_span url)
     return (struct herd_span){url.at, at};
 }
 
-enum herd_http_page herd_http_page_of(const struct herd_server *server, const struct herd_http_head *head,
-                                      struct herd_span *ret_origin)
+enum herd_http_page herd_http_page_of(const struct herd_http_request *request, struct herd_span *ret_origin)
 {
+    const struct herd_http_head *head = request->head;
     struct herd_span value, unused;
     size_t count;
     *ret_origin = (struct herd_span){"", 0};
     if (herd_http_only(head, "origin", &value, &count))
-        return judge(server, value, head->host, ret_origin);
+        return judge(request, value, ret_origin);
     if (count > 1)
         return HERD_HTTP_FOREIGN_PAGE;
     if (herd_http_head_find(head, "sec-fetch-site", &value) > 0)
@@ -113,6 +114,6 @@ enum herd_http_page herd_http_page_of(const struct herd_server *server, const st
                : herd_http_equal_nocase(value, "none")      ? HERD_HTTP_NO_PAGE
                                                             : HERD_HTTP_FOREIGN_PAGE;
     if (herd_http_head_find(head, "referer", &value) > 0)
-        return judge(server, origin_of(value), head->host, &unused);
+        return judge(request, origin_of(value), &unused);
     return HERD_HTTP_NO_PAGE;
 }

@@ -6,6 +6,7 @@
 #include "../../places/query.h"
 #include "../../places/raw.h"
 #include "http_impl.h"
+#include "id.h"
 
 #include <herd/places.h>
 #include <herd/protocol.h>
@@ -83,39 +84,40 @@ static bool is_number(struct herd_span text)
 }
 
 /* What a WHATSAT may ask for is judged where lines are. */
-static const char *judge(struct herd_buf *io_line, struct herd_span radius, struct herd_span limit,
-                         struct herd_command *ret_command)
+static int judge(struct herd_buf *io_line, struct herd_span radius, struct herd_span limit,
+                 struct herd_command *ret_command, const char **reterr_message)
 {
-    static const char rule[] = "radius is from 0 to 50 kilometres, limit from 0 to 20";
     const struct herd_span texts[] = {herd_span_of("WHATSAT x "), radius, herd_span_of(" "), limit};
+    *reterr_message = "radius is from 0 to 50 kilometres, limit from 0 to 20";
     if (!is_number(radius) || !is_number(limit))
-        return rule;
+        return HERD_E_SYNTAX;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (herd_buf_add(io_line, texts[i].at, texts[i].len) < 0)
-            return "out of memory";
-    return herd_command_parse((struct herd_span){io_line->at, io_line->len}, ret_command) == HERD_WHATSAT ? NULL
-                                                                                                          : rule;
+            return HERD_E_NOMEM;
+    struct herd_span line = {io_line->at, io_line->len};
+    return herd_command_parse(line, ret_command) == HERD_WHATSAT ? 0 : HERD_E_SYNTAX;
 }
 
-static const char *read_query(struct herd_http_exchange *exchange, struct herd_buf *io_line,
-                              struct herd_command *ret_command)
+/* HERD_E_SYNTAX with *reterr_message, HERD_E_NOMEM. */
+static int read_query(struct herd_http_exchange *exchange, struct herd_buf *io_line,
+                      struct herd_command *ret_command, const char **reterr_message)
 {
     struct herd_http_pairs pairs = {.rest = exchange->query};
-    struct herd_span name, value, radius = {"", 0}, limit = herd_span_of("20");
+    struct herd_span name, value, radius = {NULL, 0}, limit = {NULL, 0};
     while (herd_http_pair_next(exchange, &pairs, &name, &value)) {
-        if (herd_span_equal(name, herd_span_of("radius")))
-            radius = value;
-        else if (herd_span_equal(name, herd_span_of("limit")))
-            limit = value;
-        else
-            return "expected radius or limit";
+        struct herd_span *word = herd_span_equal(name, herd_span_of("radius"))  ? &radius
+                                 : herd_span_equal(name, herd_span_of("limit")) ? &limit
+                                                                                : NULL;
+        if (!word || word->at) {
+            *reterr_message = "expected radius or limit, each once";
+            return HERD_E_SYNTAX;
+        }
+        *word = value;
     }
-    return pairs.bad ? "a percent sign without two hexadecimal digits" : judge(io_line, radius, limit, ret_command);
-}
-
-static int not_found(struct herd_http_exchange *exchange)
-{
-    return herd_http_problem(exchange, 404, "not-found", "Not found", "no such client, or not one of yours");
+    if (!limit.at)
+        limit = herd_span_of("20");
+    *reterr_message = "a percent sign without two hexadecimal digits";
+    return pairs.err < 0 ? pairs.err : judge(io_line, radius, limit, ret_command, reterr_message);
 }
 
 static int ask(struct herd_http_exchange *exchange, struct herd_span id, const struct herd_command *command)
@@ -124,7 +126,7 @@ static int ask(struct herd_http_exchange *exchange, struct herd_span id, const s
     struct herd_record record;
     int err = herd_node_find(exchange->server->node, id, exchange->now, &record);
     if (err < 0)
-        return err == HERD_E_NOTFOUND ? not_found(exchange) : err;
+        return err == HERD_E_NOTFOUND ? herd_http_unknown_client(exchange) : err;
     err = herd_places_query_make_iso(&question, record.position, command->radius, command->bound);
     if (err >= 0)
         err = look_up(exchange, &question.query);
@@ -136,11 +138,19 @@ static int get_places(struct herd_http_exchange *exchange)
 {
     struct herd_buf line = {0};
     struct herd_command command;
+    unsigned bucket;
+    if (!herd_http_has_id(exchange))
+        return herd_http_bad_id(exchange);
     if (!herd_http_may_ask(exchange, exchange->segments[0]))
-        return not_found(exchange);
-    const char *fault = read_query(exchange, &line, &command);
-    int err = fault ? herd_http_problem(exchange, 400, "query", "Bad query", fault)
-                    : ask(exchange, exchange->segments[0], &command);
+        return herd_http_unknown_client(exchange);
+    if (herd_http_foreign(exchange, exchange->segments[0], &bucket))
+        return herd_http_elsewhere(exchange, bucket);
+    const char *fault = NULL;
+    int err = read_query(exchange, &line, &command, &fault);
+    if (err >= 0)
+        err = ask(exchange, exchange->segments[0], &command);
+    else if (err == HERD_E_SYNTAX)
+        err = herd_http_problem(exchange, 400, "query", "Bad query", fault);
     herd_buf_fini(&line);
     return err;
 }
@@ -149,7 +159,8 @@ static const struct herd_http_route routes[] = {
     {.methods = HERD_HTTP_ON_GET,
      .path = "/v1/clients/{}/places",
      .handler = get_places,
-     .right = HERD_HTTP_CLIENT},
+     .right = HERD_HTTP_CLIENT,
+     .get_writes = true}, /* a question to a provider may cost */
 };
 
 const struct herd_http_module herd_http_places_near = {.routes = routes,

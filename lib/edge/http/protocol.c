@@ -11,6 +11,7 @@
  */
 #include "../../core/http/response.h"
 #include "../../core/node/session.h"
+#include "../server/conn.h"
 #include "http_impl.h"
 
 /* Requests that one pass takes: each may be as dear as a page of a listing. */
@@ -67,6 +68,7 @@ static void begin_request(struct feed *feed, const struct herd_http_head *head,
                      .content_type = {"", 0},
                      .user = {"", 0}},
         .conn = feed->conn,
+        .began_ns = feed->now.steady_ns,
         .head = head,
         .out = feed->out,
         .body = &http->body,
@@ -85,7 +87,7 @@ static void begin_request(struct feed *feed, const struct herd_http_head *head,
 static int fail(struct herd_http_request *request, int err)
 {
     request->exchange.http->headers.len = 0;
-    request->keep_alive = false;
+    request->cache_control = request->retry_after = request->keep_alive = false;
     if (request->answered)
         return CLOSING;
     bool passing = err == HERD_E_NOMEM || err == HERD_E_STATE;
@@ -109,13 +111,23 @@ static int run(struct feed *feed, struct herd_http_request *request, struct herd
         bool failed = unfinished->failed, ends = unfinished->ends;
         unfinished->feeding = NULL;
         if (unfinished->stream || unfinished->deferred)
-            return WAIT;
+            return failed ? HERD_E_NOMEM : WAIT;
         herd_http_unfinished_free(conn); /* it was answered at once */
         return failed ? HERD_E_NOMEM : ends ? CLOSING : NEXT;
     }
     if (err < 0 || !request->answered)
         return fail(request, err);
     return request->keep_alive ? NEXT : CLOSING;
+}
+
+/* It was answered before its handler; or will be. */
+static int answered(struct feed *feed, const struct herd_http_request *request)
+{
+    struct herd_http_unfinished *unfinished = feed->conn->request;
+    if (!request->deferred)
+        return request->keep_alive ? NEXT : CLOSING;
+    unfinished->feeding = NULL;
+    return WAIT;
 }
 
 /* ---- a body in chunks ---- */
@@ -172,7 +184,7 @@ static int run_chunked(struct feed *feed)
     if (what == HERD_HTTP_ADMITTED)
         what = run(feed, &request, (struct herd_span){body.len ? body.at : "", body.len});
     else if (what == HERD_HTTP_ANSWERED)
-        what = request.keep_alive ? NEXT : CLOSING;
+        what = answered(feed, &request);
     herd_buf_fini(&text);
     herd_buf_fini(&body);
     return what;
@@ -223,11 +235,11 @@ static int take_request(struct feed *feed, struct herd_span text, size_t len)
     request.keep_alive = keep_alive && complete;
     int what = herd_http_admit(&request, &body_max);
     if (what == HERD_HTTP_ANSWERED) {
-        if (complete) {
+        if (complete && !request.deferred)
             herd_http_unfinished_free(feed->conn);
+        if (complete)
             use_up(feed, len + (size_t)body_len);
-        }
-        return request.keep_alive ? NEXT : CLOSING;
+        return answered(feed, &request);
     }
     if (what < 0)
         return fail(&request, what);
@@ -330,6 +342,7 @@ static int take(struct herd_conn *conn, struct herd_span bytes, bool eof, struct
     struct feed feed = {.conn = conn, .now = now, .out = out, .rest = bytes};
     size_t full = (size_t)conn->server->limits->output_pause_bytes;
     int what = waits(conn) ? WAIT : NEXT;
+    conn->attends = false;
     for (int n = 0; what == NEXT && feed.rest.len > 0; n++) {
         if (n == REQUESTS_A_PASS || out->len > full) {
             ret_result->blocked = conn->again = true;
@@ -349,7 +362,7 @@ static int take(struct herd_conn *conn, struct herd_span bytes, bool eof, struct
         ret_result->close = eof;
         ret_result->consumed = bytes.len;
     } else if (what == WAIT) {
-        ret_result->blocked = true;
+        ret_result->blocked = conn->attends = true;
     } else if (what == CLOSING || (eof && !ret_result->blocked)) {
         ret_result->close = true; /* at the end the rest is no whole request */
     }
@@ -378,7 +391,10 @@ static void http_suspended(struct herd_conn *conn)
 /* Its timers stood still while it took nothing. */
 static void http_writable(struct herd_conn *conn)
 {
-    if (!conn->request && herd_conn_unsent(conn) == 0)
+    const struct herd_http_unfinished *unfinished = conn->request;
+    if (unfinished && unfinished->stream)
+        herd_http_stream_drained(unfinished->stream);
+    else if (!unfinished && herd_conn_unsent(conn) == 0)
         herd_session_await_message(conn->session, herd_clock());
 }
 

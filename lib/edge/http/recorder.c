@@ -13,10 +13,11 @@
 #include <stdlib.h>
 
 /* The slots of the store that one request goes through. */
-#define SLOTS_MAX 4096
+#define SLOTS_MAX   4096
+#define ESCAPED_MAX 6 /* bytes that JSON makes of one */
 
 struct question {
-    struct herd_span user, device; /* decoded, {"", 0}: not said */
+    struct herd_span user, device; /* decoded, {NULL, 0}: not said */
     struct herd_buf prefix;        /* USER/ as it stands in ids; USER/DEVICE where both are said */
     struct herd_buf id;            /* that is looked at */
 };
@@ -32,13 +33,16 @@ static int read_question(struct herd_http_exchange *exchange, struct question *r
     struct herd_http_pairs pairs = {.rest = exchange->query};
     struct herd_span name, value;
     while (herd_http_pair_next(exchange, &pairs, &name, &value)) {
-        if (herd_span_equal(name, herd_span_of("user")))
-            ret_question->user = value;
-        else if (herd_span_equal(name, herd_span_of("device")))
-            ret_question->device = value;
+        struct herd_span *word = herd_span_equal(name, herd_span_of("user"))     ? &ret_question->user
+                                 : herd_span_equal(name, herd_span_of("device")) ? &ret_question->device
+                                                                                 : NULL;
+        if (word && word->at)
+            return HERD_E_SYNTAX;
+        if (word)
+            *word = value;
     }
-    if (pairs.bad)
-        return HERD_E_SYNTAX;
+    if (pairs.err < 0)
+        return pairs.err;
     if (ret_question->user.len == 0)
         return ret_question->device.len == 0 ? 0 : HERD_E_SYNTAX;
     const size_t max = (size_t)exchange->server->config->limits.line_max_bytes;
@@ -65,7 +69,7 @@ static int find_wanted(struct herd_http_exchange *exchange, struct question *que
     struct herd_buf *id = &question->id;
     if (!herd_store_get_slot(herd_node_store(node), slot, ret_record))
         return 0;
-    if (!begins(ret_record->id, &question->prefix) || !herd_http_may_ask(exchange, ret_record->id))
+    if (!begins(ret_record->id, &question->prefix) || !herd_http_may_see(exchange, ret_record->id))
         return 0;
     /* Looked for by its id, as any client is: what has expired stays in its slot until it is swept. */
     id->len = 0;
@@ -82,7 +86,7 @@ static int refuse(struct herd_http_exchange *exchange, int err)
     if (err == HERD_E_RANGE)
         return herd_http_problem(exchange, 400, "too-many", "Too many clients",
                                  "this server knows more clients than it lists: ask for a user and a device");
-    return herd_http_problem(exchange, 400, "query", "Bad query", "expected user, or user and device");
+    return herd_http_problem(exchange, 400, "query", "Bad query", "expected user, or user and device, each once");
 }
 
 /* ---- last ---- */
@@ -113,13 +117,15 @@ static int put_all(struct herd_http_exchange *exchange, struct question *questio
             err = herd_buf_add(out, ",", 1);
         if (err >= 0)
             err = herd_recorder_put_location(out, &record);
+        if (err >= 0 && out->len > herd_http_list_max_bytes(exchange))
+            err = HERD_E_RANGE;
     }
     return err;
 }
 
 static int get_last(struct herd_http_exchange *exchange)
 {
-    struct question question = {.user = {"", 0}, .device = {"", 0}};
+    struct question question = {0};
     struct herd_buf *out = herd_http_body(exchange);
     int err = read_question(exchange, &question);
     if (err >= 0)
@@ -191,6 +197,8 @@ static int gather(struct herd_http_exchange *exchange, struct question *question
         herd_recorder_split(record.id, &user, &device);
         if (question->user.len == 0 || device.len > 0)
             err = insert(names, question->user.len > 0 ? device : user);
+        if (err >= 0 && names->bytes.len > herd_http_list_max_bytes(exchange) / ESCAPED_MAX)
+            err = HERD_E_RANGE;
     }
     return err;
 }
@@ -211,7 +219,7 @@ static int put_names(const struct names *names, struct herd_buf *out)
 
 static int get_list(struct herd_http_exchange *exchange)
 {
-    struct question question = {.user = {"", 0}, .device = {"", 0}};
+    struct question question = {0};
     struct names names = {0};
     int err = read_question(exchange, &question);
     if (err >= 0 && question.device.len > 0)

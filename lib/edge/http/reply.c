@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers: what handlers say of them to the bytes of a response, and to the line of the log. */
+#include "../../core/base/histogram.h"
 #include "../../core/http/field_list.h"
 #include "../../core/http/response.h"
+#include "../server/conn.h"
 #include "http_impl.h"
 
 #include <string.h>
@@ -18,6 +20,8 @@ int herd_http_add_header(struct herd_http_exchange *exchange, const char *name, 
     struct herd_http_request *request = herd_http_request_of(exchange);
     if (herd_http_equal_nocase(herd_span_of(name), "cache-control"))
         request->cache_control = true;
+    else if (herd_http_equal_nocase(herd_span_of(name), "retry-after"))
+        request->retry_after = true;
     return herd_http_response_field(request->headers, name, value);
 }
 
@@ -39,13 +43,13 @@ void herd_http_log_request(struct herd_http_request *request, int status, size_t
     struct herd_span label = herd_conn_label(request->conn);
     const char *equals = label.len ? memchr(label.at, '=', label.len) : NULL;
     size_t front = equals ? (size_t)(equals - label.at) + 1 : 0;
-    bool hidden = exchange->route && exchange->route->hides_path; /* something in it is a secret */
+    const char *hidden = herd_http_path_hidden(exchange->http, exchange->path);
     const struct herd_log_field fields[] = {
         herd_log_span("client", (struct herd_span){label.at + front, label.len - front}),
         herd_log_text("method", request->head      ? herd_http_method_name(request->head->method)
                                 : request->is_head ? "HEAD"
                                                    : others[exchange->on]),
-        hidden ? herd_log_text("path", exchange->route->path) : herd_log_span("path", exchange->path),
+        hidden ? herd_log_text("path", hidden) : herd_log_span("path", exchange->path),
         herd_log_int("status", status),
         herd_log_int("bytes", (int64_t)bytes),
     };
@@ -91,6 +95,8 @@ static int put_head(const struct herd_http_request *request, int status, const c
         err = herd_buf_add_text(out, request->cache_control
                                          ? "X-Content-Type-Options: nosniff\r\n"
                                          : "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n");
+    if (err >= 0 && status == 503 && !request->retry_after)
+        err = herd_buf_add_text(out, "Retry-After: 1\r\n"); /* whatever is wrong passes */
     if (err >= 0 && request->headers->len > 0)
         err = herd_buf_add(out, request->headers->at, request->headers->len);
     if (err >= 0)
@@ -116,6 +122,7 @@ int herd_http_send(struct herd_http_request *request, int status, const char *ty
     } else {
         request->answered = true;
         count(request, status);
+        herd_histogram_add(&request->exchange.http->durations, herd_clock().steady_ns - request->began_ns);
         herd_http_log_request(request, status, body.len);
     }
     if (!request->out)
@@ -137,6 +144,11 @@ int herd_http_send_endless(struct herd_http_request *request, const char *type)
     count(request, 200);
     herd_http_log_request(request, 200, 0);
     return 0;
+}
+
+size_t herd_http_list_max_bytes(const struct herd_http_exchange *exchange)
+{
+    return (size_t)exchange->server->limits->output_max_bytes / 2;
 }
 
 int herd_http_reply(struct herd_http_exchange *exchange, int status, const char *type)
@@ -194,6 +206,7 @@ int herd_http_send_fault(struct herd_conn *conn, const struct herd_http_fault *f
     struct herd_http_request request = {
         .exchange = {.http = http, .server = conn->server, .now = now, .path = {"", 0}, .query = {"", 0}},
         .conn = conn,
+        .began_ns = now.steady_ns,
         .out = out,
         .body = &http->body,
         .headers = &http->headers,

@@ -10,6 +10,7 @@
 #include "../../core/node/effect.h"
 #include "../../core/node/report.h"
 #include "../../core/node/session.h"
+#include "../server/conn.h"
 #include "http_impl.h"
 
 #include <stdlib.h>
@@ -134,12 +135,28 @@ int herd_http_refuse(struct herd_http_exchange *exchange)
     return herd_http_problem(exchange, 403, "forbidden", "Not allowed", "the identity has no right to this");
 }
 
-/* Answers a proof that is none. */
-static int fail(struct herd_http_request *request, const char *why, int status, const char *detail)
+int herd_http_unknown_client(struct herd_http_exchange *exchange)
+{
+    return herd_http_problem(exchange, 404, "not-found", "Not found", "no such client, or not one of yours");
+}
+
+/* Counts a proof that is none. */
+static void note_failure(const struct herd_http_request *request, const char *why)
 {
     struct herd_node *node = request->conn->session->node;
     herd_notice_damped(node, &node->stats.auth_failed, why, (struct herd_span){"", 0});
     herd_server_schedule_flush(request->conn->server);
+}
+
+static int refuse_token(struct herd_http_exchange *exchange)
+{
+    return challenge(herd_http_request_of(exchange), "Credentials refused", "no such token");
+}
+
+/* Answers what proves nothing. */
+static int fail(struct herd_http_request *request, const char *why, int status, const char *detail)
+{
+    note_failure(request, why);
     int err = status == 401 ? challenge(request, "Credentials refused", detail)
                             : herd_http_problem(&request->exchange, status, "forbidden", "Not allowed", detail);
     return err < 0 ? err : HERD_HTTP_ANSWERED;
@@ -165,8 +182,11 @@ static int identify(struct herd_http_request *request)
         if (!conn->session->secure)
             return fail(request, "auth_in_clear", 403, "credentials over a connection that others can read");
         struct herd_identity *identity = herd_trust_find_token(trust, token, hash);
-        if (!identity)
-            return fail(request, "auth_failed", 401, "no such token");
+        if (!identity) { /* guessing takes time, as by AUTH */
+            note_failure(request, "auth_failed");
+            err = herd_http_answer_late(request, refuse_token);
+            return err < 0 ? err : HERD_HTTP_ANSWERED;
+        }
         err = keep_token(conn, hash);
         if (err >= 0)
             err = set_identity(request, identity);
@@ -187,8 +207,8 @@ int herd_http_authenticate(struct herd_http_request *request)
     int err = identify(request);
     if (err != HERD_HTTP_ADMITTED)
         return err;
-    bool may = !exchange->server->trust->identities ||
-               (right == HERD_HTTP_ADMIN ? herd_http_is_admin(exchange) : exchange->identity != NULL);
+    bool may = right == HERD_HTTP_ADMIN ? herd_http_is_admin(exchange)
+                                        : !exchange->server->trust->identities || exchange->identity;
     if (may)
         return HERD_HTTP_ADMITTED;
     err = herd_http_refuse(exchange);
@@ -201,7 +221,8 @@ bool herd_http_is_admin(const struct herd_http_exchange *exchange)
 {
     if (exchange->server->trust->identities)
         return exchange->identity && herd_identity_is_admin(exchange->identity);
-    return !exchange->server->config->http.open || herd_secure_is_local(herd_http_request_of_const(exchange)->conn);
+    const struct herd_conn *conn = herd_http_request_of_const(exchange)->conn;
+    return herd_secure_is_local(conn) || (!exchange->server->config->http.open && !conn->proxied);
 }
 
 bool herd_http_may_report(const struct herd_http_exchange *exchange, struct herd_span id)
@@ -214,6 +235,11 @@ bool herd_http_may_report(const struct herd_http_exchange *exchange, struct herd
 bool herd_http_may_ask(struct herd_http_exchange *exchange, struct herd_span id)
 {
     return herd_access_ask(herd_http_request_of(exchange)->conn->session, id);
+}
+
+bool herd_http_may_see(const struct herd_http_exchange *exchange, struct herd_span id)
+{
+    return herd_access_see(herd_http_request_of_const(exchange)->conn->session, id);
 }
 
 /* A report or a deletion is logged as the line that would have made it. */

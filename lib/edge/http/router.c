@@ -29,6 +29,14 @@ static bool matches(const char *pattern, struct herd_span path, struct herd_span
     return at == path.len;
 }
 
+/* Whether the request says nothing but its path. */
+static bool is_bare(const struct herd_http_request *request)
+{
+    const struct herd_http_head *head = request->head;
+    return request->exchange.query.len == 0 &&
+           (head->framing == HERD_HTTP_NO_BODY || (head->framing == HERD_HTTP_LENGTH && head->content_length == 0));
+}
+
 bool herd_http_route_find(struct herd_http_request *request, unsigned on, unsigned *ret_methods)
 {
     struct herd_http_exchange *exchange = &request->exchange;
@@ -38,10 +46,12 @@ bool herd_http_route_find(struct herd_http_request *request, unsigned on, unsign
         struct herd_http_part *part = &http->parts[i];
         for (size_t j = 0; j < part->module->route_count; j++) {
             const struct herd_http_route *route = &part->module->routes[j];
+            if (request->conn->admin && route->right == HERD_HTTP_CLIENT)
+                continue; /* admin_port is no way to clients */
             if (!matches(route->path, exchange->path, exchange->segments, &exchange->segment_count))
                 continue;
             *ret_methods |= route->methods;
-            if (!(route->methods & on))
+            if (!(route->methods & on) || (route->bare && !is_bare(request)))
                 continue;
             exchange->route = route;
             exchange->state = part->state;
@@ -50,6 +60,27 @@ bool herd_http_route_find(struct herd_http_request *request, unsigned on, unsign
         }
     }
     return false;
+}
+
+/* Whether what stands before the first `{}` of a pattern is anywhere in `path`. */
+static bool has_front(const char *pattern, struct herd_span path)
+{
+    size_t len = (size_t)(strchr(pattern, '{') - pattern);
+    for (size_t at = 0; at + len <= path.len; at++)
+        if (memcmp(path.at + at, pattern, len) == 0)
+            return true;
+    return false;
+}
+
+const char *herd_http_path_hidden(const struct herd_http *http, struct herd_span path)
+{
+    for (size_t i = 0; i < http->part_count; i++) {
+        const struct herd_http_module *module = http->parts[i].module;
+        for (size_t j = 0; j < module->route_count; j++)
+            if (module->routes[j].hides_path && has_front(module->routes[j].path, path))
+                return module->routes[j].path;
+    }
+    return NULL;
 }
 
 int herd_http_methods_text(unsigned methods, struct herd_buf *out)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* HTTP is switched on and off with its server. Without `http_port` nothing of it is there. */
+/* HTTP is switched on and off with its server. Without `http_port` and `admin_port` nothing of it is
+ * there. */
 #include "http_impl.h"
 
+#include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct herd_server *herd_http_server(const struct herd_http *http)
 {
@@ -31,26 +32,6 @@ size_t herd_http_stream_count(const struct herd_http *http)
     return http->stream_count;
 }
 
-bool herd_http_count_at(const struct herd_http *http, size_t index, struct herd_http_count *ret_count)
-{
-    *ret_count = (struct herd_http_count){NULL, {0}};
-    if (index == 0) {
-        memcpy(ret_count->by_class, http->answered, sizeof http->answered);
-        return true;
-    }
-    index--;
-    for (size_t i = 0; i < http->part_count; i++) {
-        const struct herd_http_part *part = &http->parts[i];
-        if (index < part->module->route_count) {
-            ret_count->route = &part->module->routes[index];
-            memcpy(ret_count->by_class, part->answered[index], sizeof ret_count->by_class);
-            return true;
-        }
-        index -= part->module->route_count;
-    }
-    return false;
-}
-
 static void close_service(struct herd_server *server)
 {
     struct herd_http *http = server->http;
@@ -63,6 +44,7 @@ static void close_service(struct herd_server *server)
             part->module->close(part->state);
         free(part->answered);
     }
+    herd_http_late_close(http);
     herd_buf_fini(&http->body);
     herd_buf_fini(&http->headers);
     herd_buf_fini(&http->line);
@@ -95,16 +77,20 @@ static int open_parts(struct herd_http *http)
 
 static int open_service(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic)
 {
-    if (!server->config->servers[server->self].http_port || server->options.dont_listen)
+    const struct herd_config_server *self = &server->config->servers[server->self];
+    if ((!self->http_port && !self->admin_port) || server->options.dont_listen)
         return 0;
     int err = HERD_E_NOMEM;
     struct herd_http *http = calloc(1, sizeof *http);
     server->http = http;
     if (http) {
         http->server = server;
+        evutil_secure_rng_get_bytes(http->cursor_key, sizeof http->cursor_key);
         herd_list_init(&http->streams);
         herd_list_init(&http->ended_streams);
-        err = open_parts(http);
+        err = herd_http_late_open(http);
+        if (err >= 0)
+            err = open_parts(http);
     }
     if (err < 0) { /* what was opened is closed with the server */
         reterr_diagnostic->line = reterr_diagnostic->column = 0;
@@ -139,7 +125,8 @@ static const struct herd_service service = {
     .flush = flush_service,
     .stop = stop_service,
     .close = close_service,
-    .door = {herd_http_begin, false, "listening_http"},
+    .door = {.begin = herd_http_begin, .event = "listening_http"},
+    .admin_door = {.begin = herd_http_begin, .event = "listening_admin", .admin = true},
 };
 
 int herd_server_new(struct herd_server **ret_server, struct event_base *base,

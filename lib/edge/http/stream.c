@@ -2,6 +2,7 @@
 /* Answers without end. */
 #include "../../core/node/access.h"
 #include "../../core/node/session.h"
+#include "../server/conn.h"
 #include "http_impl.h"
 
 #include <stdlib.h>
@@ -10,7 +11,8 @@ struct herd_http_stream {
     struct herd_list link; /* in http->streams, or ended_streams when conn is NULL */
     struct herd_http *http;
     struct herd_conn *conn;
-    void (*closed)(void *ctx); /* NULL: nobody wants to know any more */
+    void (*closed)(void *ctx);  /* NULL: nobody wants to know any more */
+    void (*drained)(void *ctx); /* likewise */
     void *ctx;
 };
 
@@ -44,15 +46,37 @@ int herd_http_stream(struct herd_http_exchange *exchange, const char *type, void
     herd_list_append(&http->streams, &stream->link);
     http->stream_count++;
     unfinished->stream = stream;
+    unfinished->feeding = request->out;
     request->deferred = true;
     *ret_stream = stream;
     return 0;
 }
 
+/* What the handler that began it writes goes behind the head, which is still in the caller's hands. */
 void herd_http_stream_write(struct herd_http_stream *stream, struct herd_block *block)
 {
-    if (stream->conn)
+    if (!stream->conn)
+        return;
+    struct herd_http_unfinished *unfinished = stream->conn->request;
+    stream->http->stream_writes++;
+    if (!unfinished->feeding) {
         herd_conn_send_block(stream->conn, block);
+        return;
+    }
+    const struct herd_span bytes = herd_block_bytes(block);
+    if (herd_buf_add(unfinished->feeding, bytes.at, bytes.len) < 0)
+        unfinished->failed = true;
+}
+
+void herd_http_stream_on_drained(struct herd_http_stream *stream, void (*drained)(void *ctx))
+{
+    stream->drained = drained;
+}
+
+void herd_http_stream_drained(struct herd_http_stream *stream)
+{
+    if (stream->drained)
+        stream->drained(stream->ctx);
 }
 
 size_t herd_http_stream_unsent(const struct herd_http_stream *stream)
@@ -76,7 +100,7 @@ bool herd_http_stream_may_ask(struct herd_http_stream *stream, struct herd_span 
 
 void herd_http_stream_end(struct herd_http_stream *stream)
 {
-    stream->closed = NULL;
+    stream->closed = stream->drained = NULL;
     if (stream->conn)
         herd_conn_finish(stream->conn, NULL); /* which comes back to herd_http_stream_lost */
 }
@@ -85,6 +109,7 @@ void herd_http_stream_lost(struct herd_http_stream *stream)
 {
     struct herd_http *http = stream->http;
     stream->conn = NULL;
+    stream->drained = NULL;
     http->stream_count--;
     herd_list_remove(&stream->link);
     herd_list_append(&http->ended_streams, &stream->link);

@@ -4,12 +4,19 @@
  * them. An app keeps what is answered with anything but 2xx and sends it again, before all that came later; so only what may
  * succeed another time is refused: wrong credentials (401, 403) and passing trouble (503). What can never succeed is taken
  * away from the app with the answer it waits for, counted, and logged at the 1st, 2nd, 4th, 8th, ... time.
+ *
+ * A batch that holds more reports than may come at once is refused until all of them are in, and comes whole each time. What is
+ * known of it by then is not reported again, for that would use up what the others wait for; only where nothing else is
+ * in it one of these is, so that no request is free.
  */
 #include "../../trackers/trackers.h"
 #include "../../core/node/effect.h"
 #include "http_impl.h"
 
+#include <herd/timestamp.h>
+
 #include <stdlib.h>
+#include <string.h>
 
 /* The doors, by the `data` of a route. */
 enum door { OWNTRACKS, OSMAND, PHONETRACK, OVERLAND, DOORS };
@@ -26,7 +33,7 @@ static const struct {
 };
 
 /* Why a message was skipped: an outcome, or a verdict that another report would get too. */
-enum { WHY_FUTURE = HERD_TRACKER_OUTCOME_COUNT, WHY_EXPIRED, WHYS };
+enum { WHY_FUTURE = HERD_TRACKER_OUTCOME_COUNT, WHY_EXPIRED, WHY_FOREIGN, WHYS };
 
 struct trackers {
     struct herd_tracker tracker;
@@ -35,13 +42,19 @@ struct trackers {
 
 /* What came of the messages of one request. */
 struct tally {
-    bool taken, denied, busy;
+    bool taken, denied, foreign;
+    bool busy; /* some may be taken another time: reports come too often, memory is short, the server stops */
+    bool full; /* there is no room for a client; perhaps there never is */
+    bool reported;
+    unsigned bucket;                  /* of a client of another herd */
+    struct herd_tracker_report known; /* one that was left out because it is known, a copy; its id is empty: none */
 };
 
 static const char *why_name(unsigned why)
 {
     return why == WHY_FUTURE    ? "future"
            : why == WHY_EXPIRED ? "expired"
+           : why == WHY_FOREIGN ? "another_herd"
                                 : herd_tracker_outcome_name((enum herd_tracker_outcome)why);
 }
 
@@ -70,10 +83,40 @@ static void skip(struct herd_http_exchange *exchange, unsigned why, struct herd_
                    sizeof fields / sizeof *fields);
 }
 
+/* Whether a report changes nothing, for a newer one or the same is there. Whoever may not report learns nothing of it. */
+static bool is_known(struct herd_http_exchange *exchange, const struct herd_tracker_report *message)
+{
+    struct herd_record record;
+    int64_t time_ns;
+    if (!herd_http_may_report(exchange, message->id) || herd_timestamp_parse(message->time, &time_ns) < 0 ||
+        herd_node_find(exchange->server->node, message->id, exchange->now, &record) < 0)
+        return false;
+    const int order = herd_timestamp_compare(message->time, record.time);
+    return order < 0 || (order == 0 && herd_span_equal(message->position, record.position));
+}
+
+/* A copy that stays until the request is answered. False: no memory. */
+static bool keep(struct herd_http_exchange *exchange, const struct herd_tracker_report *message,
+                 struct herd_tracker_report *ret_copy)
+{
+    const struct herd_span *from[] = {&message->id, &message->position, &message->time};
+    struct herd_span *to[] = {&ret_copy->id, &ret_copy->position, &ret_copy->time};
+    char *at = herd_http_arena_alloc(&exchange->http->arena, from[0]->len + from[1]->len + from[2]->len);
+    if (!at)
+        return false;
+    for (size_t i = 0; i < 3; i++) {
+        memcpy(at, from[i]->at, from[i]->len);
+        *to[i] = (struct herd_span){at, from[i]->len};
+        at += from[i]->len;
+    }
+    return true;
+}
+
 static void report(struct herd_http_exchange *exchange, const struct herd_tracker_report *message,
                    struct tally *tally)
 {
     enum herd_verdict verdict;
+    tally->reported = true;
     int err = herd_http_report(exchange, message->id, message->position, message->time, NULL, &verdict);
     if (err == HERD_E_LIMIT || err == HERD_E_SYNTAX) {
         skip(exchange, err == HERD_E_LIMIT ? HERD_TRACKER_ID_TOO_LONG : HERD_TRACKER_INVALID, message->id);
@@ -88,26 +131,44 @@ static void report(struct herd_http_exchange *exchange, const struct herd_tracke
     case HERD_VERDICT_NEWER:
     case HERD_VERDICT_SAME:
     case HERD_VERDICT_OLDER: tally->taken = true; break;
-    case HERD_VERDICT_FULL:
+    case HERD_VERDICT_FULL: tally->full = true; break;
     case HERD_VERDICT_TOO_OFTEN: tally->busy = true; break;
     case HERD_VERDICT_NOT_ALLOWED: tally->denied = true; break;
+    case HERD_VERDICT_FOREIGN:
+        tally->foreign = true;
+        (void)herd_node_foreign(exchange->server->node, message->id, &tally->bucket);
+        break;
     case HERD_VERDICT_FUTURE: skip(exchange, WHY_FUTURE, message->id); break;
     default: skip(exchange, WHY_EXPIRED, message->id);
     }
 }
 
-/* One answer for all: of a batch of which some was taken nothing comes again, or it would for ever. */
+/* One of a batch: reports it, or leaves it out if that changes nothing. */
+static void take_one(struct herd_http_exchange *exchange, const struct herd_tracker_report *message,
+                     struct tally *tally)
+{
+    if (is_known(exchange, message) && (tally->known.id.len > 0 || keep(exchange, message, &tally->known)))
+        tally->taken = true;
+    else
+        report(exchange, message, tally);
+}
+
+/* One answer for all. What may succeed another time comes again with all of its batch, where more of it is let in; of a batch
+ * of which some was taken nothing comes again because of the rest that may never be, or it would for ever. */
 static int answer(struct herd_http_exchange *exchange, const struct tally *tally)
 {
     unsigned door = exchange->route->data;
-    if (tally->busy && !tally->taken) {
+    if (tally->busy || (tally->full && !tally->taken)) {
         int err = herd_http_add_header(exchange, "Retry-After", herd_span_of("10"));
-        return err < 0
-                   ? err
-                   : herd_http_problem(exchange, 503, "busy", "Not now", "the report was not taken: send it again");
+        return err < 0 ? err
+                       : herd_http_problem(exchange, 503, "busy", "Not now", "not all was taken: send it again");
     }
+    if (tally->foreign && !tally->taken)
+        return herd_http_elsewhere(exchange, tally->bucket);
     if (tally->denied && !tally->taken)
         return herd_http_refuse(exchange);
+    if (tally->foreign)
+        skip(exchange, WHY_FOREIGN, (struct herd_span){"", 0});
     return herd_http_reply_static(exchange, 200, doors[door].type, herd_span_of(doors[door].answer));
 }
 
@@ -116,7 +177,7 @@ static int take(struct herd_http_exchange *exchange)
     struct trackers *trackers = exchange->state;
     unsigned door = exchange->route->data;
     struct herd_tracker_report message;
-    struct tally tally = {false, false, false};
+    struct tally tally = {0};
     struct herd_tracker_request request = {
         .query = exchange->query,
         .body = exchange->body,
@@ -133,13 +194,15 @@ static int take(struct herd_http_exchange *exchange)
     herd_tracker_begin(&trackers->tracker, doors[door].format, &request);
     while ((more = herd_tracker_next(&trackers->tracker, &message)) > 0) {
         if (message.outcome == HERD_TRACKER_REPORT)
-            report(exchange, &message, &tally);
+            take_one(exchange, &message, &tally);
         else if (message.outcome == HERD_TRACKER_OTHER_USER)
             tally.denied = true;
         else
             skip(exchange, message.outcome, message.id);
     }
     tally.busy |= more < 0;
+    if (!tally.reported && tally.known.id.len > 0)
+        report(exchange, &tally.known, &tally);
     return answer(exchange, &tally);
 }
 

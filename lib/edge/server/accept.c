@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Accepting connections, and what to do when there are too many or descriptors run out. */
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
+#include "neighbours.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +102,8 @@ static void take(const struct herd_listener *listener, evutil_socket_t fd, const
         refuse(server, fd, "clients_max");
         return;
     }
-    bool proxied = herd_proxied_from(server, address); /* then whose it is comes with its first bytes */
+    bool proxied = !listener->door->admin &&
+                   herd_proxied_from(server, address); /* then whose it is comes with its first bytes */
     int err =
         proxied ? 0 : herd_addresses_acquire(&server->addresses, address, server->limits->clients_per_address_max);
     if (err < 0) {
@@ -114,6 +117,7 @@ static void take(const struct herd_listener *listener, evutil_socket_t fd, const
         refuse(server, fd, "out_of_memory");
         return;
     }
+    conn->admin = listener->door->admin;
     conn->addressed = !proxied;
     conn->proxied = conn->unnamed = proxied;
     conn->address[0] = address[0];
@@ -122,6 +126,7 @@ static void take(const struct herd_listener *listener, evutil_socket_t fd, const
     conn->counted = true;
     conn->owner = &accept_owner;
     server->client_count++;
+    server->accepted_count++;
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (herd_socket_new(&conn->transport, &server->sockets, fd, server->transport_events, conn) < 0) {

@@ -2,7 +2,7 @@
 /* How many connections each address has: open addressing, keyed, forgetting addresses with none. */
 #include "../../core/access/rate.h"
 #include "../../core/base/hash.h"
-#include "server_impl.h"
+#include "listen.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@
  * fall together harms neither: both wait a little longer.
  */
 #include "../../core/base/hash.h"
-#include "server_impl.h"
+#include "listen.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections that the program made and hands to its server, and who is at their other end as far as it says. */
-#include "server_impl.h"
+#include "conn.h"
+#include "neighbours.h"
 
 struct adoption {
     int peer;   /* the link to this neighbour; < 0: a client, or a neighbour that introduces itself */

@@ -11,7 +11,8 @@
  * told survives this process. While some wait, the others are collected; what is held counts as unsent of its
  * connection, so the limits of output bound it.
  */
-#include "server_impl.h"
+#include "../../core/base/array.h"
+#include "conn.h"
 
 #include <stdlib.h>
 
@@ -43,12 +44,10 @@ static struct herd_batch_part *part_of(struct herd_batch_list *list, struct herd
     if (list->count > 0 && list->parts[list->count - 1].conn == conn)
         return &list->parts[list->count - 1];
     if (list->count == list->cap) {
-        size_t cap = list->cap ? list->cap * 2 : 64;
-        struct herd_batch_part *parts = realloc(list->parts, cap * sizeof *parts);
+        struct herd_batch_part *parts = herd_array_reserve(list->parts, &list->cap, list->count + 1, sizeof *parts);
         if (!parts)
             return NULL;
         list->parts = parts;
-        list->cap = cap;
     }
     list->parts[list->count] = (struct herd_batch_part){.conn = conn};
     return &list->parts[list->count++];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A batch is sent: at the end of the loop iteration, when it is much, or when the journal has what it acknowledges. */
-#include "server_impl.h"
+#include "conn.h"
 
 /* What was sent makes space, and connections that waited for it become ready; nothing is added here. */
 static void send_list(struct herd_server *server, struct herd_batch_list *list)

@@ -6,9 +6,12 @@
  */
 #include "../config/config_path.h"
 #include "../config/config_reader.h"
+#include "../database/adapter.h"
 #include "../trust/expiry.h"
 #include "../trust/trust.h"
+#include "fences.h"
 #include "server_impl.h"
+#include "webhook.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -30,7 +33,9 @@ static void notify_stopped(struct check *check, int err, struct herd_config_plac
                            const char *more)
 {
     struct herd_diagnostic diagnostic = {.line = at.line, .column = at.column};
-    snprintf(diagnostic.message, sizeof diagnostic.message, "%s%s", message, more);
+    int len = snprintf(diagnostic.message, sizeof diagnostic.message, "%s%s", message, more);
+    if (len >= (int)sizeof diagnostic.message) /* paths may be longer than that */
+        memcpy(diagnostic.message + sizeof diagnostic.message - sizeof "...", "...", sizeof "...");
     if (err < 0 && check->err >= 0)
         check->err = err;
     if (check->on_finding)
@@ -156,12 +161,68 @@ static void check_trust(struct check *check, const struct herd_config *config, c
     herd_trust_free(trust);
 }
 
+/* The file of fences, and the secret of the webhook. */
+static void check_fences(struct check *check, const struct herd_config *config)
+{
+    struct herd_config_place at = {0};
+    struct herd_fence_file *file = NULL;
+    struct herd_diagnostic diagnostic = {0};
+    int err = config->fences ? herd_fence_file_read(&file, config, &diagnostic) : 0;
+    if (err < 0)
+        notify_stopped(check, err, check->places ? check->places->fences : at, diagnostic.message, "");
+    herd_fence_file_free(file);
+    err = herd_webhook_check(config, &diagnostic);
+    if (err < 0)
+        notify_stopped(check, err, check->places ? check->places->webhook_secret : at, diagnostic.message, "");
+}
+
+/* Whether the adapter is there, and understands how to connect. Nothing is connected. */
+static void check_database(struct check *check, const struct herd_config *config, struct herd_config_place at)
+{
+    const struct herd_database_events events = {0};
+    const struct herd_database_driver *driver = NULL;
+    struct herd_database *database = NULL;
+    struct herd_diagnostic diagnostic = {0};
+    if (!config->database.kind || !config->database.dsn_file)
+        return;
+    struct event_base *base = event_base_new();
+    int err = base ? herd_adapter_find(&config->database, &driver, &diagnostic) : HERD_E_NOMEM;
+    if (err >= 0)
+        err =
+            herd_adapter_open(&config->database, config->herd, driver, base, &events, NULL, &database, &diagnostic);
+    if (err < 0)
+        notify_stopped(check, err, at, diagnostic.message[0] ? diagnostic.message : herd_strerror(err), "");
+    if (database)
+        driver->close(database);
+    if (base)
+        event_base_free(base);
+}
+
+/* Which servers there are, as many as the message has room for. */
+static void tell_unknown(struct check *check, const struct herd_config *config, const char *name)
+{
+    struct herd_buf text = {0};
+    int err = herd_buf_add_text(&text, name);
+    if (err >= 0)
+        err = herd_buf_add_text(&text, "; there is:");
+    for (size_t i = 0; i < config->server_count && err >= 0; i++) {
+        err = herd_buf_add_text(&text, " ");
+        if (err >= 0)
+            err = herd_buf_add_text(&text, config->servers[i].name);
+    }
+    if (err >= 0)
+        err = herd_buf_add(&text, "", 1);
+    notify_stopped(check, HERD_E_NOTFOUND, (struct herd_config_place){0},
+                   "no such server in the configuration: ", err < 0 ? name : text.at);
+    herd_buf_fini(&text);
+}
+
 static void check_server(struct check *check, const struct herd_config *config, const char *name)
 {
     struct herd_config_place at = {0}, journal_at = {0};
     int self = herd_config_find(config, herd_span_of(name));
     if (self < 0) {
-        notify_stopped(check, HERD_E_NOTFOUND, at, "no such server in the configuration: ", name);
+        tell_unknown(check, config, name);
         return;
     }
     if (check->places && check->places->servers)
@@ -184,6 +245,8 @@ int herd_server_check(const char *path, const char *name, herd_server_finding *o
         bool whole = check.err >= 0;
         (void)herd_places_check(config, on_provider, &check);
         check_trust(&check, config, name, whole);
+        check_fences(&check, config);
+        check_database(&check, config, places.database);
         if (name)
             check_server(&check, config, name);
     }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection: what it is, and how it ends. */
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
+#include "neighbours.h"
+#include "watch_line.h"
 
 #include <stdlib.h>
 
@@ -32,8 +35,22 @@ void herd_conn_set_read(struct herd_conn *conn, bool enable)
         herd_conn_close(conn, "out_of_memory");
 }
 
+void herd_conn_unwatch(struct herd_conn *conn)
+{
+    struct herd_line_watch *watch = conn->watch;
+    if (!watch)
+        return;
+    conn->watch = NULL;
+    herd_list_remove(&watch->link);
+    herd_buf_fini(&watch->names);
+    free(watch);
+    if (--conn->server->line_watch_count == 0)
+        herd_server_fence_sink_remove(&conn->server->line_sink);
+}
+
 static void leave_session(struct herd_conn *conn, const char *why)
 {
+    herd_conn_unwatch(conn);
     if (!conn->session)
         return;
     conn->protocol->close(conn, why);

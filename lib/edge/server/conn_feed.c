@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* From what arrived to the protocol of a connection, and its replies back. */
-#include "server_impl.h"
+#include "conn.h"
+
+/* Of a peer that is to be noticed when it goes so much is kept unread at most, and what one read brings. */
+#define ATTEND_BYTES 4096
+
+void herd_conn_attend(struct herd_conn *conn)
+{
+    struct herd_span kept = {"", 0};
+    assert(conn->state == HERD_CONN_BLOCKED);
+    if (conn->attends && herd_transport_peek(conn->transport, &kept) < 0)
+        herd_conn_close(conn, "out_of_memory");
+    else
+        herd_conn_set_read(conn, conn->attends && !conn->eof && kept.len <= ATTEND_BYTES);
+}
 
 /* The state that follows from what the protocol said. */
 static void settle(struct herd_conn *conn, const struct herd_input_result *result)
@@ -11,14 +24,15 @@ static void settle(struct herd_conn *conn, const struct herd_input_result *resul
         herd_conn_finish(conn, NULL);
     } else if (result->blocked) {
         conn->state = HERD_CONN_BLOCKED;
-        herd_conn_set_read(conn, false);
         if (conn->again)
             herd_conn_ready(conn);
         conn->again = false;
+        herd_conn_attend(conn);
     } else if (conn->eof) {
         conn->state = HERD_CONN_ENDING;
     } else if (herd_conn_output_full(conn)) {
         conn->state = HERD_CONN_BLOCKED;
+        conn->attends = false; /* its output says when it is gone */
         if (conn->protocol->suspended)
             conn->protocol->suspended(conn);
         herd_conn_set_read(conn, false);

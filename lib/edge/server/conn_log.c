@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the log says of one connection: what it is called, what it received and sent, what became of it. */
-#include "server_impl.h"
+#include "../../core/protocol/preface.h"
+#include "conn.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -63,56 +64,97 @@ void herd_conn_log(struct herd_conn *conn, enum herd_log_level level, const char
 
 /* ---- traffic ---- */
 
-/* Where the first line that says AUTH begins, in letters of any size and behind blanks; bytes.len: nowhere. */
-static size_t auth_line_at(struct herd_span bytes)
+static bool is_blank(char c)
 {
-    for (size_t at = 0; at < bytes.len;) {
-        size_t from = at;
-        while (from < bytes.len && (bytes.at[from] == ' ' ||
-                                    (bytes.at[from] >= '\t' && bytes.at[from] <= '\r' && bytes.at[from] != '\n')))
-            from++;
-        if (bytes.len - from >= 4 && strncasecmp(bytes.at + from, "auth", 4) == 0)
-            return at;
-        const char *lf = memchr(bytes.at + at, '\n', bytes.len - at);
-        if (!lf)
-            break;
-        at = (size_t)(lf - bytes.at) + 1;
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static const char auth[] = "AUTH";
+
+/* Whether a line may hold a secret: it says AUTH, in letters of any size and behind blanks, as Authorization of HTTP does; or it
+ * asks by HTTP, for a URL that may have a token in it. *ret_told is what the log has in its place, its first word. */
+static bool hides(struct herd_span line, struct herd_span *ret_told)
+{
+    line = herd_preface_skip_bom(line);
+    while (line.len > 0 && is_blank(line.at[0]))
+        line = (struct herd_span){line.at + 1, line.len - 1};
+    *ret_told = herd_span_of(auth);
+    if (line.len >= 4 && strncasecmp(line.at, "auth", 4) == 0)
+        return true;
+    if (!herd_preface_http(line))
+        return false;
+    *ret_told = (struct herd_span){line.at, 0};
+    while (!is_blank(line.at[ret_told->len]))
+        ret_told->len++;
+    return true;
+}
+
+/* Cuts the first line off, and its LF. */
+static struct herd_span take_line(struct herd_span *io_bytes)
+{
+    const char *lf = memchr(io_bytes->at, '\n', io_bytes->len);
+    const struct herd_span line = {io_bytes->at, lf ? (size_t)(lf - io_bytes->at) + 1 : io_bytes->len};
+    *io_bytes = (struct herd_span){line.at + line.len, io_bytes->len - line.len};
+    return line;
+}
+
+/* The bytes in front of the first line that hides something; all of them if none does. */
+static size_t open_len(struct herd_span bytes, struct herd_span *ret_told)
+{
+    static const char report[] = "IAMAT ";
+    struct herd_span rest = bytes;
+    while (rest.len > 0) {
+        struct herd_span line = take_line(&rest);
+        if (line.len >= sizeof report && memcmp(line.at, report, sizeof report - 1) == 0)
+            continue; /* nearly all lines are reports: no more is looked at */
+        const size_t before = (size_t)(line.at - bytes.at);
+        const bool given_back = line.len > 2 && memcmp(line.at, "? ", 2) == 0;
+        if (given_back)
+            line = (struct herd_span){line.at + 2, line.len - 2};
+        if (!hides(line, ret_told))
+            continue;
+        if (given_back && ret_told->at == auth)
+            *ret_told = herd_span_of("? AUTH");
+        else if (given_back) /* it is in front of the method */
+            *ret_told = (struct herd_span){line.at - 2, (size_t)(ret_told->at - line.at) + ret_told->len + 2};
+        return before;
     }
     return bytes.len;
 }
 
-void herd_conn_log_received(struct herd_conn *conn, struct herd_span bytes)
+/* A token is never written down, wherever it stands. */
+static void log_lines(struct herd_conn *conn, const char *event, struct herd_span bytes)
 {
     struct herd_log *log = conn->server->log;
-    if (bytes.len == 0 || !herd_log_traffic_enabled(log))
-        return;
-    /* A token is never written down, wherever it stands. */
-    while (bytes.len > 0) {
-        size_t before = auth_line_at(bytes);
-        herd_log_lines(log, "received", herd_conn_label(conn), (struct herd_span){bytes.at, before});
-        bytes = (struct herd_span){bytes.at + before, bytes.len - before};
+    struct herd_span told;
+    while (bytes.len > 0 && herd_log_traffic_enabled(log)) {
+        const size_t len = open_len(bytes, &told);
+        herd_log_lines(log, event, herd_conn_label(conn), (struct herd_span){bytes.at, len});
+        bytes = (struct herd_span){bytes.at + len, bytes.len - len};
         if (bytes.len == 0)
             break;
-        const char *lf = memchr(bytes.at, '\n', bytes.len);
-        size_t len = lf ? (size_t)(lf - bytes.at) + 1 : bytes.len;
-        herd_log_lines(log, "received", herd_conn_label(conn), herd_span_of("AUTH\n"));
-        bytes = (struct herd_span){bytes.at + len, bytes.len - len};
+        (void)take_line(&bytes);
+        herd_log_lines(log, event, herd_conn_label(conn), told);
     }
+}
+
+void herd_conn_log_received(struct herd_conn *conn, struct herd_span bytes)
+{
+    log_lines(conn, "received", bytes);
 }
 
 void herd_conn_log_sent(struct herd_conn *conn, struct herd_span bytes)
 {
-    struct herd_log *log = conn->server->log;
-    if (herd_log_traffic_enabled(log))
-        herd_log_lines(log, "sent", herd_conn_label(conn), bytes);
+    log_lines(conn, "sent", bytes);
 }
 
 void herd_conn_log_exchange(struct herd_conn *conn, struct herd_span received, struct herd_span sent)
 {
     struct herd_log *log = conn->server->log;
+    struct herd_span told;
     if ((received.len == 0 && sent.len == 0) || !herd_log_traffic_enabled(log))
         return;
-    if (auth_line_at(received) == received.len) {
+    if (open_len(received, &told) == received.len) {
         herd_log_exchange(log, herd_conn_label(conn), received, sent);
         return;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a connection sends, and what follows when it has left. */
-#include "server_impl.h"
+#include "conn.h"
 
 void herd_conn_sent(struct herd_conn *conn, int err)
 {

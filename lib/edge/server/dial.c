@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Connecting to neighbours: whom to warn of when it fails, what to do when it succeeds. */
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
+#include "neighbours.h"
 
 #include "../net/connector.h"
 

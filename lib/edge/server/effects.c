@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What the node wants, carried out. Nothing of this calls back into what gives bytes to a protocol. */
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
+#include "near_line.h"
+#include "neighbours.h"
+#include "watch_line.h"
 
 static void notify_peer(struct herd_server *server, const struct herd_effect *effect, bool up)
 {
@@ -42,7 +46,11 @@ static void carry_out(struct herd_server *server, const struct herd_effect *effe
     switch (effect->kind) {
     case HERD_EFFECT_LOOKUP: herd_lookups_start(server, effect); break;
     case HERD_EFFECT_CANCEL: herd_lookups_cancel(effect); break;
-    case HERD_EFFECT_COMMAND: herd_lookups_command(server, effect); break;
+    case HERD_EFFECT_COMMAND:
+        if (!herd_near_line(server, effect) && !herd_watch_line(server, effect))
+            herd_lookups_command(server, effect);
+        break;
+    case HERD_EFFECT_FETCH: herd_lookups_unknown(server, effect); break;
     case HERD_EFFECT_AUTH: herd_secure_auth(server, effect); break;
     case HERD_EFFECT_LINE_TIMEOUT: herd_line_timeout(herd_session_user(effect->session)); break;
     case HERD_EFFECT_DIAL:

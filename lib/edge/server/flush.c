@@ -4,7 +4,10 @@
  * link; replies leave, after that, so that neighbours need not wait for any number of clients; watchers see what
  * changed; what was closed is freed; the clock is set.
  */
-#include "server_impl.h"
+#include "area.h"
+#include "conn.h"
+#include "listen.h"
+#include "memory.h"
 
 /* A link at its limit of unsent bytes is filled again when these have left; one that the kernel takes
  * everything from gets so many fills a turn, so that one neighbour catching up holds nobody else up. */
@@ -50,6 +53,8 @@ static void set_clock(struct herd_server *server)
     int64_t next_ns = herd_node_next_ns(server->node);
     if (server->journal && herd_journal_next_ns(server->journal) < next_ns)
         next_ns = herd_journal_next_ns(server->journal);
+    if (server->beside && herd_beside_next_ns(server->beside) < next_ns)
+        next_ns = herd_beside_next_ns(server->beside);
     if (next_ns >= server->tick_ns)
         return; /* fires early at worst, and is set again then */
     struct timeval wait = herd_timeval_ns(next_ns - herd_clock().steady_ns);
@@ -77,6 +82,10 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     server->flush_active = false; /* what is said from here on needs another iteration */
     if (server->watch)
         more |= notify_watchers(server);
+    if (server->area)
+        more |= herd_server_area_run(server);
+    if (server->beside)
+        herd_beside_run(server->beside, herd_clock());
     if (server->service && server->service->flush)
         server->service->flush(server);
     herd_server_effects(server);

@@ -78,6 +78,11 @@ int herd_server_find(struct herd_server *server, struct herd_span id, struct her
     return herd_node_find(server->node, id, herd_clock(), ret_record);
 }
 
+int herd_server_trace(struct herd_server *server, struct herd_span id, struct herd_trace *ret_trace)
+{
+    return herd_node_trace(server->node, id, herd_clock(), ret_trace);
+}
+
 /* ---- places ---- */
 
 struct herd_server_question {

@@ -37,6 +37,7 @@ void herd_server_node_limits(const struct herd_limits *l, struct herd_node_optio
     o->future_ns = ms_or_never(l->future_ms);
     o->expire_ns = ms(l->expire_ms);
     o->tombstones_max = (size_t)l->tombstones_max;
+    o->traces_max = (size_t)l->traces_max;
     o->forget_line = l->forget_line != 0;
     o->future_refuse = l->future_refuse != 0;
     o->close_after_reply = l->close_after_reply != 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The line protocol on a connection: a session of the node. */
 #include "../../core/node/session.h"
-#include "server_impl.h"
+#include "conn.h"
+#include "neighbours.h"
 
 #include <string.h>
 

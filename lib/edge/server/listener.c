@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a server listens: all addresses of the names it was given, or a socket made elsewhere. */
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
 
 #include "../net/sockaddr.h"
 
@@ -27,7 +28,8 @@ struct site {
     uint16_t port;
 };
 
-static const struct herd_door line_door = {herd_line_begin_client, true, "listening"};
+static const struct herd_door line_door = {
+    .begin = herd_line_begin_client, .neighbours = true, .event = "listening"};
 
 static struct site line_site(const struct herd_config_server *self)
 {
@@ -40,6 +42,12 @@ static struct site http_site(const struct herd_config_server *self, const struct
     bool own = self->http_listen_count > 0;
     return (struct site){door, self->host, own ? self->http_listen : self->listen,
                          own ? self->http_listen_count : self->listen_count, self->http_port};
+}
+
+/* Nobody but this machine reaches it, whatever else is configured. */
+static struct site admin_site(const struct herd_config_server *self, const struct herd_door *door)
+{
+    return (struct site){door, "127.0.0.1", NULL, 0, self->admin_port};
 }
 
 static int fail(const struct site *site, const char *host, const char *why,
@@ -258,6 +266,10 @@ int herd_listener_open(struct herd_server *server, struct herd_diagnostic *reter
     if (self->http_port && server->service) {
         const struct site http = http_site(self, &server->service->door);
         err = open_addresses(server, &http, reterr_diagnostic);
+    }
+    if (err >= 0 && self->admin_port && server->service) {
+        const struct site admin = admin_site(self, &server->service->admin_door);
+        err = open_addresses(server, &admin, reterr_diagnostic);
     }
     if (err >= 0) /* last: from here on a given socket is ours */
         err = given ? open_given(server, given, reterr_diagnostic)

@@ -3,7 +3,7 @@
  * The neighbours of a server: those that the configuration links it with, at the start and whenever another one
  * takes its place. The node numbers them; the tables here are indexed by that number.
  */
-#include "server_impl.h"
+#include "neighbours.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * by itself; the node damps its other warnings.
  */
 #include "../../core/base/hash.h"
-#include "server_impl.h"
+#include "conn.h"
 
 #include <string.h>
 
@@ -27,7 +27,8 @@ static bool is_about_peer(const char *text)
 static bool is_about_client(const char *text)
 {
     return strncmp(text, "auth_", 5) == 0 || strncmp(text, "identity_", 9) == 0 ||
-           strcmp(text, "not_allowed") == 0 || strcmp(text, "too_often") == 0;
+           strcmp(text, "not_allowed") == 0 || strcmp(text, "too_often") == 0 ||
+           strcmp(text, "client_of_another_herd") == 0;
 }
 
 /* What a peer can cause again with each connection, and the node tells each time. */

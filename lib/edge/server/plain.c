@@ -3,7 +3,9 @@
  * What plain neighbours need of sockets: whether a connection comes from an address of theirs, and how many
  * of ours to them are open, for not all of them hang up.
  */
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
+#include "neighbours.h"
 
 /* So many connections to one plain neighbour wait for it to hang up before the next is made. */
 #define OPEN_MAX_PLAIN 16

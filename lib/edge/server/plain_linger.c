@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections to plain neighbours on which all is said: they are asked for, for nothing tells when it has arrived. */
-#include "server_impl.h"
+#include "conn.h"
+#include "neighbours.h"
 
 /* A peer that lost power sends no RST: data counts as delivered only when TCP acknowledged it. A FIN that was sent
  * adds one to TIOCOUTQ until it is acknowledged. */

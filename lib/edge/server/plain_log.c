@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the log says of connections from and to plain neighbours. */
-#include "server_impl.h"
+#include "neighbours.h"
 
 /* Each message is a connection: they are news only where each message is. */
 static void log_plain(struct herd_conn *conn, const char *event, const char *direction)

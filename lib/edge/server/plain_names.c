@@ -5,7 +5,8 @@
  * when there is something to send, and nobody is accepted before the first look-up of each has ended or has taken
  * long. Numeric ones need none of this.
  */
-#include "server_impl.h"
+#include "listen.h"
+#include "neighbours.h"
 
 #define AGAIN_NS   INT64_C(30000000000) /* a machine that moved is recognised after this */
 #define UNKNOWN_NS INT64_C(1000000000)  /* a name that is not known yet is asked for again */

@@ -6,7 +6,8 @@
 #include "../../core/node/session.h"
 #include "../../core/protocol/proxy_header.h"
 #include "../net/network.h"
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,13 @@
  */
 #include "../net/network.h"
 #include "../places/places_net.h"
-#include "server_impl.h"
+#include "fences.h"
+#include "listen.h"
+#include "memory.h"
+#include "neighbours.h"
+#include "search.h"
+#include "shards.h"
+#include "webhook.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -112,40 +118,50 @@ static size_t log_kept(struct herd_server *server, const char *member, const cha
     return 1;
 }
 
+/* The same for a port; 0: none. */
+static size_t log_kept_port(struct herd_server *server, const char *member, unsigned runs, unsigned asked)
+{
+    char old[8], new[8];
+    snprintf(old, sizeof old, "%u", runs);
+    snprintf(new, sizeof new, "%u", asked);
+    return log_kept(server, member, runs ? old : NULL, asked ? new : NULL);
+}
+
 static size_t log_all_kept(struct herd_server *server)
 {
     const struct herd_config_server *self = &server->config->servers[server->self];
-    char runs[8], asked[8];
     size_t kept = 0;
-    snprintf(runs, sizeof runs, "%u", (unsigned)server->start_port);
-    snprintf(asked, sizeof asked, "%u", (unsigned)self->port);
     if (!server->options.dont_listen) {
         char *listen = herd_listener_where(self);
         if (listen)
             kept += log_kept(server, self->listen_count ? "listen" : "host", server->start_listen, listen);
         free(listen);
-        kept += log_kept(server, "port", runs, asked);
+        kept += log_kept_port(server, "port", server->start_port, self->port);
     }
     if (server->service && !server->options.dont_listen) {
         char *listen = herd_listener_http_where(self);
-        snprintf(runs, sizeof runs, "%u", (unsigned)server->start_http_port);
-        snprintf(asked, sizeof asked, "%u", (unsigned)self->http_port);
-        kept +=
-            log_kept(server, "http_port", server->start_http_port ? runs : NULL, self->http_port ? asked : NULL);
+        kept += log_kept_port(server, "http_port", server->start_http_port, self->http_port);
+        kept += log_kept_port(server, "admin_port", server->start_admin_port, self->admin_port);
         if (listen && server->start_http_port && self->http_port)
             kept += log_kept(server, "http_listen", server->start_http_listen, listen);
         free(listen);
     }
     kept += log_kept(server, "journal", server->start_journal, server->config->journal);
+    char *database = herd_server_memory_text(&server->config->database);
+    kept += log_kept(server, "database", server->start_database, database);
+    free(database);
+    kept +=
+        log_kept(server, "area", server->start_area ? "true" : "false", server->config->area ? "true" : "false");
     return kept;
 }
 
 static void set_limits(struct herd_server *server)
 {
-    struct herd_node_options options = {.commands = server->options.hooks.command != NULL};
+    struct herd_node_options options = {.fetch_unknown = server->reads_through};
     server->limits = &server->config->limits;
     herd_server_node_access(server->trust, &options);
     herd_server_node_limits(server->limits, &options);
+    options.commands = server->options.hooks.command || server->limits->near_line || server->limits->watch_line;
     herd_node_configure(server->node, &options, herd_clock());
     if (server->places_ours)
         herd_places_configure(server->places, server->limits);
@@ -192,6 +208,28 @@ static size_t log_log(struct herd_server *server, const struct herd_config *was,
     return changed;
 }
 
+/* Which clients are this herd's from now on. */
+static size_t replace_shards(struct herd_server *server, struct herd_server_shards *shards)
+{
+    struct herd_server_shards *old = server->shards;
+    unsigned moved = 0;
+    char text[32];
+    for (unsigned bucket = 0; bucket < HERD_BUCKETS; bucket++) {
+        bool was = !old || old->node.herd_of_bucket[bucket] == old->node.self;
+        bool is = !shards || shards->node.herd_of_bucket[bucket] == shards->node.self;
+        moved += was != is;
+    }
+    herd_node_set_shards(server->node, shards ? &shards->node : NULL);
+    server->shards = shards;
+    bool key_changed = old && shards && old->node.key != shards->node.key;
+    herd_server_shards_free(old);
+    if (moved == 0 && !key_changed)
+        return 0;
+    snprintf(text, sizeof text, "%u buckets more or less", moved);
+    log_change(server, "shards", key_changed ? "another key" : "", text);
+    return 1;
+}
+
 /* The old chain answers what it was asked. */
 static void replace_places(struct herd_server *server, struct herd_places *places, struct herd_retired *retired)
 {
@@ -204,7 +242,7 @@ static void replace_places(struct herd_server *server, struct herd_places *place
 /* All that was prepared is in force from here on; nothing below can fail. The log is set to the louder of both
  * levels while it says so. */
 static void take_over(struct herd_server *server, const struct herd_config *config, size_t self,
-                      struct herd_network *proxies)
+                      struct herd_network *proxies, struct herd_server_shards *shards)
 {
     const struct herd_config *old = server->config;
     server->config = server->options.config = config;
@@ -217,6 +255,7 @@ static void take_over(struct herd_server *server, const struct herd_config *conf
     server->proxies = proxies;
     server->proxy_count = config->http.proxy_count;
     set_limits(server);
+    changed += replace_shards(server, shards);
     changed += herd_neighbours_settle(server, old);
     herd_plain_names_check(server);
     if (server->places_ours && !same_providers(old, config)) {
@@ -228,6 +267,16 @@ static void take_over(struct herd_server *server, const struct herd_config *conf
     herd_log_event(server->log, HERD_LOG_INFO, "configuration_reloaded", fields, 2);
     if (old->log_level != config->log_level || old->log_traffic != config->log_traffic)
         herd_log_configure(server->log, config->log_level, config->log_traffic);
+}
+
+/* What was checked is in force, or, if memory is short, stays as it was. */
+static void reread_webhook(struct herd_server *server)
+{
+    struct herd_diagnostic diagnostic;
+    if (herd_webhook_configure(server, server->config, &diagnostic) >= 0)
+        return;
+    struct herd_log_field field = herd_log_text("why", diagnostic.message);
+    herd_log_event(server->log, HERD_LOG_ERROR, "webhook_kept", &field, 1);
 }
 
 int herd_server_reload(struct herd_server *server, const struct herd_config *config,
@@ -243,6 +292,8 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
         return fail(reterr_diagnostic, HERD_E_STATE, "the server is stopping", "");
     if (!config) {
         herd_places_reload(server->places);
+        herd_server_fences_reread(server);
+        reread_webhook(server);
         return 0;
     }
     int self = herd_config_find(config, herd_span_of(server->options.name));
@@ -252,9 +303,17 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
     struct herd_retired *retired = NULL;
     struct herd_trust *old_trust = NULL;
     struct herd_network *proxies = NULL;
-    int err = herd_secure_reload(server, config, &old_trust, reterr_diagnostic);
-    if (err < 0)
+    struct herd_server_shards *shards = NULL;
+    struct herd_fence_file *fences = NULL;
+    int err = server->area && config->fences ? herd_fence_file_read(&fences, config, reterr_diagnostic) : 0;
+    if (err >= 0)
+        err = herd_webhook_check(config, reterr_diagnostic);
+    if (err >= 0)
+        err = herd_secure_reload(server, config, &old_trust, reterr_diagnostic);
+    if (err < 0) {
+        herd_fence_file_free(fences);
         return err;
+    }
     if (server->places_ours && !same_providers(server->config, config)) {
         retired = calloc(1, sizeof *retired);
         err = retired ? herd_places_renew(&places, server->base, config, server->log, reterr_diagnostic)
@@ -264,12 +323,16 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
     }
     if (err >= 0) {
         proxies = herd_proxied_networks(config);
-        err = proxies ? herd_neighbours_change(server, config, (size_t)self) : HERD_E_NOMEM;
+        err = proxies ? herd_server_shards_new(&shards, config, server->trust->bucket_key) : HERD_E_NOMEM;
+        if (err >= 0)
+            err = herd_neighbours_change(server, config, (size_t)self);
         if (err < 0)
             fail(reterr_diagnostic, err, herd_strerror(err), "");
     }
     if (err < 0) {
         free(proxies);
+        herd_server_shards_free(shards);
+        herd_fence_file_free(fences);
         herd_places_free(places);
         free(retired);
         herd_trust_free(server->trust);
@@ -279,8 +342,13 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
             replace_places(server, places, retired);
         else
             herd_places_reload(server->places);
-        take_over(server, config, (size_t)self, proxies);
+        take_over(server, config, (size_t)self, proxies, shards);
+        if (server->area)
+            herd_server_fences_replace(server, fences);
+        reread_webhook(server);
+        herd_secure_log_access(server, old_trust);
         herd_secure_reloaded(server, old_trust);
+        herd_searches_reloaded(server);
         if (server->service && server->service->reload)
             server->service->reload(server);
     }

@@ -10,7 +10,8 @@
  *
  * Rights are the node's to decide: here it is told who somebody is.
  */
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
 
 #include "../../core/node/access.h"
 
@@ -36,6 +37,8 @@ bool herd_secure_is_local(const struct herd_conn *conn)
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
     static const unsigned char loopback6[16] = {[15] = 1};
     const unsigned char *bytes = (const unsigned char *)conn->address;
+    if (conn->proxied)
+        return false; /* what is loopback there is not ours, and whom a proxy does not name nobody knows */
     if (!conn->address[0] && !conn->address[1])
         return true; /* a Unix socket, or a connection inside the program */
     if (memcmp(bytes, mapped, sizeof mapped) == 0)
@@ -118,7 +121,7 @@ bool herd_secure_opened(struct herd_conn *conn, enum herd_tls_proof proof, struc
 bool herd_secure_accepted(struct herd_conn *conn)
 {
     const struct herd_trust *trust = conn->server->trust;
-    conn->undecided = trust->mode != HERD_TLS_OFF;
+    conn->undecided = trust->mode != HERD_TLS_OFF && !conn->admin;
     herd_session_set_proof(conn->session, nobody, herd_secure_is_local(conn) || conn->proxied);
     if (conn->unnamed)
         return true; /* once more when it is known from whom it is */
@@ -133,7 +136,8 @@ static void refuse_plain(struct herd_conn *conn, struct herd_span bytes)
     static const char front[] = "first_bytes=";
     size_t len = bytes.len < 16 ? bytes.len : 16, at = sizeof front - 1;
     memcpy(fault.text, front, at);
-    for (size_t i = 0; i < len; i++) {
+    /* The first word, for what is behind it may be a token: AUTH, or a URL. */
+    for (size_t i = 0; i < len && bytes.at[i] != ' '; i++) {
         unsigned char c = (unsigned char)bytes.at[i];
         fault.text[at++] = c > 0x20 && c < 0x7f ? (char)c : '.';
     }
@@ -363,7 +367,7 @@ static void judge(struct herd_conn *conn)
     const struct herd_tls_stream *stream = herd_secure_stream(conn);
     if (!conn->session || herd_list_linked(&conn->handshake_link) || conn->undecided)
         return;
-    if (!conn->plain && !conn->local && !herd_trust_accepts(trust, stream, &fault)) {
+    if (!conn->plain && !conn->local && !conn->admin && !herd_trust_accepts(trust, stream, &fault)) {
         log_fault(conn, &fault);
         herd_conn_close(conn, fault.event);
         return;

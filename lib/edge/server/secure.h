@@ -59,6 +59,8 @@ int herd_secure_open(struct herd_server *server, struct herd_diagnostic *reterr_
 /* The same for another configuration: *ret_old is what was there. */
 int herd_secure_reload(struct herd_server *server, const struct herd_config *config, struct herd_trust **ret_old,
                        struct herd_diagnostic *reterr_diagnostic);
+/* Logs who may do what, if `old` let others in. */
+void herd_secure_log_access(struct herd_server *server, const struct herd_trust *old);
 /* Warns, daily, of what ends soon. */
 void herd_secure_watch_ends(struct herd_server *server);
 

@@ -36,7 +36,7 @@ static int finish(const struct findings *findings, int err)
     return err;
 }
 
-static void log_access(struct herd_server *server)
+static void log_access(struct herd_server *server, enum herd_log_level level)
 {
     const struct herd_trust *trust = server->trust;
     static const char *const modes[] = {"off", "allow", "require"};
@@ -45,8 +45,8 @@ static void log_access(struct herd_server *server)
         herd_log_int("identities", trust->identities ? (int64_t)herd_identities_count(trust->identities) : 0),
         herd_log_text("secret", trust->has_secret ? "yes" : "no"),
     };
-    herd_log_event(server->log, HERD_LOG_INFO, trust->identities ? "access_by_identity" : "access_for_everybody",
-                   fields, 3);
+    herd_log_event(server->log, level, trust->identities ? "access_by_identity" : "access_for_everybody", fields,
+                   3);
 }
 
 /* The program's own context, if it brought one, comes in place of files. */
@@ -68,7 +68,7 @@ int herd_secure_open(struct herd_server *server, struct herd_diagnostic *reterr_
     if (err >= 0)
         err = adopt_tls(server, server->config, &findings);
     if (err >= 0)
-        log_access(server);
+        log_access(server, HERD_LOG_INFO);
     return finish(&findings, err);
 }
 
@@ -85,6 +85,14 @@ int herd_secure_reload(struct herd_server *server, const struct herd_config *con
     }
     server->ends_due_s = 0;
     return finish(&findings, err);
+}
+
+void herd_secure_log_access(struct herd_server *server, const struct herd_trust *old)
+{
+    const struct herd_trust *trust = server->trust;
+    bool opened = old->identities && !trust->identities;
+    if (opened || (!old->identities && trust->identities) || old->mode != trust->mode)
+        log_access(server, opened ? HERD_LOG_WARN : HERD_LOG_INFO);
 }
 
 void herd_secure_watch_ends(struct herd_server *server)

@@ -2,7 +2,7 @@
 /* TLS on connections: OpenSSL is below this file. */
 #include "../tls/tls_pool.h"
 #include "../tls/tls_transport.h"
-#include "server_impl.h"
+#include "conn.h"
 
 /* Threads that get no CPU for this long, while steps of handshakes wait, are relieved of one. */
 #define RELIEF_US 20000

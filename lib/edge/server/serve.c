@@ -4,7 +4,8 @@
  * connections that became ready go on. This is the only loop over commands, and it is bounded: what one iteration of the
  * event loop does not allow waits for the next, so that others' reads come first.
  */
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
 
 /* Of connections that go on, all together; each pass takes lookups_per_client_max questions at least. */
 #define PASSES_AN_ITERATION 64
@@ -74,7 +75,7 @@ static void on_input(void *ctx)
         if ((!conn->unnamed || !herd_proxied_first(conn)) && (!conn->undecided || !herd_secure_first(conn)))
             serve(conn);
         break;
-    case HERD_CONN_BLOCKED:
+    case HERD_CONN_BLOCKED: herd_conn_attend(conn); break;
     case HERD_CONN_ENDING: break;
     case HERD_CONN_DRAINING:
     case HERD_CONN_LINGERING: drop_input(conn); break;

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* A server's life. */
 #include "../config/config_path.h"
-#include "server_impl.h"
+#include "area.h"
+#include "conn.h"
+#include "fences.h"
+#include "listen.h"
+#include "memory.h"
+#include "neighbours.h"
+#include "search.h"
+#include "shards.h"
+#include "webhook.h"
 
-#include "../../core/node/watch.h"
 #include "../net/network.h"
 #include "../places/places_net.h"
 
@@ -31,13 +38,18 @@ static int make_node(struct herd_server *server)
     struct herd_node_options options = {
         .name = herd_span_of(server->config->servers[server->self].name),
         .seed = {seed[0], seed[1]},
-        .commands = server->options.hooks.command != NULL,
+        .commands = server->options.hooks.command || server->limits->near_line || server->limits->watch_line,
+        .fetch_unknown = server->reads_through,
         .digest_key = server->trust->digest_key,
         .key_check = server->trust->key_check,
     };
     herd_server_node_access(server->trust, &options);
     herd_server_node_limits(server->limits, &options);
     int err = herd_node_new(&server->node, &options);
+    if (err >= 0)
+        err = herd_server_shards_new(&server->shards, server->config, server->trust->bucket_key);
+    if (err >= 0 && server->shards)
+        herd_node_set_shards(server->node, &server->shards->node);
     if (err >= 0)
         err = herd_neighbours_open(server);
     if (err < 0)
@@ -55,13 +67,18 @@ static int keep_start(struct herd_server *server)
     const struct herd_config_server *self = &server->config->servers[server->self];
     server->start_port = self->port;
     server->start_http_port = self->http_port;
+    server->start_admin_port = self->admin_port;
     server->start_listen = herd_listener_where(self);
     server->start_http_listen = herd_listener_http_where(self);
     server->start_journal = server->config->journal ? strdup(server->config->journal) : NULL;
+    server->start_area = server->config->area;
+    server->reads_through = server->config->database.kind && server->config->database.read_through;
+    server->start_database = herd_server_memory_text(&server->config->database);
     server->proxies = herd_proxied_networks(server->config);
     server->proxy_count = server->config->http.proxy_count;
     bool kept = server->start_listen && server->start_http_listen &&
-                (server->start_journal || !server->config->journal) && server->proxies;
+                (server->start_journal || !server->config->journal) && server->proxies &&
+                (server->start_database || !server->config->database.kind);
     return kept ? 0 : HERD_E_NOMEM;
 }
 
@@ -103,7 +120,7 @@ static int open_journal(struct herd_server *server, struct herd_diagnostic *rete
                   : herd_journal_open(&server->journal, &options, herd_clock(), reterr_diagnostic);
     herd_buf_fini(&path);
     if (err >= 0 && server->watch)
-        herd_watch_mark_all(server->watch);
+        herd_watch_all(server->watch);
     return err;
 }
 
@@ -146,6 +163,9 @@ int herd_server_make(struct herd_server **ret_server, struct event_base *base,
     herd_admission_init(&server->admission);
     herd_secure_init(server, herd_secure_opened);
     herd_list_init(&server->questions);
+    herd_list_init(&server->fence_sinks);
+    herd_list_init(&server->line_watches);
+    herd_list_init(&server->searches);
     herd_serve_iteration(server);
     server->transport_events = &herd_serve_events;
     herd_log_set_time(server->log, herd_clock().wall_ns);
@@ -176,6 +196,19 @@ int herd_server_make(struct herd_server **ret_server, struct event_base *base,
         }
         if (err >= 0)
             err = open_journal(server, reterr_diagnostic);
+        if (err >= 0)
+            err = herd_server_memory_open(server, reterr_diagnostic);
+        if (err >= 0) { /* behind the journal: its clients enter nowhere */
+            err = herd_server_area_open(server);
+            if (err >= 0 && server->area)
+                err = herd_searches_open(server);
+            if (err < 0)
+                fault(reterr_diagnostic, err, herd_strerror(err), NULL);
+        }
+        if (err >= 0)
+            err = herd_server_fences_open(server, reterr_diagnostic);
+        if (err >= 0)
+            err = herd_webhook_configure(server, server->config, reterr_diagnostic);
         if (err >= 0 && service && service->open)
             err = service->open(server, reterr_diagnostic);
         if (err >= 0 && !server->options.dont_listen)
@@ -222,9 +255,15 @@ void herd_server_free(struct herd_server *server)
     herd_reload_fini(server);
     if (server->places_ours)
         herd_places_free(server->places);
+    herd_beside_close(server->beside);
     herd_watch_close(server->watch);
+    herd_searches_close(server);
+    herd_webhook_close(server);
+    herd_fence_file_free(server->fence_file);
+    herd_area_close(server->area);
     herd_journal_close(server->journal, herd_clock());
     herd_node_free(server->node);
+    herd_server_shards_free(server->shards);
     herd_trust_free(server->trust);
     herd_secure_fini(server);
     herd_resolver_release(server->resolver);
@@ -247,6 +286,7 @@ void herd_server_free(struct herd_server *server)
     free(server->start_listen);
     free(server->start_http_listen);
     free(server->start_journal);
+    free(server->start_database);
     free(server);
 }
 

@@ -5,18 +5,26 @@
  *     adopt, server          the life of one; connections that the program hands to it
  *     flush, timers, reload  the end of a loop iteration; clocks; another configuration while running
  *     serve, effects, stop   the top: what bytes cause, what the node wants carried out, ending gracefully
- *     listener, accept       where to listen; accepting, and what to do when descriptors run out
- *     neighbours, dial       who they are, connecting to them
  *     inside                 what the program itself reports, finds and asks
- *     lookups                from WHATSAT to places and back
- *     plain, plain_*         neighbours that speak the class protocol
- *     line                   the line protocol on a connection
+ *     area, fences, search   where clients are; events of fences; which fences there are; questions
+ *     webhook, webhook_sign  events of fences, posted to a URL
+ *     lookups, near_line, watch_line   from WHATSAT to places and back; from NEAR to the area and back; WATCH
+ *     memory                 the database beside the server
+ *     shards                 clients of other herds
+ *     schedule, notice, limits, summary
+ *
+ * neighbours.h
+ *     neighbours, dial       who they are, connecting to them
+ *     plain, plain_*         those that speak the class protocol
+ * listen.h
+ *     listener, accept       where to listen; accepting, and what to do when descriptors run out
  *     proxied                connections that come through a proxy, which says from whom
+ *     admission, addresses   which handshakes are under way, and which wait for a place; how many an address has
+ * conn.h
+ *     line                   the line protocol on a connection
  *     conn_feed, _output     bytes to the protocol, replies to the transport
  *     conn, conn_log         one connection: its state, closing; what the log says of it
  *     batch, batch_send      output batched until the end of a loop iteration, and until the journal has it
- *     admission              which handshakes are under way, and which wait for a place
- *     addresses, schedule, notice, limits
  *
  * Files call downward only: tests/layers proves it, and has the exact order.
  */
@@ -29,6 +37,7 @@
 #include "../net/resolver.h"
 #include "../net/transport.h"
 #include "../tls/tls_transport.h"
+#include "area.h"
 #include "secure.h"
 
 #include <herd/server.h>
@@ -46,15 +55,18 @@
 #define HERD_DAMPED_PEER      4
 #define HERD_DAMPED_STRANGERS 32
 
+struct herd_beside;
 struct herd_conn;
 struct herd_http;
 struct herd_server;
+struct herd_server_shards;
 
 /*
  * What a connection is doing. `eof` (the peer sends no more) and `over_limit` are bits beside it.
  *
  *     OPEN       bytes go to the protocol as they arrive
- *     BLOCKED    nothing is read: commands wait for an answer, or for their replies to leave
+ *     BLOCKED    commands wait for an answer, or for their replies to leave. Nothing is read; or, where the protocol
+ *                attends, a little, so that a peer that is gone is noticed
  *     ENDING     the protocol was told that no more comes; it still owes answers
  *     DRAINING   the protocol is done; bytes are unsent
  *     LINGERING  all is sent, and the peer was told so; it has a moment to read it
@@ -62,7 +74,7 @@ struct herd_server;
  *
  *     event        OPEN           BLOCKED          ENDING       DRAINING             LINGERING
  *     input        to protocol    stays kept       stays kept   dropped              dropped
- *     eof          to protocol    later            noted        CLOSED if all sent   CLOSED
+ *     eof          to protocol    noted, later     noted        CLOSED if all sent   CLOSED
  *     drained      -              ready            -            LINGERING if all     -
  *     ready        -              OPEN, protocol   -            -                    -
  *     end (stop)   ENDING         when unblocked   -            -                    -
@@ -106,6 +118,8 @@ struct herd_door {
     bool neighbours;
     /* What the log says of an address that is listened on. */
     const char *event;
+    /* For tools of this machine, on loopback: neither TLS nor the header of a proxy is spoken. */
+    bool admin;
 };
 
 /* What else a server does, from above it. Each may be NULL. */
@@ -120,7 +134,8 @@ struct herd_service {
     void (*stop)(struct herd_server *server);
     /* All connections are gone. */
     void (*close)(struct herd_server *server);
-    struct herd_door door; /* of `http_port` */
+    struct herd_door door;       /* of `http_port` */
+    struct herd_door admin_door; /* of `admin_port` */
 };
 
 struct herd_listener {
@@ -148,6 +163,7 @@ struct herd_conn {
     struct herd_list deadline_link;  /* in the server's list while bytes wait to be sent */
     struct herd_list handshake_link; /* until its TLS handshake is over: see admission.c */
     int64_t handshake_ns;            /* when that began */
+    struct herd_line_watch *watch;   /* of fences, by lines; NULL: none */
     unsigned char *token_hash;       /* SHA-256 of the token it proved itself by; NULL: by none */
     struct herd_list ready_link;     /* in the server's list: BLOCKED, and perhaps no longer */
     enum herd_conn_state state;
@@ -161,9 +177,11 @@ struct herd_conn {
     uint16_t source;      /* of its address: see admission.c */
     uint8_t admission;    /* enum herd_admitted */
     bool undecided;       /* accepted, and its first bytes have not come: TLS or not; or it waits for a handshake */
+    bool admin;           /* accepted on `admin_port` */
     bool proxied;         /* comes through a proxy that is trusted */
     bool unnamed;         /* which has not said yet from whom */
     bool again;           /* the protocol left input that it could have used: BLOCKED, and ready at once */
+    bool attends;         /* BLOCKED, it is to hear all the same when the peer is gone */
     bool local;           /* handed to us by the program, which knows who it is */
     bool link;            /* established */
     bool plain;           /* takes a message to a plain neighbour */
@@ -280,7 +298,7 @@ struct herd_server {
     size_t proxy_count;
     char *start_listen, *start_journal; /* what cannot change while running, as it was at the start; NULL: none */
     char *start_http_listen;
-    uint16_t start_port, start_http_port;
+    uint16_t start_port, start_http_port, start_admin_port;
     struct herd_node *node;
     size_t self;              /* which server of the configuration */
     size_t *peer_servers;     /* node's peer number -> server of the configuration */
@@ -298,6 +316,7 @@ struct herd_server {
     struct herd_socket_loop sockets;
     const struct herd_transport_events *transport_events; /* of every connection: see serve.c */
     struct herd_trust *trust;                             /* who is who, as files say */
+    struct herd_server_shards *shards;                    /* NULL: there is one herd; see shards.h */
     herd_secure_opened_fn *secure_opened;
     struct herd_tls_loop tls_loop; /* what streams share */
     struct event *computed_event;  /* threads have computed steps of handshakes; NULL: there are no threads */
@@ -309,6 +328,22 @@ struct herd_server {
     int64_t trust_reloaded_ns; /* steady time; 0: never */
     struct herd_batch batch;
     struct herd_watch *watch;
+    struct herd_area *area;       /* NULL: none */
+    struct herd_list fence_sinks; /* who is told of fences: see area.h */
+    uint64_t pairs_missed_next;   /* of the area, when it is to be told of again */
+    struct herd_list searches;    /* questions under way: see search.c */
+    size_t search_count;
+    struct event *search_event;
+    struct herd_fence_file
+        *fence_file;               /* which of them are of the configuration's file: see fences.c; NULL: none */
+    struct herd_list line_watches; /* of connections: see watch_line.c */
+    size_t line_watch_count;
+    struct herd_fence_sink line_sink; /* while there are any */
+    struct herd_webhook *webhook;     /* NULL: this server posts nothing */
+    bool start_area;                  /* the configuration asked for it */
+    struct herd_beside *beside;       /* the database; NULL: none */
+    char *start_database;             /* what the configuration said of it; NULL: none */
+    bool beside_stops, reads_through;
     struct herd_journal *journal; /* NULL: none */
     int journal_fd;               /* an eventfd: its thread is done; -1: none */
     struct event *journal_event;
@@ -331,8 +366,8 @@ struct herd_server {
     bool stopping, stopped_notified;
     int64_t stop_until_ns; /* when its patience ends */
     bool freeing;
-    struct herd_buf out;    /* replies of the call under way */
-    uint64_t refused_count; /* connections over a limit */
+    struct herd_buf out;                    /* replies of the call under way */
+    uint64_t accepted_count, refused_count; /* connections let in, and over a limit */
     int64_t start_wall_ns;
     struct herd_histogram lag; /* how late housekeeping came */
     int64_t housekeeping_ns;   /* when it is to come; 0: not known yet */
@@ -380,32 +415,24 @@ void herd_timers_tick(struct herd_server *server);
 void herd_server_node_access(const struct herd_trust *trust, struct herd_node_options *ret_options);
 void herd_server_node_limits(const struct herd_limits *limits, struct herd_node_options *ret_options);
 
-/* ---- neighbours.c ---- */
-/* What this configuration makes of the servers for server `self`: no neighbour, one, or a plain one. */
-enum herd_kinship { HERD_STRANGER, HERD_NEIGHBOUR, HERD_NEIGHBOUR_PLAIN };
-/* One for each server of the configuration; owned, free. NULL: no memory. */
-unsigned char *herd_neighbours_of(const struct herd_config *config, size_t self);
-/* Makes room in all tables for `count` neighbours. HERD_E_NOMEM. */
-int herd_neighbours_reserve(struct herd_server *server, size_t count);
-/* Adds the neighbours of the configuration to a node that has none. HERD_E_NOMEM. */
-int herd_neighbours_open(struct herd_server *server);
-/* The neighbours become those of `config`, or nothing changes: HERD_E_NOMEM. Call herd_neighbours_settle when
- * server->config is that one. */
-int herd_neighbours_change(struct herd_server *server, const struct herd_config *config, size_t self);
-/* Tables and dials follow server->config; what differs from `old` (or NULL) is logged and counted. */
-size_t herd_neighbours_settle(struct herd_server *server, const struct herd_config *old);
-void herd_neighbours_fini(struct herd_server *server);
-
 /* ---- reload.c ---- */
 /* Frees chains that have answered everybody. */
 void herd_reload_housekeeping(struct herd_server *server);
 void herd_reload_fini(struct herd_server *server);
 
 /* ---- lookups.c ---- */
+/* What belongs to a ticket, the first member of it: herd_ticket_user. */
+struct herd_ticket_call {
+    void (*cancel)(struct herd_ticket_call *call); /* nobody wants the answer any more: frees it */
+};
 void herd_lookups_start(struct herd_server *server, const struct herd_effect *effect);
 void herd_lookups_cancel(const struct herd_effect *effect);
+/* Sends the reply to a COMMAND: herd_node_reply. */
+void herd_lookups_reply(struct herd_server *server, uint64_t ticket, const struct herd_span *reply);
 /* Lets the program answer what the protocol does not know. */
 void herd_lookups_command(struct herd_server *server, const struct herd_effect *effect);
+/* Nobody knows the client that a WHATSAT asks for. */
+void herd_lookups_unknown(struct herd_server *server, const struct herd_effect *effect);
 
 /* ---- stop.c ---- */
 /* If every reply and update was delivered: closes links and calls hooks.stopped. */
@@ -416,199 +443,6 @@ void herd_stop_event(evutil_socket_t fd, short what, void *arg);
 /* The end of a loop iteration: links are filled, watchers notified, closed connections freed, timers set. */
 void herd_flush_event(evutil_socket_t fd, short what, void *arg);
 
-/* ---- conn_log.c ---- */
-/* Writes the peer's address and port to `text`; "local:0" for what is no IP address. */
-struct herd_span herd_conn_address(const struct herd_conn *conn, char text[HERD_LABEL_MAX]);
-/* "client=127.0.0.1:5000" or "peer=Jaquez", for the log; borrowed until the connection is freed. */
-struct herd_span herd_conn_label(struct herd_conn *conn);
-/* It turned out to be this neighbour. */
-void herd_conn_set_peer(struct herd_conn *conn, size_t peer);
-/* Logs that something became of the connection; `why` may be NULL. */
-void herd_conn_log(struct herd_conn *conn, enum herd_log_level level, const char *event, const char *why);
-/* Log traffic, if that is wanted: whole lines, or an answer as its AT line and the size of its JSON. */
-/* What was used up of the input, and the replies to it. */
-void herd_conn_log_exchange(struct herd_conn *conn, struct herd_span received, struct herd_span sent);
-void herd_conn_log_received(struct herd_conn *conn, struct herd_span bytes);
-void herd_conn_log_sent(struct herd_conn *conn, struct herd_span bytes);
-void herd_conn_log_answer(struct herd_conn *conn, struct herd_span bytes);
-/* Counts a connection that a limit refused, and warns. */
-void herd_conn_log_refused(struct herd_server *server, const char *why);
-
-/* ---- conn.c ---- */
-/* A connection without a transport or session yet. NULL: out of memory. */
-struct herd_conn *herd_conn_new(struct herd_server *server);
-/* Closes now, whatever is unsent; memory is freed at the end of the loop iteration. Fine for a closed one. */
-void herd_conn_close(struct herd_conn *conn, const char *why);
-/* The protocol is done: sends what is unsent, lets the peer read it, then closes. Fine in any state. */
-void herd_conn_finish(struct herd_conn *conn, const char *why);
-/* DRAINING, and all is sent: LINGERING or CLOSED. */
-void herd_conn_drain_done(struct herd_conn *conn);
-/* Frees what was closed. */
-void herd_conn_free_closed(struct herd_server *server);
-/* BLOCKED, and perhaps no longer: it is served in this iteration or the next. Does nothing in other states. */
-void herd_conn_ready(struct herd_conn *conn);
-/* Bytes given to send that have not left; these, and those that the peer's kernel has not acknowledged. */
-static inline size_t herd_conn_unsent(const struct herd_conn *conn)
-{
-    return conn->batched_bytes + (conn->transport ? herd_transport_unsent(conn->transport) : 0);
-}
-static inline size_t herd_conn_unacked(const struct herd_conn *conn)
-{
-    return conn->batched_bytes + (conn->transport ? herd_transport_unacked(conn->transport) : 0);
-}
-/* Switches reading; closes the connection if that fails. */
-void herd_conn_set_read(struct herd_conn *conn, bool enable);
-/* Whether the protocol still has it. */
-static inline bool herd_conn_active(const struct herd_conn *conn)
-{
-    return conn->state <= HERD_CONN_ENDING;
-}
-
-/* ---- conn_output.c ---- */
-/* Sends bytes and logs them, perhaps not before the end of the loop iteration; may close the connection. */
-void herd_conn_send(struct herd_conn *conn, struct herd_span bytes);
-void herd_conn_send_answer(struct herd_conn *conn, struct herd_span bytes);
-/* The same for bytes that the log knows of. */
-void herd_conn_send_logged(struct herd_conn *conn, struct herd_span bytes);
-/* Sends bytes now, without waiting for the journal: for what acknowledges nothing. `block` holds them as long as that
- * takes. They stand behind what was sent before. */
-void herd_conn_send_block(struct herd_conn *conn, struct herd_block *block);
-/* The transport took bytes, or failed with `err`. */
-void herd_conn_sent(struct herd_conn *conn, int err);
-/* Bytes left the queue. */
-void herd_conn_drained(struct herd_conn *conn);
-/* Whether a client has so much to read that its commands wait. */
-bool herd_conn_output_full(const struct herd_conn *conn);
-
-/* ---- conn_feed.c ---- */
-/* OPEN: gives the protocol what arrived, once, sends what it replies, and goes to the state that follows. Effects are
- * the caller's. Returns how many bytes were used up. */
-size_t herd_conn_feed(struct herd_conn *conn);
-/* The server stops: to the protocol it is as if the peer had said all it wanted to. */
-void herd_conn_end(struct herd_conn *conn);
-
-/* ---- line.c ---- */
-/* Gives a connection its session of the line protocol: a client's; or that of a link we dialled, whose introduction is
- * left in server->out. HERD_E_NOMEM; HERD_E_ARG (the neighbour was removed). */
-int herd_line_begin_client(struct herd_conn *conn);
-int herd_line_begin_link(struct herd_conn *conn, size_t peer);
-/* A line lacks its LF for a while: the session may take it as it is. */
-void herd_line_timeout(struct herd_conn *conn);
-
-/* ---- batch_send.c ---- */
-/* Sends all that is held, if the journal has what it acknowledges; the other one only if it is much. Commands that
- * waited for space become ready. */
-void herd_batch_flush_full(struct herd_server *server);
-void herd_batch_flush(struct herd_server *server);
-
-/* ---- batch.c ---- */
-/* No more is held than stays in the cache. */
-#define HERD_BATCH_MAX_BYTES 262144
-/* Whether so many bytes should wait for the end of the turn. With a journal all bytes to clients must: see
- * herd_batch_required. */
-bool herd_batch_wanted(const struct herd_conn *conn, size_t len);
-/* Whether bytes may acknowledge what the journal has not, so that sending them at once is out of the question. */
-bool herd_batch_required(const struct herd_conn *conn);
-/* Keeps bytes until then; what is sent on this connection meanwhile has to follow them. HERD_E_NOMEM. */
-int herd_batch_add(struct herd_conn *conn, struct herd_span bytes);
-void herd_batch_drop(struct herd_conn *conn);
-void herd_batch_fini(struct herd_batch *batch);
-
-/* ---- listener.c ---- */
-/* Listens on every address of `listen`, or of the host, or on the socket given, and likewise for the service. HERD_E_ADDRESS,
- * HERD_E_NOMEM. */
-int herd_listener_open(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic);
-void herd_listener_close(struct herd_server *server);
-/* Where a server of a configuration listens, as text: "*", or hosts with a comma between; owned. NULL: no memory. */
-char *herd_listener_where(const struct herd_config_server *self);
-char *herd_listener_http_where(const struct herd_config_server *self);
-/* Logs each address listened on, and warns if neighbours elsewhere cannot reach any of them. */
-void herd_listener_log(struct herd_server *server);
-
-/* ---- accept.c ---- */
-/* Serves what comes in on a listening socket, which is non-blocking and the listener's on success. HERD_E_NOMEM. */
-int herd_accept_new(struct herd_listener *listener, int fd);
-/* Of the timer `accept_retry_event`. */
-void herd_accept_again(evutil_socket_t fd, short what, void *arg);
-/* Accepts again if there is room. */
-void herd_accept_resume(struct herd_server *server);
-/* Accepts nothing until herd_accept_release, but for two seconds at most: who comes waits in the kernel's queue. */
-void herd_accept_hold(struct herd_server *server);
-void herd_accept_release(struct herd_server *server);
-/* Another iteration of the loop begins: it accepts some more. */
-void herd_accept_iteration(struct herd_server *server);
-/* A connection of a client became a link: a neighbour is no client. */
-void herd_accept_uncount(struct herd_conn *conn);
-
-/* ---- proxied.c ---- */
-/* The networks of a configuration; owned, free. NULL: no memory. */
-struct herd_network *herd_proxied_networks(const struct herd_config *config);
-/* Whether connections from an address begin with a header that says from whom they are. */
-bool herd_proxied_from(const struct herd_server *server, const uint64_t address[2]);
-/* The first bytes of an unnamed connection. True: they are no more than the header, or a fault; look at its state. */
-bool herd_proxied_first(struct herd_conn *conn);
-
-/* ---- admission.c ---- */
-void herd_admission_init(struct herd_admission *admission);
-void herd_admission_fini(struct herd_admission *admission);
-/* A handshake is to begin. True: now. False: the connection waits, and comes from herd_admission_next. `bounded`: with
- * others of its address. HERD_E_NOMEM is taken for "now". */
-bool herd_admission_enter(struct herd_conn *conn, bool bounded);
-/* A handshake that needs no place begins. */
-void herd_admission_add(struct herd_conn *conn);
-/* It is over, or will not be: fine for any connection. */
-void herd_admission_leave(struct herd_conn *conn);
-/* The next one for which there is a place, which it has now; NULL: none. */
-struct herd_conn *herd_admission_next(struct herd_server *server);
-/* Whether more wait for a place than are free. */
-bool herd_admission_is_short(const struct herd_server *server);
-
-/* ---- addresses.c ---- */
-/* The key of an address in tables, and its port. Zero for what is no IP address. */
-void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port);
-
-/* ---- plain_linger.c ---- */
-/* Whether the peer's kernel has all is asked this often at first. */
-#define HERD_PLAIN_ASK_US 10000
-/* Whether the neighbour has all that was said on a connection of ours. */
-bool herd_plain_delivered(const struct herd_conn *conn);
-/* All is said to a plain neighbour: the connection closes as soon as its kernel has it. */
-void herd_plain_linger(struct herd_conn *conn);
-/* Sees to it that this is looked after. */
-void herd_plain_ask(struct herd_server *server);
-
-/* ---- plain_log.c ---- */
-/* A connection of ours to one was made. */
-void herd_plain_log_opened(struct herd_conn *conn);
-/* Whether a connection of theirs to us turned out to be one, and that one is gone. */
-void herd_plain_log_received(struct herd_conn *conn);
-void herd_plain_log_closed(struct herd_conn *conn);
-
-/* ---- plain.c ---- */
-/* A neighbour's addresses became known; nothing is done for one that is not plain. */
-void herd_plain_found(struct herd_server *server, size_t peer, const struct herd_sockaddr_list *found);
-/* A client was accepted: tells its session if it may be a plain neighbour. */
-void herd_plain_admit(struct herd_conn *conn);
-/* Whether to dial now; if not, it is dialled when a connection closes. */
-bool herd_plain_may_dial(struct herd_server *server, size_t peer);
-void herd_plain_opened(struct herd_conn *conn);
-void herd_plain_event(evutil_socket_t fd, short what, void *arg);
-
-/* ---- plain_names.c ---- */
-/* Forgets the addresses of a neighbour, and finds out the numeric one if it is plain. */
-void herd_plain_look(struct herd_server *server, size_t peer);
-/* Looks up the names of plain neighbours if that is due; called at the start and by the housekeeping. */
-void herd_plain_names_check(struct herd_server *server);
-void herd_plain_names_cancel(struct herd_server *server, size_t peer);
-
-/* ---- dial.c ---- */
-void herd_dial_start(struct herd_server *server, size_t peer);
-/* A connection to neighbour `peer` has a transport: introduces us. What herd_line_begin_link says. */
-int herd_dial_begin(struct herd_conn *conn, size_t peer);
-/* The socket of a link, whoever dialled. */
-void herd_dial_tune(int fd);
-void herd_dial_cancel(struct herd_dial *dial);
-
 /* ---- notice.c ---- */
 /* Logs a notice of the node. */
 void herd_notice_log(struct herd_server *server, const struct herd_effect *effect);
@@ -616,14 +450,5 @@ void herd_notice_log(struct herd_server *server, const struct herd_effect *effec
 bool herd_notice_worth_logging(struct herd_server *server, const char *text);
 /* Logs that a neighbour is up or down, and forgets what it was warned of. */
 void herd_notice_peer(struct herd_server *server, const struct herd_effect *effect, bool up);
-
-/* What bounds the reports of an address that has a connection, made when first asked for; NULL: `per_second` is 0, or no
- * memory. Borrowed until its last connection is released. */
-struct herd_rate *herd_addresses_rate(struct herd_addresses *addresses, const uint64_t address[2],
-                                      int64_t per_second);
-/* HERD_E_LIMIT: it has `max` already (0: no bound). HERD_E_NOMEM. */
-int herd_addresses_acquire(struct herd_addresses *addresses, const uint64_t address[2], int64_t max);
-void herd_addresses_release(struct herd_addresses *addresses, const uint64_t address[2]);
-void herd_addresses_fini(struct herd_addresses *addresses);
 
 #endif

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Graceful stop: closes the listener, finishes pending requests, flushes links, closes them and calls
  * hooks.stopped; at the time-out it closes everything. */
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
+#include "memory.h"
+#include "neighbours.h"
 
 #define TAKEN_POLL_US 10000
 /* Patience may have ended over a client: a journal that is even has this moment all the same. */
@@ -89,6 +92,8 @@ void herd_stop_check(struct herd_server *server)
             event_add(server->next_turn_event, &(struct timeval){0, TAKEN_POLL_US});
         return;
     }
+    if (!herd_server_memory_stopped(server))
+        return; /* its answers call again, or patience ends */
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = next) {
         struct herd_conn *conn = HERD_CONTAINER_OF(at, struct herd_conn, all);
         next = at->next;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The events of a server that no socket causes: the end of a loop iteration, the node's clock, housekeeping, stopping. */
 #include "../../core/base/histogram.h"
-#include "server_impl.h"
+#include "conn.h"
+#include "listen.h"
+#include "neighbours.h"
+#include "search.h"
+#include "watch_line.h"
 
 /* Log lines and stalled writers are looked after this often. */
 #define HOUSEKEEPING_US 500000
@@ -111,6 +115,8 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
     herd_accept_resume(server);
     herd_plain_ask(server);
     herd_reload_housekeeping(server);
+    herd_searches_resume(server);
+    herd_watch_lines_tell_lost(server);
     herd_server_schedule_flush(server);
 }
 

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Viewers who see the same, and what a viewer is sent. */
+#include "../../core/base/hash.h"
+#include "events.h"
+
+#include <stdlib.h>
+
+#define SET_ENTRIES_MAX (1u << 20) /* of all groups */
+
+void herd_viewer_send(struct herd_viewer *viewer, struct herd_span bytes)
+{
+    struct herd_block *block = herd_block_new(bytes);
+    if (!block) {
+        viewer->behind = true;
+        return;
+    }
+    herd_http_stream_write(viewer->stream, block);
+    herd_block_release(block);
+}
+
+bool herd_viewers_may_see(const struct herd_viewers *group, struct herd_span id)
+{
+    if (!group->events->http->server->trust->identities)
+        return true;
+    return group->identity && herd_identity_may_ask(group->identity, id);
+}
+
+static uint64_t hash_of(const struct herd_events *events, struct herd_span id)
+{
+    return herd_siphash(events->key, id.at, id.len);
+}
+
+void herd_viewers_show(struct herd_viewers *group, struct herd_span id)
+{
+    struct herd_events *events = group->events;
+    if (!group->filter.in_bbox || group->untracked)
+        return;
+    int added = events->shown_count < SET_ENTRIES_MAX ? herd_event_set_add(&group->shown, hash_of(events, id))
+                                                      : HERD_E_LIMIT;
+    if (added < 0)
+        group->untracked = true;
+    else
+        events->shown_count += (size_t)added;
+}
+
+bool herd_viewers_hide(struct herd_viewers *group, const struct herd_change *change)
+{
+    struct herd_events *events = group->events;
+    if (!herd_event_filter_has_id(&group->filter, change->id))
+        return false;
+    if (!group->filter.in_bbox)
+        return change->feature_len == 0;
+    bool was = herd_event_set_remove(&group->shown, hash_of(events, change->id));
+    events->shown_count -= was;
+    return was || group->untracked;
+}
+
+void herd_viewers_drop_message(struct herd_viewers *group)
+{
+    while (!herd_list_empty(&group->due))
+        herd_list_remove(group->due.next);
+    if (!group->block)
+        return;
+    herd_block_release(group->block);
+    herd_block_release(group->partial);
+    group->block = group->partial = NULL;
+}
+
+static void free_group(struct herd_viewers *group)
+{
+    group->events->shown_count -= group->shown.used;
+    herd_list_remove(&group->link);
+    herd_viewers_drop_message(group);
+    herd_event_filter_fini(&group->filter);
+    herd_event_set_fini(&group->shown);
+    herd_buf_fini(&group->fences);
+    free(group);
+}
+
+void herd_viewer_free(struct herd_viewer *viewer)
+{
+    struct herd_viewers *group = viewer->group;
+    herd_list_remove(&viewer->link);
+    herd_list_remove(&viewer->due);
+    free(viewer);
+    if (herd_list_empty(&group->viewers))
+        free_group(group);
+}
+
+void herd_viewers_all_behind(struct herd_viewers *group)
+{
+    for (struct herd_list *link = group->viewers.next; link != &group->viewers; link = link->next)
+        HERD_CONTAINER_OF(link, struct herd_viewer, link)->behind = true;
+}
+
+void herd_events_all_behind(struct herd_events *events)
+{
+    for (struct herd_list *link = events->groups.next; link != &events->groups; link = link->next)
+        herd_viewers_all_behind(HERD_CONTAINER_OF(link, struct herd_viewers, link));
+}
+
+bool herd_viewer_takes_more(const struct herd_viewer *viewer, size_t part)
+{
+    return herd_http_stream_unsent(viewer->stream) <= herd_http_stream_pause_bytes(viewer->stream) / part;
+}
+
+static struct herd_viewers *find_group(struct herd_events *events, const struct herd_event_filter *filter,
+                                       const struct herd_identity *identity)
+{
+    for (struct herd_list *link = events->groups.next; link != &events->groups; link = link->next) {
+        struct herd_viewers *group = HERD_CONTAINER_OF(link, struct herd_viewers, link);
+        if (group->identity == identity &&
+            herd_span_equal((struct herd_span){group->filter.text, group->filter.text_len},
+                            (struct herd_span){filter->text, filter->text_len}))
+            return group;
+    }
+    return NULL;
+}
+
+struct herd_viewers *herd_viewers_join(struct herd_events *events, struct herd_event_filter *filter,
+                                       const struct herd_identity *identity)
+{
+    struct herd_viewers *group = find_group(events, filter, identity);
+    if (group) {
+        herd_event_filter_fini(filter);
+        return group;
+    }
+    group = calloc(1, sizeof *group);
+    if (!group) {
+        herd_event_filter_fini(filter);
+        return NULL;
+    }
+    *group = (struct herd_viewers){.events = events, .filter = *filter, .identity = identity};
+    herd_list_init(&group->viewers);
+    herd_list_init(&group->due);
+    herd_list_append(&events->groups, &group->link);
+    return group;
+}

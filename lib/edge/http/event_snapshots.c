@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* What there is, piece by piece, as fast as its viewer takes it. */
+#include "../../core/node/expiry.h"
+#include "events.h"
+
+#define FEATURES_A_PIECE 500
+#define BYTES_A_PIECE    131072 /* long ids are that many sooner */
+/* What these cost, in slots that are looked at. */
+#define SLOTS_A_CHANGE 4
+#define SLOTS_A_PIECE  1500
+
+void herd_event_snapshot_begin(struct herd_viewer *viewer)
+{
+    viewer->behind = viewer->paused = false;
+    herd_list_remove(&viewer->due); /* it is in what comes now */
+    viewer->snapshot = viewer->first = true;
+    viewer->slot = 0;
+    viewer->since = viewer->group->events->ring.next - 1;
+}
+
+/* A piece of what there is; returns how many slots it looked at. */
+static uint32_t send_piece(struct herd_viewer *viewer, uint32_t slots_most)
+{
+    struct herd_viewers *group = viewer->group;
+    struct herd_events *events = group->events;
+    struct herd_node *node = events->http->server->node;
+    struct herd_store *store = herd_node_store(node);
+    struct herd_buf *out = &events->out;
+    const uint32_t slots = herd_store_slots(store), begin = viewer->slot;
+    uint32_t count = 0;
+    out->len = 0;
+    int err = herd_event_put_name(out, "snapshot");
+    if (err >= 0)
+        err = herd_buf_add_text(out, viewer->first ? "{\"first\":true,\"features\":["
+                                                   : "{\"first\":false,\"features\":[");
+    while (err >= 0 && viewer->slot < slots && viewer->slot - begin < slots_most && count < FEATURES_A_PIECE &&
+           out->len < BYTES_A_PIECE) {
+        struct herd_record record;
+        if (!herd_store_get_slot(store, viewer->slot++, &record) ||
+            !herd_event_filter_has(&group->filter, &record) || !herd_viewers_may_see(group, record.id) ||
+            herd_expired(node, &record))
+            continue;
+        herd_viewers_show(group, record.id);
+        err = count++ ? herd_buf_add(out, ",", 1) : 0;
+        if (err >= 0)
+            err = herd_feature_put(out, &record);
+    }
+    const bool last = viewer->slot >= slots;
+    if (err >= 0)
+        err = herd_buf_add_text(out, last ? "],\"last\":true}" : "],\"last\":false}");
+    if (err >= 0)
+        err = last ? herd_event_put_id(events, out, viewer->since)
+                   : herd_buf_add_text(out, viewer->first ? "\nid:\n\n" : "\n\n"); /* what it had is void */
+    if (err < 0)
+        viewer->behind = true;
+    else if (count > 0 || viewer->first || last)
+        herd_viewer_send(viewer, (struct herd_span){out->at, out->len});
+    viewer->first = viewer->first && err < 0;
+    viewer->snapshot = !last;
+    return viewer->slot - begin + 1;
+}
+
+uint32_t herd_viewer_serve(struct herd_viewer *viewer, uint32_t left)
+{
+    const struct herd_event_ring *ring = &viewer->group->events->ring;
+    if ((viewer->behind || viewer->paused) && !herd_viewer_takes_more(viewer, 2))
+        return left;
+    if (viewer->behind || (viewer->paused && !herd_event_ring_has_all_after(ring, viewer->seen)))
+        herd_event_snapshot_begin(viewer);
+    while (left > 0 && !viewer->behind && herd_viewer_waits(viewer)) {
+        uint32_t used;
+        if (viewer->paused) {
+            uint64_t seen = viewer->seen;
+            herd_event_changes_send_missed(viewer);
+            used = (uint32_t)(viewer->seen - seen) * SLOTS_A_CHANGE + 1;
+        } else {
+            used = send_piece(viewer, left) + SLOTS_A_PIECE;
+        }
+        left = used < left ? left - used : 0;
+    }
+    return left;
+}
+
+bool herd_viewer_waits(const struct herd_viewer *viewer)
+{
+    return !viewer->group->filter.fences_only && (viewer->behind || viewer->paused || viewer->snapshot) &&
+           herd_viewer_takes_more(viewer, 1);
+}

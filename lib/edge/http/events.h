@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of /v1/events:
+ *
+ *     events            the routes, the tick, and who is served when
+ *     event_snapshots   what there is, piece by piece; what one viewer alone is owed
+ *     event_changes     what changed, to all viewers of a group or to one
+ *     event_fences      what happens at fences
+ *     event_expiry      who was silent for too long
+ *     event_groups      viewers who see the same
+ *     event_filter, event_ring, event_set
+ *
+ * Files call downward only.
+ */
+#ifndef HERD_EDGE_EVENTS_H
+#define HERD_EDGE_EVENTS_H
+
+#include "../server/area.h"
+#include "event_filter.h"
+#include "event_ring.h"
+#include "event_set.h"
+#include "http_impl.h"
+
+#define HERD_EVENTS_A_TICK 2000 /* changes that a tick looks at */
+
+struct herd_events;
+struct herd_viewers;
+
+struct herd_viewer {
+    struct herd_list link; /* in its group */
+    struct herd_viewers *group;
+    struct herd_http_stream *stream;
+    bool snapshot;  /* one is under way: */
+    bool first;     /* its first piece is to come */
+    uint32_t slot;  /* the next to look at */
+    uint64_t since; /* the last change before it began */
+    bool paused;    /* it is not sent changes as they come: what is behind `seen` is to follow */
+    uint64_t seen;
+    bool behind;          /* left out until it gets a new snapshot */
+    struct herd_list due; /* linked: its group's message of the last tick is to be sent */
+    uint64_t fences_lost; /* events of fences that it did not get, and is to be told of */
+};
+
+/* Viewers who see the same. */
+struct herd_viewers {
+    struct herd_list link, viewers;
+    struct herd_events *events;
+    struct herd_event_filter filter;
+    const struct herd_identity *identity;
+    struct herd_event_set shown;        /* of a box */
+    bool untracked;                     /* `shown` is not complete: whoever is outside leaves */
+    struct herd_list due;               /* who is to be sent the message of the last tick */
+    struct herd_block *block, *partial; /* that; the same without an id, during a snapshot. NULL: all have it */
+    uint64_t before;                    /* the last change before it */
+    struct herd_buf fences;             /* messages of them, to be sent when the loop has been round */
+    uint64_t fence_count, fences_lost;  /* how many these are, and how many of them are missing */
+};
+
+/* What became of a client. */
+struct herd_change {
+    struct herd_span id;         /* of the ring */
+    size_t feature, feature_len; /* in events->features; 0 bytes: it is gone */
+    double lat, lon;
+};
+
+struct herd_events {
+    struct herd_http *http;
+    struct event *tick, *pump;
+    struct herd_fence_sink sink; /* while somebody looks */
+    struct herd_watch *watch;    /* NULL: nobody looks */
+    struct herd_list groups;
+    struct herd_event_ring ring;
+    uint64_t key[2];
+    size_t shown_count;
+    unsigned ticks;
+    struct herd_change *changes; /* room for HERD_EVENTS_A_TICK while somebody looks */
+    size_t change_count;
+    struct herd_buf features, out; /* of `changes`; of a message */
+    /* Records accepted from `expired_from_ns` up to `expired_to_ns` are told of as expired when their slot comes. */
+    int64_t expired_from_ns, expired_to_ns;
+    uint32_t expiry_slot;
+};
+
+/* ---- event_groups.c ---- */
+
+bool herd_viewers_may_see(const struct herd_viewers *group, struct herd_span id);
+/* The client is shown from now on. */
+void herd_viewers_show(struct herd_viewers *group, struct herd_span id);
+/* Whether a client that does not pass the filter was shown, and is not any more. */
+bool herd_viewers_hide(struct herd_viewers *group, const struct herd_change *change);
+/* The group of a filter, which it takes. NULL: no memory; the filter is freed. */
+struct herd_viewers *herd_viewers_join(struct herd_events *events, struct herd_event_filter *filter,
+                                       const struct herd_identity *identity);
+/* Frees a viewer, and its group if it was the last. */
+void herd_viewer_free(struct herd_viewer *viewer);
+/* Who was not sent the message of the last tick yet is not sent it any more. */
+void herd_viewers_drop_message(struct herd_viewers *group);
+void herd_viewers_all_behind(struct herd_viewers *group);
+void herd_events_all_behind(struct herd_events *events);
+/* Whether what a viewer has not taken yet is at most pause_bytes / part. */
+bool herd_viewer_takes_more(const struct herd_viewer *viewer, size_t part);
+/* Sends bytes; without memory the viewer is behind. */
+void herd_viewer_send(struct herd_viewer *viewer, struct herd_span bytes);
+
+/* ---- event_expiry.c ---- */
+
+/* Begins with what is expired now: nobody was shown it. */
+void herd_event_expiry_begin(struct herd_events *events);
+/* Notes clients in the ring that expired, up to `most`. */
+void herd_event_expiry_take(struct herd_events *events, size_t most);
+
+/* ---- event_changes.c ---- */
+
+/* Begins a message; ends it, `change` is what it brings the viewer up to. HERD_E_NOMEM. */
+int herd_event_put_name(struct herd_buf *out, const char *name);
+int herd_event_put_id(const struct herd_events *events, struct herd_buf *out, uint64_t change);
+/* Where a stream that was cut left off. False: it cannot go on there. */
+bool herd_event_read_id(const struct herd_events *events, struct herd_span text, uint64_t *ret_change);
+/* Notes in the ring what the change stream has, as much as a tick may look at, and makes features of it. */
+void herd_event_changes_take(struct herd_events *events, size_t groups);
+/* Puts together what was taken, for all viewers of a group that take what they are sent. */
+void herd_event_changes_send(struct herd_viewers *group);
+/* Sends it to some of them, up to *io_bytes; whether some are left. */
+bool herd_event_changes_deliver(struct herd_viewers *group, size_t *io_bytes);
+/* Some of what a paused viewer has not seen; it is no longer paused where that is all. */
+void herd_event_changes_send_missed(struct herd_viewer *viewer);
+
+/* ---- event_fences.c ---- */
+
+/* Puts an event into the messages of groups; whether any wants it. */
+bool herd_event_fence_take(struct herd_events *events, const struct herd_fence_event *event);
+/* Sends a group what was put together. */
+void herd_event_fences_send(struct herd_viewers *group);
+/* Tells those of a group that take more again how many events they did not get. */
+void herd_event_fences_tell_lost(struct herd_viewers *group);
+
+/* ---- event_snapshots.c ---- */
+
+void herd_event_snapshot_begin(struct herd_viewer *viewer);
+/* What one viewer alone is owed, as much as it takes; returns what of `left`, the slots that may be looked at, is left. */
+uint32_t herd_viewer_serve(struct herd_viewer *viewer, uint32_t left);
+/* Whether there is something, and it would take it now. */
+bool herd_viewer_waits(const struct herd_viewer *viewer);
+
+#endif
