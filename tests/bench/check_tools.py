@@ -110,7 +110,7 @@ def a_bound_in_time_ends_a_run(checks):
 
 def a_wrong_server_is_refused(checks):
     process = checks.start("floor-epoll", checks.ports())
-    for mode in ("iamat", "whatsat", "redis-set", "redis-geoadd", "redis-geosearch", "memcached-set"):
+    for mode in ("iamat", "whatsat", "redis-set", "redis-geoadd", "redis-geosearch", "near", "redis-near", "memcached-set"):
         done = checks.tool("bench-load", "--mode", mode, "--port", process.port, "--ids", 1000, "--count", 100)
         assert done.returncode == 1 and "wrong reply" in done.stderr and not done.stdout, (mode, done)
     done = checks.tool("bench-load", "--mode", "echo", "--port", checks.ports(), "--count", 1)

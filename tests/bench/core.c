@@ -183,7 +183,7 @@ int main(int argc, char **argv)
     report("AT, fresh", fresh, passes);
     report("AT, duplicate", duplicate, passes);
     report("AT, late copy", late, passes);
-    printf("\"ids\":%llu}\n", (unsigned long long)ids);
+    printf("\"line_bytes\":%zu,\"ids\":%llu}\n", at_plan.stride, (unsigned long long)ids);
     herd_buf_fini(&world.out);
     herd_node_free(world.node);
     free(bytes);

@@ -11,6 +11,7 @@
  * less than a hundredth.
  */
 #include "instructions_http.h"
+#include "instructions_scrape.h"
 
 #include <herd/herd.h>
 
@@ -356,14 +357,21 @@ static int listen_somewhere(struct sockaddr_un *ret_at, socklen_t *ret_len)
     return fd;
 }
 
-static void served_begin(struct served *served, int conns, bool log, bool bufferevents)
+/* What of a server is switched on beside lines. */
+enum features { NOTHING, BUFFEREVENTS, LOG, EYES };
+
+static void served_begin(struct served *served, int conns, enum features features)
 {
-    static const char json[] =
-        "{\"servers\":{\"Riley\":{\"port\":1}},\"links\":[],\"places\":{\"provider\":\"embedded\"}}";
+    char json[256], ports[64] = "";
+    const bool log = features == LOG, bufferevents = features == BUFFEREVENTS;
     struct herd_diagnostic diagnostic = {0};
     struct sockaddr_un at;
     socklen_t at_len;
     *served = (struct served){.base = event_base_new(), .conns = conns};
+    if (features == EYES)
+        snprintf(ports, sizeof ports, ",\"http_port\":%u,\"admin_port\":%u", free_port(), free_port());
+    snprintf(json, sizeof json,
+             "{\"servers\":{\"Riley\":{\"port\":1%s}},\"links\":[],\"places\":{\"provider\":\"embedded\"}}", ports);
     if (!served->base || herd_config_parse(&served->config, herd_span_of(json), &diagnostic) < 0)
         die("configuration: %s", diagnostic.message);
     struct herd_log_options log_options = {.traffic = true, .sink = sink, .sink_ctx = served};
@@ -438,10 +446,10 @@ static void serve(struct served *served, enum kind_of_line kind, void loop(struc
     }
 }
 
-static unsigned count_served(enum kind_of_line kind, bool log, bool bufferevents)
+static unsigned count_served(enum kind_of_line kind, enum features features)
 {
     struct served served;
-    served_begin(&served, CONNS, log, bufferevents);
+    served_begin(&served, CONNS, features);
     serve(&served, IAMAT, plain_loop);
     serve(&served, kind, plain_loop);
     herd_log_flush(served.log);
@@ -449,7 +457,7 @@ static unsigned count_served(enum kind_of_line kind, bool log, bool bufferevents
     for (int i = 0; i < PASSES; i++)
         serve(&served, kind, counted_loop);
     herd_log_flush(served.log);
-    if (log)
+    if (features == LOG)
         printf("logged %.0f\n", (double)(served.logged_bytes - before) / (PASSES * IDS));
     served_end(&served);
     return PASSES * IDS;
@@ -457,22 +465,27 @@ static unsigned count_served(enum kind_of_line kind, bool log, bool bufferevents
 
 static unsigned count_socket(void)
 {
-    return count_served(IAMAT, false, false);
+    return count_served(IAMAT, NOTHING);
 }
 
 static unsigned count_logged(void)
 {
-    return count_served(IAMAT, true, false);
+    return count_served(IAMAT, LOG);
 }
 
 static unsigned count_bufferevent(void)
 {
-    return count_served(IAMAT, false, true);
+    return count_served(IAMAT, BUFFEREVENTS);
+}
+
+static unsigned count_eyes(void)
+{
+    return count_served(IAMAT, EYES);
 }
 
 static unsigned count_whatsat(void)
 {
-    return count_served(WHATSAT, false, false);
+    return count_served(WHATSAT, NOTHING);
 }
 
 static const struct {
@@ -485,12 +498,15 @@ static const struct {
     {"at-duplicate", count_at_copy},
     {"link-up-record", count_link_up},
     {"iamat-socket", count_socket},
+    {"iamat-eyes", count_eyes},
     {"iamat-logged", count_logged},
     {"iamat-bufferevent", count_bufferevent},
     {"whatsat", count_whatsat},
     {"http-request", count_http_request},
     {"http-reply", count_http_reply},
     {"owntracks", count_owntracks},
+    {"scrape", count_scrape},
+    {"scrape-100000", count_scrape_of_many},
 };
 
 int main(int argc, char **argv)

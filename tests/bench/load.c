@@ -38,7 +38,7 @@
 
 static const char usage[] =
     "usage: load --mode MODE --port PORT [options]\n"
-    "  --mode         echo iamat whatsat redis-set redis-geoadd redis-geosearch memcached-set\n"
+    "  --mode         echo iamat whatsat redis-set redis-geoadd redis-geosearch near redis-near memcached-set\n"
     "  --connections  how many (50)            --depth    requests in flight a connection (1)\n"
     "  --ids          clients (100000)         --id-bytes 20 or 28 (28: IAMAT lines of 78 bytes)\n"
     "  --fill         first send every client once\n"

@@ -29,6 +29,11 @@ static const struct {
         {"redis-geosearch",
          "*11\r\n$9\r\nGEOSEARCH\r\n$4\r\nherd\r\n$10\r\nFROMLONLAT\r\n$11\r\n%o\r\n$10\r\n+%a\r\n"
          "$8\r\nBYRADIUS\r\n$2\r\n10\r\n$2\r\nkm\r\n$3\r\nASC\r\n$5\r\nCOUNT\r\n$1\r\n5\r\n"},
+    [MODE_NEAR] = {"near", "NEAR %p 5 1000\n"},
+    [MODE_REDIS_NEAR] = {"redis-near",
+                         "*12\r\n$9\r\nGEOSEARCH\r\n$4\r\nherd\r\n$10\r\nFROMLONLAT\r\n$11\r\n%o\r\n$10\r\n+%a\r\n"
+                         "$8\r\nBYRADIUS\r\n$1\r\n5\r\n$2\r\nkm\r\n$3\r\nASC\r\n$5\r\nCOUNT\r\n$4\r\n1000\r\n"
+                         "$8\r\nWITHDIST\r\n"},
     [MODE_MEMCACHED_SET] = {"memcached-set", "set %i 0 0 42\r\n%p %t\r\n"},
 };
 
@@ -206,6 +211,47 @@ static long array_cut(const char *at, size_t len)
     return (long)used;
 }
 
+/* A line for each client, and a last one that counts them; there is always one, at the very place that is asked about. */
+static long near_cut(const char *at, size_t len)
+{
+    size_t used = 0, n;
+    unsigned count;
+
+    for (count = 0;; count++) {
+        n = line_end(at + used, len - used);
+        if (n == 0)
+            return 0;
+        if (n < 10 || memcmp(at + used, "NEAR ", 5) != 0)
+            return -1;
+        if (at[used + 5] == 'E' || at[used + 5] == 'M')
+            return count > 0 ? (long)(used + n) : -1;
+        if (at[used + 5] < '0' || at[used + 5] > '9')
+            return -1;
+        used += n;
+    }
+}
+
+/* An array of pairs of a client and its distance. */
+static long pairs_cut(const char *at, size_t len)
+{
+    size_t used = line_end(at, len), n;
+    unsigned i, count;
+
+    if (used == 0)
+        return 0;
+    if (sscanf(at, "*%u\r", &count) != 1 || count == 0 || count > 1000)
+        return -1;
+    for (i = 0; i < 5 * count; i++) {
+        n = line_end(at + used, len - used);
+        if (n == 0)
+            return 0;
+        if (i % 5 == 2 ? at[used] != 'v' : i % 5 == 0 && at[used] != '*')
+            return -1;
+        used += n;
+    }
+    return (long)used;
+}
+
 long reply_cut(const struct request_plan *plan, const char *at, size_t len, const char *request)
 {
     switch (plan->mode) {
@@ -218,6 +264,8 @@ long reply_cut(const struct request_plan *plan, const char *at, size_t len, cons
     case MODE_REDIS_SET: return literal_cut(at, len, "+OK\r\n");
     case MODE_REDIS_GEOADD: return literal_cut(at, len, len > 1 && at[1] == '1' ? ":1\r\n" : ":0\r\n");
     case MODE_REDIS_GEOSEARCH: return array_cut(at, len);
+    case MODE_NEAR: return near_cut(at, len);
+    case MODE_REDIS_NEAR: return pairs_cut(at, len);
     case MODE_MEMCACHED_SET: return literal_cut(at, len, "STORED\r\n");
     case MODE_AT:
     case MODE_COUNT: break;

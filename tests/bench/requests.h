@@ -20,6 +20,8 @@ enum request_mode {
     MODE_REDIS_SET,
     MODE_REDIS_GEOADD,
     MODE_REDIS_GEOSEARCH,
+    MODE_NEAR,       /* clients within 5 km, with their distances */
+    MODE_REDIS_NEAR, /* likewise, of as many */
     MODE_MEMCACHED_SET,
     MODE_COUNT
 };

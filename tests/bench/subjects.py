@@ -124,10 +124,11 @@ class Subjects:
         return Running(processes)
 
     # Herds.
-    def config(self, names, links, ports, traffic=False, limits=None, name="herd", places=None, more=None):
+    def config(self, names, links, ports, traffic=False, limits=None, name="herd", places=None, more=None, http=()):
         path = os.path.join(self.directory, f"{name}.{ports[names[0]]}.json")
         with open(path, "w", encoding="utf-8") as file:
-            json.dump({"servers": {name: {"port": ports[name]} for name in names}, "links": links,
+            json.dump({"servers": {name: {"port": ports[name], **({"http_port": http[name]} if name in http else {})}
+                                   for name in names}, "links": links,
                        "log": {"traffic": traffic}, "limits": LIMITS | (limits or {}),
                        **({"places": places} if places else {}), **(more or {})}, file)
         return path
@@ -143,17 +144,18 @@ class Subjects:
         return [*program, *words, "-c", config, name]
 
     def herd(self, kind="herd", names=("Riley",), links=(), absent=(), traffic=False, limits=None, places=None,
-             cpu=None, policy=None, more=None, log_full=False):
+             cpu=None, policy=None, more=None, log_full=False, http=False):
         """All of `names` started; `absent` are configured but not started: the generator plays them.
         log_full: the log is a pipe that nobody reads."""
         everyone = [*names, *absent]
         ports = {name: self.ports() for name in everyone}
-        config = self.config(everyone, list(links), ports, traffic, limits, places=places, more=more)
+        doors = {name: self.ports() for name in names if http}
+        config = self.config(everyone, list(links), ports, traffic, limits, places=places, more=more, http=doors)
         pipes = [self.pipe(f"{name}.log") for name in names if log_full]
         processes = [self.launch(self.command(kind, config, name), name, ports[name], cpu, policy) for name in names]
         for process in processes:
             process.wait_ready()
-        return Running(processes, {"ports": ports, "config": config, "pipes": pipes})
+        return Running(processes, {"ports": ports, "config": config, "pipes": pipes, "http": doors})
 
     def pipe(self, name):
         path = os.path.join(self.directory, name)
@@ -222,5 +224,7 @@ LABELS = {
     "asyncio5": "Python asyncio, five", "asyncio5-per-message": "Python asyncio, five, a connection a message",
     "node5": "Node.js, five", "java5": "Java, five", "relays": "three bare epoll relays in a row",
     "herd-plain": "herd-server, plain TCP", "herd-tls": "herd-server, TLS 1.3", "openssl": "a bare OpenSSL loop",
-    "quiet": "nobody else", "crowd": "1 000 shake hands",
+    "report-epoll": "raw epoll that parses the JSON", "report-evhttp": "libevent's HTTP server, likewise",
+    "herd-near": "herd-server, NEAR", "redis-near": "Redis GEOSEARCH WITHDIST",
+    "herd-http": "herd-server, HTTP", "quiet": "nobody else", "crowd": "1 000 shake hands",
 }

@@ -13,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+from free_port import free_port  # noqa: E402  pylint: disable=wrong-import-position
+
 what, source, build = sys.argv[1:4]
 here = os.path.dirname(os.path.abspath(__file__))
 SKIP = 77
@@ -48,14 +51,9 @@ def check_output(text):
     assert re.match(r"libherd \d+\.\d+\.\d+ over libevent ", text), text
 
 
-def two_ports():
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
-
-
 def join_a_herd(server, program, environment):
     """The installed herd-server runs; the stranger's program joins it and is told what it knows."""
-    ports = two_ports()
+    ports = free_port(), free_port()
     config = work + "/herd.json"
     with open(config, "w") as file:
         json.dump({"servers": {"A": {"port": ports[0]}, "B": {"port": ports[1]}}, "links": [["A", "B"]]}, file)
@@ -116,6 +114,8 @@ try:
         if shutil.which("readelf") and "/" + os.path.relpath(prefix, work) != "/usr":
             paths = run("readelf", "-d", prefix + "/bin/herd-server")
             assert "[/" + os.path.relpath(libdir, work) + "]" in paths, paths
+            # The library finds the adapters for databases beside itself.
+            assert "[$ORIGIN]" in run("readelf", "-d", libdir + "/libherd.so"), libdir
         run("cc", "-o", work + "/joiner", here + "/joiner.c", *flags("--cflags", "--libs"), "-levent_core")
         join_a_herd(prefix + "/bin/herd-server", work + "/joiner", installed)
         for name in os.listdir(libdir):

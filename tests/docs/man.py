@@ -16,10 +16,14 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+from free_port import free_port  # noqa: E402  pylint: disable=wrong-import-position
+
 root, server = sys.argv[1], os.path.abspath(sys.argv[2])
 work = tempfile.mkdtemp(prefix="herd-man-")
 atexit.register(shutil.rmtree, work)
-PAGES = ["bin/herd-server.1", "bin/herd.json.5", "lib/herd-protocol.7", "lib/libherd.3"]
+PAGES = ["bin/herd-server.1", "bin/herd.json.5", "lib/herd-protocol.7", "lib/libherd.3",
+         "lib/database/postgres/herd-postgres.7", "lib/database/redis/herd-redis.7"]
 # What scdoc makes of every page, whoever wrote it.
 OF_SCDOC = r"input text line longer|skipping paragraph macro|lower case character in document title"
 missing = []
@@ -119,7 +123,8 @@ for line in re.search(r"^# MEMBERS$(.*?)^# IDENTITIES$", page, re.M | re.S).grou
         described.setdefault(section, set()).update(re.findall(r"\w+", names.group(2)))
 expected = {}
 for member, config in [("", '{"?": 1}'), ("places", '{"places": {"?": 1}}'), ("log", '{"log": {"?": 1}}'),
-                       ("tls", '{"tls": {"?": 1}}'), ("http", '{"http": {"?": 1}}'), ("servers", '{"servers": {"A": {"?": 1}}}')]:
+                       ("tls", '{"tls": {"?": 1}}'), ("webhook", '{"webhook": {"?": 1}}'),
+                       ("shards", '{"shards": {"?": 1}}'), ("http", '{"http": {"?": 1}}'), ("database", '{"database": {"?": 1}}'), ("servers", '{"servers": {"A": {"?": 1}}}')]:
     open(os.path.join(work, "check.json"), "w").write(config)
     done = run(server, "--check", "--config", os.path.join(work, "check.json"))
     words = re.search(r"expected ([\w ,]+)", done.stdout)
@@ -202,8 +207,7 @@ commands = examples["bin/herd-server.1"][1] + examples["bin/herd-server.1"][2]
 for word in re.findall(r"(?<!\S)--?\w[\w-]*", "\n".join(l for l in commands.splitlines() if l.startswith("herd-server"))):
     assert any(word in pair for pair in options), word
 talk = examples["lib/herd-protocol.7"][0].splitlines()
-with socket.create_server(("127.0.0.1", 0)) as listener:
-    port = listener.getsockname()[1]
+port = free_port()
 open(os.path.join(work, "one.json"), "w").write(json.dumps({"servers": {"Riley": {"port": port}}}))
 process = subprocess.Popen([server, "-c", "one.json", "Riley"], cwd=work)
 try:

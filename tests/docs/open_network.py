@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 
-from readme_herd import PATIENCE_S, begin, configuration, root, server, text, until
+from readme_herd import PATIENCE_S, begin, configuration, free_port, root, server, text, until
 
 work = begin(["openssl"])
 section = re.search(r"^### An open network\n(.*?)^### ", text, re.M | re.S).group(1)
@@ -25,6 +25,8 @@ addition, = blocks["json"]
 commands, client = blocks["sh"]
 said, = blocks[""]
 herd = configuration(addition, work)
+for one in herd["servers"].values():
+    one["admin_port"] = free_port()
 with open("herd.json", "w") as file:
     json.dump(herd, file)
 
@@ -42,7 +44,7 @@ for name in ("secret", "tls/Oslo.key", "kiwi.token", "tls/ca.key"):
     assert os.stat(name).st_mode & 0o077 == 0, name
 
 servers = {}
-for name in ("Oslo", "Ghent"):
+for name in herd["servers"]:
     servers[name] = subprocess.Popen([server, "--config", "herd.json", "--log", name + ".log", name])
     atexit.register(servers[name].kill)
 
@@ -83,6 +85,12 @@ try:
     desk = re.search(r"`(-cert [^`]*)`", section).group(1).split()
     heard = says("WHATSAT kiwi 10 0\n" + report + "\n", *desk)
     assert heard[0].startswith("AT Oslo ") and heard[-1] == "? " + report, heard
+    # How it is, as README says it; to whom has no admin, nothing.
+    ops = open("ops.token").readline().strip()
+    verify = re.search(r"`(HERD_TOKEN_FILE=ops.token [^`]*)`", section).group(1)
+    for word, status in (("ops.token", 0), ("kiwi.token", 2)):
+        done = subprocess.run(["bash", "-euc", verify.replace("ops.token", word)], env=dict(os.environ, PATH=path), capture_output=True, text=True, timeout=PATIENCE_S)
+        assert done.returncode == status, (word, done.stdout, done.stderr)
     # A token more, and one less: SIGHUP, with a file that is wrong in between.
     lines = open("identities").read()
     open("identities", "w").write("kiwi sha256:1 kiwi kiwi\n")
@@ -122,7 +130,7 @@ try:
             assert b"".join(iter(lambda: plain.recv(4096), b"")) == answer, mode
     assert " peer_down " not in log("Oslo"), "the link ended"
     for name in servers:
-        for one in (token, second, token[5:], open("secret").read().strip()):
+        for one in (token, second, ops, token[5:], open("secret").read().strip()):
             assert one not in log(name), name
 finally:
     for process in servers.values():

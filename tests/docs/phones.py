@@ -43,6 +43,7 @@ member, port_said = re.search(r'`"(http_port)": (\d+)`', phones).groups()
 http_ports = {name: free_port() for name in ("Oslo", "Ghent")}
 for name, port in http_ports.items():
     herd["servers"][name][member] = port
+herd.update(json.loads("{%s}" % re.search(r'`("area": true)`', part("Programs")).group(1)))
 with open("herd.json", "w") as file:
     json.dump(herd, file)
 os.symlink(os.path.join(root, "examples"), "examples")
@@ -70,11 +71,17 @@ try:
     there = question.replace(str(http_ports["Oslo"]), str(http_ports["Ghent"]))
     until(lambda: json.loads(bash(there)) == [found], "the report at Ghent")
     # Programs do as they.
-    put, get, places = blocks(part("Programs"), "sh")[0].replace("oslo.herd.example:" + port_said, "127.0.0.1:%d" % http_ports["Oslo"]).splitlines()
+    put, get, places, way, near = "".join(blocks(part("Programs"), "sh")).replace("oslo.herd.example:" + port_said, "127.0.0.1:%d" % http_ports["Oslo"]).splitlines()
     assert json.loads(bash(put))["state"] == "new"
     assert json.loads(bash(get))["geometry"]["coordinates"] == [10.752, 59.913]
     around = json.loads(bash(places))
     assert around["status"] == "OK" and around["results"][0]["name"] == "Oslo", around
+    way = json.loads(bash(way))
+    assert (way["id"], way["server"], way["heard_from"]) == ("jane/car", "Oslo", None), way
+    for question in (near, near.replace("59.91,10.75&", "jane%2Fcar&")):
+        found = json.loads(bash(question))
+        assert {f["id"] for f in found["features"]} in ({"jane/car", "jane/phone"}, {"jane/phone"}) and not found["truncated"], found
+        assert all(f["properties"]["distance"] < 500 for f in found["features"]), found
     # Other credentials, and none.
     for what, to, status in (('"jane:', '"bob:', "403"), ("jane:$(head", "jane:x$(head", "401")):
         assert bash(report.replace("curl", "curl -o answer -w '%{http_code}'", 1).replace(what, to, 1)) == status, status

@@ -19,8 +19,14 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+from free_port import free_port  # noqa: E402  pylint: disable=wrong-import-position
+
 text = open(sys.argv[1], encoding="utf-8").read()
 record_hash, server = map(os.path.abspath, sys.argv[2:4])
+
+# As hash_of below has it.
+assert "h = fold(h ^ first, swap(h) ^ A ^ second) + (h ^ B)" in text
 
 M = 2 ** 64 - 1
 A, B, C = (int(re.search(name + r" = (0x[0-9a-f]{16})", text).group(1), 16) for name in "ABC")
@@ -98,8 +104,7 @@ heard = [line[7:].rstrip() for line in conversation.split("\n") if line.startswi
 work = tempfile.mkdtemp(prefix="herd-protocol-")
 atexit.register(shutil.rmtree, work)
 os.chdir(work)
-with socket.create_server(("127.0.0.1", 0)) as listener:
-    port = listener.getsockname()[1]
+port = free_port()
 with open("herd.json", "w") as file:
     json.dump({"servers": {"Riley": {"port": port}}}, file)
 process = subprocess.Popen([server, "-c", "herd.json", "Riley"])
@@ -142,13 +147,32 @@ def hkdf_of(name):
     return found.group(1), found.group(2), int(found.group(3))
 
 
-shown = dict(re.findall(r"^    (K|key_check) +([0-9a-f]{16})$", text, re.M))
+shown = dict(re.findall(r"^    (K|key_check|BK) +([0-9a-f]{16})$", text, re.M))
 secret = bytes(range(32))
 keys = {}
-for name in ("K", "key_check"):
+for name in ("K", "key_check", "BK"):
     salt, info, size = hkdf_of(name)
     keys[name] = hkdf(salt, secret, info, size)
     assert keys[name].hex() == shown[name], (name, keys[name].hex())
+
+# ---- buckets, and herds of buckets ----
+
+def weight_of(name, bucket):
+    return hash_of(hash_of(0, name.encode()), bucket.to_bytes(2, "little"))
+
+
+rows = re.findall(r"^    (\S+) +bucket +(\d+) with BK = 0, +(\d+) with this one$", text, re.M)
+assert len(rows) == 3
+for client, bare, keyed in rows:
+    for bucket, key in ((bare, 0), (keyed, int.from_bytes(keys["BK"], "big"))):
+        assert hash_of(key, client.encode()) >> 52 == int(bucket), (client, bucket)
+rows = re.findall(r"^    bucket +(\d+)  weights (\w{16}) (\w{16}) (\w{16})  (\w+)$", text, re.M)
+assert len(rows) == 4
+for bucket, *weights, herd in rows:
+    names = ["north", "south", "east"]
+    found = [weight_of(name, int(bucket)) for name in names]
+    assert ["%016x" % weight for weight in found] == weights, (bucket, found)
+    assert names[found.index(max(found))] == herd
 
 if subprocess.run([server, "--token", "kiwi"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
     print("SKIP: a library without OpenSSL has no keys")
@@ -176,16 +200,8 @@ def begin(config):
             time.sleep(0.02)
 
 
-def free_ports(count):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
 secret_file("secret", secret.hex() + "\n")
-ports = free_ports(2)
+ports = [free_port(), free_port()]
 herd = {"servers": {"Alpha": {"port": ports[0]}, "Beta": {"port": ports[1]}}, "links": [["Alpha", "Beta"]]}
 alpha = begin(dict(herd, secret_file="secret"))
 try:

@@ -88,8 +88,8 @@ must(len(named) > 20, "no names found")
 for word in sorted(named):
     must(re.search(r"\b%s\b" % word, code), "no such name in the code: " + word)
 
-# Options of herd-server and of the quickstart.
-usage = subprocess.run([server, "--help"], capture_output=True, text=True, check=True).stdout + read("examples/quickstart")
+# Options of herd-server and of examples that are scripts.
+usage = subprocess.run([server, "--help"], capture_output=True, text=True, check=True).stdout + read("examples/quickstart") + read("examples/database")
 for option in re.findall(r"(?<![\w-])--([a-z][a-z-]+)", "\n".join(re.findall(r"`((?:herd-server|--)[^`]*)`", text))):
     must(re.search(r"--%s\b" % option, usage), "no such option: --" + option)
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
-from herd import free_port  # noqa: E402, F401  pylint: disable=wrong-import-position,unused-import
+from free_port import free_port  # noqa: E402, F401  pylint: disable=wrong-import-position,unused-import
 
 PATIENCE_S = 30
 root, server = map(os.path.abspath, sys.argv[1:3])

@@ -2,7 +2,7 @@
 /* Replies that wait for the end of the turn: they leave together, in order, and a connection takes its own with it. */
 #include "../unit/cm.h"
 
-#include "server_impl.h"
+#include "conn.h"
 
 #include <herd/herd.h>
 

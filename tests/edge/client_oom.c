@@ -4,17 +4,30 @@
 
 #include "../unit/edge/alloc.h"
 
-/* True if the failure was met. */
-static bool ask_all(const char *host, long n)
+/* True if the failure was met. `follow`: another server answers than the one that is asked. */
+static bool ask_all(const char *host, bool follow, long n)
 {
     void *state = NULL;
+    char see[96];
     setup(&state);
     struct world *w = state;
-    w->fakes[0].text = "AT X +0.1 kiwi +1+1 1\nAT X +0.1 kiwi +1+1 1\n{}\n\n";
-    w->addresses[0] = fake_open(w, &w->fakes[0]);
+    struct fake *answers = &w->fakes[follow];
+    answers->text = "AT X +0.1 kiwi +1+1 1\nAT X +0.1 kiwi +1+1 1\n{}\n\n";
+    w->addresses[follow] = fake_open(w, answers);
+    if (follow) {
+        snprintf(see, sizeof see, "SEE 127.0.0.1 %u 5\nSEE 127.0.0.1 %u 5\n", w->addresses[1].port,
+                 w->addresses[1].port);
+        w->fakes[0].text = see;
+        w->addresses[0] = fake_open(w, &w->fakes[0]);
+    }
     w->addresses[0].host = host;
-    struct herd_client_options options = {
-        .servers = w->addresses, .server_count = 1, .retry_min_ms = 1, .retry_max_ms = 2, .timeout_ms = 5000};
+    struct herd_client_options options = {.servers = w->addresses,
+                                          .server_count = 1,
+                                          .retry_min_ms = 1,
+                                          .retry_max_ms = 2,
+                                          .reply_ms = 200,
+                                          .timeout_ms = 5000,
+                                          .follow = follow};
     size_t asked = 0;
     alloc_fail_at = n;
     int err = herd_client_new(&w->client, w->base, &options);
@@ -43,14 +56,23 @@ static void test_each(void **state)
     const char *hosts[] = {"127.0.0.1", "localhost"};
     for (size_t i = 0; i < 2; i++) {
         long n = 1;
-        while (ask_all(hosts[i], n))
+        while (ask_all(hosts[i], false, n))
             n++;
         assert_true(n > 5);
     }
 }
 
+static void test_each_while_following(void **state)
+{
+    (void)state;
+    long n = 1;
+    while (ask_all("127.0.0.1", true, n))
+        n++;
+    assert_true(n > 15);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each), cmocka_unit_test(test_each_while_following)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

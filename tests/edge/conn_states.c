@@ -2,7 +2,7 @@
 /* Every state of a connection meets every event: a protocol and a transport of the test's own, what follows in a table. */
 #include "../unit/cm.h"
 
-#include "server_impl.h"
+#include "conn.h"
 
 #include <herd/herd.h>
 

@@ -190,26 +190,19 @@ static void begin(struct duo *d)
         herd_log_new(&d->log,
                      &(struct herd_log_options){.sink = herd_logfile_sink, .sink_ctx = d->file, .traffic = true}),
         0);
-    for (int tries = 0; !d->server[1]; tries++) {
-        char json[600];
-        int a = bind_somewhere(0, &d->port[0]), b = bind_somewhere(0, &d->port[1]);
-        snprintf(json, sizeof json,
-                 "{\"servers\":{\"a\":{\"port\":%u},\"b\":{\"port\":%u}},\"links\":[[\"a\",\"b\"]],"
-                 "\"limits\":{\"redial_min_ms\":1,\"redial_max_ms\":20,\"peer_ping_ms\":50,\"peer_hello_ms\":200}}",
-                 d->port[0], d->port[1]);
-        assert_int_equal(herd_config_parse(&d->config, herd_span_of(json), &diagnostic), 0);
-        close(a);
-        close(b);
-        for (int i = 0; i < 2; i++) {
-            struct herd_server_options options = {.name = i ? "b" : "a", .config = d->config, .log = d->log};
-            if (herd_server_new(&d->server[i], d->base, &options, &diagnostic) < 0) {
-                assert_true(tries < 20); /* somebody took the port */
-                herd_server_free(d->server[0]);
-                d->server[0] = NULL;
-                herd_config_free(d->config);
-                break;
-            }
-        }
+    static uint16_t port[2];
+    char json[600];
+    for (int i = 0; i < 2; i++)
+        d->port[i] = port[i] = port[i] ? port[i] : free_port();
+    snprintf(json, sizeof json,
+             "{\"servers\":{\"a\":{\"port\":%u},\"b\":{\"port\":%u}},\"links\":[[\"a\",\"b\"]],"
+             "\"limits\":{\"redial_min_ms\":1,\"redial_max_ms\":20,\"peer_ping_ms\":50,\"peer_hello_ms\":200}}",
+             d->port[0], d->port[1]);
+    assert_int_equal(herd_config_parse(&d->config, herd_span_of(json), &diagnostic), 0);
+    for (int i = 0; i < 2; i++) {
+        struct herd_server_options options = {.name = i ? "b" : "a", .config = d->config, .log = d->log};
+        if (herd_server_new(&d->server[i], d->base, &options, &diagnostic) < 0)
+            fail_msg("%s", diagnostic.message);
     }
 }
 

@@ -83,8 +83,8 @@ static int segment(struct herd_http_exchange *exchange)
         snprintf(told.pair + len, sizeof told.pair - len, "%.*s=%.*s;", (int)name.len, name.at, (int)value.len,
                  value.at);
     }
-    return pairs.bad ? herd_http_problem(exchange, 400, "query", "Bad query", NULL)
-                     : herd_http_reply(exchange, 204, NULL);
+    return pairs.err < 0 ? herd_http_problem(exchange, 400, "query", "Bad query", NULL)
+                         : herd_http_reply(exchange, 204, NULL);
 }
 
 static int silent(struct herd_http_exchange *exchange)

@@ -4,6 +4,7 @@
 #define TEST_EDGE_HTTP_WORLD_H
 
 #include "../unit/cm.h"
+#include "../unit/free_port.h"
 #include "http_impl.h"
 
 #include <arpa/inet.h>
@@ -36,29 +37,22 @@ static inline void arm(bool on)
         http_world_arm(on);
 }
 
-/* A port that was free a moment ago. */
-static inline uint16_t free_port(void)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof in;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0 &&
-                getsockname(fd, (struct sockaddr *)&in, &len) == 0);
-    close(fd);
-    return ntohs(in.sin_port);
-}
-
-/* `more` stands in the configuration, behind a comma. What herd_server_new says. */
+/* `more` stands in the configuration, behind a comma; a process has one world at a time. What herd_server_new says. */
 static inline int http_world_try(struct http_world *w, const struct herd_http_module *module, const char *more)
 {
+    static uint16_t port, http_port;
     char json[1024];
     struct herd_diagnostic diagnostic = {0};
-    *w = (struct http_world){.base = event_base_new(), .port = free_port()};
+    if (!port) {
+        port = free_port();
+        http_port = free_port();
+    }
+    *w = (struct http_world){.base = event_base_new(), .port = http_port};
     assert_non_null(w->base);
     snprintf(json, sizeof json,
              "{\"servers\":{\"a\":{\"port\":%u,\"http_port\":%u}},\"links\":[],\"places\":{\"provider\":"
              "\"embedded\"}%s}",
-             (unsigned)free_port(), (unsigned)w->port, more);
+             (unsigned)port, (unsigned)http_port, more);
     arm(true);
     int err = herd_config_parse(&w->config, herd_span_of(json), &diagnostic);
     struct herd_server_options options = {.name = "a", .config = w->config};

@@ -5,6 +5,7 @@
  * libc's in this program.
  */
 #include "../unit/cm.h"
+#include "../unit/free_port.h"
 
 #include <herd/herd.h>
 
@@ -123,16 +124,14 @@ static void begin(void)
 {
     struct herd_diagnostic diagnostic;
     char json[500];
-    uint16_t port, own;
-    int taken = listen_here(&own); /* only its number is wanted */
-    close(taken);
+    uint16_t port;
     door = listen_here(&port);
     base = event_base_new();
     snprintf(json, sizeof json,
              "{\"servers\":{\"Riley\":{\"port\":%u},\"Other\":{\"port\":%u,\"plain\":true}},\"links\":[[\"Riley\","
              "\"Other\"]],"
              "\"limits\":{\"redial_min_ms\":1,\"redial_max_ms\":20,\"write_stall_ms\":100}}",
-             own, port);
+             free_port(), port);
     assert_int_equal(herd_config_parse(&config, herd_span_of(json), &diagnostic), 0);
     const struct herd_server_options options = {.name = "Riley", .config = config};
     if (herd_server_new(&server, base, &options, &diagnostic) < 0)

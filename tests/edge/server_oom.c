@@ -215,9 +215,10 @@ static void begin(struct duo *d)
                      0);
     snprintf(json, sizeof json,
              "{\"servers\":{\"a\":{\"port\":%u},\"b\":{\"port\":%u},\"p\":{\"port\":%u,\"plain\":true}},"
-             "\"links\":[[\"a\",\"b\"],[\"a\",\"p\"]],\"journal\":\"/tmp/herd-oom-%ld.{name}\","
+             "\"area\":true,\"links\":[[\"a\",\"b\"],[\"a\",\"p\"]],\"journal\":\"/tmp/herd-oom-%ld.{name}\","
              "\"places\":{\"provider\":\"overpass\",\"url\":\"http://127.0.0.1:%u/\",\"timeout_ms\":100},"
-             "\"limits\":{\"redial_min_ms\":1,\"redial_max_ms\":20,\"peer_ping_ms\":50,\"peer_hello_ms\":200}}",
+             "\"limits\":{\"near_line\":1,\"redial_min_ms\":1,\"redial_max_ms\":20,\"peer_ping_ms\":50,\"peer_"
+             "hello_ms\":200}}",
              d->port[0], d->port[1], plain_port, (long)getpid(), plain_port);
     if (herd_config_parse(&d->config, herd_span_of(json), &diagnostic) < 0)
         fail_msg("%s", diagnostic.message);
@@ -312,10 +313,11 @@ static void load(struct duo *d, int round, bool armed)
     for (int i = 0; i < 2 * CLIENTS; i++) {
         char text[800];
         come(d, &clients[i], i, armed);
-        int len = snprintf(text, sizeof text,
-                           "IAMAT c%d-%d +34.0-118.4 5.5\nwhat\nHOW ARE YOU\nWHATSAT c%d-%d 10 5\n"
-                           "IAMAT c%d-%d +34.5-118.4 6.5%0*d\nend\n",
-                           round, i, round, i, round, i, i == 3 ? 300 : 1, 0);
+        int len =
+            snprintf(text, sizeof text,
+                     "IAMAT c%d-%d +34.0-118.4 5.5\nwhat\nHOW ARE YOU\nWHATSAT c%d-%d 10 5\nNEAR c%d-%d 10 5\n"
+                     "IAMAT c%d-%d +34.5-118.4 6.5%0*d\nend\n",
+                     round, i, round, i, round, i, round, i, i == 3 ? 300 : 1, 0);
         (void)send(clients[i].fd, text, (size_t)len, MSG_NOSIGNAL); /* it may be closed already */
     }
     double until = now_s() + DEADLINE_S;

@@ -4,6 +4,7 @@
 #define TEST_EDGE_TWO_SERVERS_H
 
 #include "../unit/cm.h"
+#include "../unit/free_port.h"
 
 #include <herd/herd.h>
 

@@ -16,6 +16,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+from free_port import free_port  # noqa: E402  pylint: disable=wrong-import-position
+
 name, program, herd_server, with_tls = sys.argv[1:5]
 HERE = os.path.dirname(os.path.abspath(__file__))
 program, herd_server = os.path.abspath(program), os.path.abspath(herd_server)
@@ -31,28 +34,8 @@ def run(*args, stdin=""):
     return done.stdout
 
 
-def free_ports(count):
-    """Ports nobody uses, below the range from which the kernel takes ports for others to connect from."""
-    held, ports = [], []
-    for port in range(20000 + os.getpid() % 8000, 32000):
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            listener.close()
-            continue
-        held.append(listener)
-        ports.append(port)
-        if len(ports) == count:
-            break
-    for listener in held:
-        listener.close()
-    return ports
-
-
 def write_herd(names, links):
-    ports = dict(zip(names, free_ports(len(names))))
+    ports = {name: free_port() for name in names}
     config = {"servers": {n: {"port": p} for n, p in ports.items()}, "links": links}
     with open("herd.json", "w") as file:
         json.dump(config, file)
@@ -142,6 +125,45 @@ def test_embed():
                 process.wait()
 
 
+def test_near():
+    """Who reports to another server comes to the place, jitters at the border, goes, and is deleted."""
+    ports = write_herd(["Here", "There"], [["Here", "There"]])
+    with open("herd.json") as file:
+        config = json.load(file)
+    with open("herd.json", "w") as file:
+        json.dump({**config, "limits": {"tombstones_max": 9, "forget_line": 1}}, file)
+    here = begin(program, "48.8584", "2.2945", "herd.json", "Here")
+    there = None
+    try:
+        until(lambda: listens(ports["Here"]), "the embedded node")
+        log = open("There.out", "wb")
+        there = subprocess.Popen([herd_server, "-c", "herd.json", "There"], stdout=log, stderr=log)
+        until(lambda: listens(ports["There"]), "its neighbour")
+        expected = ""
+        for time_s, (id, position, says) in enumerate((
+                ("kiwi", "+48.8584+2.3000", ""),  # 402 m away
+                ("kiwi", "+48.8584+2.2966", "kiwi comes: +48.8584+2.2966\n"),
+                ("plum", "+48.8584+2.2945", "plum comes: +48.8584+2.2945\n"),
+                ("kiwi", "+48.8584+2.29735", ""),  # 208 m: within the margin
+                ("kiwi", "+48.8584+2.2967", ""),
+                ("kiwi", "+48.8600+2.3000", "kiwi goes\n"),
+                ("last", "+48.8585+2.2945", "last comes: +48.8585+2.2945\n"))):
+            ask(ports["There"], f"IAMAT {id} {position} {1621464827 + time_s}\n")
+            until(lambda: ask(ports["Here"], f"WHATSAT {id} 1 0\n").split()[4:5] == [position], "the report")
+            expected += says
+        ask(ports["There"], "FORGET plum\n")
+        until(lambda: printed() == expected + "plum is gone\n", expected)
+        here.send_signal(signal.SIGINT)
+        assert here.wait(PATIENCE_S) == 0, printed()
+    finally:
+        for process in (here, there):
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+    wrong = subprocess.run([program, "91", "0"], capture_output=True, text=True, timeout=PATIENCE_S)
+    assert wrong.returncode == 1 and "no fence" in wrong.stderr, wrong
+
+
 def test_custom_command():
     """The program's own command keeps its place among hundreds of others, look-ups included."""
     ports = write_herd(["Here"], [])
@@ -200,7 +222,7 @@ def secure_walk():
     lines = token.stdout.splitlines()
     secret = next(word for line in lines for word in line.split() if word.startswith("herd_"))
     proof = next(word for line in lines for word in line.split() if word.startswith("sha256:"))
-    port = free_ports(1)[0]
+    port = free_port()
     with open("herd.json", "w") as file:
         json.dump({"herd": "meadow", "servers": {"East": {"port": port}}, "links": [], "tls": tls,
                    "identities": "identities"}, file)

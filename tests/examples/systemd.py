@@ -89,7 +89,7 @@ assert process.wait(PATIENCE_S) == 2 and "expected one socket to listen on" in o
 # The unit files.
 text = open(service_unit).read()
 lines = re.findall(r"^Exec(?:Start|Reload)=(\S+) (.*)$", text, re.M)
-assert [program for program, _ in lines] == [installed, installed, "/bin/kill"], lines
+assert [program for program, _ in lines] == [installed, installed, "/bin/sh"], lines
 for _, line in lines[:2]:
     arguments = line.replace("%i", "Riley").replace("/etc/herd/herd.json", work + "/herd.json").split()
     open("herd.json", "w").write("{}")
@@ -100,14 +100,15 @@ for _, line in lines[:2]:
 # What keeps keys in, and others' ports out; and the two ways in which a server gets its keys are there to be chosen.
 for word in ("LimitCORE=0", "SystemCallFilter=sched_setscheduler", "SocketBindDeny=any", "SocketBindAllow=tcp:12000-12004", "UMask=0077"):
     assert re.search("^%s$" % re.escape(word), text, re.M), word
-for word in ("LoadCredential=key:/etc/herd/tls/%i.key", "LoadCredential=secret:/etc/herd/secret", "SupplementaryGroups=herd"):
+for word in ("LoadCredential=key:/etc/herd/tls/%i.key", "LoadCredential=secret:/etc/herd/secret", "SupplementaryGroups=herd-keys",
+             "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'"):
     assert re.search("^#%s$" % re.escape(word), text, re.M), word
 # Other servers bind only what the unit allows: the built-in herd is within it.
 config = json.loads(subprocess.run([server, "--print-config"], capture_output=True, text=True, check=True).stdout)
 assert all(12000 <= one["port"] <= 12004 for one in config["servers"].values())
 if shutil.which("systemd-analyze"):
     instance = os.path.join(work, "herd@Riley.service")
-    chosen = re.sub(r"^#(LoadCredential|SupplementaryGroups|IPAddress)", r"\1", text, flags=re.M)
+    chosen = re.sub(r"^#(LoadCredential|SupplementaryGroups|ExecReload|IPAddress)", r"\1", text, flags=re.M)
     open(instance, "w").write(chosen.replace(installed, server))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", instance], capture_output=True, text=True, timeout=PATIENCE_S)
     assert not [line for line in done.stderr.splitlines() if "herd@" in line], done.stderr  # what is to be chosen is well formed

@@ -6,6 +6,8 @@
  */
 #include "../../lib/core/protocol/parse_bounded.h"
 
+#include <herd/shard.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,8 @@ static void again(const struct herd_command *c, struct herd_buf *out)
              herd_span_equal(c->time, d.time) && c->time_ns == d.time_ns);
     if (c->verb == HERD_WHATSAT)
         MUST(herd_span_equal(c->id, d.id) && herd_span_equal(c->radius, d.radius) && c->bound == d.bound);
+    if (c->verb == HERD_SEE)
+        MUST(herd_span_equal(c->host, d.host) && c->port == d.port && c->bucket == d.bucket);
     if (c->verb == HERD_HELLO)
         MUST(herd_span_equal(c->from, d.from) && herd_span_equal(c->to, d.to) && c->version == d.version &&
              c->incarnation == d.incarnation);
@@ -96,6 +100,12 @@ static void check_line(struct herd_span line)
         again(&c, &out);
         break;
     case HERD_FORGET: check_inside(c.id, line); break;
+    case HERD_SEE:
+        check_inside(c.host, line);
+        MUST(c.host.len <= HERD_HOST_MAX && c.port > 0 && c.bucket < HERD_BUCKETS);
+        MUST(herd_format_see(&out, c.host, c.port, c.bucket) == 0);
+        again(&c, &out);
+        break;
     case HERD_HELLO:
         if (c.version != HERD_PROTOCOL_VERSION) /* of which nothing else is known */
             break;

@@ -131,6 +131,7 @@ static void start(struct world *w, int i)
                                         .queued_reply_max_bytes = 200,
                                         .records_max = 20,
                                         .tombstones_max = 1000,
+                                        .traces_max = 2,
                                         .forget_line = true,
                                         .access = w->access,
                                         .peers_prove = w->prove,
@@ -381,6 +382,19 @@ static struct herd_span cut_field(struct herd_span *io_rest)
     return field;
 }
 
+/* Somebody asks which way a client's newest record came: what is said agrees with itself. */
+static void trace(struct world *w, int node, struct herd_span id)
+{
+    struct herd_trace found;
+    int err = herd_node_trace(w->node[node], id, w->now, &found);
+    MUST(err == 0 || err == HERD_E_NOTFOUND);
+    if (err < 0)
+        return;
+    MUST(herd_span_equal(found.record.id, id) && found.traced);
+    MUST(found.heard ? found.copies > 0 : found.heard_from.len == 0 && found.delay_ns == 0);
+    MUST(found.heard_from.len == 0 || !herd_span_equal(found.heard_from, herd_node_name(w->node[node])));
+}
+
 /* A stranger comes by another protocol than lines, as HTTP does: an id, a position and a time, or an id to be deleted.
  * What is taken must be what a line would have said; `how` says who it is. */
 static void bring(struct world *w, size_t how, const uint8_t *bytes, size_t len)
@@ -414,6 +428,7 @@ static void bring(struct world *w, size_t how, const uint8_t *bytes, size_t len)
                             herd_span_equal(command.time, time));
     }
     herd_session_close(session);
+    trace(w, node, id);
     herd_buf_fini(&out);
     free(copy);
     effects(w);

@@ -10,7 +10,7 @@ MACHINE is a row of MACHINES. What runs:
                   the same hashes as RECORD_HASH, the same program built for this machine
     answers       must print of each input of the readers of places what ANSWERS prints, likewise
     fuzz targets  of numbers, lines, sessions and journals: their corpus, replayed
-    sim           both simulators, N seeds each
+    sim           the simulators, N seeds each
 
 Objects are kept in BUILD and made anew when a source is newer. Exit status 77: there is no compiler for that
 machine here, or nothing that runs its programs.
@@ -30,7 +30,7 @@ MACHINES = {  # compiler, what runs its programs where this processor does not, 
     "i686": ("i686-linux-gnu-gcc", "qemu-i386-static", "32 bits"),
     "s390x": ("s390x-linux-gnu-gcc", "qemu-s390x-static", "the highest byte first"),
 }
-FLAGS = ["-std=c11", "-O1", "-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", "-Wall", "-Wextra", "-Werror"]
+FLAGS = ["-std=c11", "-O1", "-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Wall", "-Wextra", "-Werror"]
 CHECKED = ["-Wconversion", "-Wsign-conversion"]  # what a number loses on the way is another thing on another machine
 WRAP = ["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free"]
 JOURNAL = ["journal.c", "journal_compact.c", "journal_file.c", "journal_read.c", "journal_task.c", "journal_write.c"]  # part of the simulation too
@@ -172,7 +172,7 @@ def main():
             sources.pop(name)
     variant.write_core(sources, small)
 
-    folders = core_folders + [path(*f.split("/")) for f in ("include/herd", "lib/places", "lib/edge/journal", "tests/sim", "tests/fuzz")]
+    folders = core_folders + [path(*f.split("/")) for f in ("include/herd", "lib/places", "lib/edge/journal", "tests/sim", "tests/sim/database", "tests/fuzz")]
     machine.headers = [os.path.join(f, n) for f in folders + [small] for n in os.listdir(f) if n.endswith(".h")]
     include = ["-I" + path("include")]
     inside = include + ["-I" + f for f in core_folders]
@@ -205,6 +205,9 @@ def main():
     edge = machine.compile(journal)
     shipped = machine.compile(objects(c_files(path("tests", "sim")), "sim-", sim + inside))
     print(machine.run(machine.link("sim", shipped + edge + core, *WRAP), "--seeds", f"1..{args.seeds}", "--jobs", 2).strip())
+    database = machine.compile(objects(c_files(path("tests", "sim", "database")), "simdatabase-", inside))
+    alloc = [o for o in shipped if os.path.basename(o) == "sim-alloc.o"]
+    print(machine.run(machine.link("sim-database", alloc + database + core, *WRAP), "--seeds", f"1..{args.seeds}").strip())
     small_core = machine.compile(objects(c_files(small), "small-", include + ["-I" + small]))
     with_small = machine.compile(objects(c_files(path("tests", "sim")), "simsmall-", sim + ["-I" + small]))
     print(machine.run(machine.link("sim-small", with_small + edge + small_core, *WRAP), "--seeds", f"1..{args.seeds}", "--jobs", 2).strip())

@@ -233,6 +233,8 @@ bool check_converged(struct world *w)
             const struct end *back = check_link(w, n->peers[p], a);
             if (!back || back != other_end(end) || end->in.len > 0 || end->eof || check_comparing(w, end->conn))
                 return false;
+            if (end->conn->black_hole)
+                return false; /* it hangs, and will be given up for another */
         }
     }
     return foreign_settled(w);

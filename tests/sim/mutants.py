@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Proves that the simulator can fail: builds it over cores with one bug each (mutants/*.edit) and counts the
-seeds until it notices. Exit status 1: an edit does not fit the sources any more, a bug was not noticed within
+"""Proves that the simulators can fail: builds them over cores with one bug each (mutants/*.edit; of the one with a
+database mutants/database/*.edit) and counts the seeds until it notices. Exit status 1: an edit does not fit the sources any more, a bug was not noticed within
 --seeds, or the core without a bug fails.
 
     mutants.py --core lib/core --include include --sim tests/sim [--seeds 4000] [--only NAME,...] --cc CC...
@@ -35,22 +35,31 @@ class Builder:
         self.base = os.path.join(work, "base")
         variant.write_core(self.sources, self.base)
         jobs = [(os.path.join(self.base, name), self.base) for name in self.sources if name.endswith(".c")]
-        jobs += [(os.path.join(args.sim, name), self.base) for name in os.listdir(args.sim) if name.endswith(".c")]
         with ThreadPoolExecutor(2) as pool:
             self.objects = dict(pool.map(lambda job: self.compile(*job), jobs))
+            sim = self.folder(pool, args.sim)
+            database = self.folder(pool, os.path.join(args.sim, "database"))
+        self.programs = {"sim": sim, "database": {"alloc.c": sim["alloc.c"], **database}}
+
+    def folder(self, pool, path):
+        out = os.path.join(self.base, "of-" + os.path.basename(path))  # names of its files may be those of the core's
+        os.makedirs(out)
+        jobs = [(os.path.join(path, name), out) for name in sorted(os.listdir(path)) if name.endswith(".c")]
+        return dict(pool.map(lambda job: self.compile(*job), jobs))
 
     def compile(self, source, out):
         name = os.path.basename(source)
         target = os.path.join(out, name[:-2] + ".o")
-        # The simulator's files and the core's are told apart by their directory: their names differ.
         more = ["-I" + self.edge, "-DHERD_JOURNAL_BATCH_BYTES=300", "-include", os.path.join(self.args.sim, "files.h")]
         subprocess.run([*self.args.cc, *FLAGS, *(more if name in EDGE else []), "-I" + out, "-I" + self.base, "-I" + self.args.include,
                         "-I" + self.args.sim, "-c", source, "-o", target], check=True)
         return name, target
 
-    def link(self, objects, out):
-        program = os.path.join(out, "sim")
-        subprocess.run([*self.args.cc, *WRAP, *objects.values(), "-lm", "-o", program], check=True)
+    def link(self, kind, objects, out):
+        program = os.path.join(out, kind)
+        if kind != "sim":
+            objects = {name: target for name, target in objects.items() if name not in EDGE}
+        subprocess.run([*self.args.cc, *WRAP, *objects.values(), *self.programs[kind].values(), "-lm", "-o", program], check=True)
         return program
 
     def mutant(self, edit):
@@ -62,7 +71,8 @@ class Builder:
         variant.write_core(sources, out, changed)
         jobs = [(os.path.join(out, name), out) for name in changed if name.endswith(".c")]
         with ThreadPoolExecutor(2) as pool:
-            return self.link({**self.objects, **dict(pool.map(lambda job: self.compile(*job), jobs))}, out)
+            kind = "database" if os.path.basename(os.path.dirname(edit)) == "database" else "sim"
+            return self.link(kind, {**self.objects, **dict(pool.map(lambda job: self.compile(*job), jobs))}, out)
 
 
 def run(program, seeds):
@@ -87,15 +97,18 @@ def main():
     parser.add_argument("--only", metavar="NAME,...")
     parser.add_argument("--cc", nargs="+", required=True)
     args = parser.parse_args()
-    edits = sorted(os.path.join(args.sim, "mutants", name) for name in os.listdir(os.path.join(args.sim, "mutants"))
-                   if name.endswith(".edit") and (not args.only or name[:-5] in args.only.split(",")))
+    edits = []
+    for folder in (os.path.join(args.sim, "mutants"), os.path.join(args.sim, "mutants", "database")):
+        edits += sorted(os.path.join(folder, name) for name in os.listdir(folder)
+                        if name.endswith(".edit") and (not args.only or name[:-5] in args.only.split(",")))
     failed = False
     with tempfile.TemporaryDirectory(prefix="herd-mutants-") as work:
         builder = Builder(args, work)
-        seed, said = run(builder.link(builder.objects, builder.base), args.seeds)
-        if seed is not None:
-            print(f"without a bug, seed {seed} fails: {said}")
-            failed = True
+        for kind in builder.programs:
+            seed, said = run(builder.link(kind, builder.objects, builder.base), args.seeds if kind == "sim" else 1000)
+            if seed is not None:
+                print(f"without a bug, seed {seed} of {kind} fails: {said}")
+                failed = True
         print(f"{'seeds':>6}  bug")
         for edit in edits:
             seed, said = run(builder.mutant(edit), args.seeds)

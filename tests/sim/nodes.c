@@ -191,6 +191,7 @@ void world_turn(struct world *w, int node)
     disk_turn(w, node);
     if (n->watch && rng_one_in(&w->checks, 4))
         world_watch(w, node);
+    areas_turn(w, node);
     int64_t next = herd_node_next_ns(n->node), disk_ns = disk_next_ns(w, node);
     if (disk_ns < next)
         next = disk_ns;
@@ -240,6 +241,7 @@ bool world_start(struct world *w, int node)
     disk_open(w, node);
     if (w->watch && rng_one_in(&w->topology, 2) && herd_watch_open(n->node, &n->watch) < 0)
         sim_fail(w, "no watcher");
+    areas_open(w, node);
     for (uint32_t key = 0; key < w->model.key_count; key++)
         n->watched[key] = n->has[key]; /* what was read back is no news */
     world_event(w, w->now, EV_TICK, (uint32_t)node, 0, n->starts);
@@ -265,6 +267,7 @@ void world_crash(struct world *w, int node, bool told)
     disk_crash(w, node);
     herd_watch_close(n->watch);
     n->watch = NULL;
+    areas_close(n);
     n->sent += herd_node_stats(n->node).at_sent;
     herd_node_free(n->node);
     n->node = NULL;

@@ -107,7 +107,7 @@ static void sum_up(const struct job *jobs, int count, double wall)
             f.replays += g->replays, f.mixed += g->mixed, f.refused += g->refused;
         f.guarded += g->guarded, f.proving += g->proving, f.apart += g->apart, f.denied += g->denied,
             f.too_often += g->too_often, f.proved += g->proved, f.unproved += g->unproved;
-        f.deleted += g->deleted, f.by_http += g->by_http;
+        f.deleted += g->deleted, f.by_http += g->by_http, f.areas += g->areas;
     }
     printf("%llu seeds, %llu nodes, %llu updates, %llu reports by HTTP, %llu AT lines, %llu link-ups, %llu "
            "comparisons that found a "
@@ -118,7 +118,8 @@ static void sum_up(const struct job *jobs, int count, double wall)
            "%llu herds with identities (%llu tokens taken and %llu refused, %llu clients denied, %llu too often), "
            "%llu with proofs, %llu with a node apart, %llu clocks set, %llu faults (%llu "
            "crashes, %llu journals read "
-           "back and %llu written anew, %llu cuts, %llu failed allocations), %llu events, %llu stores checked, "
+           "back and %llu written anew, %llu cuts, %llu failed allocations), %llu events, %llu stores and %llu "
+           "areas checked, "
            "%.1f virtual hours, %.1f s\n",
            (unsigned long long)f.seeds, (unsigned long long)f.nodes, (unsigned long long)f.updates,
            (unsigned long long)f.by_http, (unsigned long long)f.lines, (unsigned long long)f.links,
@@ -130,7 +131,7 @@ static void sum_up(const struct job *jobs, int count, double wall)
            (unsigned long long)f.clocks, (unsigned long long)f.faults, (unsigned long long)f.crashes,
            (unsigned long long)f.replays, (unsigned long long)f.compactions, (unsigned long long)f.cuts,
            (unsigned long long)f.allocs_failed, (unsigned long long)f.events, (unsigned long long)f.checks,
-           f.virtual_s / 3600, wall);
+           (unsigned long long)f.areas, f.virtual_s / 3600, wall);
 }
 
 int main(int argc, char **argv)

@@ -8,6 +8,7 @@
  *     links.c   connections: made and broken, bytes on their way, what may be said
  *     arrive.c  bytes arrive at a node
  *     nodes.c   a node's turn: effects carried out, links filled; its start and its crash
+ *     areas.c   where clients are, as some nodes follow it
  *     load.c    clients: what they say, and what they must be answered
  *     disk.c    disks, of nodes that keep a journal; files.h lets lib/edge write to them
  *     foreign.c neighbours that are no nodes: they speak the class protocol
@@ -179,6 +180,7 @@ struct sim_node {
     char name[16];
     struct herd_node *node; /* NULL: crashed */
     struct herd_watch *watch;
+    struct herd_area *area; /* NULL: it keeps none */
     struct herd_node_options options;
     struct herd_span peer_names[ALL_MAX];
     int peers[ALL_MAX];
@@ -234,7 +236,7 @@ struct event {
 struct figures {
     uint64_t plain_lines, unfinished, forgotten, corrected, clocks, compactions, seeds, updates, lines, links,
         crashes, cuts, faults, events, syncs, allocs_failed, checks, nodes, replays, mixed, refused, guarded,
-        proving, apart, denied, too_often, proved, unproved, deleted, by_http;
+        proving, apart, denied, too_often, proved, unproved, deleted, by_http, areas;
     double virtual_s;
 };
 
@@ -291,6 +293,14 @@ struct world {
 /* Ends the run: something that must not be was seen. */
 _Noreturn void sim_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_say(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- areas.c ---- */
+/* A node that has started follows its changes, or not; before it ends it does not. */
+void areas_open(struct world *w, int node);
+void areas_close(struct sim_node *n);
+void areas_turn(struct world *w, int node);
+/* What its area knows is what it holds. */
+void areas_check(struct world *w, int node);
 
 /* ---- model.c ---- */
 void model_init(struct model *m);

@@ -15,7 +15,6 @@ every log line are judged too. A test that fails keeps its directory and says wh
 import contextlib
 import json
 import os
-import random
 import re
 import resource
 import select
@@ -29,6 +28,8 @@ import tempfile
 import threading
 import time
 import unittest
+
+from free_port import free_port, free_ports_again
 
 PROGRAM = os.environ.get("HERD_SERVER", "herd-server")
 DEADLINE = float(os.environ.get("HERD_TEST_DEADLINE", "30"))  # upper bound of any one wait, in seconds
@@ -60,35 +61,6 @@ def wait_for(condition, what, deadline=DEADLINE):
         if time.monotonic() > end:
             raise Timeout(f"not within {deadline} s: {what}")
         time.sleep(0.005)
-
-
-_reserved = []
-
-
-def free_port():
-    """A port below the ephemeral range (where a dial cannot connect to itself), ours until we end: the UDP
-    port of the same number is held, so that tests running beside us pass it over."""
-    for _ in range(1000):
-        port = random.randrange(18000, 32000)
-        lock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            lock.bind(("127.0.0.1", port))
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-                probe.listen(1)
-        except OSError:
-            lock.close()
-            continue
-        _reserved.append(lock)
-        return port
-    raise RuntimeError("no free port")
-
-
-def free_ports_again():
-    """Lets go of the ports of a test that is over."""
-    while _reserved:
-        _reserved.pop().close()
 
 
 def environment(more=None):

@@ -54,7 +54,7 @@ class Api(HttpTest):
 
     def test_hostile_ids(self):
         server = self.server()
-        good = [b"a/b", b"%", b"caf\xc3\xa9", b"\xff\xfe", b'"quoted"', b"<script>", b"a?b#c", b"x" * 4000, b"."]
+        good = [b"a/b", b"%", b"caf\xc3\xa9", b"\xff\xfe", b'"quoted"', b"<script>", b"a?b#c", b"x" * 4000, b".", b".."]
         for one in good:
             path = "/v1/clients/" + urllib.parse.quote_from_bytes(one, safe="")
             self.assertEqual(self.call(server, "PUT", path, {"lat": 1, "lon": 1}).status, 200, one)
@@ -63,6 +63,10 @@ class Api(HttpTest):
             self.assertEqual(urllib.parse.unquote_to_bytes(answer.json()["properties"]["href"]),
                              b"/v1/clients/" + one)
             self.assertEqual(answer.json()["id"], one.decode(errors="replace"))
+            # Whoever resolves it takes no segment out, and finds the client by it.
+            href = answer.json()["properties"]["href"]
+            self.assertEqual(urllib.parse.urljoin("http://localhost/v1/x/y/", href), "http://localhost" + href)
+            self.assertEqual(self.call(server, "GET", href).json()["id"], answer.json()["id"])
         for path in ("a%20b", "a%00b", "a%0Ab", "a%", "%zz", "", "x" * 9000):
             self.assertIn(self.call(server, "PUT", "/v1/clients/" + path, {"lat": 1, "lon": 1}).status,
                           (400, 404, 414, 431), path[:20])
@@ -74,7 +78,7 @@ class Api(HttpTest):
                              (b'{"lat":91,"lon":1}', 422), (b'{"lat":1,"lon":180.0000000000000000001}', 422),
                              (b'{"lat":1e400,"lon":1}', 422), (b'{"lat":1,"lat":2,"lon":1}', 400),
                              (b'{"lat":1,"lon":1,"time":-5}', 422), (b'{"lat":1,"lon":1,"time":"soon"}', 400),
-                             (b'{"lat":1,"lon":1} x', 400), (b"[" * 10000, 400)):
+                             (b'{"lat":1,"lon":1} x', 400), (b'{"lat":1,"lon":1,"tme":5}', 422), (b"[" * 10000, 400)):
             answer = self.call(server, "PUT", "/v1/clients/a", body)
             self.assertEqual(answer.status, status, body[:60])
             self.assertEqual(answer["content-type"], "application/problem+json")
@@ -130,6 +134,33 @@ class Api(HttpTest):
                 if limit == 1000:
                     self.assertEqual(len(ids), 20000)
 
+    def test_cursors_say_nothing(self):
+        """Where a page ended is not how many clients there are, and is for the server that said it."""
+        server = self.server()
+        for n in range(40):
+            self.call(server, "PUT", f"/v1/clients/c{n}", {"lat": 1, "lon": 2})
+        cursors, path = [], "/v1/clients?limit=1"
+        while path:
+            path = self.call(server, "GET", path).json().get("links", {}).get("next")
+            cursors += re.findall("after=([^&]*)", path or "")
+        self.assertGreater(len(cursors), 38)
+        self.assertEqual(len(set(cursors)), len(cursors))
+        for cursor in cursors:
+            self.assertRegex(cursor, r"\A[0-9a-f]{32}\Z")
+        # 39 slots in a row begin alike, and end with what is next; 39 random numbers have each digit in each place.
+        for place in range(32):
+            self.assertGreater(len({cursor[place] for cursor in cursors}), 4, cursors)
+        other = self.server("B")
+        for wrong in ("00000001", "0" * 32, cursors[0][:-1], cursors[0] + "0", cursors[0][::-1]):
+            self.assertEqual(self.call(server, "GET", "/v1/clients?after=" + wrong).status, 400, wrong)
+        for one in (other, server):
+            if one is server:
+                server.stop()
+                server.start()
+            answer = self.call(one, "GET", "/v1/clients?after=" + cursors[5])
+            self.assertEqual(answer.status, 400)
+            self.assertIn("begin without", answer.json()["detail"])
+
     def test_boxes(self):
         server = self.server()
         for name, lat, lon in (("fiji", -17, 178), ("samoa", -14, -172), ("paris", 48.8, 2.3), ("pole", 90, 0),
@@ -143,7 +174,8 @@ class Api(HttpTest):
                 pass
             self.assertEqual(set(ids), names, box)
         for query in ("bbox=1,2,3", "bbox=1,2,3,4,5", "bbox=1,5,2,4", "bbox=181,0,0,0", "bbox=a,b,c,d", "limit=0",
-                      "limit=1001", "limit=x", "after=zz", "after=", "what=1", "bbox=%zz", "limit="):
+                      "limit=1001", "limit=x", "after=zz", "after=", "what=1", "bbox=%zz", "limit=", "limit=4294967297",
+                      "limit=5&limit=5", "bbox=0,0,1,1&bbox=0,0,1,1"):
             self.assertEqual(self.call(server, "GET", "/v1/clients?" + query).status, 400, query)
 
 

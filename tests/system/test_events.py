@@ -17,8 +17,10 @@ class Stream:
         self.client = Client(server.http_port)
         self.client.send(b"GET /v1/events" + query.encode() + b" HTTP/1.1\r\n" + HOST + head +
                          (b"Last-Event-ID: %s\r\n" % last_id.encode() if last_id else b"") + b"\r\n")
-        self.client.until(b"\r\n\r\n")
+        head = self.client.until(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n"), head  # no event is in front of it
         self.clients, self.last_id, self.whole, self.seen, self.snapshots = {}, None, False, [], 0
+        self.times = {}  # of each id, the last that was told
 
     def close(self):
         self.client.close()
@@ -47,6 +49,7 @@ class Stream:
             self.whole = self.whole or data["last"]
         for feature in data.get("features", ()):
             self.clients[feature["properties"]["href"]] = feature["geometry"]["coordinates"]
+            self.times[feature["id"]] = feature["properties"]["time"]
         for href in data.get("hrefs", ()):
             self.clients.pop(href, None)
 
@@ -125,7 +128,7 @@ class Events(HttpTest):
             self.ask(server, b"DELETE /v1/clients/c HTTP/1.1\r\n" + HOST + b"\r\n")
             box.until(lambda: box.ids() == set())
             one.until(lambda: one.ids() == {"b"})
-        for query in (b"bbox=1,2", b"id=", b"what=1", b"bbox=%zz", b"id=a%0Ab"):
+        for query in (b"bbox=1,2", b"id=", b"what=1", b"bbox=%zz", b"id=a%0Ab", b"bbox=0,0,1,1&bbox=0,0,1,1"):
             self.assertEqual(self.ask(server, b"GET /v1/events?" + query + b" HTTP/1.1\r\n" + HOST + b"\r\n").status, 400)
 
     def test_going_on_where_it_was_cut(self):
@@ -141,7 +144,9 @@ class Events(HttpTest):
             again = self.stream(server, last_id=viewer.last_id)
             again.until(lambda: "b" in again.ids())
             self.assertNotIn("snapshot", again.seen)
-            for wrong in ("x", "1-1", "-", "9" * 40, viewer.last_id + "x" * 100):
+            self.assertRegex(viewer.last_id, r"\A[0-9a-f]{32}\Z")  # enciphered: no number of changes
+            self.assertFalse(set(viewer.last_id[:16]) == {"0"} or set(viewer.last_id[16:]) == {"0"})
+            for wrong in ("x", "1-1", "-", "9" * 40, viewer.last_id + "x" * 100, viewer.last_id[::-1]):
                 other = self.stream(server, last_id=wrong)
                 other.until(lambda other=other: other.whole)
             for n in range(5000):
@@ -173,17 +178,22 @@ class Events(HttpTest):
         self.assertEqual((again.snapshots, again.ids()), (1, set()))
 
     def test_an_id_only_where_a_viewer_is_whole(self):
-        server = self.server()
+        server = self.server(limits={"write_stall_ms": 60000})
         with Client(server.port) as client:
-            client.send(b"".join(b"IAMAT c%d +1+1 5\n" % n for n in range(3000)))
-            for _ in range(3000):
-                client.line()
+            for _ in range(6):
+                client.send(b"".join(b"IAMAT %d-%s +1+1 5\n" % (n, b"x" * 5000) for n in range(_ * 1000, _ * 1000 + 1000)))
+                for _ in range(1000):
+                    client.line()
+            quick = self.stream(server, "?id=c")
             viewer = self.stream(server)
+            for n in range(3):  # the viewer's snapshot does not fit into the buffers of sockets
+                client.ask(b"IAMAT c +2+%d %d\n" % (n, n))
+                quick.until(lambda n=n: quick.clients.get("/v1/clients/c") == [n, 2])
             while not viewer.whole:
-                client.ask(b"IAMAT c0 +2+2 %d\n" % (6 + len(viewer.seen)))
                 viewer.event()
                 self.assertEqual(bool(viewer.last_id), viewer.whole, viewer.seen)
         self.assertIn("at", viewer.seen)
+        self.assertEqual(viewer.snapshots, 1)
 
     def test_many_long_ids_at_once(self):
         server = self.server()
@@ -210,6 +220,45 @@ class Events(HttpTest):
         stalled.until(lambda: stalled.whole and "last" in stalled.ids())
         self.assertEqual(len(stalled.ids()), 1001)
         self.assertEqual((quick.snapshots, stalled.snapshots), (1, 2))
+        skipped = [line for line in self.get(server, b"/metrics").body.split(b"\n") if line.startswith(b"herd_events_skipped_total ")]
+        self.assertGreaterEqual(int(skipped[0].split()[1]), 1)
+
+    def test_a_large_snapshot_for_a_slow_viewer(self):
+        """It is sent as fast as it is taken, and what changes meanwhile does not begin it anew."""
+        server = self.server(limits={"write_stall_ms": 60000, "clients_max": 100})
+        with Client(server.port) as client:
+            for first in range(0, 60000, 10000):
+                client.send(b"".join(b"IAMAT c%d +1+1 1\n" % n for n in range(first, first + 10000)))
+                for _ in range(10000):
+                    client.line()
+            viewers = [self.stream(server), self.stream(server, "?bbox=0,0,10,10")]
+            quick = self.stream(server)
+            quick.until(lambda: quick.whole)
+            self.assertEqual(len(quick.ids()), 60000)
+            for n in range(1, 2000):
+                client.ask(b"IAMAT c%d +%d+2 2\n" % (n, 50 if n % 2 else 2))
+            client.ask(b"IAMAT last +1+1 1\n")
+        quick.until(lambda: "last" in quick.ids())
+        for viewer in viewers:
+            viewer.until(lambda viewer=viewer: viewer.whole and "last" in viewer.ids())
+            self.assertEqual(viewer.snapshots, 1)
+        self.assertEqual(viewers[0].clients, quick.clients)
+        self.assertEqual(viewers[1].clients,
+                         {href: place for href, place in quick.clients.items() if place[1] <= 10})
+
+    def test_who_is_silent_for_too_long_leaves(self):
+        server = self.server(limits={"expire_ms": 1500})
+        everyone, box, one = (self.stream(server, query) for query in ("", "?bbox=0,0,10,10", "?id=b"))
+        with Client(server.port) as client:
+            client.ask(b"IAMAT a +1+1 %d\n" % time.time())
+            client.ask(b"IAMAT b +50+1 %d\n" % time.time())
+            everyone.until(lambda: everyone.ids() == {"a", "b"})
+            box.until(lambda: box.ids() == {"a"})
+            for viewer in (everyone, box, one):
+                viewer.until(lambda viewer=viewer: "leave" in viewer.seen and not viewer.ids())
+            client.ask(b"IAMAT a +1+1 %d\n" % time.time())
+            everyone.until(lambda: everyone.ids() == {"a"})
+            everyone.until(lambda: not everyone.ids())
 
     def test_many_viewers_and_a_stop(self):
         server = self.server(limits={"viewers_max": 50})

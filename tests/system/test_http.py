@@ -193,6 +193,40 @@ class Requests(HttpTest):
             self.refused(server, request, status)
         self.assertEqual(self.get(server, b"/healthz").status, 200)
 
+    def test_bodies_refused(self):
+        """By their length, their framing or their type; 100 is not said before such a refusal."""
+        server = self.server()
+        put = b"PUT /v1/clients/a HTTP/1.1\r\n" + HOST
+        json_type = b"Content-Type: application/json\r\n"
+        chunked = json_type + b"Transfer-Encoding: chunked\r\n\r\n"
+        for request, status in (
+                (put + json_type + b"Content-Length: 1048577\r\nExpect: 100-continue\r\n\r\n", 413),
+                (put + json_type + b"Content-Length: 18446744073709551615\r\n\r\n", 413),
+                (put + json_type + b"Content-Length: 18446744073709551616\r\n\r\n", 413),
+                (put + b"Content-Type: text/plain\r\nContent-Length: 20\r\nExpect: 100-continue\r\n\r\n", 415),
+                (put + json_type + b"Content-Encoding: gzip\r\nContent-Length: 20\r\n\r\n", 415),
+                (put + json_type + json_type + b"Content-Length: 20\r\n\r\n", 415),
+                (put + json_type + b"Content-Length: -1\r\n\r\n", 400),
+                (put + json_type + b"Content-Length: 0x5\r\n\r\n", 400),
+                (put + json_type + b"Content-Length : 5\r\n\r\nhello", 400),
+                (put + json_type + b"Content-Length: 5, 5\r\n\r\nhello", 400),
+                (put + chunked + b"-5\r\n", 400),
+                (put + chunked + b"ffffffffffffffff\r\n", 413),
+                (put + chunked + b"10000000000000005\r\n", 400),
+                (put + chunked + b"5\nhello", 400),
+                (put + json_type + b"Transfer-Encoding: chunked, chunked\r\n\r\n", 501),
+                (put.replace(b"1.1", b"1.0") + chunked, 400)):
+            with self.subTest(request):
+                self.refused(server, request, status)
+        self.assertEqual(self.ask(server, put + json_type + b"\r\n").status, 411)
+        client = self.http(server)
+        client.send(b"GET http://localhost/healthz HTTP/1.1\r\n" + HOST + b"\r\n" + HEALTH)
+        for _ in range(2):
+            self.assertEqual(Answer(client).body, b"ok\n")
+        head = self.get(server, b"/v1/events", method=b"HEAD")
+        self.assertEqual((head.status, head["content-type"], head["content-length"]), (200, "text/event-stream", None))
+        self.assertEqual(self.get(server, b"/v1/node").json()["viewers"], 0)
+
     def test_refused_body_is_no_request(self):
         """What stands behind a refused head, and has not come yet, is never taken for a request."""
         client = self.http(self.server())
@@ -463,6 +497,20 @@ class Proxies(HttpTest):
         """Who is no proxy says nothing of whom it is."""
         server = self.server(http={"proxies": ["10.0.0.0/8"]})
         self.refused(server, b"PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n" + HEALTH, 400)
+
+    def test_figures_are_for_this_machine(self):
+        """Not for whom a proxy brings, whatever it says of him; what is for everybody is for those too."""
+        for options in ({}, {"open": True}):
+            server = self.server("AB"[len(options)], http={"proxies": ["127.0.0.0/8"], **options})
+            for header in (b"PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n", b"PROXY TCP4 127.0.0.1 127.0.0.1 4711 80\r\n",
+                           b"PROXY UNKNOWN\r\n", binary("127.0.0.1", 4713), binary("127.0.0.1", 4713, command=0x20)):
+                for path, status in ((b"/metrics", 403), (b"/v1/node", 403), (b"/v1/peers", 403), (b"/healthz", 200),
+                                     (b"/v1/clients", 200), (b"/", 200)):
+                    client = self.http(server)
+                    client.send(header + b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"\r\n")
+                    self.assertEqual(Answer(client).status, status, header + path)
+        server = self.server("C", http={"open": True})
+        self.assertEqual(self.get(server, b"/metrics").status, 200)
 
     def test_limits(self):
         """Each client has its own share, not the proxy's."""

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import unittest
@@ -10,11 +11,12 @@ import urllib.parse
 import urllib.request
 
 from herd import PROGRAM, Client, HerdTest, free_port, main, wait_for
+from places_stub import PlacesStub
 from test_http import Answer
 
 MONITORING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples", "monitoring")
 HOST = b"Host: localhost\r\n"
-SAMPLE = re.compile(r'^([a-z_]+)(\{[a-z_]+="[^"\n]*"\})? ([0-9.e+-]+|\+Inf)$')
+SAMPLE = re.compile(r'^([a-z_]+)(\{[a-z_]+="[^"\n]*"(?:,[a-z_]+="[^"\n]*")*\})? ([0-9.e+-]+|\+Inf)$')
 
 
 def get(server, path, head=b""):
@@ -102,6 +104,40 @@ class Eyes(HerdTest):
                                               journal="none"), "a summary")
         wait_for(lambda: herd["B"].events("summary", reports="0", clients="1", at_received="1"), "a summary at B")
 
+    def test_journal(self):
+        """Its size is that of the file, also when it is read; its syncs are counted, and what the disk does not take."""
+        server = self.servers(["A"], [], limits={"journal_sync_ms": 1}, more={"journal": "{name}.journal"},
+                              log={"traffic": False})["A"]
+        path = os.path.join(server.herd.dir, "A.journal")
+
+        def journal():
+            return {name[13:]: value for (name, labels), value in figures(get(server, b"/metrics").body.decode()).items()
+                    if name.startswith("herd_journal_") and not labels}
+
+        before = journal()
+        self.assertEqual((before["behind"], before["unwritten"], before["errors_total"]), (0, 0, 0))
+        with Client(server.port) as client:
+            for n in range(100):
+                client.ask(b"IAMAT c%d +1+1 5\n" % n)
+        wait_for(lambda: journal()["sync_seconds_count"] > before["sync_seconds_count"], "it is synced")
+        self.assertEqual(journal()["bytes"], os.path.getsize(path))
+        self.assertGreater(journal()["bytes"], before["bytes"] + 2000)
+        self.assertGreater(journal()["sync_seconds_sum"], 0)
+        server.stop()
+        server.start()
+        self.assertEqual(journal()["bytes"], os.path.getsize(path))
+        hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (os.path.getsize(path), hard))
+        with Client(server.port) as client:
+            client.ask(b"IAMAT more +1+1 5\n")
+        wait_for(lambda: journal()["errors_total"] > 0 and journal()["behind"] == 1, "the disk takes no more")
+        self.assertEqual(journal()["bytes"], os.path.getsize(path))
+        self.assertEqual((self.ready(server), get(server, b"/readyz").body), (503, b"the journal is behind\n"))
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        wait_for(lambda: journal()["behind"] == 0, "it takes what it lacked")
+        self.assertEqual(journal()["bytes"], os.path.getsize(path))
+        self.assertEqual(self.ready(server), 200)
+
     def test_ready_says_why_not(self):
         herd = self.servers(["A", "B"], [["A", "B"]])
         a, b = herd["A"], herd["B"]
@@ -114,6 +150,58 @@ class Eyes(HerdTest):
         b.start()
         wait_for(lambda: self.ready(a) == 200, "ready")
         self.assertGreaterEqual(figures(get(a, b"/metrics").body.decode())["herd_peer_links_total", '{peer="B"}'], 2)
+
+    with_tls_alone = {"herd_certificate_end_timestamp_seconds"}
+
+    def test_look_ups_and_requests(self):
+        herd = self.servers(["A"], [], more={"places": [{"provider": "embedded"}, {"provider": "embedded"}]})
+        server = herd["A"]
+        seen = figures(get(server, b"/metrics").body.decode())
+        self.assertEqual(seen["herd_lookup_duration_seconds_count", '{provider="embedded"}'], 0)
+        self.assertEqual(seen["herd_http_requests_total", '{route="/metrics",method="GET",code="2xx"}'], 0)
+        self.assertEqual(seen["herd_http_request_duration_seconds_count", None], 0)
+        with Client(server.port) as client:
+            client.ask(b"IAMAT kiwi +34.068930-118.445127 1614209128.918963997\n")
+            for _ in range(3):
+                client.whatsat(b"kiwi", b"10", b"1")
+        for path in (b"/v1/clients/kiwi", b"/v1/clients/nobody", b"/nothing"):
+            get(server, path)
+        seen = figures(get(server, b"/metrics").body.decode())
+        self.assertEqual(seen["herd_lookup_duration_seconds_count", '{provider="embedded"}'], 3)
+        self.assertEqual(seen["herd_lookup_duration_seconds_bucket", '{provider="embedded",le="+Inf"}'], 3)
+        self.assertEqual(seen["herd_lookup_failures_total", '{provider="embedded"}'], 0)
+        route = 'route="/v1/clients/{}",method="GET",code='
+        self.assertEqual([seen["herd_http_requests_total", f'{{{route}"{code}xx"}}'] for code in (2, 4)], [1, 1])
+        self.assertEqual(seen["herd_http_requests_total", '{route="none",method="any",code="4xx"}'], 1)
+        self.assertEqual(seen["herd_http_requests_total", '{route="/metrics",method="GET",code="2xx"}'], 1)
+        self.assertEqual(seen["herd_http_request_duration_seconds_count", None], 4)
+        self.assertNotIn("kiwi", " ".join(str(key) for key in seen))
+
+    def test_what_is_under_way(self):
+        """A provider that hangs has one question, one waits for its turn; a viewer, and what it was sent."""
+        stub = PlacesStub(self)
+        stub.mode = "hang"
+        herd = self.herd(["A"], [], more={"places": [stub.provider(in_flight_max=1)]})
+        server = herd["A"]
+        server.http_port = herd.config["servers"]["A"]["http_port"] = free_port()
+        herd.write()
+        server.start(stub.env)
+        with Client(server.port) as one, Client(server.port) as other, Client(server.http_port) as viewer:
+            viewer.send(b"GET /v1/events HTTP/1.1\r\n" + HOST + b"\r\n")
+            one.ask(b"IAMAT kiwi +34.0-118.4 1614209128\n")
+            one.ask(b"IAMAT bus +48.0+2.0 1614209128\n")
+            one.send(b"WHATSAT kiwi 10 1\n")
+            other.send(b"WHATSAT bus 10 1\n")
+
+            def seen():
+                all_of = figures(get(server, b"/metrics").body.decode())
+                return (all_of["herd_lookups_in_flight", '{provider="google-legacy"}'], all_of["herd_lookup_queue", None],
+                        all_of["herd_viewers", None], all_of["herd_events_sent_total", None] > 2,
+                        all_of["herd_events_skipped_total", None])
+            wait_for(lambda: seen() == (1, 1, 1, True, 0), "one at the provider, one that waits")
+        all_of = figures(get(server, b"/metrics").body.decode())
+        self.assertGreaterEqual(all_of["herd_connections_total", None], 5)
+        self.assertLess(all_of["herd_loop_lag_max_seconds", None], 60)
 
     def expressions(self):
         """Of the dashboard and the alerts, with what a dashboard fills in filled in."""
@@ -132,13 +220,20 @@ class Eyes(HerdTest):
         herd.write()
         for server in herd:
             server.start()
-        there = {name for name, _ in figures(get(herd["A"], b"/metrics").body.decode())} | {"up"}
+        there = {name for name, _ in figures(get(herd["A"], b"/metrics").body.decode())} | {"up"} | self.with_tls_alone
         expressions = self.expressions()
         self.assertGreater(len(expressions), 20)
         for expression in expressions:
             bare = re.sub(r'"[^"]*"', "", re.sub(r"\{[^}]*\}|by \([^)]*\)|\[[^]]*\]", "", expression))
             named = set(re.findall(r"\b(up|(?:herd|process)_[a-z_]+)\b", bare))
             self.assertTrue(named and named <= there, (expression, named - there))
+
+    def test_every_alert_says_what_to_do(self):
+        """What somebody is woken by says what to do."""
+        with open(os.path.join(MONITORING, "alerts.yml"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(text.count("- alert:"), text.count("description:"))
+        self.assertIn("herd_certificate_end_timestamp_seconds - time() < 14 * 86400", text)
 
     @unittest.skipUnless(shutil.which("promtool"), "no promtool (Debian package prometheus)")
     def test_promtool_takes_rules_and_configuration(self):

@@ -228,7 +228,7 @@ class Names(NetTest):
         wait_for(lambda: silent.asked > before, "a question")
         begin = time.monotonic()
         self.assertEqual(a.stop(), 0)
-        self.assertLess(time.monotonic() - begin, 3)
+        self.assertLess(time.monotonic() - begin, 4.5)  # its patience is 5 s
 
 
 class Addresses(NetTest):

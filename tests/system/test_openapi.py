@@ -96,8 +96,40 @@ class OpenApi(HttpTest):
         ask(400, "GET", "/v1/clients", "/v1/clients?limit=0")
         ask(204, "DELETE", one, kiwi)
         ask(400, "GET", "/v1/events", "/v1/events?what=1")
+        ask(400, "GET", "/v1/clients", "/v1/clients?near=48.85,-2.29")
+        near = self.server("N", more={"area": True})
+        for id in ("kiwi", "two"):
+            self.compare(near, description, 200, "PUT", one, "/v1/clients/" + id, place)
+        for query, truncated in (("near=48.85,-2.29&limit=1&radius=1e4", True), ("near=kiwi", False)):
+            found = self.compare(near, description, 200, "GET", "/v1/clients", "/v1/clients?" + query).json()
+            self.assertEqual((found["truncated"], len(found["features"])), (truncated, 1))
+        self.compare(near, description, 404, "GET", "/v1/clients", "/v1/clients?near=nobody")
+        circle = {"type": "Point", "coordinates": [-2.29, 48.85], "radius": 10000}
+        for status, query, body in ((200, "", circle), (200, "?near=kiwi", circle),
+                                    (400, "", {"type": "Point"}), (422, "", {**circle, "coordinates": [-2.29, 91], "radius": 5}),
+                                    (404, "?near=nobody", circle)):
+            self.compare(near, description, status, "POST", "/v1/search", "/v1/search" + query, body)
         without = self.server("B")
         self.compare(without, description, 403, "DELETE", one, kiwi)
+
+    def test_answers_of_fences(self):
+        server = self.server(more={"area": True}, limits={"fences_max": 2})
+        description = self.described(server)
+        one, a = "/v1/fences/{name}", "/v1/fences/a"
+        point = {"type": "Point", "coordinates": [1, 2], "radius": 100}
+        ring = [[0, 0], [1, 0], [1, 1], [0, 0]]
+        shape = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]},
+                 "properties": {"kinds": ["enter", "cross"], "margin": 1.5, "dwell": 1000}}
+        for status, method, target, body in (
+                (404, "GET", a, None), (404, "DELETE", a, None), (201, "PUT", a, point), (200, "PUT", a, shape),
+                (200, "GET", a, None), (400, "PUT", a, b"[]"), (422, "PUT", a, {**point, "coordinates": [0, 91]}),
+                (400, "PUT", "/v1/fences/a%20b", point), (201, "PUT", "/v1/fences/b", point),
+                (507, "PUT", "/v1/fences/c", point), (204, "DELETE", a, None)):
+            self.compare(server, description, status, method, one, target, body)
+        self.compare(server, description, 200, "GET", "/v1/fences")
+        without = self.server("B")
+        self.compare(without, description, 404, "GET", "/v1/fences")
+        self.compare(without, description, 404, "PUT", one, a, point)
 
     def test_answers_of_a_server(self):
         herd = self.herd(["A", "B"], [["A", "B"]])
@@ -121,6 +153,8 @@ class OpenApi(HttpTest):
         self.compare(server, description, 200, "POST", "/pub", body={"_type": "lwt"})
         self.compare(server, description, 200, "POST", "/overland", body={"locations": []})
         self.compare(server, description, 200, "GET", "/", "/?id=a&lat=1&lon=2")
+        tag = self.compare(server, description, 200, "GET", "/")["etag"]
+        self.compare(server, description, 304, "GET", "/", head=b"If-None-Match: %s\r\n" % tag.encode())
 
     def test_the_judge_can_say_no(self):
         description = self.described(self.server())

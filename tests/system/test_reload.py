@@ -173,16 +173,17 @@ class Reload(HerdTest):
         server = herd["A"]
         herd.config["servers"]["A"] = {"port": free_port(), "host": "127.0.0.2"}
         herd.config["journal"] = "{name}.journal"
+        herd.config["area"] = True
         herd.config["limits"]["records_max"] = 5
         herd.write()
         for _ in range(2):
             done = self.hup(server)
-            self.assertEqual(done["restart_needed"], "3")
+            self.assertEqual(done["restart_needed"], "4")
         self.assertEqual(done["changed"], "0")
         needed = {e["setting"]: (e["in_force"], e["configured"], e.level) for e in server.events("restart_needed")}
         self.assertEqual(needed, {"host": ("127.0.0.1", "127.0.0.2", "warn"),
                                   "port": (str(server.port), str(herd.config["servers"]["A"]["port"]), "warn"),
-                                  "journal": ("none", "{name}.journal", "warn")})
+                                  "journal": ("none", "{name}.journal", "warn"), "area": ("false", "true", "warn")})
         self.assertTrue(server.ask(b"IAMAT kiwi +1-1 5\n").startswith(b"AT A "))
         self.assertFalse(os.path.exists(os.path.join(herd.dir, "A.journal")))
         server.wait_event("setting_changed", setting="limits.records_max")

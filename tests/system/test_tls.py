@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """TLS on the wire: handshakes that stop, records that lie, ends that are none, peers nobody here wrote."""
+import contextlib
+import os
 import re
 import resource
 import select
@@ -9,7 +11,7 @@ import ssl
 import subprocess
 import time
 
-from herd import AT, DEADLINE, main, sanitized, wait_for
+from herd import AT, DEADLINE, free_port, main, sanitized, wait_for
 from trust import Records, TlsClient, TrustTest, context, skip_without_tls
 
 
@@ -99,7 +101,7 @@ class Handshakes(TlsTest):
         for client in slow:
             client.closed_by_server()
         server.wait_event("closed", why="tls_handshake_deadline")
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 30)  # one after the other: 900 s
         self.assertFalse(server.events("connection_refused"))
         self.assertEqual(good.ask(b"x\n"), b"? x\n")
 
@@ -117,7 +119,7 @@ class Handshakes(TlsTest):
         for client in slow:
             client.closed_by_server()
         server.wait_event("closed", why="tls_half_open")
-        self.assertLess(time.monotonic() - began, 30)
+        self.assertLess(time.monotonic() - began, 2 * DEADLINE)
         self.assert_serves(server)
 
     def test_thousands_stopped_behind_a_hello(self):
@@ -250,6 +252,50 @@ class Versions(TlsTest):
         self.assertNotIn(b"New Session Ticket", first)
         again = self.s_client(server, "-reconnect")
         self.assertNotIn(b"Reused", again)
+
+    def test_early_data(self):
+        """Lines sent with the ClientHello by the session of another server, which would take them, are not taken: whoever
+        copied them could send them again. The handshake goes on in full, and what comes behind it is answered."""
+        server = self.server()
+        session, early = self.authority.path("session"), self.authority.path("early")
+        with open(early, "wb") as file:
+            file.write(b"IAMAT early +1-1 5\n")
+        port = free_port()
+        with self.talk("s_server", "-early_data", "-no_anti_replay", "-num_tickets", "1", "-cert",
+                       self.authority.path("A.pem"), "-key", self.authority.path("A.key"), "-accept", f"127.0.0.1:{port}") as other:
+            self.until(other, b"ACCEPT")
+            with self.talk("s_client", "-connect", f"127.0.0.1:{port}", "-sess_out", session):
+                wait_for(lambda: os.path.exists(session) and b"-----END" in self.read(session), "a session is kept")
+            taken = self.early(port, b"x\n", b"Early data was", "-sess_in", session, "-early_data", early)
+            self.assertIn(b"Early data was accepted", taken)  # so it is offered
+        said = self.early(server.port, b"WHATSAT early 1 0\nIAMAT late +1-1 5\n", b"AT A ", "-sess_in", session, "-early_data",
+                          early)
+        self.assertIn(b"Early data was rejected", said)
+        self.assertIn(b"? WHATSAT early 1 0\n", said)
+        self.assertNotIn("early +1-1", server.log_text())
+        self.assert_serves(server)
+
+    @contextlib.contextmanager
+    def talk(self, *args):
+        """The openssl command, which is killed behind this."""
+        with subprocess.Popen(["openssl", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    @staticmethod
+    def read(path):
+        with open(path, "rb") as file:
+            return file.read()
+
+    def early(self, port, say, what, *args):
+        """What s_client says until that came."""
+        with self.talk("s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", self.authority.certificate, *args) as process:
+            process.stdin.write(say)
+            process.stdin.flush()
+            return self.until(process, what)
 
     def test_sslscan(self):
         """Old versions, weak suites, compression, heartbleed: a scanner finds none."""

@@ -53,9 +53,11 @@ class Tokens(ClientTest):
         where = "%s:%d" % wrong.socket.getsockname()
         wrong.send(b"AUTH herd_%s\nIAMAT kiwi.example +9-9 5\n" % (b"w" * 43))
         self.assertRegex(good.ask(b"IAMAT kiwi.example +1-1 5\n"), AT)
-        self.assertLess(time.monotonic() - began, 0.9)
         self.assertEqual(wrong.closed_by_server(), b"? AUTH\n")
         self.assertGreater(time.monotonic() - began, 0.95)
+        server.wait_event("sent", line="? AUTH")
+        log = server.log_text()
+        self.assertLess(log.index('sent="AT A '), log.index('line="? AUTH"'))
         found = server.wait_event("auth_failed")
         self.assertEqual(found["client"], where)
         self.assertIn(b"+1-1", good.ask(b"WHATSAT kiwi.example 1 0\n"))
@@ -114,15 +116,13 @@ class Tokens(ClientTest):
         self.assertNotIn("kkkkk", server.log_text())
 
     def test_many_guesses(self):
-        """Hundreds of wrong tokens at once cost nobody else a thing."""
+        """Hundreds of wrong tokens at once cost nobody else a thing: one after the other they would take minutes."""
         server = self.server()
         wrong = [self.client(server) for _ in range(150)]
         for n, client in enumerate(wrong):
             client.send(b"AUTH herd_%043d\n" % n)
-        began = time.monotonic()
         good = self.signed_in(server, KIWI)
         self.assertRegex(good.ask(b"IAMAT kiwi.example +1-1 5\n"), AT)
-        self.assertLess(time.monotonic() - began, 0.9)
         for client in wrong:
             self.assertEqual(client.closed_by_server(), b"? AUTH\n")
         self.assertIn(len(wait_for(lambda: server.events("auth_failed"), "told")), range(1, 20))  # the 1st, 2nd, 4th, 8th, ...
@@ -210,9 +210,9 @@ class Rights(ClientTest):
         boss, fleet = self.signed_in(server, BOSS), self.signed_in(server, FLEET)
         for name in (b"fleet", b"depot", b"kiwi"):
             boss.ask(b"IAMAT %s +1-1 5\n" % name)
-        for name in (b"fleet-", b"fleet-1", b"fleet-*", b"fleet-#", b"fleet-\xff", b"fleet-" + b"x" * 200, b"*"):
+        for name in (b"fleet-", b"fleet-1", b"fleet-*", b"fleet-#", b"fleet-\xff", b"fleet-" + b"x" * 200, b"fleet-\0x", b"*"):
             self.assertTrue(fleet.ask(b"IAMAT %s +1-1 5\n" % name).startswith(b"AT A "), name)
-        for name in (b"fleet", b"Fleet-1", b"xfleet-1", b"**", b"#", b"+", b"depot", b"flee", b"%2A"):
+        for name in (b"fleet", b"Fleet-1", b"xfleet-1", b"**", b"#", b"+", b"depot", b"flee", b"%2A", b"flee\0t-1"):
             self.assertEqual(fleet.ask(b"IAMAT %s +1-1 5\n" % name), b"? IAMAT %s +1-1 5\n" % name)
         self.assertRegex(fleet.ask(b"WHATSAT depot 1 0\n"), AT)
         fleet.until(b"\n\n")

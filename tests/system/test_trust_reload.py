@@ -181,6 +181,21 @@ class LetGo(ReloadTest):
         again.send(b"AUTH %s\n" % KIWI.encode())
         self.assertEqual(again.closed_by_server(), b"? AUTH\n")
 
+    def test_identities_come_and_go(self):
+        """A reload that lets everybody in says so in a warning."""
+        herd = self.tls(["A"], identities=IDENTITIES)
+        server = herd["A"].start()
+        path = herd.config.pop("identities")
+        herd.write()
+        self.hup(server)
+        found = server.wait_event("access_for_everybody", tls="require")
+        self.assertEqual(found.level, "warn")
+        self.assertRegex(self.client(server).ask(b"IAMAT kiwi +1-1 5\n"), AT)
+        herd.config["identities"] = path
+        herd.write()
+        server.signal(signal.SIGHUP)
+        wait_for(lambda: len(server.events("access_by_identity")) == 2, "and when it lets in no longer who it does not know")
+
     def test_one_proof_removed(self):
         """The identity stays, and one of its tokens, or its certificate, is no proof any more: connections by that one go,
         by another stay."""

@@ -27,7 +27,7 @@ static void report(struct herd_node *node, unsigned client, unsigned round)
     char id[32], position[64], time[32];
     enum herd_verdict verdict;
     snprintf(id, sizeof id, "c%u", client);
-    snprintf(position, sizeof position, "%+.7f%+.4f", (double)(client % 20) + 0.01 * round, (double)(client / 20));
+    snprintf(position, sizeof position, "%+.7f%+.4f", (double)(client % 20) + 0.01 * round, 0.5 * (client / 20));
     now.wall_ns += S;
     now.steady_ns += S;
     snprintf(time, sizeof time, "%lld", (long long)(now.wall_ns / S));
@@ -50,7 +50,7 @@ static void take_in(struct herd_area *area)
 static void set_fence(struct herd_area *area, const char *name, double lat, double margin_m)
 {
     struct herd_shape *shape;
-    struct herd_fence_options options = {15, margin_m};
+    struct herd_fence_options options = {15, margin_m, margin_m > 0 ? 1500 : 0};
     const double corners[] = {0, lat, 5, lat, 5, lat + 5, 0, lat + 5, 0, lat};
     const struct herd_ring ring = {corners, 5, false};
     const char *message;
@@ -64,6 +64,18 @@ static void set_fence(struct herd_area *area, const char *name, double lat, doub
             herd_shape_free(shape);
         }
     }
+    inside = false;
+    assert_true(err >= 0 || err == HERD_E_NOMEM);
+}
+
+static void set_proximity(struct herd_area *area, double distance_m)
+{
+    struct herd_shape *shape;
+    const struct herd_fence_options options = {7, 1000, 0};
+    inside = true;
+    int err = herd_shape_proximity(&shape, herd_span_of("c1*"), herd_span_of("*"), distance_m);
+    if (err >= 0 && (err = herd_area_fence_set(area, herd_span_of("p"), shape, &options)) < 0)
+        herd_shape_free(shape);
     inside = false;
     assert_true(err >= 0 || err == HERD_E_NOMEM);
 }
@@ -103,11 +115,14 @@ static size_t tell(size_t fail, bool all)
     }
     set_fence(area, "a", 0, 0);
     set_fence(area, "b", 3, 1000);
+    set_proximity(area, 90000);
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned client = 0; client < CLIENTS; client++)
             report(node, client, round * 30);
         take_in(area);
         set_fence(area, "a", round, 500);
+        if (round == 1)
+            set_proximity(area, 60000); /* clients are there before it */
     }
     (void)count_all(area);
     for (unsigned client = 0; client < 20; client++) {
@@ -121,6 +136,9 @@ static size_t tell(size_t fail, bool all)
     take_in(area);
     assert_int_equal(herd_area_stats(area).clients, CLIENTS - 20);
     assert_int_equal(count_all(area), CLIENTS - 20);
+    assert_true(herd_area_stats(area).pairs <= area->grid.count * 8);
+    (void)herd_area_fence_remove(area, herd_span_of("p"));
+    assert_int_equal(herd_area_stats(area).pairs, 0);
     (void)herd_area_fence_remove(area, herd_span_of("a"));
     (void)herd_area_fence_remove(area, herd_span_of("b"));
     assert_int_equal(area->members.used, 0);

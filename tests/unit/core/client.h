@@ -59,6 +59,13 @@ static inline void effects(struct fixture *f)
                      (int)e.position.len, e.position.at, (int)e.radius.len, e.radius.at);
             herd_ticket_user(f->node, e.ticket, &f->tickets[f->ticket_count - 1]);
             break;
+        case HERD_EFFECT_FETCH:
+            assert_true(f->ticket_count < 64);
+            assert_ptr_equal(herd_session_user(e.session), f);
+            f->tickets[f->ticket_count++] = e.ticket;
+            snprintf(f->looked_up, sizeof f->looked_up, "fetch %.*s", (int)e.id.len, e.id.at);
+            herd_ticket_user(f->node, e.ticket, &f->tickets[f->ticket_count - 1]);
+            break;
         case HERD_EFFECT_CANCEL:
             f->cancels++;
             assert_true(*(uint64_t *)e.lookup_user == e.ticket);

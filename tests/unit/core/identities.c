@@ -47,6 +47,26 @@ static bool asks(const struct herd_identity *identity, const char *id)
     return herd_identity_may_ask(identity, herd_span_of(id));
 }
 
+/* A group of ids, as of a proximity: whether there may be one that may be asked for. */
+static void test_groups(void **state)
+{
+    (void)state;
+    struct herd_identities *set = parse("some cert - taxi-*,rider-7,a\nall cert - *\nnone cert - -\n");
+    const struct {
+        const char *prefix;
+        bool meets;
+    } groups[] = {{"", true},      {"t", true},        {"taxi-", true},     {"taxi-1", true}, {"taxj", false},
+                  {"rider", true}, {"rider-7", true},  {"rider-77", false}, {"a", true},      {"ab", false},
+                  {"taxi", true},  {"taxi-123", true}, {"x", false}};
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        const struct herd_span prefix = herd_span_of(groups[i].prefix);
+        assert_int_equal(herd_patterns_meet(named(set, "some")->ask, prefix), groups[i].meets);
+        assert_true(herd_patterns_meet(named(set, "all")->ask, prefix));
+        assert_false(herd_patterns_meet(named(set, "none")->ask, prefix));
+    }
+    herd_identities_free(set);
+}
+
 static void test_file(void **state)
 {
     (void)state;
@@ -210,8 +230,8 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_file),   cmocka_unit_test(test_patterns), cmocka_unit_test(test_delete),
-        cmocka_unit_test(test_errors), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_file),   cmocka_unit_test(test_groups), cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_delete), cmocka_unit_test(test_errors), cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,46 @@ static void test_empty(void **state)
     free(model);
 }
 
+static bool is_number(const void *ctx, uint32_t slot, struct herd_span id)
+{
+    (void)ctx;
+    uint32_t wanted;
+    memcpy(&wanted, id.at, sizeof wanted);
+    return slot == wanted;
+}
+
+/* All shards outgrow a block or two at about the same time, and are found wherever they are. */
+static void test_blocks(void **state)
+{
+    (void)state;
+    enum { MANY = 200000, ASKED = 64 };
+    static struct herd_index index;
+    static uint64_t hashes[MANY];
+    uint64_t seed = 7, *block = NULL;
+    int blocks = 0, left = 0;
+    for (uint32_t slot = 0; slot < MANY; slot++) {
+        hashes[slot] = rnd(&seed);
+        assert_int_equal(herd_index_reserve(&index, hashes[slot]), 0);
+        herd_index_insert(&index, hashes[slot], slot);
+        blocks += index.block != block;
+        block = index.block;
+        left += index.left != NULL;
+        for (uint32_t i = 0; i < (index.left ? ASKED : 1); i++) {
+            uint32_t asked = i == 0 ? slot : (uint32_t)rnd_below(&seed, slot);
+            assert_int_equal(herd_index_find(&index, hashes[asked], is_number, NULL,
+                                             (struct herd_span){(const char *)&asked, sizeof asked}),
+                             asked);
+        }
+        if (slot % 5 == 0) { /* also while shards move */
+            herd_index_remove(&index, hashes[slot], slot);
+            herd_index_insert(&index, hashes[slot], slot);
+        }
+    }
+    assert_int_equal(blocks, 3);
+    assert_int_equal(left, 2 * HERD_INDEX_SHARDS); /* insertions that found it so */
+    herd_index_fini(&index);
+}
+
 /* After reserve, an insert finds room: the table is never full, so that a search always ends. */
 static void test_never_full(void **state)
 {
@@ -116,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_model),
         cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_never_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

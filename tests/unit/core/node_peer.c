@@ -290,6 +290,44 @@ static void test_records_bytes_max_from_neighbours(void **state)
     end(&o);
 }
 
+/* News is passed on as it came if that is how this node writes it, and else as this node writes it; of several in one
+ * read the newest. */
+static void test_passed_on(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *came, *told;
+    } rows[] = {
+        {"AT Riley +1.5 kiwi +1+1 2\n", "AT Riley +1.5 kiwi +1+1 2\n"},
+        {"AT  Riley +1.5 kiwi +1+1 3\n", "AT Riley +1.5 kiwi +1+1 3\n"},
+        {"AT Riley +1.5 kiwi\t+1+1 4\n", "AT Riley +1.5 kiwi +1+1 4\n"},
+        {" AT Riley +1.5 kiwi +1+1 5\n", "AT Riley +1.5 kiwi +1+1 5\n"},
+        {"AT Riley +1.5 kiwi +1+1 6\r\n", "AT Riley +1.5 kiwi +1+1 6\n"},
+        {"AT Riley +1.5 kiwi +1+1 7 \n", "AT Riley +1.5 kiwi +1+1 7\n"},
+        {"AT Riley -0.50 kiwi +1.0-1.00 0008.10\n", "AT Riley -0.50 kiwi +1.0-1.00 0008.10\n"},
+        {"AT Riley +1.5 kiwi +1+1 9\nAT Zulu +1 kiwi +2+2 10\n", "AT Zulu +1 kiwi +2+2 10\n"},
+        {"AT Riley +1.5 kiwi +1+1 12\nAT Zulu +1 kiwi +2+2 11\n", "AT Riley +1.5 kiwi +1+1 12\n"},
+    };
+    struct one o;
+    begin(&o, "Juzang", NULL);
+    struct herd_session *riley = accept_one(&o), *jaquez = accept_one(&o);
+    say(&o, riley, "HELLO 2 Riley Juzang 1\n");
+    say(&o, jaquez, "HELLO 2 Jaquez Juzang 1\n");
+    fill(&o, riley);
+    fill(&o, jaquez);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        o.out.len = 0;
+        say(&o, riley, rows[i].came);
+        fill(&o, riley);
+        heard(&o, "");
+        fill(&o, jaquez);
+        assert_int_equal(o.out.len, strlen(rows[i].told));
+        heard(&o, rows[i].told);
+    }
+    assert_int_equal(o.downs, 0);
+    end(&o);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -316,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_long_records),
         cmocka_unit_test(test_server_names),
         cmocka_unit_test(test_records_bytes_max_from_neighbours),
+        cmocka_unit_test(test_passed_on),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,21 @@ static void ask(struct wire *w, int node, bool stay)
     wire_run(w);
 }
 
+/* From here on more is known of these clients' records, if memory allows. */
+static void trace(struct wire *w, int node)
+{
+    struct herd_trace found;
+    if (!w->nodes[node].node)
+        return;
+    wire_inside++;
+    for (int i = 0; i < 12; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%08d", i);
+        (void)!herd_node_trace(w->nodes[node].node, herd_span_of(id), w->now, &found);
+    }
+    wire_inside--;
+}
+
 static void try_start(struct wire *w, int node)
 {
     if (!w->nodes[node].node && wire_start(w, node) < 0)
@@ -151,6 +166,8 @@ static void story(struct wire *w)
         report(w, i % 3, i, 3, 8);
     report(w, 0, 1, 4, 300); /* a record apart from its cell */
     report(w, 1, 1, 5, 300);
+    trace(w, 0);
+    report(w, 1, 5, 4, 8);
     ask(w, 0, true);
     ask(w, 1, false);
     wire_cut(w, 0, 1);
@@ -197,7 +214,7 @@ static struct wire *new_world(void)
 {
     struct wire *w = wire_new("a b c", "a-b b-c a-c");
     for (int i = 0; i < 3; i++)
-        w->nodes[i].options.access = set != NULL;
+        w->nodes[i].options = (struct herd_node_options){.access = set != NULL, .traces_max = 5};
     return w;
 }
 
@@ -265,6 +282,39 @@ static void test_all_fail_from_one_on(void **state)
     size_t total = run(0, false);
     for (size_t fail = 1; fail <= total; fail += fail < 400 ? 1 : 7)
         run(fail, true);
+}
+
+/* Who could not be traced for want of memory is not, and those that were still are. */
+static void test_a_refused_trace_changes_nothing(void **state)
+{
+    (void)state;
+    for (size_t fail = 1;; fail++) {
+        struct herd_node_options options = {.name = {"a", 1}, .traces_max = 2};
+        struct herd_node *node;
+        struct herd_now now = {INT64_C(1621464828000000000), 0};
+        struct herd_trace found;
+        enum herd_verdict verdict;
+        int err = 0;
+        static const char *const ids[] = {"lime", "kiwi", "plum"};
+        assert_int_equal(herd_node_new(&node, &options), 0);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(herd_node_report(node, herd_span_of(ids[i]), herd_span_of("+1+2"), herd_span_of("5"),
+                                              now, NULL, &verdict),
+                             0);
+        wire_inside++;
+        alloc_plan = (struct alloc_plan){.armed = true, .fail = fail};
+        for (size_t i = 0; i < 3 && err >= 0; i++)
+            err = herd_node_trace(node, herd_span_of(ids[i]), now, &found);
+        alloc_plan.armed = false;
+        wire_inside--;
+        bool failed = alloc_plan.count >= fail;
+        assert_int_equal(err, failed ? HERD_E_NOMEM : 0);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(herd_node_trace(node, herd_span_of(ids[i]), now, &found), 0);
+        herd_node_free(node);
+        if (!failed)
+            break;
+    }
 }
 
 /* So is a deletion; the record is of a time to come and apart from its cell, so that all that memory is taken for is. */
@@ -464,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_each_fails_with_identities),
         cmocka_unit_test(test_all_fail_from_one_on),
         cmocka_unit_test(test_a_refused_report_changes_nothing),
+        cmocka_unit_test(test_a_refused_trace_changes_nothing),
         cmocka_unit_test(test_a_refused_deletion_changes_nothing),
         cmocka_unit_test(test_fill),
         cmocka_unit_test(test_a_neighbour_more),

@@ -101,7 +101,57 @@ static const struct row lines[] = {
     ROW(HERD_INVALID, "HELLO x"),
     ROW(HERD_INVALID, "HELLO 2 a/ b c"),
     ROW(HERD_INVALID, "HELLO 2 a b/ c"),
+    /* of a server to a client */
+    ROW(HERD_SEE, "SEE south.example 12000 3116"),
+    ROW(HERD_SEE, "SEE 127.0.0.1 1 0"),
+    ROW(HERD_SEE, "SEE fe80::1%eth0 65535 4095"),
+    ROW(HERD_SEE, "SEE 255_-.Z 00012000 0004095"),
+    ROW(HERD_INVALID, "SEE"),
+    ROW(HERD_INVALID, "SEE south"),
+    ROW(HERD_INVALID, "SEE south 12000"),
+    ROW(HERD_INVALID, "SEE south 12000 1 1"),
+    ROW(HERD_INVALID, "see south 12000 1"),
+    ROW(HERD_INVALID, "SEE south 0 1"),
+    ROW(HERD_INVALID, "SEE south 65536 1"),
+    ROW(HERD_INVALID, "SEE south 99999999999999999999999 1"),
+    ROW(HERD_INVALID, "SEE south -1 1"),
+    ROW(HERD_INVALID, "SEE south 12000.0 1"),
+    ROW(HERD_INVALID, "SEE south 0x10 1"),
+    ROW(HERD_INVALID, "SEE south 12000 4096"),
+    ROW(HERD_INVALID, "SEE south 12000 +1"),
+    ROW(HERD_INVALID, "SEE south 12000 1.5"),
+    ROW(HERD_INVALID, "SEE [::1] 12000 1"),
+    ROW(HERD_INVALID, "SEE so/uth 12000 1"),
+    ROW(HERD_INVALID, "SEE http://south 12000 1"),
+    ROW(HERD_INVALID, "SEE so\0uth 12000 1"),
+    ROW(HERD_INVALID, "SEE s\xc3\xbc"
+                      "d 12000 1"),
 };
+
+/* A host may have 255 bytes, and is refused however much longer it is. */
+static void test_host_of_see(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {1, 255, 256, 65536};
+    struct herd_command c;
+    struct herd_buf line = {0};
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        line.len = 0;
+        herd_buf_add_text(&line, "SEE ");
+        assert_int_equal(herd_buf_reserve(&line, lengths[i] + 16), 0);
+        memset(line.at + line.len, 'a', lengths[i]);
+        line.len += lengths[i];
+        herd_buf_add_text(&line, " 12000 77");
+        enum herd_verb verb = herd_command_parse(guarded((struct herd_span){line.at, line.len}), &c);
+        assert_int_equal(verb, lengths[i] <= HERD_HOST_MAX ? HERD_SEE : HERD_INVALID);
+        if (verb == HERD_SEE) {
+            assert_int_equal(c.host.len, lengths[i]);
+            assert_int_equal(c.port, 12000);
+            assert_int_equal(c.bucket, 77);
+        }
+    }
+    herd_buf_fini(&line);
+}
 
 static void test_lines(void **state)
 {
@@ -188,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_host_of_see),
         cmocka_unit_test(test_any_byte_in_an_id),
         cmocka_unit_test(test_random_fields),
         cmocka_unit_test(test_names),

@@ -88,6 +88,7 @@ static void test_formats(void **state)
     assert_int_equal(herd_format_hello(&out, 2, S("a"), S("b"), 1, 0, 0xabc, false), 0);
     assert_int_equal(herd_format_hello(&out, 2, S("a"), S("b"), 1, 0, 0, true), 0);
     assert_int_equal(herd_format_gone(&out, S("Riley"), S("+0.1"), S("kiwi"), S("3.4")), 0);
+    assert_int_equal(herd_format_see(&out, S("2001:db8::1"), 12000, 4095), 0);
     static const char expected[] = "AT Riley +0.1 kiwi +1-2 3.4\n"
                                    "?   what? \n"
                                    "? \n"
@@ -99,7 +100,8 @@ static void test_formats(void **state)
                                    "HELLO 2 a b 0000000000000001 77\n"
                                    "HELLO 2 a b 0000000000000001 0 0000000000000abc\n"
                                    "HELLO 2 a b 0000000000000001 0 0000000000000000 1\n"
-                                   "GONE Riley +0.1 kiwi 3.4\n";
+                                   "GONE Riley +0.1 kiwi 3.4\n"
+                                   "SEE 2001:db8::1 12000 4095\n";
     assert_int_equal(out.len, sizeof expected - 1);
     assert_memory_equal(out.at, expected, out.len);
     herd_buf_fini(&out);

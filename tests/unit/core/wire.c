@@ -248,6 +248,7 @@ static bool carry_out(struct wire *w, int i)
         if (w->lookup_count < 64)
             w->lookups[w->lookup_count++] = (struct wire_lookup){i, effect.ticket};
         break;
+    case HERD_EFFECT_FETCH:
     case HERD_EFFECT_COMMAND: break; /* not asked for */
     case HERD_EFFECT_DIAL: dial(w, i, effect.peer); break;
     case HERD_EFFECT_CLOSE: wire_close(herd_session_user(effect.session)); break;

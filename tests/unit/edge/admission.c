@@ -4,7 +4,7 @@
 
 #include "alloc.h"
 
-#include "server_impl.h"
+#include "listen.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -26,7 +26,13 @@ static const char full[] =
     "0},\n"
     "              {\"provider\": \"file\", \"file\": \"C:\\\\p\\\"\\u00e9\\ud83d\\ude00.json\"}, {\"provider\": "
     "\"embedded\"}],\n"
-    "  \"log\": {\"level\": \"debug\", \"traffic\": false}, \"journal\": \"/var/lib/herd/journal\",\n"
+    "  \"log\": {\"level\": \"debug\", \"traffic\": false}, \"journal\": \"/var/lib/herd/journal\", \"area\": "
+    "true, \"fences\": \"/etc/herd/fences.geojson\",\n"
+    "  \"webhook\": {\"server\": \"Riley\", \"url\": \"https://x.example/h\", \"secret_file\": \"/s\", "
+    "\"queue_max\": 7},\n"
+    "  \"database\": {\"kind\": \"redis\", \"dsn_file\": \"/etc/herd/dsn\", \"library\": \"/lib/a\\\"b.so\", "
+    "\"flush_ms\": 1, \"batch\": 2, \"history\": \"samples\", \"retention_days\": 3, \"adopt_ms\": 4000, "
+    "\"read_through\": true, \"warm_start\": true, \"geo\": true},\n"
     "  \"limits\": {\"records_max\": 7, \"close_after_reply\": 1, \"redial_min_ms\": 10, \"redial_max_ms\": 10} "
     "}\n";
 
@@ -83,6 +89,21 @@ static void same(const struct herd_config *a, const struct herd_config *b)
     assert_int_equal(a->log_level, b->log_level);
     assert_int_equal(a->log_traffic, b->log_traffic);
     same_text(a->journal, b->journal);
+    assert_int_equal(a->area, b->area);
+    same_text(a->fences, b->fences);
+    same_text(a->webhook.server, b->webhook.server);
+    same_text(a->webhook.url, b->webhook.url);
+    same_text(a->webhook.secret_file, b->webhook.secret_file);
+    same_text(a->webhook.ca_file, b->webhook.ca_file);
+    assert_int_equal(a->webhook.timeout_ms, b->webhook.timeout_ms);
+    assert_int_equal(a->webhook.queue_max, b->webhook.queue_max);
+    same_text(a->database.kind, b->database.kind);
+    same_text(a->database.dsn_file, b->database.dsn_file);
+    same_text(a->database.library, b->database.library);
+    const struct herd_config_database *p = &a->database, *q = &b->database;
+    assert_true(p->flush_ms == q->flush_ms && p->batch == q->batch && p->history == q->history &&
+                p->retention_days == q->retention_days && p->adopt_ms == q->adopt_ms &&
+                p->read_through == q->read_through && p->warm_start == q->warm_start && p->geo == q->geo);
     assert_memory_equal(&a->limits, &b->limits, sizeof a->limits);
 }
 
@@ -116,6 +137,9 @@ static void test_default(void **state)
     assert_int_equal(config->log_level, HERD_LOG_INFO);
     assert_true(config->log_traffic);
     assert_null(config->journal);
+    assert_false(config->area);
+    assert_null(config->fences);
+    assert_null(config->webhook.server);
 #define CHECK(name, standard, least, greatest, what) \
     assert_int_equal(config->limits.name, standard); \
     assert_true(standard >= least && standard <= greatest);
@@ -158,6 +182,16 @@ static void test_full(void **state)
     assert_int_equal(config->log_level, HERD_LOG_DEBUG);
     assert_false(config->log_traffic);
     assert_string_equal(config->journal, "/var/lib/herd/journal");
+    assert_true(config->area);
+    assert_string_equal(config->fences, "/etc/herd/fences.geojson");
+    assert_string_equal(config->webhook.url, "https://x.example/h");
+    assert_int_equal(config->webhook.timeout_ms, 10000);
+    assert_int_equal(config->webhook.queue_max, 7);
+    assert_string_equal(config->database.kind, "redis");
+    assert_string_equal(config->database.library, "/lib/a\"b.so");
+    assert_true(config->database.history && config->database.read_through && config->database.geo);
+    assert_int_equal(config->database.flush_ms, 1);
+    assert_int_equal(config->database.adopt_ms, 4000);
     assert_int_equal(config->limits.records_max, 7);
     assert_int_equal(config->limits.close_after_reply, 1);
     assert_int_equal(config->limits.lookups_max, 64);
@@ -323,7 +357,7 @@ static void test_file(void **state)
 
     assert_int_equal(write(fd, "\n}", 2), 2);
     assert_int_equal(herd_config_read(&config, path, &diagnostic), HERD_E_SYNTAX);
-    assert_int_equal(diagnostic.line, 12);
+    assert_int_equal(diagnostic.line, 14);
     assert_int_equal(diagnostic.column, 1);
     assert_int_equal(ftruncate(fd, (16 << 20) + 1), 0);
     assert_int_equal(herd_config_read(&config, path, &diagnostic), HERD_E_RANGE);
