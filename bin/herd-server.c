@@ -173,6 +173,15 @@ static bool name_known(const struct herd_config *config, const char *name)
     return false;
 }
 
+static int ask_status(const struct herd_config *config, const struct options *options)
+{
+    const enum status status = status_print(config, options->name, options->verify);
+    const int written = printed();
+    if (status == STATUS_REFUSED)
+        return EXIT_USAGE;
+    return status == STATUS_UNWELL && options->verify ? EXIT_RUNNING : written;
+}
+
 static int print_config(const struct herd_config *config)
 {
     struct herd_buf text = {0};
@@ -515,7 +524,7 @@ int main(int argc, char **argv)
     else if (options.print_config)
         status = print_config(config);
     else if (options.status || options.verify)
-        status = status_print(config, options.name, options.verify) || !options.verify ? printed() : EXIT_RUNNING;
+        status = ask_status(config, &options);
     else
         return run(&options, config);
     herd_config_free(config);

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #define FIRST_WORD_S 5
+/* A start that is over by then ends in good order: that it listens may have been said already. */
+#define NEARLY_DONE_MS 500
 /* Then the time between two words does not double any more, and fits poll(). */
 #define WORDS_APART_MAX_S 3600
 
@@ -50,7 +52,7 @@ static void *work(void *arg)
         int ready = poll(fds, 2, wait_s * 1000);
         if (ready > 0 && fds[0].revents)
             return NULL;
-        if (ready > 0)
+        if (ready > 0 && poll(fds, 1, NEARLY_DONE_MS) == 0)
             stop();
         if (ready != 0)
             continue;
