@@ -71,6 +71,31 @@ static void check_all_there(const char *time)
     assert_int_equal(atoi(sql(text)), ROWS);
 }
 
+/* Killed while the batch waits for a lock: it cannot have been done, however slow this program is. */
+static void test_batch_killed(void **state)
+{
+    (void)state;
+    connect_fresh(&one);
+    PGconn *blocker = PQconnectdb(fresh_dsn());
+    PQclear(PQexec(blocker, "BEGIN; LOCK herd_newest"));
+    draw_rows("1600000000");
+    pid_t pid = backend();
+    assert_true(pid > 0);
+    assert_int_equal(DRIVER->write(one.database, 1, rows, ROWS, &some_writer), 0);
+    turn();
+    assert_int_equal(one.written.times, 0);
+    kill_backend(pid);
+    PQfinish(blocker);
+    wait_times(&one, &one.disconnected.times, 1);
+    assert_int_equal(one.written.times, 1);
+    assert_int_equal(one.written.result, HERD_DATABASE_LOST);
+    assert_int_equal(DRIVER->write(one.database, 2, rows, ROWS, &some_writer), HERD_E_STATE);
+    connect_again(&one);
+    assert_int_equal(side_write(&one, rows, ROWS), HERD_DATABASE_DONE);
+    check_all_there("1600000000");
+    side_close(&one);
+}
+
 /* Each time the backend is killed a turn of the loop later. */
 static void test_backend_killed(void **state)
 {
@@ -107,7 +132,6 @@ static void test_backend_killed(void **state)
         check_all_there(time);
     }
     printf("%u batches lost, %u done\n", lost, done);
-    assert_true(lost > 0);
     assert_int_equal(done, 2);
     side_close(&one);
 }
@@ -199,7 +223,7 @@ static void test_disconnect(void **state)
     open_fresh(&one);
     draw_rows("1600000000");
     DRIVER->disconnect(one.database);
-    for (int phase = 0; phase < 40; phase += 2) {
+    for (int phase = 0; phase < PHASES_MAX && (phase < 40 || one.done == 0); phase += 2) {
         assert_int_equal(DRIVER->connect(one.database), 0);
         assert_int_equal(DRIVER->connect(one.database), HERD_E_STATE);
         unsigned ups = one.connected.times;
@@ -473,12 +497,19 @@ static void test_one_of_several_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_LOOP(test_backend_killed),    ON_LOOP(test_killed_while_preparing),
-        ON_LOOP(test_postmaster_killed), ON_LOOP(test_shutdown),
-        ON_LOOP(test_disconnect),        ON_LOOP(test_hangs),
-        ON_LOOP(test_cut_after_commit),  ON_LOOP(test_nonsense),
-        ON_LOOP(test_endless),           ON_LOOP(test_from_inside),
-        ON_LOOP(test_deadlock),          ON_LOOP(test_one_of_several_fails),
+        ON_LOOP(test_batch_killed),
+        ON_LOOP(test_backend_killed),
+        ON_LOOP(test_killed_while_preparing),
+        ON_LOOP(test_postmaster_killed),
+        ON_LOOP(test_shutdown),
+        ON_LOOP(test_disconnect),
+        ON_LOOP(test_hangs),
+        ON_LOOP(test_cut_after_commit),
+        ON_LOOP(test_nonsense),
+        ON_LOOP(test_endless),
+        ON_LOOP(test_from_inside),
+        ON_LOOP(test_deadlock),
+        ON_LOOP(test_one_of_several_fails),
     };
     return run_on_cluster(tests, sizeof tests / sizeof *tests, "");
 }
