@@ -357,8 +357,12 @@ int herd_area_ask(struct herd_area *area, const struct herd_area_question *quest
 
 bool herd_area_hit(struct herd_area_query *query, struct herd_area_hit *ret_hit)
 {
+    const struct herd_store *store = query->area->node->store;
     bool again = query->recheck || query->changes != query->area->grid.changes;
     while (query->phase == HERD_QUERY_DONE && query->next < query->count) {
+        /* Records lie anywhere in memory: some are on their way before they are read. */
+        for (; query->fetched < query->count && query->fetched < query->next + HERD_QUERY_AHEAD; query->fetched++)
+            __builtin_prefetch(herd_store_packed(store, query->hits[query->fetched].slot));
         struct herd_query_hit *hit = &query->hits[query->next++];
         const struct herd_grid_point *point = again ? herd_grid_point(&query->area->grid, hit->slot) : NULL;
         if (again && !(point && matches(query, hit->slot, point, &hit->key) && is_visible(query, hit->slot)))

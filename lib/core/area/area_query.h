@@ -41,6 +41,7 @@ struct herd_area_query {
     uint64_t steps;
     bool truncated;
     size_t count, next;
+    size_t fetched; /* hits whose records are on their way into the cache */
     struct herd_query_hit hits[];
 };
 

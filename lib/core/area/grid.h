@@ -27,8 +27,8 @@ struct herd_grid_point {
 #define HERD_GRID_ABSENT INT32_MIN
 
 struct herd_grid_chunk {
+    struct herd_grid_point points[HERD_GRID_CHUNK]; /* first, so that none lies in two cache lines */
     uint32_t used;
-    struct herd_grid_point points[HERD_GRID_CHUNK];
 };
 
 struct herd_grid {
@@ -56,7 +56,13 @@ int herd_grid_put(struct herd_grid *grid, uint32_t slot, struct herd_e7 position
 void herd_grid_remove(struct herd_grid *grid, uint32_t slot);
 size_t herd_grid_bytes(const struct herd_grid *grid);
 
-/* The point of a slot that has one. */
+/* Whether the point of the slot has a place in memory. */
+static inline bool herd_grid_has_room(const struct herd_grid *grid, uint32_t slot)
+{
+    return slot / HERD_GRID_CHUNK < grid->chunk_count && grid->chunks[slot / HERD_GRID_CHUNK];
+}
+
+/* The point of a slot that has room. */
 static inline const struct herd_grid_point *herd_grid_point_at(const struct herd_grid *grid, uint32_t slot)
 {
     return &grid->chunks[slot / HERD_GRID_CHUNK]->points[slot % HERD_GRID_CHUNK];
@@ -65,10 +71,9 @@ static inline const struct herd_grid_point *herd_grid_point_at(const struct herd
 /* NULL: the slot has none. */
 static inline const struct herd_grid_point *herd_grid_point(const struct herd_grid *grid, uint32_t slot)
 {
-    size_t chunk = slot / HERD_GRID_CHUNK;
-    if (chunk >= grid->chunk_count || !grid->chunks[chunk])
+    if (!herd_grid_has_room(grid, slot))
         return NULL;
-    const struct herd_grid_point *point = &grid->chunks[chunk]->points[slot % HERD_GRID_CHUNK];
+    const struct herd_grid_point *point = herd_grid_point_at(grid, slot);
     return point->lat2 == HERD_GRID_ABSENT ? NULL : point;
 }
 
