@@ -3,12 +3,13 @@
 and how long others wait while a thousand shake hands."""
 import json
 import os
+import shutil
 import subprocess
 import time
 
 from machine import Failed, at_rest, child_setup, installed, rss_bytes
 from parts import part
-from report import Part
+from report import Part, ratios
 from subjects import HERE
 
 CLIENT = "client"
@@ -49,35 +50,67 @@ def floor(bench, mutual):
                                 *([f"{directory}/ca.pem"] if mutual else []))
 
 
-def words(bench, running, kind):
-    """What bench-tls is told of the connection: plain, server's certificate only, mutual."""
+def words(bench, running, kind, port=None):
+    """What bench-tls is told of the connection: plain, server's certificate only, mutual. port: where it is not the first."""
     directory = files(bench)
-    return ["--port", running.port, "--pid", running.pids[0], "--time", bench.next_time(),
+    return ["--port", port or running.port, "--pid", running.pids[0], "--time", bench.next_time(),
             *([] if kind == "plain" else ["--ca", f"{directory}/ca.pem"]),
             *(["--certificate", f"{directory}/{CLIENT}.pem", "--key", f"{directory}/{CLIENT}.key"]
               if kind == "mutual" else [])]
 
 
+def redis(bench):
+    """A Redis with a port for each of plain text and TLS, and the latter."""
+    directory = files(bench)
+    port = bench.subjects.ports()
+    return bench.subjects.redis(more=["--tls-port", port, "--tls-cert-file", f"{directory}/Riley.pem", "--tls-key-file",
+                                      f"{directory}/Riley.key", "--tls-ca-cert-file", f"{directory}/ca.pem",
+                                      "--tls-auth-clients", "no"]), port
+
+
+def redis_missing():
+    """Why Redis is not measured beside, or None."""
+    if not installed("redis-server"):
+        return "no redis-server on this machine"
+    linked = subprocess.run(["ldd", shutil.which("redis-server")], capture_output=True, text=True, check=False)
+    return None if "libssl" in linked.stdout else "built without TLS"
+
+
 @part("tls", base="herd-plain")
 def tls(bench):
-    found = Part("tls", "server CPU of an IAMAT over TLS 1.3 and over plain TCP, the same server and generator", "in flight",
-                 "CPU ns/request")
+    found = Part("tls", "server CPU of an IAMAT, and of a SET of Redis with the same data, over TLS 1.3 and over plain TCP, "
+                 "one generator for all", "in flight", "CPU ns/request")
     why = missing(bench)
+    names = [] if why else ["herd"]
     if why:
         found.skip("herd-tls", why)
+    elif redis_missing():
+        found.skip("redis-tls", redis_missing())
+    else:
+        names.append("redis")
     for _ in range(0 if why else bench.repetitions):
-        running = server(bench)
-        try:
-            for depth in (1, 16, 128):
-                count = {1: 60_000, 16: 300_000, 128: 1_000_000}[depth] // (4 if bench.quick else 1)
-                for subject, kind in (("herd-plain", "plain"), ("herd-tls", "certificate")):
-                    run = bench.tool("bench-tls", "requests", *words(bench, running, kind), "--depth", depth, "--count",
-                                     count, "--warm", count // 5)
-                    found.add(subject, depth, run["cpu_ns_per_request"], run)
-        finally:
-            bench.subjects.stop(running)
+        for name in names:
+            running, tls_port = (server(bench), None) if name == "herd" else redis(bench)
+            try:
+                for depth in (1, 16, 128):
+                    count = {1: 60_000, 16: 300_000, 128: 1_000_000}[depth] // (4 if bench.quick else 1)
+                    for kind in ("plain", "certificate"):
+                        subject = f"{name}-{'plain' if kind == 'plain' else 'tls'}"
+                        run = bench.tool("bench-tls", "requests",
+                                         *words(bench, running, kind, tls_port if kind == "certificate" else None),
+                                         "--mode", "iamat" if name == "herd" else "redis-set", "--depth", depth,
+                                         "--count", count, "--warm", count // 5)
+                        found.add(subject, depth, run["cpu_ns_per_request"], run)
+            finally:
+                bench.subjects.stop(running)
     for depth, most in ((1, 2.0), (16, 1.8), (128, 1.8)):
         found.ratio_target(f"TLS / plain IAMAT, {depth} in flight", "herd-tls", "herd-plain", depth, at_most=most)
+    for depth in (1, 16, 128):
+        kinds = [ratios(theirs, ours) for theirs, ours in
+                 ((found.values(f"redis-{kind}", depth), found.values(f"herd-{kind}", depth)) for kind in ("tls", "plain"))
+                 if theirs and ours]
+        found.target(f"Redis / IAMAT with TLS, over Redis / IAMAT without, {depth} in flight",
+                     len(kinds) == 2 and ratios(*kinds), at_least=1)
     return found
 
 
@@ -95,7 +128,7 @@ def handshakes(bench):
                 running = floor(bench, kind == "mutual") if subject == "openssl" else server(bench)
                 try:
                     run = bench.tool("bench-tls", "handshakes", *words(bench, running, kind), "--count", count, "--warm",
-                                     count // 10, *(["--echo"] if subject == "openssl" else []))
+                                     count // 10, *(["--mode", "echo"] if subject == "openssl" else []))
                     found.add(subject, kind, 1e9 / run["cpu_ns_per_handshake"], run)
                 finally:
                     bench.subjects.stop(running)

@@ -169,13 +169,13 @@ class Subjects:
         return f"{port}::" if plain else f"{port}:{self_name}:{name}"
 
     # Stores.
-    def redis(self, replicas=0):
+    def redis(self, replicas=0, more=()):
         base = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--io-threads", "1",
                 "--maxclients", CLIENTS_MAX, "--tcp-backlog", "4096", "--repl-diskless-sync", "yes",
                 "--repl-diskless-sync-delay", "0", "--daemonize", "no", "--dir", self.directory,
                 "--logfile", "", "--client-output-buffer-limit", "replica 0 0 0"]
         port = self.ports()
-        processes = [self.launch(["redis-server", "--port", port, *base], "redis", port)]
+        processes = [self.launch(["redis-server", "--port", port, *base, *more], "redis", port)]
         processes[0].wait_ready()
         for _ in range(replicas):
             copy = self.ports()
@@ -223,7 +223,8 @@ LABELS = {
     "herd5": "herd-server, five", "redis5": "Redis primary + 4 replicas, SET",
     "asyncio5": "Python asyncio, five", "asyncio5-per-message": "Python asyncio, five, a connection a message",
     "node5": "Node.js, five", "java5": "Java, five", "relays": "three bare epoll relays in a row",
-    "herd-plain": "herd-server, plain TCP", "herd-tls": "herd-server, TLS 1.3", "openssl": "a bare OpenSSL loop",
+    "herd-plain": "herd-server, plain TCP", "herd-tls": "herd-server, TLS 1.3",
+    "redis-plain": "Redis SET, plain TCP", "redis-tls": "Redis SET, TLS 1.3", "openssl": "a bare OpenSSL loop",
     "report-epoll": "raw epoll that parses the JSON", "report-evhttp": "libevent's HTTP server, likewise",
     "herd-near": "herd-server, NEAR", "redis-near": "Redis GEOSEARCH WITHDIST",
     "herd-http": "herd-server, HTTP", "quiet": "nobody else", "crowd": "1 000 shake hands",

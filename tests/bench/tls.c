@@ -34,7 +34,7 @@
 static const char usage[] = "usage: bench-tls requests|handshakes|idle|crowd --port PORT [options]\n"
                             "  --ca FILE                roots; without it connections are plain\n"
                             "  --certificate, --key     of the client\n"
-                            "  --echo                   the server echoes (it is no herd-server)\n"
+                            "  --mode MODE              what is asked: iamat (the default), echo, redis-set\n"
                             "  --connections (50)  --depth (1)  --count (10000)  --warm (0)  --ms (3000)\n"
                             "  --pid PID  --time NANOSECONDS  --cpu CPU";
 
@@ -69,7 +69,7 @@ static void options_read(int argc, char **argv)
 {
     static const struct option options[] = {
         {"port", 1, NULL, 'p'},        {"ca", 1, NULL, 'a'},    {"key", 1, NULL, 'k'},
-        {"certificate", 1, NULL, 'C'}, {"echo", 0, NULL, 'e'},  {"connections", 1, NULL, 'c'},
+        {"certificate", 1, NULL, 'C'}, {"mode", 1, NULL, 'm'},  {"connections", 1, NULL, 'c'},
         {"depth", 1, NULL, 'd'},       {"count", 1, NULL, 'n'}, {"warm", 1, NULL, 'w'},
         {"ms", 1, NULL, 's'},          {"pid", 1, NULL, 'P'},   {"time", 1, NULL, 't'},
         {"cpu", 1, NULL, 'u'},         {NULL, 0, NULL, 0}};
@@ -90,7 +90,10 @@ static void options_read(int argc, char **argv)
         case 'a': tls.ca = optarg; break;
         case 'k': tls.key = optarg; break;
         case 'C': tls.certificate = optarg; break;
-        case 'e': tls.plan.mode = MODE_ECHO; break;
+        case 'm':
+            if (request_mode_of(optarg, &tls.plan.mode) < 0)
+                die("no mode %s", optarg);
+            break;
         case 'c': tls.connection_count = (size_t)number_of(optarg, "--connections", 1, 50000); break;
         case 'd': tls.depth = (uint64_t)number_of(optarg, "--depth", 1, 256); break;
         case 'n': tls.count = (uint64_t)number_of(optarg, "--count", 1, 100000000); break;
