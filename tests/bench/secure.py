@@ -36,10 +36,10 @@ def files(bench):
     return directory
 
 
-def server(bench):
+def server(bench, policy=None):
     """A herd-server whose port takes TLS and plain text."""
     directory = files(bench)
-    return bench.subjects.herd(bench.herd_kind, more={"herd": "bench", "tls": {
+    return bench.subjects.herd(bench.herd_kind, policy=policy, more={"herd": "bench", "tls": {
         "mode": "allow", "ca": f"{directory}/ca.pem", "certificate": f"{directory}/{{name}}.pem",
         "key": f"{directory}/{{name}}.key"}})
 
@@ -178,9 +178,9 @@ def crowd(bench):
     if why:
         found.skip("herd-tls", why)
     ms = 2000 if bench.quick else 5000
-    policy = os.SCHED_FIFO  # latency is the server's, not that of a generator which waits for the other one
+    policy = os.SCHED_FIFO  # latency is the server's, not that of strangers or of a generator which waits for the other one
     for _ in range(0 if why else bench.repetitions):
-        running = server(bench)
+        running = server(bench, policy)
         try:
             for subject in ("quiet", "crowd"):
                 others = None

@@ -170,6 +170,8 @@ static void on_accept_error(struct evconnlistener *socket, void *arg)
     const struct herd_listener *listener = arg;
     struct herd_server *server = listener->server;
     int error = errno;
+    if (herd_conn_free_closed(server))
+        return; /* there are some again */
     if ((error == EMFILE || error == ENFILE) && server->reserve_fd >= 0) {
         close(server->reserve_fd);
         int fd = accept(evconnlistener_get_fd(socket), NULL, NULL);

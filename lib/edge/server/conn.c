@@ -9,6 +9,8 @@
 
 /* How long the peer has to read our last words before the connection is closed under it. */
 #define LINGER_NS INT64_C(2000000000)
+/* Connections whose peer is gone and that are given back in an iteration: with TLS each takes as long as some requests. */
+#define CLOSES_AN_ITERATION 4
 
 struct herd_conn *herd_conn_new(struct herd_server *server)
 {
@@ -59,6 +61,12 @@ static void leave_session(struct herd_conn *conn, const char *why)
         conn->owner->ended(conn, why);
 }
 
+/* Nothing comes any more, and nothing is left to be sent: the peer does not care when the descriptor is closed. */
+static bool may_wait(const struct herd_conn *conn)
+{
+    return conn->eof && herd_conn_unsent(conn) == 0 && !conn->server->stopping && !conn->server->freeing;
+}
+
 void herd_conn_close(struct herd_conn *conn, const char *why)
 {
     struct herd_server *server = conn->server;
@@ -71,7 +79,8 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
     herd_plain_log_closed(conn);
     leave_session(conn, why);
     herd_batch_drop(conn);
-    if (conn->transport)
+    conn->close_later = conn->transport && may_wait(conn);
+    if (conn->transport && !conn->close_later)
         herd_transport_close(conn->transport);
     herd_list_remove(&conn->deadline_link);
     herd_list_remove(&conn->ready_link);
@@ -83,16 +92,35 @@ void herd_conn_close(struct herd_conn *conn, const char *why)
     herd_server_schedule_flush(server);
 }
 
-void herd_conn_free_closed(struct herd_server *server)
+static void free_closed(struct herd_conn *conn)
 {
+    assert(conn->state == HERD_CONN_CLOSED && !conn->session && conn->batched_bytes == 0);
+    if (conn->close_later)
+        herd_transport_close(conn->transport);
+    herd_list_remove(&conn->all);
+    herd_transport_free(conn->transport);
+    free(conn->token_hash);
+    free(conn);
+}
+
+bool herd_conn_free_some_closed(struct herd_server *server)
+{
+    unsigned left = CLOSES_AN_ITERATION;
     while (!herd_list_empty(&server->closed_conns)) {
         struct herd_conn *conn = HERD_CONTAINER_OF(server->closed_conns.next, struct herd_conn, all);
-        assert(conn->state == HERD_CONN_CLOSED && !conn->session && conn->batched_bytes == 0);
-        herd_list_remove(&conn->all);
-        herd_transport_free(conn->transport);
-        free(conn->token_hash);
-        free(conn);
+        if (conn->close_later && left-- == 0)
+            return true;
+        free_closed(conn);
     }
+    return false;
+}
+
+bool herd_conn_free_closed(struct herd_server *server)
+{
+    const bool any = !herd_list_empty(&server->closed_conns);
+    while (!herd_list_empty(&server->closed_conns))
+        free_closed(HERD_CONTAINER_OF(server->closed_conns.next, struct herd_conn, all));
+    return any;
 }
 
 /* Closing with bytes unread would make the kernel reset the connection and perhaps take our last words with it: the

@@ -34,8 +34,10 @@ void herd_conn_finish(struct herd_conn *conn, const char *why);
 void herd_conn_drain_done(struct herd_conn *conn);
 /* It watches no fence any more; fine for one that does not. */
 void herd_conn_unwatch(struct herd_conn *conn);
-/* Frees what was closed. */
-void herd_conn_free_closed(struct herd_server *server);
+/* Frees what was closed, with what descriptors it still has: some of it (true: there is more), or all (true: there was
+ * any). No callback of a connection may be on the stack. */
+bool herd_conn_free_some_closed(struct herd_server *server);
+bool herd_conn_free_closed(struct herd_server *server);
 /* BLOCKED, and perhaps no longer: it is served in this iteration or the next. Does nothing in other states. */
 void herd_conn_ready(struct herd_conn *conn);
 /* Bytes given to send that have not left; these, and those that the peer's kernel has not acknowledged. */

@@ -91,10 +91,10 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     herd_server_effects(server);
     more |= !herd_list_empty(&server->ready);
     herd_serve_iteration(server);
+    more |= herd_conn_free_some_closed(server);
     /* Not at once: others' reads come first. */
     if (more)
         event_add(server->next_turn_event, &(struct timeval){0, 0});
-    herd_conn_free_closed(server);
     set_clock(server);
     if (server->stopping)
         herd_stop_check(server);

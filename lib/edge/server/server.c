@@ -248,7 +248,7 @@ void herd_server_free(struct herd_server *server)
         herd_conn_close(HERD_CONTAINER_OF(server->conns.next, struct herd_conn, all), NULL);
     if (server->node)
         herd_server_effects(server); /* look-ups are cancelled */
-    herd_conn_free_closed(server);
+    (void)herd_conn_free_closed(server);
     herd_inside_cancel(server);
     if (server->service && server->service->close)
         server->service->close(server);

@@ -70,7 +70,7 @@ struct herd_server_shards;
  *     ENDING     the protocol was told that no more comes; it still owes answers
  *     DRAINING   the protocol is done; bytes are unsent
  *     LINGERING  all is sent, and the peer was told so; it has a moment to read it
- *     CLOSED     waits in closed_conns for the end of the loop iteration
+ *     CLOSED     waits in closed_conns for the end of the loop iteration, or, where nobody is at the other end, a later one
  *
  *     event        OPEN           BLOCKED          ENDING       DRAINING             LINGERING
  *     input        to protocol    stays kept       stays kept   dropped              dropped
@@ -190,6 +190,7 @@ struct herd_conn {
     bool refused;         /* dialled, and the log knows why there is no link */
     bool answered;        /* something was said on it */
     bool eof;             /* the peer sends no more */
+    bool close_later;     /* CLOSED, and the transport is not yet */
     bool counted;         /* is one of clients_max */
     bool addressed;       /* is one of clients_per_address_max */
     bool over_limit;      /* beyond clients_max: has until progress_ns to prove a neighbour */

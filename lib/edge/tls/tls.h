@@ -96,6 +96,8 @@ struct herd_tls_expect {
 int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_context *context,
                         enum herd_tls_role role, const struct herd_tls_expect *expect);
 void herd_tls_stream_free(struct herd_tls_stream *stream); /* NULL is fine */
+/* Frees what OpenSSL keeps, after which the stream can only be freed: this half of it any thread may do. */
+void herd_tls_stream_release(struct herd_tls_stream *stream);
 
 enum herd_tls_state {
     HERD_TLS_HANDSHAKE,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads that compute steps of handshakes. */
+/* Threads that compute steps of handshakes, and free what was kept for them. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* SCHED_IDLE, and how many CPUs there are for us */
 #endif
@@ -90,6 +90,10 @@ int herd_tls_pool_fd(const struct herd_tls_pool *pool)
 void herd_tls_job_run(struct herd_tls_job *job)
 {
     struct herd_span in = {job->in.len ? job->in.at : "", job->in.len};
+    if (job->release) {
+        herd_tls_stream_release(job->stream);
+        return;
+    }
     job->state = herd_tls_input(job->stream, in, &job->plain, &job->out);
     job->in.len = 0;
 }
@@ -130,6 +134,8 @@ static void *work(void *arg)
         job->taken = true;
         pthread_mutex_unlock(&pool->lock);
         herd_tls_job_run(job);
+        /* Once the loop has run for long the kernel gives even an idle thread a whole tick. */
+        sched_yield();
         pthread_mutex_lock(&pool->lock);
         bool first = herd_list_empty(&pool->computed);
         herd_list_append(&pool->computed, &job->link);

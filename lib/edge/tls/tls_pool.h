@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that compute steps of handshakes. A step takes half a millisecond of CPU and cannot be divided: computed by the
- * loop, each would be waited for by everybody who is connected.
+ * Threads that compute steps of handshakes, and free what OpenSSL kept for connections. A step takes half a millisecond of CPU and cannot be divided: computed by the
+ * loop, each would be waited for by everybody who is connected. Making and freeing take locks that all of OpenSSL shares: the
+ * loop, which the threads give way to at any moment, would wait for one that has such a lock.
  *
  *     the owner's --submit--> in the queue --a thread--> computed --take--> the owner's
  *                                  |
@@ -22,13 +23,14 @@
 
 struct herd_tls_pool;
 
-/* A step. */
+/* A step; or the end, if `release`. */
 struct herd_tls_job {
     struct herd_list link; /* of the pool, or of the owner */
     struct herd_tls_stream *stream;
     struct herd_buf in;         /* bytes that arrived */
     struct herd_buf plain, out; /* what herd_tls_input makes of them */
     int state;                  /* what it returned */
+    bool release;               /* there are no more steps: what OpenSSL keeps is freed */
     bool taken;                 /* the pool's: a thread has it, or is done */
     void *owner;                /* NULL: given up; for the owner alone */
 };

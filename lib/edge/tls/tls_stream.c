@@ -22,6 +22,13 @@
  * it does not pay for. */
 #define MESSAGES_MAX 32
 
+/* Emptying costs a hundred stores, also where there is nothing. */
+static void clear_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 static int expect(struct herd_tls_stream *stream, const struct herd_tls_expect *whom)
 {
     if (!whom)
@@ -83,8 +90,8 @@ static int open_ssl(struct herd_tls_stream *stream)
     return 0;
 }
 
-/* A server's has nothing to say before the peer's first bytes: what OpenSSL keeps is made with these, and may be made
- * elsewhere. */
+/* A server's has nothing to say before the peer's first bytes: what OpenSSL keeps is made with these, by a thread if there is
+ * one. */
 int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_context *context,
                         enum herd_tls_role role, const struct herd_tls_expect *expected)
 {
@@ -104,11 +111,17 @@ int herd_tls_stream_new(struct herd_tls_stream **ret_stream, struct herd_tls_con
     return 0;
 }
 
+void herd_tls_stream_release(struct herd_tls_stream *stream)
+{
+    SSL_free(stream->ssl);
+    stream->ssl = NULL;
+}
+
 void herd_tls_stream_free(struct herd_tls_stream *stream)
 {
     if (!stream)
         return;
-    SSL_free(stream->ssl);
+    herd_tls_stream_release(stream);
     herd_tls_context_unref(stream->context);
     free(stream->dns_name);
     free(stream->fault);
@@ -197,7 +210,7 @@ static int read_records(struct herd_tls_stream *stream, struct herd_buf *plain)
             stream->no_memory = true;
             return failed(stream);
         }
-        ERR_clear_error();
+        clear_errors();
         int result = SSL_read_ex(stream->ssl, plain->at + plain->len, plain->cap - plain->len, &got);
         if (result == 1) {
             plain->len += got;
@@ -218,11 +231,11 @@ int herd_tls_input(struct herd_tls_stream *stream, struct herd_span bytes, struc
                    struct herd_buf *out)
 {
     int state = (int)stream->state;
-    if (state == HERD_TLS_EOF || state == HERD_TLS_FAILED)
+    if (state == HERD_TLS_EOF || state == HERD_TLS_FAILED || (!stream->ssl && bytes.len == 0))
         return state;
     stream->in = bytes;
     stream->out = out;
-    ERR_clear_error();
+    clear_errors();
     for (size_t i = 0; i < bytes.len && stream->first_len < sizeof stream->first; i++)
         stream->first[stream->first_len++] = (unsigned char)bytes.at[i];
     if (!stream->ssl && open_ssl(stream) < 0) {
@@ -248,7 +261,7 @@ int herd_tls_output(struct herd_tls_stream *stream, struct herd_span plain, stru
         return HERD_E_STATE;
     if (plain.len == 0)
         return 0;
-    ERR_clear_error();
+    clear_errors();
     stream->out = out;
     stream->records += 1 + plain.len / RECORD_BYTES;
     if (stream->records >= REKEY_RECORDS && SSL_version(stream->ssl) == TLS1_3_VERSION) {

@@ -170,12 +170,30 @@ static void drop_job(struct tls_transport *t)
     t->job = NULL;
 }
 
+/* Nobody waits for the end of a stream: a thread frees it, if there is one. */
+static void free_stream(struct tls_transport *t)
+{
+    struct herd_tls_pool *pool = t->loop->pool;
+    struct herd_tls_job *job =
+        pool && t->stream && herd_tls_stream_may_move(t->stream) ? calloc(1, sizeof *job) : NULL;
+    if (job) {
+        *job = (struct herd_tls_job){.stream = t->stream, .release = true};
+        if (herd_tls_pool_submit(pool, job, false)) {
+            if (t->loop->pooled)
+                t->loop->pooled(t->loop->ctx);
+            return;
+        }
+    }
+    free(job);
+    herd_tls_stream_free(t->stream);
+}
+
 static void tls_free(struct herd_transport *transport)
 {
     struct tls_transport *t = of(transport);
     herd_transport_free(t->lower);
     drop_job(t);
-    herd_tls_stream_free(t->stream);
+    free_stream(t);
     herd_buf_fini(&t->rest);
     herd_buf_fini(&t->pending);
     free(t);
