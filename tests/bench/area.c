@@ -17,8 +17,8 @@
 #include <time.h>
 
 #define PASSES_MAX 1000
-#define MOVES      1000 /* between two looks: far more than reports of one turn of a server's loop */
-#define QUESTIONS  100
+#define MOVES      200 /* between two looks: reports of a turn of the loop of a busy server */
+#define QUESTIONS  20
 #define WALL_NS    1700000000000000000
 
 struct world {
@@ -115,7 +115,7 @@ static int by_value(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     size_t clients = argc > 1 ? (size_t)number_of(argv[1], "CLIENTS", 1000, 10000000) : 1000000;
-    int passes = argc > 2 ? (int)number_of(argv[2], "PASSES", 1, PASSES_MAX) : 200, pass;
+    int passes = argc > 2 ? (int)number_of(argv[2], "PASSES", 1, PASSES_MAX) : 500, pass;
     static double update_ns[PASSES_MAX], question_ns[PASSES_MAX];
     struct world world = {.now = {WALL_NS, 1000000000}, .random = 1};
     struct herd_node_options options = {.name = herd_span_of("Riley"), .seed = {3, 5}, .records_max = clients};

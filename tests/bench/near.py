@@ -106,14 +106,16 @@ def near_index(bench):
 class Asker(threading.Thread):
     """Asks for everybody within 50 km of the densest place, again and again, on one connection."""
 
-    def __init__(self, port):
+    def __init__(self, port, cpu):
         super().__init__(daemon=True)
+        self.cpu = cpu
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.line = b"NEAR %+010.6f%+011.6f 50 1000\n" % DENSEST
         self.stop, self.answers, self.fault = False, 0, None
         self.start()
 
     def run(self):
+        os.sched_setaffinity(0, {self.cpu})  # this thread; one that starves beside the server gets a share of its CPU
         file = self.socket.makefile("rb")
         while not self.stop:
             self.socket.sendall(self.line)
@@ -146,12 +148,13 @@ def near_beside(bench):
     load = {"policy": os.SCHED_FIFO, "rate": rate, "warm": 100, "count": rate * seconds, "ids": count, "places": places}
     beside, answers = [], 0
     for _ in range(bench.repetitions):
-        running = bench.subjects.herd(limits={"near_line": 1}, more=AREA, policy=os.SCHED_FIFO)
+        # Not before all others: a server that never sleeps loses a twentieth of each second to them then, at a stretch.
+        running = bench.subjects.herd(limits={"near_line": 1}, more=AREA)
         try:
             bench.load(running, "iamat", fill=True, count=0, ids=count, places=places)
             bench.settle(running)
             alone = bench.load(running, "iamat", **load)
-            asker = Asker(running.port)
+            asker = Asker(running.port, bench.options.load_cpu)
             disturbed = bench.load(running, "iamat", **load)
             answers += asker.end()
         finally:

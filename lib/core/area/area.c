@@ -361,8 +361,8 @@ bool herd_area_next(struct herd_area *area, struct herd_now now, size_t *io_step
             continue;
         }
         /* Here and not in a function: gcc 12 leaves out calls of one that does nothing but fetch. */
-        const uint32_t ahead = herd_subscriber_ahead(changes, &area->subscriber);
-        if (ahead != HERD_NO_SLOT) {
+        uint32_t ahead;
+        while ((ahead = herd_subscriber_ahead(changes, &area->subscriber)) != HERD_NO_SLOT) {
             __builtin_prefetch(herd_store_packed(area->node->store, ahead));
             if (herd_grid_has_room(&area->grid, ahead))
                 __builtin_prefetch(herd_grid_point_at(&area->grid, ahead));

@@ -105,6 +105,11 @@ int herd_grid_put(struct herd_grid *grid, uint32_t slot, struct herd_e7 position
         point->lon = position.lon;
         return 0;
     }
+    /* Its old neighbours, while the new cell is looked for. */
+    if (had && point->next != HERD_GRID_NONE)
+        __builtin_prefetch(point_of(grid, point->next), 1);
+    if (had && point->prev != HERD_GRID_NONE)
+        __builtin_prefetch(point_of(grid, point->prev), 1);
     uint64_t hash = herd_cells_hash(&grid->cells, cell);
     uint32_t first = herd_cells_find(&grid->cells, hash, cell);
     if (first == HERD_CELLS_NONE) {

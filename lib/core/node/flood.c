@@ -65,8 +65,8 @@ int herd_flood_record(struct herd_node *node, struct herd_peer *peer, struct her
         uint32_t slot = herd_subscriber_next(&node->changes, &peer->subscriber);
         if (slot == HERD_NO_SLOT)
             return 0;
-        uint32_t ahead = herd_subscriber_ahead(&node->changes, &peer->subscriber);
-        if (ahead != HERD_NO_SLOT)
+        uint32_t ahead;
+        while ((ahead = herd_subscriber_ahead(&node->changes, &peer->subscriber)) != HERD_NO_SLOT)
             __builtin_prefetch(herd_store_packed(node->store, ahead));
         if (node->store->tombstones > 0 && withheld(node, peer, slot))
             continue;

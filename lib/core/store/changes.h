@@ -25,6 +25,7 @@ struct herd_subscriber {
     struct herd_subscriber *next;
     uint64_t *bits;
     uint64_t cursor;
+    uint64_t ahead;      /* what was fetched ahead comes before it */
     size_t pending;      /* bits set */
     uint32_t sweep_at;   /* next slot the sweep looks at */
     uint32_t sweep_left; /* slots the sweep still has to look at; 0: no sweep */
@@ -68,12 +69,14 @@ void herd_subscriber_clear(struct herd_subscriber *subscriber, uint32_t slot);
 void herd_changes_forget(struct herd_changes *changes, uint32_t slot);
 bool herd_subscriber_has(const struct herd_subscriber *subscriber, uint32_t slot);
 
-/* A slot that will be taken in a while, most likely, to be fetched ahead; or HERD_NO_SLOT. */
-static inline uint32_t herd_subscriber_ahead(const struct herd_changes *changes,
-                                             const struct herd_subscriber *subscriber)
+/* Slots that will be taken soon, most likely, to be fetched ahead: each once; or HERD_NO_SLOT. */
+static inline uint32_t herd_subscriber_ahead(const struct herd_changes *changes, struct herd_subscriber *subscriber)
 {
-    uint64_t at = subscriber->cursor + HERD_SUBSCRIBER_AHEAD;
-    return at < changes->next ? changes->ring[at & (changes->size - 1)] : UINT32_MAX;
+    if (subscriber->ahead < subscriber->cursor)
+        subscriber->ahead = subscriber->cursor;
+    if (subscriber->ahead >= changes->next || subscriber->ahead >= subscriber->cursor + HERD_SUBSCRIBER_AHEAD)
+        return UINT32_MAX;
+    return changes->ring[subscriber->ahead++ & (changes->size - 1)];
 }
 
 /* Whether the slot's change is the last that was published to anybody. */

@@ -30,7 +30,7 @@
 #define TICK_US         200000
 #define HEARTBEAT_TICKS 75 /* 15 s */
 #define SLOTS_A_TURN    8000
-#define BYTES_A_TURN    65536 /* of one message, to several viewers: who reports waits for no more than that */
+#define BYTES_A_TURN    16384 /* of one message, to several viewers: who reports waits for no more than that */
 
 static void fall_asleep(struct herd_events *events)
 {
