@@ -216,6 +216,8 @@ static int read_records(struct herd_tls_stream *stream, struct herd_buf *plain)
             plain->len += got;
             stream->records++;
             stream->messages = 0;
+            if (stream->in.len == 0 && !SSL_has_pending(stream->ssl))
+                return HERD_TLS_OPEN; /* asking costs as much as some requests */
             continue;
         }
         switch (SSL_get_error(stream->ssl, result)) {
