@@ -332,12 +332,55 @@ static void test_budget(void **state)
     close_stage(&s);
 }
 
+/* Many whose peers leave at once are closed a few an iteration; who fails is closed at once, and a stop closes all. */
+static void test_crowd_leaves(void **state)
+{
+    enum { CROWD = 40 };
+    static struct wire wires[CROWD];
+    struct herd_conn *conns[CROWD];
+    struct stage s;
+    size_t closed = 0, before;
+    (void)state;
+    open_stage(&s);
+    for (size_t i = 0; i < CROWD; i++) {
+        conns[i] = herd_conn_new(s.server);
+        assert_non_null(conns[i]);
+        wires[i] = (struct wire){.base = {&wire_ops, &herd_serve_events, conns[i]}};
+        conns[i]->transport = &wires[i].base;
+        conns[i]->protocol = &talk;
+        conns[i]->session = (struct herd_session *)(void *)&s;
+        herd_conn_finish(conns[i], NULL);
+        assert_int_equal(conns[i]->state, L);
+    }
+    wires[0].base.events->failed(conns[0], "test");
+    assert_true(wires[0].closed);
+    for (size_t i = 1; i < CROWD; i++) {
+        wires[i].base.events->eof(conns[i]);
+        assert_int_equal(conns[i]->state, C);
+        assert_false(wires[i].closed);
+    }
+    while (herd_conn_free_some_closed(s.server)) {
+        for (before = closed, closed = 0; closed < CROWD && wires[closed].closed; closed++)
+            continue;
+        assert_true(closed > before && closed - before <= CROWD / 4);
+        if (closed > CROWD / 2)
+            break;
+    }
+    assert_true(herd_conn_free_closed(s.server));
+    assert_false(herd_conn_free_closed(s.server));
+    for (size_t i = 0; i < CROWD; i++)
+        assert_true(wires[i].closed);
+    said.closes = 0;
+    close_stage(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_eof_while_blocked),
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_crowd_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

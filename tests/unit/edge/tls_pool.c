@@ -2,6 +2,7 @@
 /* Handshakes that threads compute: to their end, given up in every state, and without any thread. */
 #include "tls_pair.h"
 
+#include "tls_impl.h"
 #include "tls_pool.h"
 
 #include <errno.h>
@@ -209,11 +210,30 @@ static void test_relieved(void **state)
     }
 }
 
+/* The end of a stream: what OpenSSL kept is freed by a thread, the rest by whoever takes the job. */
+static void test_released(void **state)
+{
+    (void)state;
+    struct both both;
+    both_init(&both);
+    struct herd_tls_pool *pool = herd_tls_pool_new();
+    assert_true(herd_tls_pool_submit(pool, both.job, false));
+    assert_ptr_equal(wait_computed(pool), both.job);
+    assert_non_null(both.job->stream->ssl);
+    both.job->release = true;
+    assert_true(herd_tls_pool_submit(pool, both.job, false));
+    assert_ptr_equal(wait_computed(pool), both.job);
+    assert_null(both.job->stream->ssl);
+    herd_tls_pool_free(pool);
+    herd_tls_job_free(both.job);
+    both_fini(&both);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many),       cmocka_unit_test(test_given_up), cmocka_unit_test(test_freed),
-        cmocka_unit_test(test_no_threads), cmocka_unit_test(test_relieved),
+        cmocka_unit_test(test_no_threads), cmocka_unit_test(test_relieved), cmocka_unit_test(test_released),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
