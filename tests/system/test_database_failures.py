@@ -181,6 +181,43 @@ class Common(database.OfAKind):
             self.wait_written(made, client_id, line)
         self.assertEqual(set(herd.stop().values()), {0})
 
+    def test_clock_set_back(self):
+        """What a server accepted by a clock that was an hour ahead, and what it accepts after it was set right, is there."""
+        if not os.path.exists(os.environ.get("HERD_WALL_CLOCK", "")):
+            self.skipTest("HERD_WALL_CLOCK is not the library that moves the clock")
+        made = self.start_database(self.kind)
+        herd = self.beside(made, ["A", "B"], [("A", "B")], adopt_ms=1000)
+        clock = os.path.join(self.directory(), "clock")
+
+        def set_clock(seconds):
+            with open(clock + ".new", "w") as file:
+                file.write(str(seconds))
+            os.rename(clock + ".new", clock)
+
+        set_clock(3600)
+        env = {"LD_PRELOAD": os.environ["HERD_WALL_CLOCK"], "WALL_CLOCK_FILE": clock, "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        server = herd["A"].start(env)
+        herd["B"].start()
+        ahead = server.ask(b"IAMAT c +1+1 %.3f\n" % (time.time() - 10))
+        self.assertGreater(float(ahead.split()[2]), 3000)
+        self.wait_written(made, b"c", ahead)
+        set_clock(0)
+        for i in range(3):
+            line = server.ask(b"IAMAT c +2+%d %.3f\n" % (i, time.time()))
+            self.assertLess(abs(float(line.split()[2])), 60)
+            self.wait_written(made, b"c", line)
+            self.wait_written(made, b"d%d" % i, server.ask(b"IAMAT d%d +2+2 %.3f\n" % (i, time.time())))
+        made.kill()
+        last = server.ask(b"IAMAT c +3+3 %.3f\n" % time.time())
+        late = server.ask(b"IAMAT late +3+3 %.3f\n" % time.time())
+        wait_for(lambda: herd["B"].ask(b"WHATSAT late 1 0\n").startswith(late), "its neighbour knows")
+        server.kill()
+        made.start()
+        server.start()
+        self.wait_written(made, b"c", last)
+        self.wait_written(made, b"late", late)
+        self.assertEqual(set(herd.stop().values()), {0})
+
     def test_older_copy(self):
         """A backup put back, a replica with fewer rows promoted: what the herd holds is written again."""
         made = self.start_database(self.kind)
