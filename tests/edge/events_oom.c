@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every allocation failing once, and it with the twenty behind it, while viewers of all, of a box and of some clients look on, one
+ * of which takes nothing for a while. A viewer is told all that concerns it or begins anew, or is disconnected; in the end who
+ * is connected knows what there is.
+ */
+#include "http_fails.h"
+
+#include "conn.h"
+#include "events.h"
+
+enum { ALL, BOX, SOME, LATE, FENCES, VIEWERS };
+static const char *const paths[VIEWERS] = {
+    "/v1/events",
+    "/v1/events?bbox=-5,-5,5,5",
+    "/v1/events?id=ann&id=eve",
+    "/v1/events?bbox=-180,-90,180,90",
+    "/v1/events?fence=*",
+};
+static struct http_client viewers[VIEWERS];
+static uint64_t pauses; /* of the story told last */
+
+static struct herd_events *events_of(const struct http_world *w)
+{
+    for (size_t i = 0; i < w->server->http->part_count; i++)
+        if (w->server->http->parts[i].module == &herd_http_events)
+            return w->server->http->parts[i].state;
+    fail();
+    return NULL;
+}
+
+static void turns(struct http_world *w, int count)
+{
+    for (int i = 0; i < count; i++) {
+        arm(true);
+        event_base_loop(w->base, EVLOOP_NONBLOCK);
+        arm(false);
+    }
+}
+
+/* The kernel keeps next to nothing for the newest connection. */
+static void narrow(const struct http_world *w, int client_fd)
+{
+    const int least = 1;
+    setsockopt(client_fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
+    if (herd_list_empty(&w->server->conns))
+        return;
+    const struct herd_conn *conn = HERD_CONTAINER_OF(w->server->conns.prev, struct herd_conn, all);
+    setsockopt(herd_transport_fd(conn->transport), SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+}
+
+/* A tick, without the time until it comes; LATE takes nothing. */
+static void tick(struct http_world *w)
+{
+    struct herd_events *events = events_of(w);
+    if (events->watch)
+        event_active(events->tick, EV_TIMEOUT, 0);
+    turns(w, 2);
+    for (int i = 0; i < VIEWERS; i++)
+        if (i != LATE && !viewers[i].ended)
+            client_turn(&viewers[i]);
+}
+
+static void report(struct http_world *w, const char *id, const char *place)
+{
+    static unsigned long time = 1700000000;
+    char text[32];
+    enum herd_verdict verdict;
+    snprintf(text, sizeof text, "%lu", ++time);
+    arm(true);
+    (void)herd_server_report(w->server, herd_span_of(id), herd_span_of(place), herd_span_of(text), NULL, &verdict);
+    arm(false);
+}
+
+static void forget(struct http_world *w, const char *id)
+{
+    enum herd_verdict verdict;
+    arm(true);
+    (void)herd_server_delete(w->server, herd_span_of(id), NULL, &verdict);
+    arm(false);
+}
+
+static void happens(struct http_world *w)
+{
+    char id[300];
+    report(w, "ann", "+1+1");
+    report(w, "eve", "+2+2");
+    tick(w);
+    report(w, "ann", "+50+50"); /* leaves the box */
+    tick(w);
+    forget(w, "eve");
+    tick(w);
+    for (int round = 0; round < 4; round++) { /* more than LATE is sent at once */
+        for (int i = 0; i < 12; i++) {
+            snprintf(id, sizeof id, "client-%0250d", i);
+            report(w, id, "+3+3");
+        }
+        tick(w);
+    }
+    report(w, "ann", "+1.5+1.5");
+    tick(w);
+}
+
+/* Waits until a viewer that is connected has been told of a client, or that it is gone. */
+static void until_told(struct http_world *w, int viewer, const char *what)
+{
+    time_t end = seconds() + DEADLINE_S;
+    while (!viewers[viewer].ended && !strstr(client_text(&viewers[viewer]), what)) {
+        tick(w);
+        client_turn(&viewers[viewer]);
+        if (seconds() >= end)
+            fail_msg("viewer %d is not told %s: %s", viewer, what, client_text(&viewers[viewer]));
+    }
+}
+
+static void once(void)
+{
+    struct http_world w;
+    if (http_world_try(&w, NULL,
+                       ",\"area\":true,\"limits\":{\"tombstones_max\":100,\"output_pause_bytes\":4096}") >= 0) {
+        for (int i = 0; i < VIEWERS; i++) {
+            char request[200];
+            snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" HOST "\r\n", paths[i]);
+            client_open(&viewers[i], &w);
+            client_say(&viewers[i], request);
+            if (i == LATE)
+                narrow(&w, viewers[i].fd);
+        }
+        pauses = w.server->http->stream_pauses;
+        happens(&w);
+        /* From here on there is memory. */
+        http_world_arm = NULL;
+        report(&w, "ann", "+1.25+1.25");
+        report(&w, "zoe", "+1.125+1.125");
+        for (int i = 0; i < VIEWERS; i++)
+            if (i != FENCES)
+                until_told(&w, i, i == SOME ? "[1.25,1.25]" : "[1.125,1.125]");
+        for (int i = 0; i < VIEWERS; i++)
+            client_close(&viewers[i]);
+        pauses = w.server->http->stream_pauses - pauses;
+        for (int turn = 0; turn < 20; turn++)
+            event_base_loop(w.base, EVLOOP_NONBLOCK);
+        assert_int_equal(herd_http_stream_count(w.server->http), 0);
+    }
+    http_world_arm = NULL;
+    http_world_close(&w);
+}
+
+/* With memory LATE is left out, and told what it missed. */
+static void test_paused(void **state)
+{
+    (void)state;
+    once();
+    assert_true(pauses > 0);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one), cmocka_unit_test(test_twenty),
+                                       cmocka_unit_test(test_paused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
