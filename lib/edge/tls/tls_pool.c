@@ -226,3 +226,11 @@ bool herd_tls_pool_behind(struct herd_tls_pool *pool)
     pthread_mutex_unlock(&pool->lock);
     return behind;
 }
+
+bool herd_tls_pool_at_work(struct herd_tls_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool at_work = pool->queued > 0 || pool->idle < pool->thread_count;
+    pthread_mutex_unlock(&pool->lock);
+    return at_work;
+}

@@ -51,8 +51,9 @@ struct herd_tls_job *herd_tls_pool_take(struct herd_tls_pool *pool);
 bool herd_tls_pool_cancel(struct herd_tls_pool *pool, struct herd_tls_job *job);
 /* The first job of the queue, if since the last call no thread took one; NULL if they are at work. */
 struct herd_tls_job *herd_tls_pool_relieve(struct herd_tls_pool *pool);
-/* Whether jobs wait for a thread. */
+/* Whether jobs wait for a thread; whether they do, or a thread is at work. */
 bool herd_tls_pool_behind(struct herd_tls_pool *pool);
+bool herd_tls_pool_at_work(struct herd_tls_pool *pool);
 
 /* Computes the step here and now. */
 void herd_tls_job_run(struct herd_tls_job *job);

@@ -170,12 +170,14 @@ static void drop_job(struct tls_transport *t)
     t->job = NULL;
 }
 
-/* Nobody waits for the end of a stream: a thread frees it, if there is one. */
+/* Beside threads that are at work one of them frees the stream: the loop would wait for a lock that they have. */
 static void free_stream(struct tls_transport *t)
 {
     struct herd_tls_pool *pool = t->loop->pool;
     struct herd_tls_job *job =
-        pool && t->stream && herd_tls_stream_may_move(t->stream) ? calloc(1, sizeof *job) : NULL;
+        pool && t->stream && herd_tls_stream_may_move(t->stream) && herd_tls_pool_at_work(pool)
+            ? calloc(1, sizeof *job)
+            : NULL;
     if (job) {
         *job = (struct herd_tls_job){.stream = t->stream, .release = true};
         if (herd_tls_pool_submit(pool, job, false)) {
