@@ -28,6 +28,13 @@ os.chdir(work)
 PATIENCE_S = 30
 
 
+def kill_all(*processes):
+    for process in processes:
+        if process and process.poll() is None:
+            process.kill()
+            process.wait()
+
+
 def run(*args, stdin=""):
     done = subprocess.run([program, *args], input=stdin, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
@@ -119,10 +126,7 @@ def test_embed():
         here.send_signal(signal.SIGINT)
         assert here.wait(PATIENCE_S) == 0, printed()
     finally:
-        for process in (here, there):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
+        kill_all(here, there)
 
 
 def test_near():
@@ -156,10 +160,7 @@ def test_near():
         here.send_signal(signal.SIGINT)
         assert here.wait(PATIENCE_S) == 0, printed()
     finally:
-        for process in (here, there):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
+        kill_all(here, there)
     wrong = subprocess.run([program, "91", "0"], capture_output=True, text=True, timeout=PATIENCE_S)
     assert wrong.returncode == 1 and "no fence" in wrong.stderr, wrong
 
