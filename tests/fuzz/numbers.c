@@ -5,6 +5,7 @@
  */
 #include "exact.h"
 
+#include "../../lib/core/area/e7.h"
 #include "../../lib/core/protocol/parse_bounded.h"
 #include "../../lib/core/store/pack.h"
 
@@ -150,6 +151,13 @@ static void check_packed(struct herd_span text)
     herd_pack(packed, room, text.len);
     herd_unpack(back, packed, text.len);
     MUST(memcmp(back, text.at, text.len) == 0);
+    struct herd_position read;
+    struct herd_e7 e7, quick;
+    if (herd_position_parse(text, &read) == 0) {
+        bool exact = herd_e7_position(text, &e7);
+        if (herd_e7_position_packed(packed, 0, text.len, &quick))
+            MUST(exact && quick.lat == e7.lat && quick.lon == e7.lon);
+    }
     free(room);
 }
 

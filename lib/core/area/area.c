@@ -232,17 +232,12 @@ static bool find_dwelt(struct herd_area *area, int64_t now_ns)
     return false;
 }
 
-/* The position of a record that lies in its cache line and has up to seven decimals, without its other texts. */
+/* The position of a record that lies in its cache line, from its digits as they are kept. */
 static bool quick_position(const struct herd_packed_record *packed, struct herd_e7 *ret_e7)
 {
-    char text[2 * HERD_BODY_INLINE_MAX + 2 * HERD_PACK_SLACK];
-    if (packed->id_len == HERD_BODY_EXTERNAL)
-        return false;
-    size_t len = (size_t)packed->diff_len + packed->position_len;
-    herd_unpack(text, packed->body + packed->id_len, len);
-    memset(text + len, 0, HERD_PACK_SLACK); /* a time may follow */
-    const char *middle = herd_e7_coordinate_fast(text + packed->diff_len, &ret_e7->lat);
-    return middle && herd_e7_coordinate_fast(middle, &ret_e7->lon);
+    return packed->id_len != HERD_BODY_EXTERNAL &&
+           herd_e7_position_packed(packed->body + packed->id_len, packed->diff_len,
+                                   (size_t)packed->diff_len + packed->position_len, ret_e7);
 }
 
 /* Where the client of a slot is: 1; 0: nowhere, it is deleted, expired, or there is none. HERD_E_NOMEM. */

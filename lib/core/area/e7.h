@@ -54,44 +54,69 @@ static inline bool herd_e7_position(struct herd_span text, struct herd_e7 *ret_e
     return exact;
 }
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-
-/* The same, faster, for what nearly everybody writes: up to seven decimals, no long row of zeros in front. Eight bytes behind
- * each digit may be read, and what follows the position is no digit and no point. NULL: not so; *ret_e7 is untouched. */
-static inline const char *herd_e7_coordinate_fast(const char *at, int32_t *ret_e7)
+/* Fifteen characters of a packed text (pack.h) from the `at`-th on, four bits each, the first in the highest. Eight bytes from
+ * that of the first character on are read. */
+static inline uint64_t herd_e7_window(const unsigned char *packed, size_t at)
 {
-    static const uint32_t scale[] = {10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
-    bool negative = *at++ == '-';
-    const char *begin = at;
-    uint32_t whole = 0, fraction = 0;
-    unsigned decimals = 0;
-    for (; herd_is_digit(*at); at++)
-        whole = whole * 10 + (uint32_t)(*at - '0');
-    if (at - begin > 3)
-        return NULL;
-    if (*at == '.') {
-        uint64_t word = herd_load8(++at);
-        decimals = herd_digit_run8(word);
-        if (decimals > HERD_E7_DECIMALS || decimals == 0)
-            return NULL;
-        fraction = herd_digits_value8(word, decimals) * scale[decimals];
-        at += decimals;
+    uint64_t window = 0;
+    for (size_t i = 0; i < 8; i++)
+        window = window << 8 | packed[at / 2 + i];
+    return window << at % 2 * 4;
+}
+
+/* The value of decimal digits of four bits each. */
+static inline uint64_t herd_e7_decimal(uint64_t digits)
+{
+    digits = (digits >> 4 & 0x0f0f0f0f0f0f0f0f) * 10 + (digits & 0x0f0f0f0f0f0f0f0f);
+    digits = (digits >> 8 & 0x00ff00ff00ff00ff) * 100 + (digits & 0x00ff00ff00ff00ff);
+    digits = (digits >> 16 & 0x0000ffff0000ffff) * 10000 + (digits & 0x0000ffff0000ffff);
+    return (digits >> 32) * 100000000 + (digits & 0xffffffff);
+}
+
+/* One coordinate as it is kept in a record, for what nearly everybody writes: three digits, a point, seven decimals, or
+ * fewer. Something other than a digit ends it within the window. Returns how many characters it has; 0: not so. */
+static inline unsigned herd_e7_packed(uint64_t window, int32_t *ret_e7)
+{
+    const uint64_t tops = 0x8888888888888888;
+    const bool negative = window >> 60 == ('-' & 15);
+    window <<= 4;
+    uint64_t ends = window & (window << 1 | window << 2) & tops; /* a bit in each that is 10 or more: no digit */
+    if (ends == 0)
+        return 0;
+    const unsigned whole = (unsigned)__builtin_clzll(ends) / 4;
+    if (whole - 1 > 2)
+        return 0;
+    uint64_t digits = window >> (64 - 4 * whole) << 4 * HERD_E7_DECIMALS;
+    unsigned length = 1 + whole;
+    window <<= 4 * whole;
+    if (window >> 60 == ('.' & 15)) {
+        window <<= 4;
+        ends <<= 4 * whole + 4;
+        const unsigned decimals = ends ? (unsigned)__builtin_clzll(ends) / 4 : 16;
+        if (decimals - 1 > HERD_E7_DECIMALS - 1)
+            return 0;
+        digits |= window >> (64 - 4 * decimals) << 4 * (HERD_E7_DECIMALS - decimals);
+        length += 1 + decimals;
     }
-    int32_t value = (int32_t)(whole * HERD_E7_DEGREE + fraction);
+    const int32_t value = (int32_t)herd_e7_decimal(digits);
     *ret_e7 = negative ? -value : value;
-    return at;
+    return length;
 }
 
-#else
-
-static inline const char *herd_e7_coordinate_fast(const char *at, int32_t *ret_e7)
+/* Reads the position between the `at`-th and the `end`-th character of a packed text. False: not so, or not exact; *ret_e7 is
+ * undefined. */
+static inline bool herd_e7_position_packed(const unsigned char *packed, size_t at, size_t end,
+                                           struct herd_e7 *ret_e7)
 {
-    (void)at;
-    (void)ret_e7;
-    return NULL;
+    const unsigned latitude = herd_e7_packed(herd_e7_window(packed, at), &ret_e7->lat);
+    at += latitude;
+    if (latitude == 0 || at >= end)
+        return false;
+    uint64_t window = herd_e7_window(packed, at);
+    if (end - at < 16)
+        window |= UINT64_MAX >> (end - at) * 4; /* what follows is no digit, whatever it is */
+    return herd_e7_packed(window, &ret_e7->lon) == end - at;
 }
-
-#endif
 
 static inline double herd_e7_degrees(int64_t e7)
 {
