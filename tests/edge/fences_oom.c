@@ -279,6 +279,7 @@ static void once(void)
              "\"secret_file\":\"%s\"}",
              paths[0], hook.port, secret);
     if (http_world_try(&w, NULL, more) >= 0) {
+        plan.additions = true;
         moves(&w);
         by_http(&w);
         reload(&w);

@@ -11,6 +11,7 @@ static struct {
     long next, count; /* how many go well before the first that fails; how many fail then */
     long asked, failed;
     bool armed;
+    bool additions; /* those to a buffer fail too, whether or not it happens to have room */
 } plan;
 
 static void set_armed(bool on)
@@ -54,6 +55,41 @@ int __wrap_evbuffer_add_reference(struct evbuffer *buffer, const void *at, size_
     return fails_now() ? -1 : __real_evbuffer_add_reference(buffer, at, len, cleanup, arg);
 }
 
+/* What room was reserved for does not fail. */
+int __real_herd_buf_reserve(struct herd_buf *buf, size_t more);
+int __wrap_herd_buf_reserve(struct herd_buf *buf, size_t more);
+int __real_herd_buf_add(struct herd_buf *buf, const void *bytes, size_t len);
+int __wrap_herd_buf_add(struct herd_buf *buf, const void *bytes, size_t len);
+int __real_herd_buf_add_text(struct herd_buf *buf, const char *text);
+int __wrap_herd_buf_add_text(struct herd_buf *buf, const char *text);
+static struct {
+    const struct herd_buf *buf;
+    size_t end;
+} reserved;
+
+static bool addition_fails(const struct herd_buf *buf, size_t len)
+{
+    return plan.additions && !(reserved.buf == buf && buf->len + len <= reserved.end) && fails_now();
+}
+
+int __wrap_herd_buf_reserve(struct herd_buf *buf, size_t more)
+{
+    int err = __real_herd_buf_reserve(buf, more);
+    reserved.buf = err < 0 ? NULL : buf;
+    reserved.end = buf->len + more;
+    return err;
+}
+
+int __wrap_herd_buf_add(struct herd_buf *buf, const void *bytes, size_t len)
+{
+    return addition_fails(buf, len) ? HERD_E_NOMEM : __real_herd_buf_add(buf, bytes, len);
+}
+
+int __wrap_herd_buf_add_text(struct herd_buf *buf, const char *text)
+{
+    return addition_fails(buf, strlen(text)) ? HERD_E_NOMEM : __real_herd_buf_add_text(buf, text);
+}
+
 /* Waits for `text`, or for the end of the connection. */
 static inline void expect_or_end(struct http_client *c, const char *text)
 {
@@ -74,6 +110,7 @@ static void run_all(void (*once)(void), long count, long step)
         plan.count = count;
         plan.asked = plan.failed = 0;
         http_world_arm = set_armed;
+        plan.additions = false;
         once();
         next += step;
     } while (plan.failed > 0);
