@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_BYTES 262144
+#define READ_BYTES 8192
 
 static const char mark[] = "{\"type\":\"Feature\",";
 

@@ -8,10 +8,19 @@
 #include <herd/geo.h>
 #include <stdio.h>
 
-#define CHECKS_A_TICK        20000 /* changes times groups */
-#define IDS_BYTES_A_TICK     131072
-#define MISSED_A_PIECE       500
-#define MISSED_BYTES_A_PIECE 131072
+/* Of a tick: changes, and changes times groups. */
+#define CHANGES_A_TICK 2000
+#define CHECKS_A_TICK  20000
+/* Of a piece: likewise, and how long ids and what they miss may be. */
+#define CHECKS_A_PIECE       4000
+#define IDS_BYTES_A_PIECE    16384
+#define MISSED_BYTES_A_PIECE 32768
+/* Of an iteration of the loop: who reports waits for no more than that. */
+#define CHANGES_A_TURN 20
+#define BYTES_A_TURN   16384
+/* What these cost, in bytes that are sent. */
+#define BYTES_A_CHECK  64
+#define BYTES_A_VIEWER 128
 
 int herd_event_put_name(struct herd_buf *out, const char *name)
 {
@@ -36,20 +45,18 @@ static struct herd_span text_of(const struct herd_buf *buf)
     return (struct herd_span){buf->at, buf->len};
 }
 
-/* Reads what became of clients, and makes their features, up to `most` of them or until these are `most_bytes`. */
-static int prepare(struct herd_events *events, uint64_t from, size_t most, size_t most_bytes)
+/* Reads what became of clients from the change *io_at on, and makes their features: `most` more, or until all are
+ * `most_bytes`. HERD_E_NOMEM. */
+static int prepare(struct herd_events *events, uint64_t *io_at, size_t most, size_t most_bytes)
 {
     struct herd_node *node = events->http->server->node;
     int err = 0;
-    events->change_count = 0;
-    events->features.len = 0;
-    for (uint64_t n = from;
-         err >= 0 && n < events->ring.next && events->change_count < most && events->features.len < most_bytes;
-         n++) {
+    for (; err >= 0 && *io_at < events->ring.next && most > 0 && events->features.len < most_bytes; most--) {
         struct herd_change *change = &events->changes[events->change_count++];
         struct herd_record record;
         struct herd_position position;
-        *change = (struct herd_change){.id = herd_event_ring_id(&events->ring, n), .feature = events->features.len};
+        *change = (struct herd_change){.id = herd_event_ring_id(&events->ring, (*io_at)++),
+                                       .feature = events->features.len};
         if (!herd_store_get(herd_node_store(node), change->id, &record) || herd_expired(node, &record) ||
             herd_position_parse(record.position, &position) < 0)
             continue; /* removed meanwhile, or a tombstone */
@@ -59,6 +66,12 @@ static int prepare(struct herd_events *events, uint64_t from, size_t most, size_
         change->feature_len = events->features.len - change->feature;
     }
     return err;
+}
+
+static void begin(struct herd_events *events)
+{
+    events->change_count = 0;
+    events->features.len = 0;
 }
 
 static bool has(const struct herd_event_filter *filter, const struct herd_change *change)
@@ -154,45 +167,60 @@ static void pause(struct herd_viewer *viewer, uint64_t seen)
     viewer->group->events->http->stream_pauses++;
 }
 
-bool herd_event_changes_deliver(struct herd_viewers *group, size_t *io_bytes)
+static void spend(size_t *io_left, size_t cost)
 {
-    while (*io_bytes > 0 && !herd_list_empty(&group->due)) {
-        struct herd_viewer *viewer = HERD_CONTAINER_OF(group->due.next, struct herd_viewer, due);
-        herd_list_remove(&viewer->due);
-        if (viewer->behind)
-            continue;
-        if (!herd_viewer_takes_more(viewer, 1)) {
-            pause(viewer, group->before);
-            continue;
-        }
-        const size_t len = herd_block_bytes(group->block).len;
-        herd_http_stream_write(viewer->stream, viewer->snapshot ? group->partial : group->block);
-        *io_bytes -= len < *io_bytes ? len : *io_bytes;
-    }
-    if (!herd_list_empty(&group->due))
+    *io_left -= cost < *io_left ? cost : *io_left;
+}
+
+/* Whether a viewer is to be sent what was prepared; one that does not take it is paused. */
+static bool is_sent(struct herd_viewer *viewer)
+{
+    const uint64_t before = viewer->group->events->before;
+    if (viewer->paused || viewer->behind || (viewer->snapshot && viewer->since > before))
+        return false; /* the snapshot has it */
+    if (herd_viewer_takes_more(viewer, 1))
         return true;
+    pause(viewer, before);
+    return false;
+}
+
+/* Sends the message of a group to some who have not got it, up to *io_bytes; whether some are left. */
+static bool deliver(struct herd_viewers *group, size_t *io_bytes)
+{
+    bool lost = false;
+    if (!group->viewer_at) {
+        lost = make_blocks(group, &group->block, &group->partial) < 0;
+        group->viewer_at = group->viewers.next;
+        spend(io_bytes, group->events->change_count * BYTES_A_CHECK);
+    }
+    const size_t cost = group->block ? herd_block_bytes(group->block).len : 0;
+    while (group->viewer_at != &group->viewers && (group->block || lost)) {
+        struct herd_viewer *viewer = HERD_CONTAINER_OF(group->viewer_at, struct herd_viewer, link);
+        if (*io_bytes == 0 && !lost)
+            return true;
+        group->viewer_at = group->viewer_at->next;
+        const bool sent = is_sent(viewer);
+        if (sent && lost)
+            viewer->behind = true;
+        else if (sent)
+            herd_http_stream_write(viewer->stream, viewer->snapshot ? group->partial : group->block);
+        spend(io_bytes, BYTES_A_VIEWER + (sent ? cost : 0));
+    }
     herd_viewers_drop_message(group);
     return false;
 }
 
-void herd_event_changes_send(struct herd_viewers *group)
+/* Likewise for all groups. */
+static bool deliver_all(struct herd_events *events)
 {
-    const struct herd_events *events = group->events;
-    size_t all = SIZE_MAX;
-    (void)herd_event_changes_deliver(group, &all); /* a tick that took too long; its order is kept */
-    const bool lost = make_blocks(group, &group->block, &group->partial) < 0;
-    group->before = events->ring.next - events->change_count - 1;
-    for (struct herd_list *link = group->viewers.next; link != &group->viewers; link = link->next) {
-        struct herd_viewer *viewer = HERD_CONTAINER_OF(link, struct herd_viewer, link);
-        if (viewer->paused || viewer->behind)
-            continue;
-        if (!herd_viewer_takes_more(viewer, 1))
-            pause(viewer, group->before);
-        else if (lost)
-            viewer->behind = true;
-        else if (group->block)
-            herd_list_append(&group->due, &viewer->due);
+    size_t left = BYTES_A_TURN;
+    while (events->group_at != &events->groups) {
+        struct herd_viewers *group = HERD_CONTAINER_OF(events->group_at, struct herd_viewers, link);
+        if (left == 0 || (!group->filter.fences_only && deliver(group, &left)))
+            return true;
+        events->group_at = events->group_at->next;
     }
+    return false;
 }
 
 void herd_event_changes_send_missed(struct herd_viewer *viewer)
@@ -200,7 +228,9 @@ void herd_event_changes_send_missed(struct herd_viewer *viewer)
     struct herd_viewers *group = viewer->group;
     struct herd_events *events = group->events;
     const bool untracked = group->untracked;
-    int err = prepare(events, viewer->seen + 1, MISSED_A_PIECE, MISSED_BYTES_A_PIECE);
+    uint64_t at = viewer->seen + 1;
+    begin(events);
+    int err = prepare(events, &at, HERD_EVENTS_A_PIECE, MISSED_BYTES_A_PIECE);
     /* Of a box: who left it while this viewer was paused is not in `shown` any more. */
     group->untracked = true;
     if (err >= 0)
@@ -217,30 +247,82 @@ void herd_event_changes_send_missed(struct herd_viewer *viewer)
     viewer->paused = viewer->seen + 1 < events->ring.next;
 }
 
-void herd_event_changes_take(struct herd_events *events, size_t groups)
+static size_t share(size_t checks, size_t groups, size_t most)
 {
-    size_t most =
-        groups > 0 && CHECKS_A_TICK / groups < HERD_EVENTS_A_TICK ? CHECKS_A_TICK / groups : HERD_EVENTS_A_TICK;
-    uint64_t from = events->ring.next;
-    size_t bytes = 0;
+    const size_t changes = groups > 0 ? checks / groups : most;
+    return changes == 0 ? 1 : changes < most ? changes : most;
+}
+
+static size_t count_groups(const struct herd_events *events)
+{
+    size_t groups = 0;
+    for (const struct herd_list *link = events->groups.next; link != &events->groups; link = link->next)
+        groups++;
+    return groups;
+}
+
+void herd_event_changes_begin(struct herd_events *events)
+{
+    const size_t most = share(CHECKS_A_TICK, count_groups(events), CHANGES_A_TICK);
+    const size_t pending = herd_watch_pending(events->watch);
+    events->changes_left = pending < most ? pending : most; /* what changes from here on waits for the next */
+    herd_event_expiry_tick(events, most / 4 + 1);
+}
+
+/* Whether the change stream, or the look for who expired, has more for this tick. */
+static bool is_due(const struct herd_events *events)
+{
+    return events->changes_left > 0 || (events->expiry_left > 0 && events->expired_left > 0);
+}
+
+/* Notes a piece of that in the ring. */
+static void take(struct herd_events *events)
+{
+    size_t piece = share(CHECKS_A_PIECE, count_groups(events), HERD_EVENTS_A_PIECE), bytes = 0;
+    const uint64_t from = events->ring.next;
     struct herd_record record;
-    herd_event_expiry_take(events, most / 4);
-    most += most == 0;
-    for (size_t i = (size_t)(events->ring.next - from);
-         i < most && bytes < IDS_BYTES_A_TICK && herd_watch_next(events->watch, &record); i++) {
+    herd_event_expiry_take(events, (piece + 3) / 4);
+    piece -= (size_t)(events->ring.next - from);
+    for (; piece > 0 && events->changes_left > 0 && bytes < IDS_BYTES_A_PIECE; piece--) {
+        if (!herd_watch_next(events->watch, &record)) {
+            events->changes_left = 0;
+            break;
+        }
+        events->changes_left--;
         bytes += record.id.len;
         if (herd_event_ring_add(&events->ring, record.id) < 0)
             break;
     }
+    events->prepare_at = from;
     if (from < events->ring.first) {
-        /* An id so long that it drove out others of this tick; or memory was short. */
-        from = events->ring.first;
+        /* An id so long that it drove out others of this piece; or memory was short. */
+        events->prepare_at = events->ring.first;
         herd_events_all_behind(events);
     }
-    if (prepare(events, from, HERD_EVENTS_A_TICK, SIZE_MAX) < 0) {
-        events->change_count = 0;
+    events->before = events->prepare_at - 1;
+    begin(events);
+}
+
+static void prepare_some(struct herd_events *events)
+{
+    if (prepare(events, &events->prepare_at, CHANGES_A_TURN, SIZE_MAX) < 0) {
+        events->prepare_at = events->ring.next;
         herd_events_all_behind(events);
+    } else if (events->prepare_at == events->ring.next) {
+        events->group_at = events->groups.next;
     }
+}
+
+bool herd_event_changes_go_on(struct herd_events *events)
+{
+    if (events->prepare_at < events->ring.next)
+        prepare_some(events);
+    else if (!deliver_all(events)) {
+        if (!is_due(events))
+            return false;
+        take(events);
+    }
+    return true;
 }
 
 bool herd_event_read_id(const struct herd_events *events, struct herd_span value, uint64_t *ret_change)

@@ -9,10 +9,11 @@
 #include "../../core/store/effective.h"
 #include "events.h"
 
-#define TICKS_A_TURN 50
-#define SLOTS_LEAST  256
-#define SLOTS_A_TICK 20000
-#define NS_PER_MS    INT64_C(1000000)
+#define TICKS_A_TURN  50
+#define SLOTS_LEAST   256
+#define SLOTS_A_TICK  20000
+#define SLOTS_A_PIECE 1000
+#define NS_PER_MS     INT64_C(1000000)
 
 /* What was accepted before this is expired, by the node's clock as herd_expired; INT64_MIN: nothing is. */
 static int64_t edge_ns(const struct herd_events *events)
@@ -25,7 +26,7 @@ static int64_t edge_ns(const struct herd_events *events)
 void herd_event_expiry_begin(struct herd_events *events)
 {
     events->expired_from_ns = events->expired_to_ns = edge_ns(events);
-    events->expiry_slot = 0;
+    events->expiry_slot = events->expiry_left = 0;
 }
 
 /* Another turn: what expired since the last one began. */
@@ -39,25 +40,35 @@ static void begin_turn(struct herd_events *events)
     events->expiry_slot = 0;
 }
 
-void herd_event_expiry_take(struct herd_events *events, size_t most)
+void herd_event_expiry_tick(struct herd_events *events, size_t most)
 {
-    struct herd_store *store = herd_node_store(events->http->server->node);
-    const uint32_t slots = herd_store_slots(store);
-    uint32_t left = slots / TICKS_A_TURN;
+    const uint32_t slots = herd_store_slots(herd_node_store(events->http->server->node));
+    const uint32_t left = slots / TICKS_A_TURN;
     events->http->server->node->now = herd_clock();
+    events->expiry_left = 0;
+    events->expired_left = most;
     if (edge_ns(events) == INT64_MIN)
         return;
     if (events->expiry_slot >= slots)
         begin_turn(events);
-    left = left < SLOTS_LEAST ? SLOTS_LEAST : left > SLOTS_A_TICK ? SLOTS_A_TICK : left;
-    for (; left > 0 && most > 0 && events->expiry_slot < slots; left--, events->expiry_slot++) {
+    events->expiry_left = left < SLOTS_LEAST ? SLOTS_LEAST : left > SLOTS_A_TICK ? SLOTS_A_TICK : left;
+    if (events->expiry_left > slots - events->expiry_slot)
+        events->expiry_left = slots - events->expiry_slot;
+}
+
+void herd_event_expiry_take(struct herd_events *events, size_t most)
+{
+    struct herd_store *store = herd_node_store(events->http->server->node);
+    for (uint32_t i = 0; i < SLOTS_A_PIECE && events->expiry_left > 0 && most > 0 && events->expired_left > 0; i++) {
         struct herd_record record;
-        if (!herd_store_get_slot(store, events->expiry_slot, &record) || herd_record_is_tombstone(&record))
+        events->expiry_left--;
+        if (!herd_store_get_slot(store, events->expiry_slot++, &record) || herd_record_is_tombstone(&record))
             continue;
         int64_t accepted_ns = herd_accepted_ns(&record);
         if (accepted_ns < events->expired_from_ns || accepted_ns >= events->expired_to_ns)
             continue;
         most--;
+        events->expired_left--;
         (void)herd_event_ring_add(&events->ring, record.id); /* where it is not, all are behind */
     }
 }

@@ -57,8 +57,7 @@ bool herd_viewers_hide(struct herd_viewers *group, const struct herd_change *cha
 
 void herd_viewers_drop_message(struct herd_viewers *group)
 {
-    while (!herd_list_empty(&group->due))
-        herd_list_remove(group->due.next);
+    group->viewer_at = NULL;
     if (!group->block)
         return;
     herd_block_release(group->block);
@@ -69,6 +68,8 @@ void herd_viewers_drop_message(struct herd_viewers *group)
 static void free_group(struct herd_viewers *group)
 {
     group->events->shown_count -= group->shown.used;
+    if (group->events->group_at == &group->link)
+        group->events->group_at = group->link.next;
     herd_list_remove(&group->link);
     herd_viewers_drop_message(group);
     herd_event_filter_fini(&group->filter);
@@ -80,8 +81,9 @@ static void free_group(struct herd_viewers *group)
 void herd_viewer_free(struct herd_viewer *viewer)
 {
     struct herd_viewers *group = viewer->group;
+    if (group->viewer_at == &viewer->link)
+        group->viewer_at = viewer->link.next;
     herd_list_remove(&viewer->link);
-    herd_list_remove(&viewer->due);
     free(viewer);
     if (herd_list_empty(&group->viewers))
         free_group(group);
@@ -132,7 +134,6 @@ struct herd_viewers *herd_viewers_join(struct herd_events *events, struct herd_e
     }
     *group = (struct herd_viewers){.events = events, .filter = *filter, .identity = identity};
     herd_list_init(&group->viewers);
-    herd_list_init(&group->due);
     herd_list_append(&events->groups, &group->link);
     return group;
 }

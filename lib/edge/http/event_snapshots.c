@@ -3,16 +3,15 @@
 #include "../../core/node/expiry.h"
 #include "events.h"
 
-#define FEATURES_A_PIECE 500
-#define BYTES_A_PIECE    131072 /* long ids are that many sooner */
+#define FEATURES_A_PIECE 100
+#define BYTES_A_PIECE    32768 /* long ids are that many sooner */
 /* What these cost, in slots that are looked at. */
-#define SLOTS_A_CHANGE 4
-#define SLOTS_A_PIECE  1500
+#define SLOTS_A_CHANGE 10
+#define SLOTS_A_PIECE  900
 
 void herd_event_snapshot_begin(struct herd_viewer *viewer)
 {
     viewer->behind = viewer->paused = false;
-    herd_list_remove(&viewer->due); /* it is in what comes now */
     viewer->snapshot = viewer->first = true;
     viewer->slot = 0;
     viewer->since = viewer->group->events->ring.next - 1;

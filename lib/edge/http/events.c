@@ -16,9 +16,10 @@
  * only where it leaves its viewer whole, so never during a snapshot. A box gets a new snapshot then, for who left it
  * meanwhile was forgotten.
  *
- * What viewers are owed one by one is sent as fast as they take it, in pieces of bounded work: the next one follows when
- * the loop has been round, or when bytes have left. Work of a tick is bounded too: what is left stays in the change
- * stream, where a client that changes again costs nothing more.
+ * All of it is done in pieces, one in an iteration of the loop: a message to a few viewers; when all have it, some of what
+ * changed is put together for the next; when the tick has no more of that, what viewers are owed one by one, as fast as they
+ * take it. The work of a tick is bounded too: what is left stays in the change stream, where a client that changes again
+ * costs nothing more, and a tick that comes before the last is done is left out.
  */
 #include "events.h"
 
@@ -29,8 +30,7 @@
 
 #define TICK_US         200000
 #define HEARTBEAT_TICKS 75 /* 15 s */
-#define SLOTS_A_TURN    8000
-#define BYTES_A_TURN    16384 /* of one message, to several viewers: who reports waits for no more than that */
+#define SLOTS_A_TURN    1000
 
 static void fall_asleep(struct herd_events *events)
 {
@@ -105,18 +105,15 @@ static void serve_all(struct herd_events *events)
         pump_soon(events);
 }
 
-/* Messages of a tick go to a few viewers, and to a few more when the loop has been round; what one viewer alone is owed comes
- * when all have them. */
-static void deliver(struct herd_events *events)
+/* One piece of work. */
+static void go_on(struct herd_events *events)
 {
-    size_t left = BYTES_A_TURN;
-    bool more = false;
-    for (struct herd_list *link = events->groups.next; link != &events->groups; link = link->next)
-        more = herd_event_changes_deliver(HERD_CONTAINER_OF(link, struct herd_viewers, link), &left) || more;
-    if (more)
+    if (herd_event_changes_go_on(events)) {
         pump_soon(events);
-    else
+    } else {
+        events->ticking = false;
         serve_all(events);
+    }
 }
 
 static void on_pump(evutil_socket_t fd, short what, void *arg)
@@ -128,7 +125,7 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
         return;
     for (struct herd_list *link = events->groups.next; link != &events->groups; link = link->next)
         herd_event_fences_send(HERD_CONTAINER_OF(link, struct herd_viewers, link));
-    deliver(events);
+    go_on(events);
 }
 
 static void on_fence(void *ctx, const struct herd_fence_event *event)
@@ -154,21 +151,17 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct herd_events *events = arg;
     const bool beats = ++events->ticks % HEARTBEAT_TICKS == 0;
-    struct herd_list *link;
-    size_t groups = 0;
-    for (link = events->groups.next; link != &events->groups; link = link->next)
-        groups++;
-    herd_event_changes_take(events, groups);
-    for (link = events->groups.next; link != &events->groups; link = link->next) {
+    if (!events->ticking)
+        herd_event_changes_begin(events);
+    events->ticking = true;
+    for (struct herd_list *link = events->groups.next; link != &events->groups; link = link->next) {
         struct herd_viewers *group = HERD_CONTAINER_OF(link, struct herd_viewers, link);
         herd_event_fences_send(group);
         herd_event_fences_tell_lost(group);
-        if (events->change_count > 0 && !group->filter.fences_only)
-            herd_event_changes_send(group);
         if (beats)
             beat(group);
     }
-    deliver(events);
+    go_on(events);
 }
 
 /* ---- a viewer comes ---- */
@@ -179,7 +172,10 @@ static int wake_up(struct herd_events *events)
         return 0;
     herd_event_ring_forget(&events->ring);
     herd_event_expiry_begin(events);
-    events->changes = malloc(HERD_EVENTS_A_TICK * sizeof *events->changes);
+    events->changes_left = 0;
+    events->ticking = false;
+    events->prepare_at = events->ring.next;
+    events->changes = malloc(HERD_EVENTS_A_PIECE * sizeof *events->changes);
     if (events->changes && herd_watch_open(events->http->server->node, &events->watch) >= 0 &&
         event_add(events->tick, &(struct timeval){0, TICK_US}) == 0) {
         events->sink = (struct herd_fence_sink){.on_event = on_fence, .ctx = events};
@@ -265,6 +261,7 @@ static int open_events(struct herd_http *http, void **ret_state)
         return HERD_E_NOMEM;
     events->http = http;
     herd_list_init(&events->groups);
+    events->group_at = &events->groups;
     evutil_secure_rng_get_bytes(events->key, sizeof events->key);
     events->tick = event_new(http->server->base, -1, EV_PERSIST, on_tick, events);
     events->pump = event_new(http->server->base, -1, 0, on_pump, events);

@@ -21,7 +21,7 @@
 #include "event_set.h"
 #include "http_impl.h"
 
-#define HERD_EVENTS_A_TICK 2000 /* changes that a tick looks at */
+#define HERD_EVENTS_A_PIECE 100 /* changes that are told of in one message at most */
 
 struct herd_events;
 struct herd_viewers;
@@ -37,7 +37,6 @@ struct herd_viewer {
     bool paused;    /* it is not sent changes as they come: what is behind `seen` is to follow */
     uint64_t seen;
     bool behind;          /* left out until it gets a new snapshot */
-    struct herd_list due; /* linked: its group's message of the last tick is to be sent */
     uint64_t fences_lost; /* events of fences that it did not get, and is to be told of */
 };
 
@@ -49,9 +48,8 @@ struct herd_viewers {
     const struct herd_identity *identity;
     struct herd_event_set shown;        /* of a box */
     bool untracked;                     /* `shown` is not complete: whoever is outside leaves */
-    struct herd_list due;               /* who is to be sent the message of the last tick */
-    struct herd_block *block, *partial; /* that; the same without an id, during a snapshot. NULL: all have it */
-    uint64_t before;                    /* the last change before it */
+    struct herd_block *block, *partial; /* of what was prepared; the same without an id, during a snapshot. Or NULL */
+    struct herd_list *viewer_at;        /* who is sent that next; NULL: it is not put together */
     struct herd_buf fences;             /* messages of them, to be sent when the loop has been round */
     uint64_t fence_count, fences_lost;  /* how many these are, and how many of them are missing */
 };
@@ -73,12 +71,18 @@ struct herd_events {
     uint64_t key[2];
     size_t shown_count;
     unsigned ticks;
-    struct herd_change *changes; /* room for HERD_EVENTS_A_TICK while somebody looks */
+    struct herd_change *changes; /* room for HERD_EVENTS_A_PIECE while somebody looks */
     size_t change_count;
+    bool ticking;        /* the work of a tick is under way: */
+    size_t changes_left; /* that it may still look at */
+    uint64_t before;     /* the last change before those of `changes` */
+    uint64_t prepare_at; /* the next that they lack; all before ring.next are to be in them */
+    struct herd_list *group_at; /* of `groups`: who is told of them next */
     struct herd_buf features, out; /* of `changes`; of a message */
     /* Records accepted from `expired_from_ns` up to `expired_to_ns` are told of as expired when their slot comes. */
     int64_t expired_from_ns, expired_to_ns;
-    uint32_t expiry_slot;
+    uint32_t expiry_slot, expiry_left; /* the next, and how many this tick may still look at */
+    size_t expired_left;               /* how many it may still tell of */
 };
 
 /* ---- event_groups.c ---- */
@@ -93,7 +97,7 @@ struct herd_viewers *herd_viewers_join(struct herd_events *events, struct herd_e
                                        const struct herd_identity *identity);
 /* Frees a viewer, and its group if it was the last. */
 void herd_viewer_free(struct herd_viewer *viewer);
-/* Who was not sent the message of the last tick yet is not sent it any more. */
+/* Who was not sent its message yet is not sent it any more. */
 void herd_viewers_drop_message(struct herd_viewers *group);
 void herd_viewers_all_behind(struct herd_viewers *group);
 void herd_events_all_behind(struct herd_events *events);
@@ -106,7 +110,9 @@ void herd_viewer_send(struct herd_viewer *viewer, struct herd_span bytes);
 
 /* Begins with what is expired now: nobody was shown it. */
 void herd_event_expiry_begin(struct herd_events *events);
-/* Notes clients in the ring that expired, up to `most`. */
+/* A tick, which tells of `most`. */
+void herd_event_expiry_tick(struct herd_events *events, size_t most);
+/* Notes clients in the ring that expired, up to `most`, and of a piece of the slots of this tick. */
 void herd_event_expiry_take(struct herd_events *events, size_t most);
 
 /* ---- event_changes.c ---- */
@@ -116,12 +122,10 @@ int herd_event_put_name(struct herd_buf *out, const char *name);
 int herd_event_put_id(const struct herd_events *events, struct herd_buf *out, uint64_t change);
 /* Where a stream that was cut left off. False: it cannot go on there. */
 bool herd_event_read_id(const struct herd_events *events, struct herd_span text, uint64_t *ret_change);
-/* Notes in the ring what the change stream has, as much as a tick may look at, and makes features of it. */
-void herd_event_changes_take(struct herd_events *events, size_t groups);
-/* Puts together what was taken, for all viewers of a group that take what they are sent. */
-void herd_event_changes_send(struct herd_viewers *group);
-/* Sends it to some of them, up to *io_bytes; whether some are left. */
-bool herd_event_changes_deliver(struct herd_viewers *group, size_t *io_bytes);
+/* A tick. */
+void herd_event_changes_begin(struct herd_events *events);
+/* Some of the work of a tick: reads what changed, puts it together, or sends it to some. False: there is none left. */
+bool herd_event_changes_go_on(struct herd_events *events);
 /* Some of what a paused viewer has not seen; it is no longer paused where that is all. */
 void herd_event_changes_send_missed(struct herd_viewer *viewer);
 

@@ -423,6 +423,7 @@ static const struct herd_conn_protocol http_protocol = {
     .writable = http_writable,
     .pending = http_pending,
     .close = http_close,
+    .posted = true,
 };
 
 int herd_http_begin(struct herd_conn *conn)

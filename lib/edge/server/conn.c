@@ -27,7 +27,7 @@ void herd_conn_ready(struct herd_conn *conn)
 {
     if (conn->state != HERD_CONN_BLOCKED || herd_list_linked(&conn->ready_link))
         return;
-    herd_list_append(&conn->server->ready, &conn->ready_link);
+    herd_list_append(conn->protocol->posted ? &conn->server->posted : &conn->server->ready, &conn->ready_link);
     herd_server_schedule_flush(conn->server);
 }
 

@@ -89,7 +89,7 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     if (server->service && server->service->flush)
         server->service->flush(server);
     herd_server_effects(server);
-    more |= !herd_list_empty(&server->ready);
+    more |= !herd_list_empty(&server->ready) || !herd_list_empty(&server->posted);
     herd_serve_iteration(server);
     more |= herd_conn_free_some_closed(server);
     /* Not at once: others' reads come first. */

@@ -9,6 +9,8 @@
 
 /* Of connections that go on, all together; each pass takes lookups_per_client_max questions at least. */
 #define PASSES_AN_ITERATION 64
+/* Of connections whose protocol is posted, all together; one pass at least. */
+#define POSTED_NS_AN_ITERATION 20000
 
 /* Gives an OPEN connection's bytes to its protocol, and carries out what follows. */
 static void pass(struct herd_conn *conn)
@@ -25,6 +27,7 @@ static void pass(struct herd_conn *conn)
 static void resume(struct herd_conn *conn)
 {
     assert(conn->state == HERD_CONN_BLOCKED);
+    herd_list_remove(&conn->ready_link);
     if (herd_conn_output_full(conn))
         return; /* ready again when drained */
     conn->state = HERD_CONN_OPEN;
@@ -39,24 +42,35 @@ static void resume(struct herd_conn *conn)
 
 void herd_serve_ready(struct herd_server *server)
 {
-    while (server->passes > 0 && !herd_list_empty(&server->ready)) {
-        struct herd_conn *conn = HERD_CONTAINER_OF(server->ready.next, struct herd_conn, ready_link);
-        herd_list_remove(&conn->ready_link);
-        server->passes--;
-        resume(conn);
-    }
+    for (; server->passes > 0 && !herd_list_empty(&server->ready); server->passes--)
+        resume(HERD_CONTAINER_OF(server->ready.next, struct herd_conn, ready_link));
+    if (server->posted_left_ns <= 0 || herd_list_empty(&server->posted))
+        return;
+    const int64_t end_ns = herd_clock().steady_ns + server->posted_left_ns;
+    do {
+        resume(HERD_CONTAINER_OF(server->posted.next, struct herd_conn, ready_link));
+        server->posted_left_ns = end_ns - herd_clock().steady_ns;
+    } while (server->posted_left_ns > 0 && !herd_list_empty(&server->posted));
 }
 
 void herd_serve_iteration(struct herd_server *server)
 {
     server->passes = PASSES_AN_ITERATION;
+    server->posted_left_ns = POSTED_NS_AN_ITERATION;
 }
 
 static void serve(struct herd_conn *conn)
 {
-    pass(conn);
-    herd_serve_ready(conn->server);
-    herd_batch_flush_full(conn->server);
+    struct herd_server *server = conn->server;
+    if (conn->protocol->posted) {
+        conn->state = HERD_CONN_BLOCKED;
+        conn->attends = true;
+        herd_conn_ready(conn);
+    } else {
+        pass(conn);
+    }
+    herd_serve_ready(server);
+    herd_batch_flush_full(server);
 }
 
 /* Nobody listens any more. */

@@ -108,6 +108,8 @@ struct herd_conn_protocol {
     bool (*pending)(const struct herd_conn *conn);
     /* The connection is done with the session: frees it. `why` may be NULL. */
     void (*close)(struct herd_conn *conn, const char *why);
+    /* What it is given may take as long as many lines: all such connections have a part of each iteration, see serve.c. */
+    bool posted;
 };
 
 /* What accepted connections speak. */
@@ -165,7 +167,7 @@ struct herd_conn {
     int64_t handshake_ns;            /* when that began */
     struct herd_line_watch *watch;   /* of fences, by lines; NULL: none */
     unsigned char *token_hash;       /* SHA-256 of the token it proved itself by; NULL: by none */
-    struct herd_list ready_link;     /* in the server's list: BLOCKED, and perhaps no longer */
+    struct herd_list ready_link;     /* in one of the server's lists: BLOCKED, and perhaps no longer */
     enum herd_conn_state state;
     size_t batched_bytes; /* how many bytes wait for the end of the loop iteration, or for the journal */
     uint64_t address[2];  /* key in the table of addresses; zero for none */
@@ -312,8 +314,10 @@ struct herd_server {
     struct herd_list conns, deadline_list;
     struct herd_list closed_conns; /* freed when no callback can be on the stack */
     struct herd_list ready;        /* blocked connections that may go on */
+    struct herd_list posted;       /* likewise, and others with bytes, of protocols that are `posted` */
+    size_t passes;                 /* how many of `ready` this iteration may still serve */
+    int64_t posted_left_ns;        /* how long it may still serve those */
     struct herd_list questions;    /* of the program, under way: see inside.c */
-    size_t passes;                 /* how many of them this iteration may still serve */
     struct herd_socket_loop sockets;
     const struct herd_transport_events *transport_events; /* of every connection: see serve.c */
     struct herd_trust *trust;                             /* who is who, as files say */
