@@ -59,7 +59,8 @@ void herd_event_expiry_tick(struct herd_events *events, size_t most)
 void herd_event_expiry_take(struct herd_events *events, size_t most)
 {
     struct herd_store *store = herd_node_store(events->http->server->node);
-    for (uint32_t i = 0; i < SLOTS_A_PIECE && events->expiry_left > 0 && most > 0 && events->expired_left > 0; i++) {
+    for (uint32_t i = 0; i < SLOTS_A_PIECE && events->expiry_left > 0 && most > 0 && events->expired_left > 0;
+         i++) {
         struct herd_record record;
         events->expiry_left--;
         if (!herd_store_get_slot(store, events->expiry_slot++, &record) || herd_record_is_tombstone(&record))

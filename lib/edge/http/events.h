@@ -46,12 +46,13 @@ struct herd_viewers {
     struct herd_events *events;
     struct herd_event_filter filter;
     const struct herd_identity *identity;
-    struct herd_event_set shown;        /* of a box */
-    bool untracked;                     /* `shown` is not complete: whoever is outside leaves */
-    struct herd_block *block, *partial; /* of what was prepared; the same without an id, during a snapshot. Or NULL */
-    struct herd_list *viewer_at;        /* who is sent that next; NULL: it is not put together */
-    struct herd_buf fences;             /* messages of them, to be sent when the loop has been round */
-    uint64_t fence_count, fences_lost;  /* how many these are, and how many of them are missing */
+    struct herd_event_set shown; /* of a box */
+    bool untracked;              /* `shown` is not complete: whoever is outside leaves */
+    struct herd_block *block,
+        *partial;                /* of what was prepared; the same without an id, during a snapshot. Or NULL */
+    struct herd_list *viewer_at; /* who is sent that next; NULL: it is not put together */
+    struct herd_buf fences;      /* messages of them, to be sent when the loop has been round */
+    uint64_t fence_count, fences_lost; /* how many these are, and how many of them are missing */
 };
 
 /* What became of a client. */
@@ -73,11 +74,11 @@ struct herd_events {
     unsigned ticks;
     struct herd_change *changes; /* room for HERD_EVENTS_A_PIECE while somebody looks */
     size_t change_count;
-    bool ticking;        /* the work of a tick is under way: */
-    size_t changes_left; /* that it may still look at */
-    uint64_t before;     /* the last change before those of `changes` */
-    uint64_t prepare_at; /* the next that they lack; all before ring.next are to be in them */
-    struct herd_list *group_at; /* of `groups`: who is told of them next */
+    bool ticking;                  /* the work of a tick is under way: */
+    size_t changes_left;           /* that it may still look at */
+    uint64_t before;               /* the last change before those of `changes` */
+    uint64_t prepare_at;           /* the next that they lack; all before ring.next are to be in them */
+    struct herd_list *group_at;    /* of `groups`: who is told of them next */
     struct herd_buf features, out; /* of `changes`; of a message */
     /* Records accepted from `expired_from_ns` up to `expired_to_ns` are told of as expired when their slot comes. */
     int64_t expired_from_ns, expired_to_ns;

@@ -68,6 +68,8 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct herd_server *server = arg;
     bool more = false;
+    server->flush_active =
+        true; /* also where a timer brought us: else this is asked for anew by what is served here, at once */
     herd_serve_iteration(server);
     herd_accept_iteration(server);
     herd_secure_iteration(server);
