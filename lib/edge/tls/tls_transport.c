@@ -331,7 +331,7 @@ static void end(struct tls_transport *t)
 
 /* ---- the handshake ---- */
 
-static void begin_step(struct tls_transport *t);
+static void lower_input(void *ctx);
 
 /* A step was computed, here or by a thread: sends what it says, and goes on. */
 static void finish_step(struct tls_transport *t)
@@ -356,10 +356,9 @@ static void finish_step(struct tls_transport *t)
     herd_buf_fini(&plain);
     if (t->closed || t->ended)
         return;
-    if (t->lower_ended)
+    lower_input(t); /* what came meanwhile */
+    if (t->lower_ended && !t->closed && !t->ended && !t->busy)
         end(t);
-    else if (!t->open)
-        begin_step(t);
 }
 
 /* Gives what arrived to whom computes: a thread; else this iteration of the loop, or the next. */
@@ -377,7 +376,6 @@ static void begin_step(struct tls_transport *t)
         return;
     }
     t->busy = true;
-    (void)herd_transport_set_read(t->lower, false); /* what is read all the same waits */
     t->pooled = t->loop->pool && herd_tls_stream_may_move(t->stream) &&
                 herd_tls_pool_submit(t->loop->pool, t->job, herd_tls_stream_role(t->stream) == HERD_TLS_CLIENT);
     if (t->pooled) {
@@ -401,8 +399,12 @@ static void lower_input(void *ctx)
 {
     struct tls_transport *t = ctx;
     struct herd_span wire;
-    if (t->ended || t->busy)
+    if (t->ended)
         return;
+    if (t->busy) { /* what was read waits, and no more is */
+        (void)herd_transport_set_read(t->lower, false);
+        return;
+    }
     if (!t->open) {
         begin_step(t);
         return;
