@@ -38,7 +38,7 @@ void herd_conn_unwatch(struct herd_conn *conn);
  * any). No callback of a connection may be on the stack. */
 bool herd_conn_free_some_closed(struct herd_server *server);
 bool herd_conn_free_closed(struct herd_server *server);
-/* BLOCKED, and perhaps no longer: it is served in this iteration or the next. Does nothing in other states. */
+/* BLOCKED, and perhaps no longer: it is served in this iteration or a later one. Does nothing in other states. */
 void herd_conn_ready(struct herd_conn *conn);
 /* Bytes given to send that have not left; these, and those that the peer's kernel has not acknowledged. */
 static inline size_t herd_conn_unsent(const struct herd_conn *conn)

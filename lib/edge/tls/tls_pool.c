@@ -12,17 +12,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* The loop is woken for so many computed steps, as long as others wait: each time takes the CPU from a thread. */
-#define TOLD_TOGETHER 4
-
 struct herd_tls_pool {
     pthread_mutex_t lock; /* guards what follows; held for moments */
     pthread_cond_t more;
     struct herd_list queue, computed;
     size_t queued;
-    unsigned untold; /* computed jobs that the loop was not woken for, because others wait in the queue */
-    unsigned idle;   /* threads that wait */
-    uint64_t began;  /* jobs that threads took */
+    unsigned idle;  /* threads that wait */
+    uint64_t began; /* jobs that threads took */
     bool quit;
     /* ---- the loop's ---- */
     pthread_t threads[HERD_TLS_THREADS_MAX];
@@ -54,13 +50,6 @@ struct herd_tls_pool *herd_tls_pool_new(void)
     herd_list_init(&pool->computed);
     pool->thread_max = cpus();
     return pool;
-}
-
-/* Jobs left the queue, or threads are not at work: none may tell of what is computed. */
-static void tell(struct herd_tls_pool *pool)
-{
-    if (!herd_list_empty(&pool->computed))
-        (void)eventfd_write(pool->event_fd, 1);
 }
 
 static struct herd_tls_job *pop(struct herd_list *list)
@@ -148,10 +137,10 @@ static void *work(void *arg)
         /* Once the loop has run for long the kernel gives even an idle thread a whole tick. */
         sched_yield();
         pthread_mutex_lock(&pool->lock);
+        bool first = herd_list_empty(&pool->computed);
         herd_list_append(&pool->computed, &job->link);
-        if (++pool->untold < TOLD_TOGETHER && !herd_list_empty(&pool->queue))
+        if (!first)
             continue;
-        pool->untold = 0;
         pthread_mutex_unlock(&pool->lock);
         (void)eventfd_write(pool->event_fd, 1);
         pthread_mutex_lock(&pool->lock);
@@ -215,7 +204,6 @@ bool herd_tls_pool_cancel(struct herd_tls_pool *pool, struct herd_tls_job *job)
     if (waits) {
         herd_list_remove(&job->link);
         pool->queued--;
-        tell(pool);
     }
     pthread_mutex_unlock(&pool->lock);
     return waits;
@@ -227,7 +215,6 @@ struct herd_tls_job *herd_tls_pool_relieve(struct herd_tls_pool *pool)
     struct herd_tls_job *job = pool->began == pool->began_seen ? pop(&pool->queue) : NULL;
     pool->began_seen = pool->began;
     pool->queued -= job != NULL;
-    tell(pool);
     pthread_mutex_unlock(&pool->lock);
     return job;
 }
