@@ -4,6 +4,7 @@
 #ifndef TEST_EDGE_HTTP_FAILS_H
 #define TEST_EDGE_HTTP_FAILS_H
 
+#include "../unit/failing_additions.h"
 #include "failing_memory.h"
 #include "http_world.h"
 
@@ -55,39 +56,9 @@ int __wrap_evbuffer_add_reference(struct evbuffer *buffer, const void *at, size_
     return fails_now() ? -1 : __real_evbuffer_add_reference(buffer, at, len, cleanup, arg);
 }
 
-/* What room was reserved for does not fail. */
-int __real_herd_buf_reserve(struct herd_buf *buf, size_t more);
-int __wrap_herd_buf_reserve(struct herd_buf *buf, size_t more);
-int __real_herd_buf_add(struct herd_buf *buf, const void *bytes, size_t len);
-int __wrap_herd_buf_add(struct herd_buf *buf, const void *bytes, size_t len);
-int __real_herd_buf_add_text(struct herd_buf *buf, const char *text);
-int __wrap_herd_buf_add_text(struct herd_buf *buf, const char *text);
-static struct {
-    const struct herd_buf *buf;
-    size_t end;
-} reserved;
-
-static bool addition_fails(const struct herd_buf *buf, size_t len)
+static bool addition_fails_now(void)
 {
-    return plan.additions && !(reserved.buf == buf && buf->len + len <= reserved.end) && fails_now();
-}
-
-int __wrap_herd_buf_reserve(struct herd_buf *buf, size_t more)
-{
-    int err = __real_herd_buf_reserve(buf, more);
-    reserved.buf = err < 0 ? NULL : buf;
-    reserved.end = buf->len + more;
-    return err;
-}
-
-int __wrap_herd_buf_add(struct herd_buf *buf, const void *bytes, size_t len)
-{
-    return addition_fails(buf, len) ? HERD_E_NOMEM : __real_herd_buf_add(buf, bytes, len);
-}
-
-int __wrap_herd_buf_add_text(struct herd_buf *buf, const char *text)
-{
-    return addition_fails(buf, strlen(text)) ? HERD_E_NOMEM : __real_herd_buf_add_text(buf, text);
+    return plan.additions && fails_now();
 }
 
 /* Waits for `text`, or for the end of the connection. */

@@ -152,7 +152,7 @@ static void check_packed(struct herd_span text)
     herd_unpack(back, packed, text.len);
     MUST(memcmp(back, text.at, text.len) == 0);
     struct herd_position read;
-    struct herd_e7 e7, quick;
+    struct herd_e7 e7, quick = {0, 0};
     if (herd_position_parse(text, &read) == 0) {
         bool exact = herd_e7_position(text, &e7);
         if (herd_e7_position_packed(packed, 0, text.len, &quick))

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Each allocation of the adapter fails once: it says so, loses nothing of its own, and works afterwards. */
 #include "../edge/alloc.h"
+#include "../failing_additions.h"
 #include "adapter.h"
 #include "server.h"
+
+static bool addition_fails_now(void)
+{
+    return alloc_fails();
+}
 
 static struct redis_server server;
 static struct event_base *base;

@@ -3,7 +3,13 @@
 #include "cm.h"
 
 #include "../edge/alloc.h"
+#include "../failing_additions.h"
 #include "request.h"
+
+static bool addition_fails_now(void)
+{
+    return alloc_fails();
+}
 
 static void requests(void **state)
 {
