@@ -65,8 +65,8 @@ struct herd_server_shards;
  * What a connection is doing. `eof` (the peer sends no more) and `over_limit` are bits beside it.
  *
  *     OPEN       bytes go to the protocol as they arrive
- *     BLOCKED    commands wait for an answer, or for their replies to leave. Nothing is read; or, where the protocol
- *                attends, a little, so that a peer that is gone is noticed
+ *     BLOCKED    commands wait for an answer, for their replies to leave, or for their part of an iteration. Nothing is
+ *                read; or, where the protocol attends, a little, so that a peer that is gone is noticed
  *     ENDING     the protocol was told that no more comes; it still owes answers
  *     DRAINING   the protocol is done; bytes are unsent
  *     LINGERING  all is sent, and the peer was told so; it has a moment to read it
