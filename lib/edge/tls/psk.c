@@ -15,7 +15,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,20 +105,6 @@ int herd_psks_parse(struct herd_psks *ret_psks, struct herd_span text, const cha
 
 /* ---- one direction ---- */
 
-static bool derive(const struct herd_psk *psk, const char *direction, unsigned char ret_key[HERD_PSK_BYTES])
-{
-    static const char salt[] = "herd pair key 1";
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
-    size_t len = HERD_PSK_BYTES;
-    bool good = ctx && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
-                EVP_PKEY_CTX_set1_hkdf_salt(ctx, (const unsigned char *)salt, sizeof salt - 1) == 1 &&
-                EVP_PKEY_CTX_set1_hkdf_key(ctx, psk->key, HERD_PSK_BYTES) == 1 &&
-                EVP_PKEY_CTX_add1_hkdf_info(ctx, (const unsigned char *)direction, (int)strlen(direction)) == 1 &&
-                EVP_PKEY_derive(ctx, ret_key, &len) == 1 && len == HERD_PSK_BYTES;
-    EVP_PKEY_CTX_free(ctx);
-    return good;
-}
-
 /* A session that stands for the key: TLS_AES_128_GCM_SHA256, the suite whose hash an external key has by default. */
 static SSL_SESSION *session_for(SSL *ssl, const struct herd_psk *psk, const char *direction)
 {
@@ -127,7 +112,9 @@ static SSL_SESSION *session_for(SSL *ssl, const struct herd_psk *psk, const char
     unsigned char key[HERD_PSK_BYTES];
     const SSL_CIPHER *cipher = SSL_CIPHER_find(ssl, suite);
     SSL_SESSION *session = SSL_SESSION_new();
-    bool good = session && cipher && derive(psk, direction, key) &&
+    bool good = session && cipher &&
+                herd_tls_derive((struct herd_span){(const char *)psk->key, HERD_PSK_BYTES},
+                                herd_span_of("herd pair key 1"), herd_span_of(direction), key, sizeof key) &&
                 SSL_SESSION_set1_master_key(session, key, sizeof key) == 1 &&
                 SSL_SESSION_set_cipher(session, cipher) == 1 &&
                 SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1 &&

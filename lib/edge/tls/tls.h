@@ -139,7 +139,12 @@ enum herd_tls_proof herd_tls_stream_peer(const struct herd_tls_stream *stream, s
 bool herd_tls_stream_accepted_by(const struct herd_tls_stream *stream, const struct herd_tls_context *context,
                                  struct herd_tls_fault *reterr_diagnostic);
 
-/* ---- tokens ---- */
+/* ---- keys and tokens ---- */
+
+/* `len` bytes of HKDF with SHA-256 (RFC 5869) of a secret; `info` says what for, so that no key says anything of another.
+ * False: out of memory, or OpenSSL has none. */
+bool herd_tls_derive(struct herd_span secret, struct herd_span salt, struct herd_span info, unsigned char *ret_key,
+                     size_t len);
 
 #define HERD_TOKEN_TEXT_MAX 64
 /* A new token, "herd_" and 43 characters, and its SHA-256. HERD_E_IO: no random bytes. */

@@ -5,24 +5,15 @@
 #include <herd/server.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <stdio.h>
 #include <string.h>
 
-/* 64 bits of HKDF-SHA256 (RFC 5869); `info` says what for, so that no result says anything of another. */
+/* 64 bits; `info` says what for, so that no result says anything of another. */
 static bool derive(const unsigned char *secret, const char *info, uint64_t *ret_bits)
 {
-    static const char salt[] = "herd secret 1";
     unsigned char bytes[8];
-    size_t len = sizeof bytes;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
-    bool good = ctx && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
-                EVP_PKEY_CTX_set1_hkdf_salt(ctx, (const unsigned char *)salt, sizeof salt - 1) == 1 &&
-                EVP_PKEY_CTX_set1_hkdf_key(ctx, secret, HERD_SECRET_BYTES) == 1 &&
-                EVP_PKEY_CTX_add1_hkdf_info(ctx, (const unsigned char *)info, (int)strlen(info)) == 1 &&
-                EVP_PKEY_derive(ctx, bytes, &len) == 1 && len == sizeof bytes;
-    EVP_PKEY_CTX_free(ctx);
+    bool good = herd_tls_derive((struct herd_span){(const char *)secret, HERD_SECRET_BYTES},
+                                herd_span_of("herd secret 1"), herd_span_of(info), bytes, sizeof bytes);
     *ret_bits = 0;
     for (size_t i = 0; good && i < sizeof bytes; i++)
         *ret_bits = *ret_bits << 8 | bytes[i];
