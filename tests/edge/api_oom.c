@@ -4,38 +4,12 @@
  * watch, look at the server. Each request is answered with what it should, or with 503, or its connection ends; a report that
  * was taken is there, one that was not has changed nothing. Afterwards all of it is answered as ever.
  */
-#include "http_fails.h"
+#include "http_story.h"
 
 #define PUT(id, time)                                                                                         \
     "PUT /v1/clients/" id " HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 39\r\n\r\n" \
     "{\"lat\":1.5,\"lon\":2.5,\"time\":" time "}"
 #define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-
-/* Whether the answer is whole, with the length it says. */
-static bool whole(const char *text)
-{
-    const char *end = strstr(text, "\r\n\r\n"), *length = strstr(text, "Content-Length: ");
-    if (!end)
-        return false;
-    return !length || length > end || strlen(end + 4) >= strtoul(length + 16, NULL, 10);
-}
-
-/* The status of the answer to `request`; 0: its connection ended first. */
-static int ask(struct http_world *w, const char *request)
-{
-    struct http_client c;
-    time_t end = seconds() + DEADLINE_S;
-    client_open(&c, w);
-    client_say(&c, request);
-    while (!c.ended && !whole(client_text(&c))) {
-        client_turn(&c);
-        assert_true(seconds() < end);
-    }
-    const char *text = client_text(&c);
-    int status = whole(text) ? atoi(text + strlen("HTTP/1.1 ")) : 0;
-    client_close(&c);
-    return status;
-}
 
 static bool known(struct http_world *w, const char *id)
 {
@@ -46,7 +20,7 @@ static bool known(struct http_world *w, const char *id)
 /* The answer should be `right`; unless there is memory none is fine too, as is 503, or 502 of a provider of places. */
 static bool expect_status(struct http_world *w, const char *request, int right)
 {
-    int status = ask(w, request);
+    int status = http_ask(w, request);
     if (status != right && (!http_world_arm || (status != 0 && status != 502 && status != 503)))
         fail_msg("%d, not %d, to %s", status, right, request);
     return status == right;
@@ -80,7 +54,7 @@ static void deletions(struct http_world *w)
 {
     char request[300];
     snprintf(request, sizeof request, PUT("eve", "%lu"), later_time());
-    (void)ask(w, request);
+    (void)http_ask(w, request);
     if (!known(w, "eve"))
         return;
     if (expect_status(w, "DELETE /v1/clients/eve HTTP/1.1\r\n" HOST "\r\n", 204))
@@ -108,7 +82,7 @@ static void watches(struct http_world *w)
     for (int i = 0; i < 3 && !c.ended; i++) {
         char request[300];
         snprintf(request, sizeof request, PUT("ann", "%lu"), later_time());
-        if (ask(w, request) != 200 && !known(w, "ann"))
+        if (http_ask(w, request) != 200 && !known(w, "ann"))
             break;
         for (int turn = 0; turn < 5; turn++)
             client_turn(&c);
@@ -128,7 +102,7 @@ static void once(void)
         watches(&w);
         /* From here on there is memory. */
         http_world_arm = NULL;
-        (void)ask(&w, PUT("ann", "1700000000"));
+        (void)http_ask(&w, PUT("ann", "1700000000"));
         assert_true(known(&w, "ann"));
         reports(&w);
         lists(&w);
@@ -151,6 +125,7 @@ static char identities[] = "/tmp/herd-identities-XXXXXX";
 /* It waits for its answer, or has one at once, or its connection ends; and who waits may go. */
 static void guess(void)
 {
+    static const char request[] = "GET /v1/node HTTP/1.1\r\n" HOST "Authorization: Bearer herd_x\r\n\r\n";
     struct http_world w;
     char more[128];
     snprintf(more, sizeof more, ",\"identities\":\"%s\"", identities);
@@ -158,18 +133,18 @@ static void guess(void)
         struct http_client c;
         time_t end = seconds() + DEADLINE_S;
         client_open(&c, &w);
-        client_say(&c, "GET /v1/node HTTP/1.1\r\n" HOST "Authorization: Bearer herd_x\r\n\r\n");
-        while (!c.ended && w.server->http->late_count == 0 && !whole(client_text(&c))) {
+        client_say(&c, request);
+        while (!c.ended && w.server->http->late_count == 0 && !whole(&c, request)) {
             client_turn(&c);
             assert_true(seconds() < end);
         }
-        if (whole(client_text(&c))) {
+        if (whole(&c, request)) {
             int status = atoi(client_text(&c) + strlen("HTTP/1.1 "));
             assert_true(status == 401 || status == 503);
         }
         client_close(&c);
         http_world_arm = NULL;
-        assert_int_equal(ask(&w, GET("/v1/node")), 401);
+        assert_int_equal(http_ask(&w, GET("/v1/node")), 401);
         while (w.server->http->late_count > 0) {
             event_base_loop(w.base, EVLOOP_ONCE);
             assert_true(seconds() < end);

@@ -4,7 +4,7 @@
  * each other, a webhook is told, and another configuration is taken. A request is answered, or its connection ends; a
  * configuration is in force as a whole, or the one before is. Afterwards each crossing is posted, and nothing waits.
  */
-#include "http_fails.h"
+#include "http_story.h"
 
 #include "../unit/temp.h"
 #include "webhook.h"

@@ -4,7 +4,7 @@
  * bring requests in pieces and in chunks, wait for an answer, watch a stream, and go. Whatever failed, each request is
  * answered, or its connection ends; afterwards a new client is served as ever, and nothing is left of the others.
  */
-#include "http_fails.h"
+#include "http_story.h"
 
 /* ---- routes ---- */
 

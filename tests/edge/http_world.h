@@ -37,6 +37,9 @@ static inline void arm(bool on)
         http_world_arm(on);
 }
 
+/* Behind the server `a` and among the links, where a test wants more than one. */
+static const char *http_world_servers = "", *http_world_links = "";
+
 /* `more` stands in the configuration, behind a comma; a process has one world at a time. What herd_server_new says. */
 static inline int http_world_try(struct http_world *w, const struct herd_http_module *module, const char *more)
 {
@@ -50,9 +53,9 @@ static inline int http_world_try(struct http_world *w, const struct herd_http_mo
     *w = (struct http_world){.base = event_base_new(), .port = http_port};
     assert_non_null(w->base);
     snprintf(json, sizeof json,
-             "{\"servers\":{\"a\":{\"port\":%u,\"http_port\":%u}},\"links\":[],\"places\":{\"provider\":"
+             "{\"servers\":{\"a\":{\"port\":%u,\"http_port\":%u}%s},\"links\":[%s],\"places\":{\"provider\":"
              "\"embedded\"}%s}",
-             (unsigned)port, (unsigned)http_port, more);
+             (unsigned)port, (unsigned)http_port, http_world_servers, http_world_links, more);
     arm(true);
     int err = herd_config_parse(&w->config, herd_span_of(json), &diagnostic);
     struct herd_server_options options = {.name = "a", .config = w->config};
