@@ -30,10 +30,10 @@ static const char *event_of(const char *what, bool ended)
     static const char *const rows[][3] = {{"certificate", "tls_certificate_ends", "tls_certificate_ended"},
                                           {"ca", "tls_ca_ends", "tls_ca_ended"},
                                           {"crl", "tls_crl_ends", "tls_crl_ended"}};
-    for (size_t i = 0; i < 3; i++)
-        if (strcmp(what, rows[i][0]) == 0)
-            return rows[i][ended ? 2 : 1];
-    return ended ? "tls_ended" : "tls_ends";
+    size_t i = 0;
+    while (i < 2 && strcmp(what, rows[i][0]) != 0)
+        i++;
+    return rows[i][ended ? 2 : 1];
 }
 
 void herd_expiry_describe(const struct herd_tls_end *end, int64_t now_s, struct herd_tls_fault *ret_text)

@@ -183,6 +183,43 @@ static void add_uri(GENERAL_NAMES *names, const char *bytes, size_t len)
     assert_true(sk_GENERAL_NAME_push(names, name) > 0);
 }
 
+/* What the log shows of a stranger's names: as they are, but for what could be taken for more than a name; cut where there is
+ * no room. */
+static void test_described(void **state)
+{
+    (void)state;
+    char filler[260], text[200], cut[200];
+    memset(filler, 'y', sizeof filler);
+    static const char odd[] = "a b\\c,\x7f\xc3\xa9\n~";
+    X509 *certificate = X509_new();
+    GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+    herd_tls_certificate_describe(certificate, text, sizeof text);
+    assert_string_equal(text, "none");
+    GENERAL_NAME *mail = GENERAL_NAME_new();
+    ASN1_IA5STRING *address = ASN1_IA5STRING_new();
+    assert_true(mail && address && ASN1_STRING_set(address, "a@b", 3) == 1);
+    GENERAL_NAME_set0_value(mail, GEN_EMAIL, address);
+    assert_true(sk_GENERAL_NAME_push(names, mail) > 0);
+    add_uri(names, odd, sizeof odd - 1);
+    add_uri(names, "herd://h/server/A", 17);
+    assert_int_equal(X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0, X509V3_ADD_REPLACE), 1);
+    herd_tls_certificate_describe(certificate, text, sizeof text);
+    assert_string_equal(text, "a\\x20b\\x5cc\\x2c\\x7f\\xc3\\xa9\\x0a~,herd://h/server/A");
+    for (size_t size = 1; size < strlen(text); size++) { /* never half of a sign, never beyond the room */
+        memset(cut, 'Z', sizeof cut);
+        herd_tls_certificate_describe(certificate, cut, size);
+        assert_true(strlen(cut) < size && cut[size] == 'Z');
+        if (size > 5)
+            assert_memory_equal(cut, text, strlen(cut));
+    }
+    add_uri(names, filler, sizeof filler);
+    assert_int_equal(X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0, X509V3_ADD_REPLACE), 1);
+    herd_tls_certificate_describe(certificate, text, sizeof text);
+    assert_int_equal(strlen(text), sizeof text - 1);
+    GENERAL_NAMES_free(names);
+    X509_free(certificate);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -452,12 +489,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_versions),           cmocka_unit_test(test_nothing_in_common),
-        cmocka_unit_test(test_small_rsa),          cmocka_unit_test(test_early_data),
-        cmocka_unit_test(test_renegotiation),      cmocka_unit_test(test_names),
-        cmocka_unit_test(test_small_records),      cmocka_unit_test(test_long_record),
-        cmocka_unit_test(test_key_updates),        cmocka_unit_test(test_stops),
-        cmocka_unit_test(test_errors_interleaved), cmocka_unit_test(test_first_bytes),
+        cmocka_unit_test(test_versions),      cmocka_unit_test(test_nothing_in_common),
+        cmocka_unit_test(test_small_rsa),     cmocka_unit_test(test_early_data),
+        cmocka_unit_test(test_renegotiation), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_described),     cmocka_unit_test(test_small_records),
+        cmocka_unit_test(test_long_record),   cmocka_unit_test(test_key_updates),
+        cmocka_unit_test(test_stops),         cmocka_unit_test(test_errors_interleaved),
+        cmocka_unit_test(test_first_bytes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

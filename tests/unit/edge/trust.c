@@ -261,6 +261,126 @@ static void test_reload(void **state)
     herd_config_free(off);
 }
 
+/* Files that are all right in form, and what an operator should know of them. */
+static void test_check(void **state)
+{
+    (void)state;
+#define TOKENS "\"identities\": \"$tokens\""
+#define SHARDS                                                                                                 \
+    "\"shards\": {\"self\": \"h\", \"herds\": {\"h\": {\"servers\": [\"127.0.0.1:1\"]}, \"i\": {\"servers\": " \
+    "[\"127.0.0.1:2\"]}}"
+#define TLS(mode)                                  \
+    "\"herd\": \"h\", \"tls\": {\"mode\": \"" mode \
+    "\", \"certificate\": \"$North.pem\", \"key\": \"$North.key\", \"ca\": \"$ca.pem\"}"
+#define HTTP(host)                                \
+    "\"servers\": {\"North\": {\"host\": \"" host \
+    "\", \"port\": 1, \"http_port\": 3}, \"South\": {\"host\": \"" host "\", \"port\": 2, \"http_port\": 4}}"
+    static const struct {
+        const char *config;
+        int self, err;
+        const char *events;
+    } rows[] = {
+        {"{" SERVERS "}", -1, 0, "no_identities "},
+        {"{" SERVERS "}", 0, 0, "no_identities "},
+        {"{" SERVERS ", \"identities\": \"${name}.ids\"}", -1, 0, ""},
+        {"{" SERVERS ", \"identities\": \"$certs\"}", -1, 0, "identities_unproved "},
+        {"{" SERVERS ", \"identities\": \"$certs\"}", 0, 0, "identities_unproved peer_not_proved "},
+        {"{\"servers\": {\"North\": {\"port\": 1}, \"South\": {\"port\": 2}}, \"identities\": \"$certs\"}", 0, 0,
+         "identities_unproved "},
+        {"{" SERVERS ", " TOKENS
+         ", \"psk_file\": \"$west\", \"herd\": \"h\", \"tls\": {\"mode\": \"allow\", \"ca\": "
+         "\"$ca.pem\"}}",
+         0, HERD_E_NOTFOUND, "psk_missing peer_not_proved "},
+        {"{" SERVERS ", " TOKENS ", \"psk_file\": \"$west\", " TLS("require") "}", 0, 0, "psk_missing "},
+        {"{" SERVERS ", " TOKENS ", \"psk_file\": \"$psk\", " TLS("require") "}", 0, 0, ""},
+        {"{" SERVERS ", " TOKENS ", " TLS("allow") "}", 0, 0, "peer_not_proved "},
+        {"{\"servers\": {\"North\": {\"port\": 1}, \"South\": {\"port\": 2, \"plain\": true}}, \"links\": "
+         "[[\"South\", "
+         "\"North\"]], " TOKENS ", " TLS("allow") "}",
+         0, 0, "peer_not_proved peer_not_proved "},
+        {"{" HTTP("127.0.0.1") ", " TOKENS "}", -1, 0, ""},
+        {"{" HTTP("0.0.0.0") ", " TOKENS "}", -1, 0, "auth_in_clear auth_in_clear "},
+        {"{" HTTP("0.0.0.0") ", " TOKENS "}", 1, 0, "auth_in_clear "},
+        {"{" HTTP("0.0.0.0") ", " TOKENS ", \"http\": {\"proxies\": [\"10.0.0.1\"]}}", 1, 0, ""},
+        {"{" HTTP("0.0.0.0") ", " TOKENS ", " TLS("allow") "}", 0, 0, ""},
+        {"{" HTTP("0.0.0.0") ", \"identities\": \"$certs\"}", 1, 0, "identities_unproved "},
+        {"{" SERVERS ", " SHARDS "}}", -1, 0, "no_identities buckets_without_key "},
+        {"{" SERVERS ", " SHARDS ", \"key_file\": \"$secret\"}}", -1, 0, "no_identities "},
+        {"{" SERVERS ", " SHARDS "}, \"secret_file\": \"$secret\"}", -1, 0, "no_identities "},
+        {"{" SERVERS ", " SHARDS "}, " TOKENS "}", -1, 0, ""},
+    };
+    write_good();
+    write_file("certs", "desk cert - *\n", 0600);
+    write_file("tokens", "kiwi sha256:" HASH " kiwi kiwi\n", 0600);
+    write_file("west", "West " SECRET "\n", 0600);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct herd_config *config = config_of(rows[i].config);
+        struct herd_trust *trust = NULL;
+        struct told told = {0};
+        const char *name = rows[i].self < 0 ? NULL : config->servers[rows[i].self].name;
+        if (herd_trust_new(&trust, config, name, on_told, &told) < 0)
+            fail_msg("%s: %s", rows[i].config, told.events);
+        int err = herd_trust_check(trust, config, rows[i].self, (int64_t)time(NULL) - 2 * PKI_DAY, on_told, &told);
+        if (err != rows[i].err || strcmp(told.events, rows[i].events) != 0)
+            fail_msg("%s: %d, %s", rows[i].config, err, told.events);
+        assert_int_equal(
+            herd_trust_check(trust, config, rows[i].self, (int64_t)time(NULL) - 2 * PKI_DAY, NULL, NULL), err);
+        herd_trust_free(trust);
+        herd_config_free(config);
+    }
+    /* Nobody to tell: an error all the same. */
+    struct herd_config *config = config_of(ALL);
+    struct herd_trust *none = NULL;
+    write_file("secret", "0", 0600);
+    assert_int_equal(herd_trust_new(&none, config, "North", NULL, NULL), HERD_E_SYNTAX);
+    write_good();
+    assert_int_equal(herd_trust_new(&none, config, "West", NULL, NULL), HERD_E_IO);
+    assert_null(none);
+    herd_config_free(config);
+}
+
+/* A program's own SSL_CTX takes the place of the files, and of nothing else. */
+static void test_adopt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config, *event;
+        enum herd_tls_mode mode;
+    } rows[] = {
+        {"{" SERVERS ", \"herd\": \"h\"}", NULL, HERD_TLS_REQUIRE},
+        {"{" SERVERS ", \"herd\": \"h\"}", NULL, HERD_TLS_ALLOW},
+        {"{" SERVERS "}", "tls_context_refused", HERD_TLS_OFF},
+        {"{" SERVERS ", " TLS("allow") "}", "tls_context_refused", HERD_TLS_ALLOW},
+        {"{" SERVERS ", \"herd\": \"h\", \"psk_file\": \"$psk\", \"tls\": {\"mode\": \"allow\"}}",
+         "tls_context_refused", HERD_TLS_ALLOW},
+        {"{\"servers\": {\"North\": {\"port\": 1}, \"South\": {\"port\": 2, \"plain\": true}}, \"herd\": \"h\"}",
+         "tls_context_refused", HERD_TLS_OFF},
+        {"{\"servers\": {\"North\": {\"port\": 1}, \"South\": {\"port\": 2, \"plain\": true}}, \"herd\": \"h\"}",
+         NULL, HERD_TLS_ALLOW},
+    };
+    SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_method());
+    write_good();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct herd_config *config = config_of(rows[i].config);
+        struct herd_trust *trust = NULL;
+        struct herd_tls_fault fault = {0};
+        if (!rows[i].event)
+            config->tls.mode =
+                rows[i].mode == HERD_TLS_ALLOW ? HERD_TLS_ALLOW : HERD_TLS_OFF; /* as a program may */
+        assert_int_equal(herd_trust_new(&trust, config, "North", NULL, NULL), 0);
+        int err = herd_trust_adopt_tls(trust, ssl_ctx, config, &fault);
+        if (err != (rows[i].event ? HERD_E_ARG : 0) || trust->mode != rows[i].mode)
+            fail_msg("%s: %d %s", rows[i].config, err, fault.text);
+        if (rows[i].event)
+            assert_string_equal(fault.event, rows[i].event);
+        else
+            assert_non_null(trust->tls);
+        herd_trust_free(trust);
+        herd_config_free(config);
+    }
+    SSL_CTX_free(ssl_ctx);
+}
+
 static void test_expiry(void **state)
 {
     (void)state;
@@ -293,6 +413,9 @@ static void test_expiry(void **state)
     herd_expiry_describe(&ends[1], 901 * PKI_DAY, &text);
     assert_string_equal(text.event, "tls_ca_ended");
     assert_string_equal(text.text, "ca ended at 1972-06-19T00:00:00Z, 1 day ago");
+    herd_expiry_describe(&(struct herd_tls_end){PKI_DAY, "crl"}, 3 * PKI_DAY, &text);
+    assert_string_equal(text.event, "tls_crl_ended");
+    assert_string_equal(text.text, "crl ended at 1970-01-02T00:00:00Z, 2 days ago");
 }
 
 static int set_up(void **state)
@@ -315,7 +438,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),   cmocka_unit_test(test_faults), cmocka_unit_test(test_half_written),
-        cmocka_unit_test(test_reload), cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_reload), cmocka_unit_test(test_check),  cmocka_unit_test(test_adopt),
+        cmocka_unit_test(test_expiry),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
