@@ -375,6 +375,34 @@ static void test_no_such_server(void **state)
     assert_null(server);
 }
 
+/* What cannot be a server is refused before anything of it is there, and said in words where there is a place for them. */
+static void test_arguments(void **state)
+{
+    (void)state;
+    struct herd_config *config = NULL;
+    struct herd_server *server = NULL;
+    struct herd_diagnostic diagnostic = {0};
+    struct event_base *base = event_base_new();
+    assert_int_equal(herd_config_parse(&config, herd_span_of("{\"servers\":{\"a\":{\"port\":1}}}"), &diagnostic),
+                     0);
+    const struct herd_server_options good = {.name = "a", .config = config, .dont_listen = true};
+    assert_int_equal(herd_server_new(NULL, base, &good, &diagnostic), HERD_E_ARG);
+    assert_int_equal(herd_server_new(&server, NULL, &good, &diagnostic), HERD_E_ARG);
+    assert_int_equal(herd_server_new(&server, base, NULL, &diagnostic), HERD_E_ARG);
+    assert_int_equal(herd_server_new(&server, base, &good, NULL), HERD_E_ARG);
+    const struct herd_server_options rows[] = {{.config = config}, {.name = "a"}, {.name = "b", .config = config}};
+    for (size_t i = 0; i < 3; i++) {
+        diagnostic.message[0] = '\0';
+        assert_int_equal(herd_server_new(&server, base, &rows[i], &diagnostic),
+                         i < 2 ? HERD_E_ARG : HERD_E_NOTFOUND);
+        assert_true(diagnostic.message[0]);
+    }
+    assert_null(server);
+    herd_server_free(NULL);
+    herd_config_free(config);
+    event_base_free(base);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -390,6 +418,7 @@ int main(void)
         TEST(test_refused),
         TEST(test_stop),
         TEST(test_no_such_server),
+        cmocka_unit_test(test_arguments),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,8 +88,7 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
         more |= herd_server_area_run(server);
     if (server->beside)
         herd_beside_run(server->beside, herd_clock());
-    if (server->service && server->service->flush)
-        server->service->flush(server);
+    server->service->flush(server);
     herd_server_effects(server);
     more |= !herd_list_empty(&server->ready) || !herd_list_empty(&server->posted);
     herd_serve_iteration(server);

@@ -263,11 +263,11 @@ int herd_listener_open(struct herd_server *server, struct herd_diagnostic *reter
     if (!server->accept_retry_event)
         return fail(&lines, self->host, strerror(ENOMEM), reterr_diagnostic);
     int err = 0;
-    if (self->http_port && server->service) {
+    if (self->http_port) {
         const struct site http = http_site(self, &server->service->door);
         err = open_addresses(server, &http, reterr_diagnostic);
     }
-    if (err >= 0 && self->admin_port && server->service) {
+    if (err >= 0 && self->admin_port) {
         const struct site admin = admin_site(self, &server->service->admin_door);
         err = open_addresses(server, &admin, reterr_diagnostic);
     }

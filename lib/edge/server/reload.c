@@ -138,7 +138,7 @@ static size_t log_all_kept(struct herd_server *server)
         free(listen);
         kept += log_kept_port(server, "port", server->start_port, self->port);
     }
-    if (server->service && !server->options.dont_listen) {
+    if (!server->options.dont_listen) {
         char *listen = herd_listener_http_where(self);
         kept += log_kept_port(server, "http_port", server->start_http_port, self->http_port);
         kept += log_kept_port(server, "admin_port", server->start_admin_port, self->admin_port);
@@ -349,8 +349,7 @@ int herd_server_reload(struct herd_server *server, const struct herd_config *con
         herd_secure_log_access(server, old_trust);
         herd_secure_reloaded(server, old_trust);
         herd_searches_reloaded(server);
-        if (server->service && server->service->reload)
-            server->service->reload(server);
+        server->service->reload(server);
     }
     herd_server_effects(server);
     herd_server_schedule_flush(server);

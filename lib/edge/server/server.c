@@ -210,7 +210,7 @@ int herd_server_make(struct herd_server **ret_server, struct event_base *base,
             err = herd_server_fences_open(server, reterr_diagnostic);
         if (err >= 0)
             err = herd_webhook_configure(server, server->config, reterr_diagnostic);
-        if (err >= 0 && service && service->open)
+        if (err >= 0)
             err = service->open(server, reterr_diagnostic);
         if (err >= 0 && !server->options.dont_listen)
             err = herd_listener_open(server, reterr_diagnostic);
@@ -251,8 +251,7 @@ void herd_server_free(struct herd_server *server)
         herd_server_effects(server); /* look-ups are cancelled */
     (void)herd_conn_free_closed(server);
     herd_inside_cancel(server);
-    if (server->service && server->service->close)
-        server->service->close(server);
+    server->service->close(server);
     herd_reload_fini(server);
     if (server->places_ours)
         herd_places_free(server->places);

@@ -124,7 +124,7 @@ struct herd_door {
     bool admin;
 };
 
-/* What else a server does, from above it. Each may be NULL. */
+/* What else a server does, from above it. */
 struct herd_service {
     /* The server is made and about to listen. Errors with *reterr_diagnostic. */
     int (*open)(struct herd_server *server, struct herd_diagnostic *reterr_diagnostic);
@@ -294,10 +294,10 @@ struct herd_server {
     struct herd_log *log;
     struct herd_places *places;
     bool places_ours;
-    struct herd_retired *retired;       /* chains of earlier configurations that still have look-ups under way */
-    const struct herd_service *service; /* NULL: none */
-    struct herd_http *http;             /* of the service; NULL: off */
-    struct herd_network *proxies;       /* of `config` */
+    struct herd_retired *retired; /* chains of earlier configurations that still have look-ups under way */
+    const struct herd_service *service;
+    struct herd_http *http;       /* of the service; NULL: off */
+    struct herd_network *proxies; /* of `config` */
     size_t proxy_count;
     char *start_listen, *start_journal; /* what cannot change while running, as it was at the start; NULL: none */
     char *start_http_listen;
@@ -381,7 +381,7 @@ struct herd_server {
 };
 
 /* ---- server.c ---- */
-/* herd_server_new, with what else it does; `service` is borrowed for its life, and may be NULL. */
+/* herd_server_new, with what else it does; `service` is borrowed for its life. */
 int herd_server_make(struct herd_server **ret_server, struct event_base *base,
                      const struct herd_server_options *options, const struct herd_service *service,
                      struct herd_diagnostic *reterr_diagnostic);

@@ -24,8 +24,7 @@ void herd_server_stop(struct herd_server *server, int64_t timeout_ms)
         if (!herd_node_peer_plain(server->node, i))
             herd_dial_cancel(server->dials[i]);
 
-    if (server->service && server->service->stop)
-        server->service->stop(server);
+    server->service->stop(server);
     /* One that has commands waiting ends when these are answered: see serve.c. */
     struct herd_list *next;
     for (struct herd_list *at = server->conns.next; at != &server->conns; at = next) {
