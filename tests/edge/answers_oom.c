@@ -284,6 +284,53 @@ static void test_credentials(void **state)
     http_world_close(&w);
 }
 
+/* ---- limits ---- */
+
+#define REPORT(id, time) JSON("PUT", "/v1/clients/" id, "37", "{\"lat\":1,\"lon\":2,\"time\":\"" time "\"}")
+
+static void test_limits(void **state)
+{
+    (void)state;
+    struct http_world w;
+    char now[200], ahead[200];
+    http_world_open(&w, NULL,
+                    ",\"limits\":{\"records_max\":2,\"tombstones_max\":1,\"future_ms\":1000,\"future_refuse\":1,"
+                    "\"expire_ms\":100000000,\"traces_max\":0,\"fences_max\":0}");
+    snprintf(now, sizeof now, REPORT("%s", "%lu"), "a", (unsigned long)time(NULL));
+    snprintf(ahead, sizeof ahead, REPORT("a", "%lu"), (unsigned long)time(NULL) + 100000);
+    assert_int_equal(answered(&w, now), 200);
+    snprintf(now, sizeof now, REPORT("%s", "%lu"), "b", (unsigned long)time(NULL));
+    assert_int_equal(answered(&w, now), 200);
+    snprintf(now, sizeof now, REPORT("%s", "%lu"), "c", (unsigned long)time(NULL));
+    const struct question full[] = {
+        {507, now, "\"title\":\"Full\""},
+        {422, ahead, "From the future"},
+        {503, JSON("POST", "/pub?u=c&d=d", "46", "{\"_type\":\"location\",\"lat\":1,\"lon\":2,\"tst\":  0}"), NULL},
+        {404, GET("/v1/fences", ""), NULL},
+        {404, JSON("DELETE", "/v1/clients/nobody", "0", ""), NULL},
+    };
+    TRY(&w, full);
+    assert_int_equal(answered(&w, JSON("DELETE", "/v1/clients/a", "0", "")), 204);
+    const struct question deleted[] = {
+        {507, JSON("DELETE", "/v1/clients/b", "0", ""), "limits.tombstones_max deletions"}};
+    TRY(&w, deleted);
+    http_world_close(&w);
+    http_world_open(&w, NULL, "");
+    static const struct question others[] = {
+        {403, JSON("DELETE", "/v1/clients/a", "0", ""), "limits.tombstones_max is 0"},
+    };
+    TRY(&w, others);
+    http_world_close(&w);
+    http_world_open(&w, NULL, ",\"limits\":{\"reports_per_address_max\":1}");
+    int status = 200;
+    for (int i = 0; i < 60 && status == 200;
+         i++) /* each on a connection of its own: the address goes on where it was */
+        status = answered(&w, REPORT("a", "1700000000"));
+    assert_int_equal(status, 429);
+    assert_non_null(strstr(answer.at, "Retry-After: 1\r\n"));
+    http_world_close(&w);
+}
+
 static int free_answer(void **state)
 {
     (void)state;
@@ -295,6 +342,6 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_elsewhere),
-                                       cmocka_unit_test(test_credentials)};
+                                       cmocka_unit_test(test_credentials), cmocka_unit_test(test_limits)};
     return cmocka_run_group_tests(tests, NULL, free_answer);
 }

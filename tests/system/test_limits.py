@@ -109,6 +109,18 @@ class Connections(HerdTest):
                 return None
         self.assertEqual(wait_for(let_in, "one may come again"), b"? again\n")
 
+    def test_reports_per_address_on_many_connections(self):
+        """A burst with each new connection would be no bound: an address goes on where it left off."""
+        server = self.one(limits={"reports_per_address_max": 1})
+        began, taken = time.monotonic(), 0
+        for i in range(60):
+            with server.client() as client:
+                taken += client.ask(b"IAMAT x +1-1 %d\n" % i).startswith(b"AT")
+        self.assertLessEqual(taken, 10 + int(time.monotonic() - began) + 1)
+        self.assertGreaterEqual(taken, 10)
+        with server.client(source="127.0.0.2") as elsewhere:
+            self.assertRegex(elsewhere.ask(b"IAMAT x +1-1 100\n"), AT)
+
     def test_a_thousand_idle_connections(self):
         server = self.one()
         clients = [server.client() for _ in range(1500)]

@@ -79,7 +79,7 @@ void herd_accept_uncount(struct herd_conn *conn)
     conn->counted = false;
     server->client_count--;
     if (conn->addressed)
-        herd_addresses_release(&server->addresses, conn->address);
+        herd_addresses_release(&server->addresses, conn->address, herd_clock().steady_ns);
     conn->addressed = false;
     herd_accept_resume(server);
 }
@@ -95,6 +95,7 @@ static const struct herd_conn_owner accept_owner = {.closed = on_closed};
 static void take(const struct herd_listener *listener, evutil_socket_t fd, const struct sockaddr *from)
 {
     struct herd_server *server = listener->server;
+    const int64_t now_ns = herd_clock().steady_ns;
     uint64_t address[2];
     uint16_t port = 0;
     herd_address_of(from, address, &port);
@@ -104,8 +105,9 @@ static void take(const struct herd_listener *listener, evutil_socket_t fd, const
     }
     bool proxied = !listener->door->admin &&
                    herd_proxied_from(server, address); /* then whose it is comes with its first bytes */
-    int err =
-        proxied ? 0 : herd_addresses_acquire(&server->addresses, address, server->limits->clients_per_address_max);
+    int err = proxied ? 0
+                      : herd_addresses_acquire(&server->addresses, address, server->limits->clients_per_address_max,
+                                               now_ns);
     if (err < 0) {
         refuse(server, fd, err == HERD_E_LIMIT ? "clients_per_address_max" : "out_of_memory");
         return;
@@ -113,7 +115,7 @@ static void take(const struct herd_listener *listener, evutil_socket_t fd, const
     struct herd_conn *conn = herd_conn_new(server);
     if (!conn) {
         if (!proxied)
-            herd_addresses_release(&server->addresses, address);
+            herd_addresses_release(&server->addresses, address, now_ns);
         refuse(server, fd, "out_of_memory");
         return;
     }
@@ -145,7 +147,7 @@ static void take(const struct herd_listener *listener, evutil_socket_t fd, const
     /* Full of clients, there still is room for neighbours: whoever comes now has to introduce itself. */
     if (server->client_count > (size_t)server->limits->clients_max) {
         conn->over_limit = true;
-        conn->progress_ns = herd_clock().steady_ns + server->limits->peer_hello_ms * 1000000;
+        conn->progress_ns = now_ns + server->limits->peer_hello_ms * 1000000;
         herd_list_append(&server->deadline_list, &conn->deadline_link);
     }
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How many connections each address has: open addressing, keyed, forgetting addresses with none. */
+/*
+ * How many connections each address has, and how many reports a second: open addressing, keyed. An address without connections
+ * is kept until its rate has nothing to remember any more: else who connects anew for each burst would have no bound.
+ */
 #include "../../core/access/rate.h"
 #include "../../core/base/hash.h"
 #include "listen.h"
@@ -10,6 +13,9 @@
 
 #define SIZE_FIRST  64
 #define BURST_LEAST 10 /* reports at once, however few a second may come */
+/* Slots that are looked at for what can be forgotten, with each connection: of a table that is at least a quarter full all are
+ * seen before half as many addresses are added as it has. */
+#define SWEPT 8
 
 void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port)
 {
@@ -33,38 +39,74 @@ static size_t home(const struct herd_addresses *a, const uint64_t address[2])
     return (size_t)herd_siphash(a->key, address, 16) & (a->size - 1);
 }
 
+static bool is_taken(const struct herd_address_count *slot)
+{
+    return slot->count > 0 || slot->reports;
+}
+
 static struct herd_address_count *find(const struct herd_addresses *a, const uint64_t address[2])
 {
     size_t at = home(a, address);
-    while (a->table[at].count && (a->table[at].address[0] != address[0] || a->table[at].address[1] != address[1]))
+    while (is_taken(&a->table[at]) &&
+           (a->table[at].address[0] != address[0] || a->table[at].address[1] != address[1]))
         at = (at + 1) & (a->size - 1);
     return &a->table[at];
 }
 
 static int grow(struct herd_addresses *a)
 {
-    struct herd_addresses bigger = {
-        .size = a->size ? a->size * 2 : SIZE_FIRST, .used = a->used, .key = {a->key[0], a->key[1]}};
+    struct herd_addresses bigger = {.size = a->size ? a->size * 2 : SIZE_FIRST,
+                                    .used = a->used,
+                                    .swept = a->swept,
+                                    .key = {a->key[0], a->key[1]}};
     bigger.table = calloc(bigger.size, sizeof *bigger.table);
     if (!bigger.table)
         return HERD_E_NOMEM;
     for (size_t i = 0; i < a->size; i++)
-        if (a->table[i].count)
+        if (is_taken(&a->table[i]))
             *find(&bigger, a->table[i].address) = a->table[i];
     free(a->table);
     *a = bigger;
     return 0;
 }
 
-int herd_addresses_acquire(struct herd_addresses *a, const uint64_t address[2], int64_t max)
+static bool is_forgettable(const struct herd_address_count *slot, int64_t now_ns)
 {
+    return slot->count == 0 && (!slot->reports || slot->reports->next_ns <= now_ns);
+}
+
+static void forget(struct herd_addresses *a, struct herd_address_count *slot)
+{
+    free(slot->reports);
+    *slot = (struct herd_address_count){0};
+    a->used--;
+    /* Close the gap: every later one of the run moves to where a search finds it. */
+    size_t at = (size_t)(slot - a->table);
+    for (size_t next = (at + 1) & (a->size - 1); is_taken(&a->table[next]); next = (next + 1) & (a->size - 1)) {
+        struct herd_address_count moved = a->table[next];
+        a->table[next] = (struct herd_address_count){0};
+        *find(a, moved.address) = moved;
+    }
+}
+
+static void sweep(struct herd_addresses *a, int64_t now_ns)
+{
+    for (int i = 0; i < SWEPT && a->size > 0; i++) {
+        struct herd_address_count *slot = &a->table[a->swept++ & (a->size - 1)];
+        if (is_taken(slot) && is_forgettable(slot, now_ns))
+            forget(a, slot);
+    }
+}
+
+int herd_addresses_acquire(struct herd_addresses *a, const uint64_t address[2], int64_t max, int64_t now_ns)
+{
+    sweep(a, now_ns);
     if ((a->used + 1) * 2 > a->size && grow(a) < 0)
         return HERD_E_NOMEM;
     struct herd_address_count *found = find(a, address);
     if (max > 0 && found->count >= max)
         return HERD_E_LIMIT;
-    if (found->count == 0) {
-        found->reports = NULL;
+    if (!is_taken(found)) {
         found->address[0] = address[0];
         found->address[1] = address[1];
         a->used++;
@@ -73,41 +115,36 @@ int herd_addresses_acquire(struct herd_addresses *a, const uint64_t address[2], 
     return 0;
 }
 
-void herd_addresses_release(struct herd_addresses *a, const uint64_t address[2])
+void herd_addresses_release(struct herd_addresses *a, const uint64_t address[2], int64_t now_ns)
 {
     struct herd_address_count *found = find(a, address);
-    if (found->count == 0 || --found->count > 0)
-        return;
-    free(found->reports);
-    found->reports = NULL;
-    a->used--;
-    /* Close the gap: every later one of the run moves to where a search finds it. */
-    size_t at = (size_t)(found - a->table);
-    for (size_t next = (at + 1) & (a->size - 1); a->table[next].count; next = (next + 1) & (a->size - 1)) {
-        struct herd_address_count moved = a->table[next];
-        a->table[next].count = 0;
-        *find(a, moved.address) = moved;
-    }
+    if (found->count > 0 && --found->count == 0 && is_forgettable(found, now_ns))
+        forget(a, found);
 }
 
-struct herd_rate *herd_addresses_rate(struct herd_addresses *a, const uint64_t address[2], int64_t per_second)
+struct herd_rate *herd_addresses_rate(struct herd_addresses *a, const uint64_t address[2], int64_t per_second,
+                                      int64_t now_ns)
 {
-    struct herd_address_count *found = a->size ? find(a, address) : NULL;
-    if (per_second <= 0 || !found || found->count == 0)
+    if (per_second <= 0)
         return NULL;
-    if (!found->reports) {
-        found->reports = malloc(sizeof *found->reports);
-        if (found->reports)
-            herd_rate_init(found->reports, per_second, per_second > BURST_LEAST ? per_second : BURST_LEAST);
-    }
+    struct herd_address_count *found = find(a, address);
+    struct herd_rate rate;
+    herd_rate_init(&rate, per_second, per_second > BURST_LEAST ? per_second : BURST_LEAST);
+    if (!found->reports)
+        found->reports = calloc(1, sizeof *found->reports);
+    else if (found->reports->interval_ns != rate.interval_ns) /* the limit is another one now */
+        herd_rate_carry_over(&rate, found->reports, now_ns);
+    else
+        return found->reports;
+    if (found->reports)
+        *found->reports = rate;
     return found->reports;
 }
 
 void herd_addresses_fini(struct herd_addresses *a)
 {
     for (size_t i = 0; i < a->size; i++)
-        if (a->table[i].count)
-            free(a->table[i].reports);
+        free(a->table[i].reports);
     free(a->table);
     *a = (struct herd_addresses){0};
 }

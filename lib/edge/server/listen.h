@@ -58,12 +58,13 @@ bool herd_admission_is_short(const struct herd_server *server);
 /* The key of an address in tables, and its port. Zero for what is no IP address. */
 void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port);
 /* What bounds the reports of an address that has a connection, made when first asked for; NULL: `per_second` is 0, or no
- * memory. Borrowed until its last connection is released. */
+ * memory. Borrowed until its last connection is released. Times are steady. */
 struct herd_rate *herd_addresses_rate(struct herd_addresses *addresses, const uint64_t address[2],
-                                      int64_t per_second);
+                                      int64_t per_second, int64_t now_ns);
 /* HERD_E_LIMIT: it has `max` already (0: no bound). HERD_E_NOMEM. */
-int herd_addresses_acquire(struct herd_addresses *addresses, const uint64_t address[2], int64_t max);
-void herd_addresses_release(struct herd_addresses *addresses, const uint64_t address[2]);
+int herd_addresses_acquire(struct herd_addresses *addresses, const uint64_t address[2], int64_t max,
+                           int64_t now_ns);
+void herd_addresses_release(struct herd_addresses *addresses, const uint64_t address[2], int64_t now_ns);
 void herd_addresses_fini(struct herd_addresses *addresses);
 
 #endif

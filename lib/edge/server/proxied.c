@@ -46,13 +46,15 @@ static bool name(struct herd_conn *conn, const struct herd_proxy_header *header)
         memcpy(conn->address, header->address, sizeof header->address);
         conn->port = header->port;
     }
-    int err = herd_addresses_acquire(&server->addresses, conn->address, server->limits->clients_per_address_max);
+    const struct herd_now now = herd_clock();
+    int err = herd_addresses_acquire(&server->addresses, conn->address, server->limits->clients_per_address_max,
+                                     now.steady_ns);
     if (err < 0) {
         refuse(conn, err == HERD_E_LIMIT ? "clients_per_address_max" : "out_of_memory");
         return false;
     }
     conn->addressed = true;
-    herd_session_await_message(conn->session, herd_clock());
+    herd_session_await_message(conn->session, now);
     return herd_secure_accepted(conn);
 }
 

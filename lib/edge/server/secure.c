@@ -126,7 +126,8 @@ bool herd_secure_accepted(struct herd_conn *conn)
     if (conn->unnamed)
         return true; /* once more when it is known from whom it is */
     herd_session_set_rate(conn->session, herd_addresses_rate(&conn->server->addresses, conn->address,
-                                                             conn->server->limits->reports_per_address_max));
+                                                             conn->server->limits->reports_per_address_max,
+                                                             herd_clock().steady_ns));
     return conn->undecided || set_identity(conn, herd_trust_anonymous(trust));
 }
 

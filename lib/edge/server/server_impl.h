@@ -249,13 +249,13 @@ struct herd_plain {
 
 struct herd_address_count {
     uint64_t address[2];
-    struct herd_rate *reports; /* shared by its connections; NULL: not limited */
-    uint32_t count;
+    struct herd_rate *reports; /* shared by its connections, and kept behind them; NULL: not limited */
+    uint32_t count;            /* 0, and no reports: the slot is free */
 };
 
 struct herd_addresses {
     struct herd_address_count *table;
-    size_t size, used;
+    size_t size, used, swept;
     uint64_t key[2];
 };
 

@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 
+#include "../../../lib/core/access/rate.h"
 #include "listen.h"
 
 #include <stdlib.h>
@@ -39,12 +40,12 @@ static void test_counts(void **state)
             if (model->address[j][0] == model->address[i][0] && model->address[j][1] == model->address[i][1])
                 k = j;
         if (rand() % 100 < (step % 20000 < 8000 ? 60 : 35)) {
-            int err = herd_addresses_acquire(&table, model->address[i], 5);
+            int err = herd_addresses_acquire(&table, model->address[i], 5, 0);
             assert_int_equal(err, model->count[k] < 5 ? 0 : HERD_E_LIMIT);
             model->count[k] += err == 0;
             refused += err < 0;
         } else if (model->count[k] > 0) {
-            herd_addresses_release(&table, model->address[i]);
+            herd_addresses_release(&table, model->address[i], 0);
             model->count[k]--;
         }
     }
@@ -55,13 +56,77 @@ static void test_counts(void **state)
     assert_true(refused > 0 && table.size >= 2 * used);
     for (int i = 0; i < MOST; i++)
         for (; model->count[i] > 0; model->count[i]--)
-            herd_addresses_release(&table, model->address[i]);
+            herd_addresses_release(&table, model->address[i], 0);
     assert_int_equal(table.used, 0);
     const uint64_t never[2] = {7, 7};
-    herd_addresses_release(&table, never); /* one that has none: nothing happens */
+    herd_addresses_release(&table, never, 0); /* one that has none: nothing happens */
     assert_int_equal(table.used, 0);
     herd_addresses_fini(&table);
     free(model);
+}
+
+#define SECOND INT64_C(1000000000)
+
+static struct herd_rate *enter(struct herd_addresses *table, uint64_t i, int64_t per_second, int64_t now_ns)
+{
+    const uint64_t address[2] = {0, i};
+    assert_int_equal(herd_addresses_acquire(table, address, 0, now_ns), 0);
+    return herd_addresses_rate(table, address, per_second, now_ns);
+}
+
+static void leave(struct herd_addresses *table, uint64_t i, int64_t now_ns)
+{
+    const uint64_t address[2] = {0, i};
+    herd_addresses_release(table, address, now_ns);
+}
+
+/* Who connects anew goes on where it left off, until it would have been in bounds again anyway. */
+static void test_rates(void **state)
+{
+    (void)state;
+    struct herd_addresses table = {.key = {1, 2}};
+    int64_t now_ns = 1000 * SECOND;
+    assert_null(enter(&table, 1, 0, now_ns)); /* no limit */
+    leave(&table, 1, now_ns);
+    assert_int_equal(table.used, 0);
+    int taken = 0;
+    for (int i = 0; i < 100; i++) { /* two reports with each connection */
+        struct herd_rate *rate = enter(&table, 1, 2, now_ns);
+        taken += herd_rate_take(rate, now_ns);
+        taken += herd_rate_take(rate, now_ns);
+        leave(&table, 1, now_ns);
+        now_ns += SECOND / 10;
+    }
+    assert_int_equal(taken, 10 + 20 - 1); /* at once, and in ten seconds; the last instant is not over */
+    assert_int_equal(table.used, 1);
+    /* Its connections share it, and another limit of a new configuration counts what was used under the old one. */
+    struct herd_rate *rate = enter(&table, 1, 2, now_ns);
+    assert_ptr_equal(enter(&table, 1, 2, now_ns), rate);
+    while (herd_rate_take(rate, now_ns))
+        ;
+    assert_ptr_equal(enter(&table, 1, 1000, now_ns), rate);
+    assert_true(rate->interval_ns == SECOND / 1000 && rate->next_ns > now_ns);
+    for (int i = 0; i < 3; i++)
+        leave(&table, 1, now_ns);
+    assert_int_equal(table.used, 1);
+    /* What has nothing to remember is forgotten while others come and go; who is there is not. */
+    (void)enter(&table, 2, 2, now_ns);
+    for (uint64_t i = 3; i < 1000; i++) {
+        (void)herd_rate_take(enter(&table, i, 2, now_ns), now_ns);
+        leave(&table, i, now_ns);
+    }
+    assert_int_equal(table.used, 999);
+    const size_t size = table.size;
+    now_ns += 10 * SECOND;
+    for (uint64_t i = 0; i < 5000; i++) {
+        (void)herd_rate_take(enter(&table, 1000 + i, 2, now_ns), now_ns);
+        leave(&table, 1000 + i, now_ns);
+        now_ns += SECOND / 100; /* fifty of them at once have half a second to wait */
+    }
+    assert_true(table.used < 2000 && table.size <= 4 * size);
+    assert_non_null(herd_addresses_rate(&table, (const uint64_t[2]){0, 2}, 2, now_ns));
+    leave(&table, 2, now_ns);
+    herd_addresses_fini(&table);
 }
 
 static void test_no_memory(void **state)
@@ -72,11 +137,11 @@ static void test_no_memory(void **state)
     for (int i = 0; i < 200; i++) {
         uint64_t address[2] = {0, (uint64_t)i};
         alloc_fail_at = 1;
-        int err = herd_addresses_acquire(&table, address, 0);
+        int err = herd_addresses_acquire(&table, address, 0, 0);
         alloc_fail_at = 0;
         assert_true(err == 0 || err == HERD_E_NOMEM);
         if (err < 0)
-            assert_int_equal(herd_addresses_acquire(&table, address, 0), 0);
+            assert_int_equal(herd_addresses_acquire(&table, address, 0, 0), 0);
         taken += err == 0;
     }
     assert_int_equal(taken, 200 - 4); /* 64, 128, 256, 512 */
@@ -86,6 +151,7 @@ static void test_no_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_no_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_no_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
