@@ -109,6 +109,9 @@ enum herd_tls_state {
 /* Whether another thread may take the stream's handshake on, one at a time: not with a context that was adopted, whose
  * callbacks may be for the program's thread alone. */
 bool herd_tls_stream_may_move(const struct herd_tls_stream *stream);
+/* Whether a server has said all of its handshake (TLS 1.3): what is to come is the client's certificate, if it shows one, and
+ * its Finished. */
+bool herd_tls_stream_awaits_finished(const struct herd_tls_stream *stream);
 /* Takes the bytes that arrived, all of them, and appends what they say to `plain` and what the peer is to be sent to
  * `out`. Begins a client's handshake with no bytes at all. Returns the state. HERD_E_NOMEM: the stream is FAILED. */
 int herd_tls_input(struct herd_tls_stream *stream, struct herd_span bytes, struct herd_buf *plain,

@@ -313,6 +313,13 @@ bool herd_tls_stream_may_move(const struct herd_tls_stream *stream)
     return !stream->context->adopted;
 }
 
+bool herd_tls_stream_awaits_finished(const struct herd_tls_stream *stream)
+{
+    /* OpenSSL's state behind its own Finished, whether or not there is to be early data. */
+    return stream->ssl && stream->role == HERD_TLS_SERVER && stream->state == HERD_TLS_HANDSHAKE &&
+           SSL_get_state(stream->ssl) == TLS_ST_EARLY_DATA;
+}
+
 const struct herd_tls_fault *herd_tls_stream_fault(const struct herd_tls_stream *stream)
 {
     static const struct herd_tls_fault none = {0}, no_memory = {"out_of_memory", "out of memory"};

@@ -14,6 +14,8 @@
 
 /* Handshake steps an iteration of the loop takes itself: each may cost a millisecond, which everybody else waits. */
 #define STEPS_AN_ITERATION 1
+/* The end of what a client says takes a tenth of the beginning, unless it shows a certificate, which is longer than this. */
+#define LAST_STEP_BYTES 256
 /* Of those that threads computed, an iteration goes on with so many: each costs a system call. */
 #define COMPUTED_AN_ITERATION 16
 
@@ -361,6 +363,14 @@ static void finish_step(struct tls_transport *t)
         end(t);
 }
 
+/* Whether the loop computes the step itself although there are threads: it costs less than going to one and back, and no
+ * thread has a lock of OpenSSL that the loop would wait for. */
+static bool is_for_loop(const struct tls_transport *t)
+{
+    return t->job->in.len <= LAST_STEP_BYTES && t->loop->steps > 0 && herd_tls_stream_awaits_finished(t->stream) &&
+           !herd_tls_pool_at_work(t->loop->pool);
+}
+
 /* Gives what arrived to whom computes: a thread; else this iteration of the loop, or the next. */
 static void begin_step(struct tls_transport *t)
 {
@@ -376,7 +386,7 @@ static void begin_step(struct tls_transport *t)
         return;
     }
     t->busy = true;
-    t->pooled = t->loop->pool && herd_tls_stream_may_move(t->stream) &&
+    t->pooled = t->loop->pool && herd_tls_stream_may_move(t->stream) && !is_for_loop(t) &&
                 herd_tls_pool_submit(t->loop->pool, t->job, herd_tls_stream_role(t->stream) == HERD_TLS_CLIENT);
     if (t->pooled) {
         if (t->loop->pooled)

@@ -2,9 +2,15 @@
 /* TLS on top of a transport of the test's own, whose calls fail in turn, as do additions to buffers; who is above closes it in
  * the middle of each event. */
 #include "tls_transport.h"
+#include "tls_pool.h"
+
 #include "../failing_additions.h"
 #include "tls_impl.h"
 #include "tls_pair.h"
+#include <poll.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static struct tls_files files;
 static struct herd_tls_context *north, *client;
@@ -470,6 +476,125 @@ static void test_cut(void **state)
     world_close(&w);
 }
 
+/* ---- threads ---- */
+
+/* Gives the server some of what the client says. */
+static void give(struct world *w, size_t len)
+{
+    assert_true(len <= w->peer.out.len);
+    assert_int_equal(herd_buf_add(&w->below.arrived, w->peer.out.at, len), 0);
+    memmove(w->peer.out.at, w->peer.out.at + len, w->peer.out.len - len);
+    w->peer.out.len -= len;
+    w->loop.steps = 1;
+    w->below.base.events->input(w->below.base.ctx);
+}
+
+/* Waits for what a thread computes, and gives the client what came of it. */
+static void take(struct world *w)
+{
+    struct pollfd fd = {.fd = herd_tls_pool_fd(w->loop.pool), .events = POLLIN};
+    while (herd_tls_transport_busy(w->transport)) {
+        assert_int_equal(poll(&fd, 1, 30000), 1);
+        herd_tls_loop_computed(&w->loop);
+    }
+    struct herd_buf sent = w->below.sent;
+    w->below.sent = (struct herd_buf){0};
+    assert_true(herd_tls_input(w->peer.stream, tls_span(&sent), &w->peer.plain, &w->peer.out) >= 0);
+    herd_buf_fini(&sent);
+}
+
+static void until_idle(struct herd_tls_pool *pool)
+{
+    while (herd_tls_pool_at_work(pool))
+        usleep(100);
+}
+
+/* The loop computes the last step where no thread is at work, and no other: not the rest of a hello, not a certificate. */
+static void test_last_step(void **state)
+{
+    (void)state;
+    struct herd_tls_pool *pool = herd_tls_pool_new();
+    for (int shows = 0; shows < 2; shows++) {
+        struct world w;
+        struct herd_tls_context *nobody = client;
+        client = shows ? north : nobody;
+        world_open(&w, NULL);
+        client = nobody;
+        w.loop.pool = pool;
+        give(&w, w.peer.out.len - 20);
+        assert_true(herd_tls_transport_busy(w.transport));
+        take(&w);
+        until_idle(pool);
+        give(&w, 20);
+        assert_true(herd_tls_transport_busy(w.transport));
+        take(&w);
+        until_idle(pool);
+        assert_true(herd_tls_stream_awaits_finished(herd_tls_transport_stream(w.transport)));
+        assert_false(herd_tls_stream_awaits_finished(w.peer.stream));
+        assert_true((w.peer.out.len <= 256) == !shows);
+        give(&w, w.peer.out.len);
+        assert_true(herd_tls_transport_busy(w.transport) == (shows != 0) && w.opened == !shows);
+        take(&w);
+        assert_true(w.opened && !w.failed);
+        assert_false(herd_tls_stream_awaits_finished(herd_tls_transport_stream(w.transport)));
+        world_close(&w);
+        while (herd_tls_pool_at_work(pool))
+            herd_tls_loop_computed(&w.loop);
+    }
+    herd_tls_pool_free(pool);
+}
+
+static sem_t gate;
+
+/* OpenSSL calls it in the middle of a step. */
+static void hold(const SSL *ssl, int where, int result)
+{
+    (void)ssl;
+    (void)where;
+    (void)result;
+    sem_wait(&gate);
+    sem_post(&gate);
+}
+
+/* A thread that is at work may have a lock: then the last step is a thread's too, and where the iteration took one already. */
+static void test_last_step_beside_others(void **state)
+{
+    (void)state;
+    struct herd_tls_context *slow =
+        tls_context(&files, "North", (struct herd_tls_options){.self = herd_span_of("North")});
+    struct herd_tls_pool *pool = herd_tls_pool_new();
+    SSL_CTX_set_info_callback(slow->ssl_ctx, hold);
+    assert_int_equal(sem_init(&gate, 0, 0), 0);
+    for (int used = 0; used < 2; used++) {
+        struct world w;
+        struct herd_tls_job *other = calloc(1, sizeof *other);
+        world_open(&w, NULL);
+        assert_int_equal(herd_buf_add(&other->in, w.peer.out.at, w.peer.out.len), 0);
+        assert_int_equal(herd_tls_stream_new(&other->stream, slow, HERD_TLS_SERVER, NULL), 0);
+        w.loop.pool = pool;
+        give(&w, w.peer.out.len);
+        take(&w);
+        until_idle(pool);
+        if (!used)
+            assert_true(herd_tls_pool_submit(pool, other, true));
+        assert_int_equal(herd_buf_add(&w.below.arrived, w.peer.out.at, w.peer.out.len), 0);
+        w.loop.steps = used ? 0 : 1;
+        w.below.base.events->input(w.below.base.ctx);
+        assert_true(herd_tls_transport_busy(w.transport) && !w.opened);
+        sem_post(&gate);
+        take(&w);
+        assert_true(w.opened);
+        until_idle(pool);
+        herd_tls_loop_computed(&w.loop); /* frees the other one, which nobody owns, if it was not yet */
+        if (used)
+            herd_tls_job_free(other);
+        world_close(&w);
+    }
+    herd_tls_pool_free(pool);
+    herd_tls_context_unref(slow);
+    sem_destroy(&gate);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -492,10 +617,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_closed),
-        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_whole),     cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_closed),    cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_last_step), cmocka_unit_test(test_last_step_beside_others),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
