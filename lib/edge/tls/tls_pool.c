@@ -134,15 +134,14 @@ static void *work(void *arg)
         job->taken = true;
         pthread_mutex_unlock(&pool->lock);
         herd_tls_job_run(job);
-        /* Once the loop has run for long the kernel gives even an idle thread a whole tick. */
-        sched_yield();
         pthread_mutex_lock(&pool->lock);
-        bool first = herd_list_empty(&pool->computed);
+        const bool first = herd_list_empty(&pool->computed), more = !herd_list_empty(&pool->queue);
         herd_list_append(&pool->computed, &job->link);
-        if (!first)
-            continue;
         pthread_mutex_unlock(&pool->lock);
-        (void)eventfd_write(pool->event_fd, 1);
+        if (first)
+            (void)eventfd_write(pool->event_fd, 1);
+        if (more) /* once the loop has run for long the kernel gives even an idle thread a whole tick */
+            sched_yield();
         pthread_mutex_lock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -174,8 +173,8 @@ bool herd_tls_pool_submit(struct herd_tls_pool *pool, struct herd_tls_job *job, 
     pthread_mutex_lock(&pool->lock);
     herd_list_append(first ? pool->queue.next : &pool->queue, &job->link);
     pool->queued++;
-    pthread_cond_signal(&pool->more);
     pthread_mutex_unlock(&pool->lock);
+    pthread_cond_signal(&pool->more); /* not before: a thread on another CPU would find the lock taken */
     return true;
 }
 
