@@ -638,12 +638,18 @@ void disk_check(struct world *w, int node)
     free(found);
 }
 
+bool disk_name_is_safe(const struct world *w, int node)
+{
+    const struct sim_disk *d = &w->nodes[node].disk;
+    return !w->nodes[node].journal || d->sync_ns <= 0 || d->names[0] == d->durable[0];
+}
+
 void disk_check_rest(struct world *w, int node)
 {
     const struct sim_disk *d = &w->nodes[node].disk;
     if (w->nodes[node].journal && d->files[d->names[0]].spoiled)
         sim_fail(w, "%s trusts a disk that failed", w->nodes[node].name);
-    if (w->nodes[node].journal && d->sync_ns > 0 && d->names[0] != d->durable[0])
+    if (!disk_name_is_safe(w, node))
         sim_fail(w, "%s trusts a folder that was not synced", w->nodes[node].name);
 }
 

@@ -290,6 +290,14 @@ static void rest_a_while(struct world *w)
         sim_fail(w, "links broke while nothing happened");
 }
 
+/* A journal may be written anew just now: its last steps take some milliseconds. */
+static void settle_disks(struct world *w)
+{
+    for (int i = 0; i < w->count; i++)
+        for (int tries = 0; tries < 10 && !disk_name_is_safe(w, i); tries++)
+            run_until(w, w->now + SECOND);
+}
+
 /* Everybody is silent for so long that nothing is known any more. */
 static void forget_all(struct world *w)
 {
@@ -358,6 +366,7 @@ static int64_t run(struct world *w)
     }
     if (rng_one_in(&w->checks, 16)) {
         rest_a_while(w);
+        settle_disks(w);
         for (int i = 0; i < w->count; i++) {
             areas_check(w, i);
             disk_check_rest(w, i);

@@ -410,6 +410,8 @@ void disk_crash(struct world *w, int node);
 void disk_free(struct sim_node *n);
 /* All that the node knows is in its journal, once that had time to be written. */
 void disk_check(struct world *w, int node);
+/* Whether the folder was synced since a file got its name. */
+bool disk_name_is_safe(const struct world *w, int node);
 /* After a while without trouble: nothing depends on what could not be synced once. */
 void disk_check_rest(struct world *w, int node);
 
