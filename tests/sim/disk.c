@@ -229,17 +229,20 @@ static bool follows(const struct sim_node *n, uint32_t key, int32_t version, int
     return version != NO_VERSION && (n->lives[key] > 0 || model_order(&world->model, version, safe) >= 0);
 }
 
-/* Of a file that takes the journal's name: what is safe in the old one is safe in this one. */
+/* Of a file that takes the journal's name: what is safe in the old one is safe in this one. What the node dropped and took in
+ * again is safe in the old one by chance, if what it held before stands there: here it may stand in what is to be synced. */
 static void check_replacement(const struct sim_file *file)
 {
     const struct sim_node *n = &world->nodes[whose];
     uint64_t one_in = sim_alloc.one_in;
     sim_alloc.one_in = 0; /* our memory, not the node's */
     bool *found = calloc(world->model.key_count, sizeof *found);
-    for (const char *at = file->bytes.at, *stop = at + file->synced; at < stop;) {
-        int32_t version = next_version(&at, stop);
+    const char *at = file->bytes.at, *synced = at + file->synced, *stop = at + file->bytes.len;
+    while (at < stop) {
+        const bool is_safe = at < synced;
+        int32_t version = next_version(&at, is_safe ? synced : stop);
         uint32_t key = version == NO_VERSION ? 0 : world->model.versions[version].key;
-        if (version != NO_VERSION)
+        if (version != NO_VERSION && (is_safe || n->lives[key] > 0))
             found[key] |= follows(n, key, version, n->safe[key]);
     }
     for (uint32_t key = 0; key < world->model.key_count; key++)
