@@ -321,11 +321,7 @@ static int in_feature(struct herd_points_reader *r, struct input *in)
             return end_feature(r, in, in->at);
         r->line++;
         break;
-    case RECORD_SEPARATOR:
-        note_cut_short(r);
-        restart(r);
-        break;
-    default: break;
+    default: /* a record separator */ note_cut_short(r); restart(r);
     }
     in->at++;
     return 0;

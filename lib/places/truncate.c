@@ -120,7 +120,7 @@ int herd_answer_truncate(struct herd_buf *out, struct herd_span json, const stru
         out->len = begin;
         return err;
     }
-    while (out->len > begin && out->at[out->len - 1] == '\n')
+    while (out->at[out->len - 1] == '\n') /* the brackets of the object are in front */
         out->len--;
     return 0;
 }

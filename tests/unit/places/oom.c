@@ -184,6 +184,10 @@ static int load_file(const char *text)
     "{\"type\":\"Feature\",\"id\":\"i\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},\"properties\":{" \
     "\"name\":"                                                                                                   \
     "\"n\",\"shop\":\"s\",\"addr:street\":\"S\",\"addr:housenumber\":\"7\",\"addr:city\":\"C\"}}"
+#define TYPED                                                                                                 \
+    "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]},\"properties\":{\"name\":" \
+    "\"n\","                                                                                                  \
+    "\"types\":[\"a\",\"b\"]}}"
 #define ROWS "1\tA\t\t\t2\t1\tP\t\tFR\t\t\t\t\t\t\t\t\t\t\n2\tB\t\t\t2\t1\tP\t\tQQ\t\t\t\t\t\t\t\t\t\t\n"
 
 static int load_geojson(void)
@@ -223,7 +227,7 @@ static size_t cut_at;
 static int geojson_in_pieces(void)
 {
     return read_in_pieces(HERD_POINTS_GEOJSON,
-                          "{\"type\":\"FeatureCollection\",\"x\":[1],\"features\":[" FEATURE "," FEATURE "]}",
+                          "{\"type\":\"FeatureCollection\",\"x\":[1],\"features\":[" FEATURE "," TYPED "]}",
                           cut_at);
 }
 
@@ -245,7 +249,7 @@ static int rows_in_pieces(void)
 static int append_url(struct herd_buf *out)
 {
     struct herd_places_query query = {.lat = {"1.5", 3}, .lon = {"-2.5", 4}, .radius = {"3000", 4}, .bound = 5};
-    return herd_google_legacy_url(out, "http://127.0.0.1/a?b", &query, herd_span_of("k+y"));
+    return herd_google_legacy_url(out, "http://127.0.0.1/a?b", &query, herd_span_of("+&"));
 }
 
 static int append_body(struct herd_buf *out)
