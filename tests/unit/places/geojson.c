@@ -373,7 +373,7 @@ static void test_too_large(void **state)
 {
     (void)state;
     enum { CHUNK = 1 << 22 };
-    char *filler = malloc(CHUNK);
+    char *filler = malloc(CHUNK + 1000);
     assert_non_null(filler);
     memset(filler, 'x', CHUNK);
     static const struct {
@@ -381,8 +381,12 @@ static void test_too_large(void **state)
         size_t taken, skipped;
     } rows[] = {
         {GOOD "\n{\"type\":\"", "\"}\n" GOOD, 1, 1},
+        {GOOD "\n{\"type\":\"", "\"}\n" GOOD, 1, 1},
+        {"{\"features\":[" GOOD ",{\"type\":\"", "\"}," GOOD "]}", 1, 1},
         {"{\"features\":[" GOOD ",{\"type\":\"", "\"}," GOOD "]}", 1, 1},
         {"{\"x\":\"", "\",\"y\":[1]}", 0, 1},
+        {"{\"x\":\"", "\",\"y\":[1]}", 0, 1},
+        {"{\"features\":[" GOOD "],\"x\":\"", "\",\"y\":[1]}", 1, 1},
         {"{\"features\":[" GOOD "],\"x\":\"", "\",\"y\":[1]}", 1, 1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -392,9 +396,17 @@ static void test_too_large(void **state)
         assert_int_equal(herd_points_new(&points, "", ""), 0);
         assert_int_equal(herd_points_reader_new(&reader, HERD_POINTS_GEOJSON, points), 0);
         assert_int_equal(herd_points_read(reader, herd_span_of(rows[i].head), &diagnostic), 0);
-        for (size_t bytes = 0; bytes < HERD_READER_ITEM_MAX; bytes += CHUNK)
+        /* The last piece holds its end too, or it does not. */
+        const bool whole = i % 2;
+        const size_t tail_len = strlen(rows[i].tail);
+        for (size_t bytes = whole ? CHUNK : 0; bytes < HERD_READER_ITEM_MAX; bytes += CHUNK)
             assert_int_equal(herd_points_read(reader, (struct herd_span){filler, CHUNK}, &diagnostic), 0);
-        assert_int_equal(herd_points_read(reader, herd_span_of(rows[i].tail), &diagnostic), 0);
+        memcpy(filler + CHUNK, rows[i].tail, tail_len);
+        assert_int_equal(herd_points_read(reader,
+                                          whole ? (struct herd_span){filler, CHUNK + tail_len}
+                                                : (struct herd_span){filler + CHUNK, tail_len},
+                                          &diagnostic),
+                         0);
         assert_int_equal(herd_points_read(reader, herd_span_of("\n" GOOD), &diagnostic), 0); /* lost */
         assert_int_equal(herd_points_read_end(reader, &diagnostic), rows[i].taken ? 0 : HERD_E_LIMIT);
         const struct herd_points_summary *summary = herd_points_reader_summary(reader);

@@ -157,6 +157,25 @@ static void test_the_other_side(void **state)
     herd_points_free(points);
 }
 
+/* Of two that are equally far the one with the lower number, whichever the walk meets first. */
+static void test_equally_far(void **state)
+{
+    (void)state;
+    struct herd_points *points;
+    struct herd_points_hit hits[3];
+    assert_int_equal(herd_points_new(&points, "", ""), 0);
+    for (int side = -1; side <= 1; side += 2)
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(herd_points_add(points, &(struct herd_point){.lat_e7 = side * 10000000}), 0);
+    assert_int_equal(herd_points_build_index(points), 0);
+    for (size_t cap = 1; cap <= 3; cap++) {
+        assert_int_equal(herd_points_nearest(points, 0, 0, 200000, hits, cap), cap);
+        for (size_t i = 0; i < cap; i++)
+            assert_int_equal(hits[i].i, i);
+    }
+    herd_points_free(points);
+}
+
 static struct herd_point typed(char name[16], unsigned i)
 {
     snprintf(name, 16, "\"t%u\"", i);
@@ -242,11 +261,9 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_antimeridian_and_poles),
-        cmocka_unit_test(test_the_other_side),
-        cmocka_unit_test(test_many_kinds),
-        cmocka_unit_test(test_impossible_questions),
+        cmocka_unit_test(test_random),         cmocka_unit_test(test_antimeridian_and_poles),
+        cmocka_unit_test(test_the_other_side), cmocka_unit_test(test_equally_far),
+        cmocka_unit_test(test_many_kinds),     cmocka_unit_test(test_impossible_questions),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,6 +222,7 @@ static void test_fences(void **state)
         {FEATURE("\"name\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\\u20ac\""), "",
          "1 to 64 bytes", HERD_E_SYNTAX},
         {FEATURE("\"name\":\"a\",\"name\":\"b\""), "", "twice", HERD_E_SYNTAX},
+        {"{\"type\":\"Feature\",\"geometry\":null,\"geometry\":null}", "", "twice", HERD_E_SYNTAX},
         {FEATURE("\"name\":\"a\",\"kinds\":[],\"kinds\":[]"), "", "twice", HERD_E_SYNTAX},
         {FEATURE("\"name\":\"a\",\"margin\":1,\"margin\":1"), "", "twice", HERD_E_SYNTAX},
         {FEATURE("\"name\":\"a\",\"dwell\":1,\"dwell\":1"), "", "twice", HERD_E_SYNTAX},
