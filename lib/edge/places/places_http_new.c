@@ -6,6 +6,7 @@
 #include "places_fault.h"
 #include "places_key.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,9 +51,7 @@ static int http_reload(void *ctx)
 static void http_free(void *ctx)
 {
     struct http_provider *provider = ctx;
-    if (!provider)
-        return;
-    places_http_stop(provider);
+    assert(!provider->exchanges);
     places_key_wipe(&provider->key);
     places_key_wipe(&provider->header);
     herd_buf_fini(&provider->mask);
