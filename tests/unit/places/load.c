@@ -1,48 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Whole files of places: what is told of one that is none, and of calls that fail. Their number N fails once: the
  * error says why, nothing is left open, and the next time the file is read. */
+#include "../failing_file_calls.h"
 #include "../temp.h"
 
 #include "points.h"
 
-#include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-/* The call to fail, counted down: 0 fails none. */
-static struct {
-    int fstat_at, read_at, error;
-    size_t read_most; /* bytes a read returns; 0: all */
-} plan;
-
-/* The header says which symbol `fstat` is: defined here, it takes the place of the C library's. */
-int fstat(int fd, struct stat *about)
-{
-    int (*real)(int, struct stat *) = NULL;
-    void *symbol = dlsym(RTLD_NEXT, sizeof(off_t) > sizeof(long) ? "fstat64" : "fstat");
-    memcpy(&real, &symbol, sizeof real);
-    if (plan.fstat_at && --plan.fstat_at == 0) {
-        errno = plan.error;
-        return -1;
-    }
-    return real(fd, about);
-}
-
-ssize_t __real_read(int fd, void *to, size_t len);
-ssize_t __wrap_read(int fd, void *to, size_t len);
-ssize_t __wrap_read(int fd, void *to, size_t len)
-{
-    if (plan.read_at && --plan.read_at == 0) {
-        errno = plan.error;
-        return -1;
-    }
-    return __real_read(fd, to, plan.read_most && plan.read_most < len ? plan.read_most : len);
-}
 
 #define ROW(name) "1\t" name "\tascii\t\t1\t2\tP\tPPL\tFR\t\t1\t\t\t\t5\t\t7\tzone\t2020-01-01\n"
 
@@ -89,16 +57,16 @@ static void test_failing_calls(void **state)
     size_t count;
     write_file(path, ROW("a") ROW("b"), sizeof ROW("a") ROW("b") - 1);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        plan.fstat_at = rows[i].fstat_at;
-        plan.read_at = rows[i].read_at;
-        plan.error = rows[i].error;
-        plan.read_most = 7;
+        file_call_plan.fstat_at = rows[i].fstat_at;
+        file_call_plan.read_at = rows[i].read_at;
+        file_call_plan.error = rows[i].error;
+        file_call_plan.read_most = 7;
         assert_int_equal(load(path, NULL, &count, message), rows[i].err);
         assert_int_equal(count, rows[i].err < 0 ? 0 : 2);
         if (rows[i].err < 0)
             assert_string_equal(message, strerror(rows[i].error));
-        assert_true(plan.fstat_at == 0 && plan.read_at == 0);
-        plan.read_most = 0;
+        assert_true(file_call_plan.fstat_at == 0 && file_call_plan.read_at == 0);
+        file_call_plan.read_most = 0;
         assert_int_equal(load(path, NULL, &count, message), 0);
         assert_int_equal(count, 2);
     }
