@@ -404,6 +404,7 @@ static void test_given_up_by_its_provider(void **state)
     assert_int_equal(herd_places_prepend(w->places, &provider), 0);
     assert_non_null(world_ask(w, UCLA, 1));
     struct herd_provider_call *first = giving_up.pending;
+    assert_false(herd_places_idle(w->places));
     giving_up.request = world_ask(w, UCLA, 2); /* waits */
     assert_non_null(giving_up.request);
     assert_int_equal(giving_up.started, 1);
@@ -449,11 +450,37 @@ static void test_odd_answers(void **state)
         assert_int_equal(w->answers[i].len - 1, i ? text.len : text.len - 2); /* of bound 0 no result is left */
         assert_true(i == 0 || memcmp(w->answers[i].at, text.at, text.len) == 0);
     }
+    /* A query that says nothing is one too. */
+    const struct herd_places_query empty = {.bound = 20};
+    struct herd_places_request *request;
+    for (size_t i = 4; i < 6; i++) {
+        assert_int_equal(herd_places_lookup(w->places, &empty, world_answer, w, &request), 0);
+        assert_null(request);
+        assert_string_equal(w->origins[i], "own");
+    }
     answer = herd_span_of("{\"status\":\"OK\"}");
     assert_null(world_ask(w, UCLA, 5));
-    assert_string_equal(w->origins[4], "none");
-    assert_non_null(strstr(w->answers[4].at, "own sent no valid answer: no results"));
+    assert_string_equal(w->origins[6], "none");
+    assert_non_null(strstr(w->answers[6].at, "own sent no valid answer: no results"));
     herd_buf_fini(&text);
+    world_free(w);
+}
+
+/* The words of one that refused are forgotten when the next one answers. */
+static void test_answered_behind_a_refusal(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->plans[0] = reply_with("{\"results\":[{\"name\":\"of the refusal\"}],\"status\":\"REQUEST_DENIED\"}");
+    world_provider(w, "google-legacy", stub_url(w->stub, "/"));
+    world_provider(w, "embedded", NULL);
+    world_open(w);
+    world_ask(w, UCLA, 5);
+    run_until(w->base, &w->answered, 1);
+    assert_string_equal(w->origins[0], "embedded");
+    assert_non_null(strstr(w->answers[0].at, "\"Santa Monica\""));
+    assert_non_null(strstr(w->answers[0].at, "\"status\" : \"OK\""));
+    assert_null(strstr(w->answers[0].at, "refus"));
     world_free(w);
 }
 
@@ -464,31 +491,29 @@ static void test_none_can_be_used(void **state)
     struct world *w = world_new();
     struct own own = {.mode = 2};
     struct herd_provider provider = {.name = "own", .ctx = &own, .start = own_start, .cancel = own_cancel};
-    world_provider(w, "embedded", NULL);
     world_provider(w, "file", NULL); /* without a file */
     world_provider(w, "google-new", NULL)->key_env = (char *)(uintptr_t) "HERD_NO_SUCH_VARIABLE";
     struct herd_config_provider *mask = world_provider(w, "google-new", NULL);
     mask->fields = (char *)(uintptr_t) "places.id\r\nX-Evil: 1";
     mask->timeout_ms = 0;
+    world_provider(w, "embedded", NULL);
     world_open(w);
     assert_true(world_logged(w, "places_provider_unusable provider=file why=\"provider file needs a file\""));
     assert_true(world_logged(w, "HERD_NO_SUCH_VARIABLE is not set"));
     assert_true(world_logged(w, "provider google-new: a field mask has no line ends"));
     w->log_text.len = 0;
+    assert_int_equal(herd_places_prepend(w->places, &provider), 0);
     herd_places_reload(w->places); /* nothing is mended */
     assert_true(world_logged(w, "places_provider_unusable provider=file why=\"provider file needs a file\""));
     assert_true(world_logged(w, "HERD_NO_SUCH_VARIABLE is not set"));
     assert_true(world_logged(w, "provider google-new: a field mask has no line ends"));
-    assert_int_equal(herd_places_prepend(w->places, &provider), 0);
     assert_null(world_ask(w, UCLA, 5));
-    assert_string_equal(w->origins[0], "embedded"); /* behind one that fails */
+    assert_string_equal(w->origins[0], "embedded"); /* behind one that fails, and those */
     herd_places_free(w->places);
     w->places = NULL;
-    w->config.providers = w->providers + 1;
     w->config.provider_count = 3;
     assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_SYNTAX);
     assert_string_equal(w->fault.message, "provider file needs a file");
-    w->config.providers = w->providers;
     w->config.provider_count = 4;
     world_free(w);
 }
@@ -554,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_prepended_meanwhile),
         cmocka_unit_test(test_given_up_by_its_provider),
         cmocka_unit_test(test_odd_answers),
+        cmocka_unit_test(test_answered_behind_a_refusal),
         cmocka_unit_test(test_none_can_be_used),
         cmocka_unit_test(test_from_inside_an_answer),
     };

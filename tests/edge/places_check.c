@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What herd_places_check opens, and what it says of it. */
+#define RESERVATIONS_FAIL
+#include "../unit/failing_additions.h"
 #include "../unit/failing_file_calls.h"
 #include "../unit/temp.h"
 
@@ -121,6 +123,42 @@ static void test_too_large(void **state)
     assert_int_equal(truncate(path, 16 << 20), 0);
     assert_int_equal(herd_places_check(&config, on_finding, &found), HERD_E_SYNTAX);
     assert_non_null(strstr(found.message, "holds no certificate"));
+    file_call_plan.grows = true;
+    assert_int_equal(truncate(path, 32 << 20), 0);
+    assert_int_equal(herd_places_check(&config, on_finding, &found), HERD_E_SYNTAX);
+    assert_non_null(strstr(found.message, "holds no certificate"));
+    file_call_plan.grows = false;
+    unlink(path);
+}
+
+static long addition_fail_at;
+
+static bool addition_fails_now(void)
+{
+    return addition_fail_at != 0 && --addition_fail_at == 0;
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    struct herd_config_provider provider = {.kind = (char *)(uintptr_t) "overpass", .ca_file = path};
+    const struct herd_config config = {.providers = &provider, .provider_count = 1};
+    int fd = temp_file(path);
+    assert_int_equal(write(fd, CERTIFICATE, sizeof CERTIFICATE - 1), sizeof CERTIFICATE - 1);
+    close(fd);
+    bool met = true;
+    long n = 0;
+    while (met) {
+        struct found found = {0};
+        reserved.buf = NULL;
+        addition_fail_at = ++n;
+        int err = herd_places_check(&config, on_finding, &found);
+        met = addition_fail_at <= 0;
+        addition_fail_at = 0;
+        assert_int_equal(err, met ? HERD_E_NOMEM : 0);
+        assert_true(!met || strcmp(found.message, "out of memory") == 0);
+    }
+    assert_int_equal(n, 2 + 1); /* two pieces, of which one is empty; the NUL has room */
     unlink(path);
 }
 
@@ -184,9 +222,8 @@ static void test_more_than_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_findings),
-        cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_findings),      cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_more_than_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

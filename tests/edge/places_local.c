@@ -93,6 +93,13 @@ static void test_reload(void **state)
     herd_places_reload(w->places);
     run_until_logged(w, "points=1 skipped=2 faulty=2 first_line=2 why=\"2 columns");
     assert_non_null(strstr(ask_now(w), "\"Most\""));
+    /* Of GeoJSON, which may be one line, the number of the feature too. */
+    write_file(
+        "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\","
+        "\"coordinates\":[-118.44,34.07]},\"properties\":{\"name\":\"Feature\"}},null]}");
+    herd_places_reload(w->places);
+    run_until_logged(w, "points=1 skipped=1 faulty=1 first_line=1 first_feature=2 why=\"expected a feature");
+    assert_non_null(strstr(ask_now(w), "\"Feature\""));
     /* Mended, and asked for twice at once. */
     write_file(ROW("New", "34.07", "-118.44") ROW("Newer", "34.08", "-118.44"));
     herd_places_reload(w->places);
@@ -133,6 +140,13 @@ static void test_without_a_point(void **state)
     herd_places_reload(w->places);
     run_until_logged(w, "points=0 skipped=0");
     assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
+    /* What is cut short is better than nothing. */
+    write_file(
+        "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\","
+        "\"coordinates\":[-118.44,34.07]},\"properties\":{\"name\":\"Half\"}},");
+    herd_places_reload(w->places);
+    run_until_logged(w, "points=1 skipped=0 faulty=1");
+    assert_non_null(strstr(ask_now(w), "\"Half\""));
     world_free(w);
     unlink(path);
 }

@@ -146,6 +146,7 @@ static bool look_up(const char *kind, const char *url_path, const char *reply, l
     w->plans[0] = reply_with(reply);
     struct herd_config_provider *provider = world_provider(w, kind, url_path ? stub_url(w->stub, url_path) : NULL);
     provider->cache_ms = 1000;
+    provider->ca_file = key_path; /* which nobody opens: there is no TLS */
     provider->filter = (char *)(uintptr_t) "[\"name\"]";
     if (provider->key_env)
         provider->key_file = key_path;

@@ -236,10 +236,12 @@ static int copy_headers(struct herd_fetch_call *call, const struct herd_fetch_re
 
 static int copy_request(struct herd_fetch_call *call, const struct herd_fetch_request *request)
 {
-    if (request->body.at && (herd_buf_reserve(&call->post, request->body.len + 1) < 0 ||
-                             herd_buf_add(&call->post, request->body.at, request->body.len) < 0 ||
-                             herd_buf_add(&call->post, "", 1) < 0))
-        return HERD_E_NOMEM;
+    if (request->body.at) {
+        if (herd_buf_reserve(&call->post, request->body.len + 1) < 0)
+            return HERD_E_NOMEM;
+        (void)herd_buf_add(&call->post, request->body.at, request->body.len); /* there is room */
+        (void)herd_buf_add(&call->post, "", 1);
+    }
     int err = copy_headers(call, request);
     return err < 0 ? err : herd_fetch_easy_acquire(call, request);
 }

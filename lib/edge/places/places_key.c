@@ -41,8 +41,10 @@ static int take_key(struct herd_buf *out, struct herd_span text, const char *fro
         if (text.at[i] <= ' ' || text.at[i] > '~')
             return places_fault(reterr_diagnostic, HERD_E_SYNTAX, "%s: a key is printable ASCII without blanks",
                                 from);
-    if (herd_buf_reserve(out, len + 1) < 0 || herd_buf_add(out, text.at, len) < 0 || herd_buf_add(out, "", 1) < 0)
+    if (herd_buf_reserve(out, len + 1) < 0)
         return places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
+    (void)herd_buf_add(out, text.at, len); /* there is room */
+    (void)herd_buf_add(out, "", 1);
     return 0;
 }
 

@@ -96,7 +96,8 @@ static void local_start(void *ctx, struct herd_provider_call *call, const struct
 {
     struct local_provider *local = ctx;
     local->answer.len = 0;
-    if (!local->points || herd_points_answer(local->points, query, &local->answer) < 0) {
+    assert(local->points); /* else it is unusable, or loading */
+    if (herd_points_answer(local->points, query, &local->answer) < 0) {
         places_call_fail(call, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
         return;
     }
