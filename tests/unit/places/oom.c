@@ -207,6 +207,8 @@ static int read_in_pieces(enum herd_points_format format, const char *text, size
     struct herd_points_reader *reader = NULL;
     struct herd_diagnostic diagnostic = {0};
     size_t len = strlen(text);
+    if (cut > len)
+        cut = len;
     int err = herd_points_new(&points, "", "");
     if (err == 0)
         err = herd_points_reader_new(&reader, format, points);
