@@ -2,6 +2,8 @@
 /* Shapes and fences from GeoJSON: what is taken, what is refused and where, and that a fence comes back as it was. */
 #include "cm.h"
 
+#include "../locales.h"
+
 #include <herd/geojson.h>
 
 #include <math.h>
@@ -319,9 +321,12 @@ static void test_metres(void **state)
         {"20015115", "1.1", "\"radius\":20015115", "\"margin\":1.1"},
         {"999.9999", "99999.9994", "\"radius\":1000", "\"margin\":99999.999"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t n = 0; n < LOCALES * sizeof rows / sizeof *rows; n++) {
+        const size_t i = n / LOCALES;
         char text[200];
         struct herd_geojson_fence fence;
+        if (!setlocale(LC_NUMERIC, locales[n % LOCALES]))
+            continue;
         struct herd_diagnostic diagnostic = {0};
         struct herd_buf out = {0};
         snprintf(text, sizeof text, "{\"type\":\"Point\",\"coordinates\":[1,2],\"radius\":%s,\"margin\":%s}",
@@ -339,6 +344,7 @@ static void test_metres(void **state)
         herd_shape_free(fence.shape);
         herd_buf_fini(&out);
     }
+    setlocale(LC_NUMERIC, "C");
 }
 
 int main(void)
