@@ -546,6 +546,19 @@ static void test_start_cannot_begin(void **state)
     unlink(path);
 }
 
+static void test_no_memory_for_a_path(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_provider(w, "file", NULL)->file = (char *)(uintptr_t) "/nonexistent/file";
+    fail_call("strdup", 2); /* the first one is of the provider's name */
+    assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_NOMEM);
+    plan.call = NULL;
+    assert_string_equal(w->fault.message, "out of memory");
+    assert_null(w->places);
+    world_free(w);
+}
+
 /* Rows of about 64 bytes. */
 static void write_many(int count, const char *last)
 {
@@ -690,6 +703,7 @@ int main(void)
         cmocka_unit_test(test_failing_waits),
         cmocka_unit_test(test_reload_cannot_begin),
         cmocka_unit_test(test_start_cannot_begin),
+        cmocka_unit_test(test_no_memory_for_a_path),
         cmocka_unit_test(test_renewed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
