@@ -484,6 +484,30 @@ static void test_answered_behind_a_refusal(void **state)
     world_free(w);
 }
 
+/* Of one that failed just now and one that rests the former's reason is told. */
+static void test_failed_before_one_that_rests(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct own own = {.mode = 2};
+    struct herd_provider provider = {.name = "own", .ctx = &own, .start = own_start, .cancel = own_cancel};
+    w->plans[0] = (struct stub_plan){.status = 429};
+    world_provider(w, "overpass", stub_url(w->stub, "/"));
+    world_open(w);
+    assert_int_equal(herd_places_prepend(w->places, &provider), 0);
+    world_ask(w, UCLA, 5);
+    run_until(w->base, &w->answered, 1);
+    assert_non_null(
+        strstr(w->answers[0].at, "\"status\" : \"OVER_QUERY_LIMIT\"")); /* the last one that was asked */
+    assert_null(world_ask(w, UCLA, 6));
+    assert_string_equal(w->origins[1], "none");
+    assert_non_null(strstr(w->answers[1].at, "not today"));
+    assert_non_null(strstr(w->answers[1].at, "\"status\" : \"UNKNOWN_ERROR\""));
+    assert_int_equal(own.started, 2);
+    assert_int_equal(stub_requests(w->stub), 1);
+    world_free(w);
+}
+
 /* Of several that cannot be used the first one's reason is told. */
 static void test_none_can_be_used(void **state)
 {
@@ -580,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_given_up_by_its_provider),
         cmocka_unit_test(test_odd_answers),
         cmocka_unit_test(test_answered_behind_a_refusal),
+        cmocka_unit_test(test_failed_before_one_that_rests),
         cmocka_unit_test(test_none_can_be_used),
         cmocka_unit_test(test_from_inside_an_answer),
     };
