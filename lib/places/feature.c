@@ -12,7 +12,7 @@ static void note(struct herd_points_reader *reader, struct herd_span feature, in
                  size_t offset)
 {
     unsigned line = reader->item_line;
-    for (size_t i = 0; i < offset && i < feature.len; i++)
+    for (size_t i = 0; i < offset; i++)
         line += feature.at[i] == '\n';
     herd_reader_note(reader, err, line, "%s", what);
 }

@@ -9,13 +9,13 @@ static bool begins(struct herd_span bytes, const char *what, size_t len)
     return bytes.len >= len && memcmp(bytes.at, what, len) == 0;
 }
 
-/* Is the word there, in ASCII letters of either case? `word` is lower case. */
+/* Is the word there, in ASCII letters of either case? `word` has no byte above z, and is lower case. */
 static bool holds(struct herd_span bytes, const char *word)
 {
     size_t len = strlen(word);
     for (size_t i = 0; i + len <= bytes.len; i++) {
         size_t k = 0;
-        while (k < len && (bytes.at[i + k] | (word[k] >= 'a' && word[k] <= 'z' ? 0x20 : 0)) == word[k])
+        while (k < len && (bytes.at[i + k] | (word[k] >= 'a' ? 0x20 : 0)) == word[k])
             k++;
         if (k == len)
             return true;

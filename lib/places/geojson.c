@@ -69,12 +69,12 @@ static void restart(struct herd_points_reader *r)
     r->in_string = r->escaped = r->had_features = false;
 }
 
-/* Moves the bytes of the item up to `to` into r->partial. An item without end is given up, with all that follows. */
+/* Moves the bytes of the item up to `to` into r->partial, behind what frames it, which was bounded likewise. An item
+ * without end is given up, with all that follows. */
 static int keep(struct herd_points_reader *r, struct input *in, const char *to)
 {
     size_t len = (size_t)(to - in->from);
-    if (r->partial.len - r->item_at + len > HERD_READER_ITEM_MAX ||
-        r->partial.len + len > 2 * HERD_READER_ITEM_MAX) {
+    if (r->partial.len - r->item_at + len > HERD_READER_ITEM_MAX) {
         count_broken_item(r);
         herd_reader_note(r, HERD_E_LIMIT, r->line, "a feature this large is no place");
         r->summary.cut_short = true;
@@ -321,11 +321,7 @@ static int in_feature(struct herd_points_reader *r, struct input *in)
             return end_feature(r, in, in->at);
         r->line++;
         break;
-    case RECORD_SEPARATOR:
-        note_cut_short(r);
-        restart(r);
-        break;
-    default: break;
+    default: /* a record separator */ note_cut_short(r); restart(r);
     }
     in->at++;
     return 0;

@@ -29,7 +29,7 @@ struct box {
 
 static int refuse(const struct box *box, int err, const char *what, struct herd_span at)
 {
-    *box->fault = (struct herd_raw_fault){at.at ? (size_t)(at.at - box->geometry.at) : 0, what};
+    *box->fault = (struct herd_raw_fault){(size_t)(at.at - box->geometry.at), what};
     return err;
 }
 

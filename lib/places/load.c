@@ -29,25 +29,28 @@ static int open_regular(const char *path, int *ret_fd, struct herd_diagnostic *r
     if (fd < 0)
         return herd_reader_fault(NULL, reterr_diagnostic, HERD_E_IO, "%s",
                                  errno == ENXIO ? "not a regular file" : strerror(errno));
-    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode)) {
+    if (fstat(fd, &about) < 0) {
+        kind = strerror(errno);
+    } else if (S_ISREG(about.st_mode)) {
         *ret_fd = fd;
         return 0;
+    } else {
+        kind = S_ISDIR(about.st_mode)    ? "a directory, not a file"
+               : S_ISFIFO(about.st_mode) ? "a FIFO, not a regular file"
+                                         : "not a regular file";
     }
-    kind = S_ISDIR(about.st_mode)    ? "a directory, not a file"
-           : S_ISFIFO(about.st_mode) ? "a FIFO, not a regular file"
-                                     : "not a regular file";
     close(fd);
     return herd_reader_fault(NULL, reterr_diagnostic, HERD_E_IO, "%s", kind);
 }
 
-/* GeoJSON begins with a brace or a record separator; all else is a table. */
+/* GeoJSON begins with a brace or a record separator; all else is a table. Not all of the bytes are white space:
+ * herd_file_kind was asked. */
 static enum herd_points_format format_of(struct herd_span bytes)
 {
-    while (bytes.len && *bytes.at && strchr(" \t\r\n", *bytes.at)) {
-        bytes.at++;
-        bytes.len--;
-    }
-    return bytes.len && (*bytes.at == '{' || *bytes.at == 0x1e) ? HERD_POINTS_GEOJSON : HERD_POINTS_TSV;
+    const char *at = bytes.at;
+    while (*at && strchr(" \t\r\n", *at))
+        at++;
+    return *at == '{' || *at == 0x1e ? HERD_POINTS_GEOJSON : HERD_POINTS_TSV;
 }
 
 /* Looks at the first bytes and makes the reader for them; a byte order mark is taken off. */

@@ -183,8 +183,9 @@ int herd_overpass_classify(const struct herd_reply *reply, const struct herd_pla
     body = herd_raw_trim(reply->body);
     struct herd_span remark = herd_raw_text(body, "remark");
     if (is_failure(remark)) { /* HTTP 200, and yet it failed: out of time or memory */
-        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, NAME " answered: %.*s",
-                              remark.len < 150 ? (int)remark.len : 150, remark.at);
+        char words[150];
+        int words_len = (int)herd_raw_decode(remark, words, sizeof words);
+        herd_reply_class_fail(ret_class, "UNKNOWN_ERROR", true, NAME " answered: %.*s", words_len, words);
         return 0;
     }
     size_t lists = herd_raw_count(body, "elements", &elements);

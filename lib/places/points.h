@@ -92,7 +92,6 @@ int herd_points_read(struct herd_points_reader *reader, struct herd_span bytes,
 int herd_points_read_end(struct herd_points_reader *reader, struct herd_diagnostic *reterr_diagnostic);
 /* So far; borrowed for the reader's life. */
 const struct herd_points_summary *herd_points_reader_summary(const struct herd_points_reader *reader);
-size_t herd_points_skipped(const struct herd_points_reader *reader);
 void herd_points_reader_free(struct herd_points_reader *reader);
 
 /* Lets another thread follow and stop the reading of a file. */

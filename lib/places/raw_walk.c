@@ -7,7 +7,7 @@
 
 static bool ends_word(char c)
 {
-    return c == ',' || c == '\n' || c == '}' || c == ']' || c == ' ' || c == ':' || c == '\r' || c == '\t';
+    return c == ',' || c == '\n' || c == '}' || c == ']' || c == ' ' || c == '\r' || c == '\t';
 }
 
 static const char *string_end(const char *at, const char *end)

@@ -51,8 +51,3 @@ const struct herd_points_summary *herd_points_reader_summary(const struct herd_p
 {
     return &reader->summary;
 }
-
-size_t herd_points_skipped(const struct herd_points_reader *reader)
-{
-    return reader ? reader->summary.skipped : 0;
-}

@@ -25,19 +25,12 @@ static int put_position(struct herd_buf *out, int64_t lon_e7, int64_t lat_e7, in
     return put_text(out, "]", err);
 }
 
-/* Metres to the millimetre. */
+/* Metres to the millimetre: as whole ones, because printf's point is the locale's, of one byte or more. No fence
+ * has more than HERD_GEOJSON_RADIUS_MAX_M. */
 static int put_metres(struct herd_buf *out, double metres, int err)
 {
-    char text[400];
-    int len = snprintf(text, sizeof text, "%.3f", metres);
-    while (len > 0 && text[len - 1] == '0')
-        len--;
-    if (len > 0 && (text[len - 1] < '0' || text[len - 1] > '9')) /* a point, in whatever locale */
-        len--;
-    for (int i = 0; i < len; i++)
-        if (text[i] < '0' || text[i] > '9')
-            text[i] = '.';
-    return err < 0 ? err : herd_buf_add(out, text, (size_t)len);
+    int64_t mm = llround(fmin(metres, HERD_GEOJSON_RADIUS_MAX_M) * 1000);
+    return err < 0 ? err : herd_decimal_e7_write(out, mm * (HERD_E7 / 1000));
 }
 
 /* Rings follow from the edges: one ends where it comes back to where it began. */
@@ -116,7 +109,7 @@ int herd_fence_put_geojson(struct herd_buf *out, struct herd_span name, const st
     }
     err = put_text(out, "]", err);
     if (shape->kind == HERD_SHAPE_CIRCLE)
-        err = put_metres(out, fmin(shape->radius_m, HERD_GEOJSON_RADIUS_MAX_M), put_text(out, ",\"radius\":", err));
+        err = put_metres(out, shape->radius_m, put_text(out, ",\"radius\":", err));
     if (shape->kind == HERD_SHAPE_PROXIMITY)
         err = put_proximity(out, shape, err);
     if (options->margin_m > 0)

@@ -107,8 +107,9 @@ int herd_answer_truncate(struct herd_buf *out, struct herd_span json, const stru
         from = known ? shape->result_ends[known - 1] : shape->results.at + 1;
         struct herd_raw_walk walk = {from, to};
         struct herd_span element;
-        for (unsigned kept = known; kept < bound && herd_raw_element(&walk, &element); kept++)
-            from = walk.at;
+        for (unsigned kept = known; kept < bound; kept++) /* there are more than `bound` */
+            (void)herd_raw_element(&walk, &element);
+        from = walk.at;
         /* The white space before the bracket stays where a result stays: the layout of Google's end. */
         if (bound)
             while (strchr(" \t\r\n", to[-1]))
@@ -120,7 +121,7 @@ int herd_answer_truncate(struct herd_buf *out, struct herd_span json, const stru
         out->len = begin;
         return err;
     }
-    while (out->len > begin && out->at[out->len - 1] == '\n')
+    while (out->at[out->len - 1] == '\n') /* the brackets of the object are in front */
         out->len--;
     return 0;
 }

@@ -4,6 +4,8 @@
 
 #include "../core/protocol/fields.h"
 
+#include <assert.h>
+
 static bool is_escaped(char c, enum herd_client_id_slash slash)
 {
     return herd_is_space(c) || c == '%' || (c == '/' && slash == HERD_CLIENT_ID_ESCAPE);
@@ -13,8 +15,7 @@ int herd_client_id_add(struct herd_buf *out, struct herd_span name, enum herd_cl
 {
     static const char hex[] = "0123456789ABCDEF";
     size_t len = name.len;
-    if (out->len > max || len > max - out->len)
-        return HERD_E_LIMIT;
+    assert(out->len <= max);
     for (size_t i = 0; i < name.len; i++) {
         if (name.at[i] == '\0')
             return HERD_E_SYNTAX;

@@ -41,15 +41,14 @@ int herd_tracker_osmand_json(struct herd_tracker *tracker, struct herd_span name
                              struct herd_tracker_report *ret_report)
 {
     struct herd_osmand said;
-    struct herd_span text;
+    int err = 0;
     if (herd_osmand_json_read(tracker->request.body, &said) < 0)
         return herd_tracker_end(tracker, HERD_TRACKER_INVALID, ret_report);
-    int err = herd_tracker_json_text(tracker, HERD_TRACKER_NAME, said.id, &text);
+    if (name.len == 0) /* else it may be in the room that the object's would take */
+        err = herd_tracker_json_text(tracker, HERD_TRACKER_NAME, said.id, &name);
     if (err < 0)
         return herd_tracker_bad_name(tracker, err, ret_report);
-    if (name.len == 0)
-        name = text.len > 0 ? text : tracker->request.user;
-    err = herd_tracker_name(tracker, name, ret_report);
+    err = herd_tracker_name(tracker, name.len > 0 ? name : tracker->request.user, ret_report);
     if (err != 0)
         return err;
     char kind = herd_raw_kind(said.location);

@@ -36,15 +36,16 @@ static void offer_device(struct names *names, struct herd_span device)
         names->device = device;
 }
 
+/* What is said already is not read again: its text may be in the room that the next one would take. */
 static int offer_query(struct herd_tracker *tracker, struct names *names)
 {
     struct herd_span rest = tracker->request.query, name, value, text;
     int err = 0;
     while (err >= 0 && herd_http_query_next(&rest, &name, &value)) {
-        if (herd_span_equal(name, herd_span_of("u"))) {
+        if (names->user.len == 0 && herd_span_equal(name, herd_span_of("u"))) {
             if ((err = herd_tracker_form_text(tracker, HERD_TRACKER_LAT, value, &text)) >= 0)
                 offer_user(names, text);
-        } else if (herd_span_equal(name, herd_span_of("d"))) {
+        } else if (names->device.len == 0 && herd_span_equal(name, herd_span_of("d"))) {
             if ((err = herd_tracker_form_text(tracker, HERD_TRACKER_LON, value, &text)) >= 0)
                 offer_device(names, text);
         }

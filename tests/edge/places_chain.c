@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The chain: who answers when somebody else does not, and for how long one is left alone. */
+#include "../../lib/edge/places/places_stats.h"
 #include "world.h"
 
 static void test_next_one_answers_and_breaker_opens(void **state)
@@ -114,8 +115,12 @@ static void test_overpass_is_polite(void **state)
     w->plans[1] = reply_with("{\"elements\":[],\"remark\":\"runtime error: Query timed out\"}");
     w->plans[2] = (struct stub_plan){.status = 429, .body = herd_span_of("<html>")};
     w->plan_count = 3;
-    world_provider(w, "overpass", stub_url(w->stub, "/api/interpreter"))->cache_ms = 60000;
+    struct herd_config_provider *overpass = world_provider(w, "overpass", stub_url(w->stub, "/api/interpreter"));
+    overpass->cache_ms = 60000;
+    overpass->filter = (char *)(uintptr_t) "[\"name\"][leisure=park]";
     world_open(w);
+    herd_places_reload(w->places); /* it has nothing that could be read again */
+    assert_int_equal(w->log_text.len, 0);
     for (size_t i = 1; i <= 3; i++) { /* asked once, kept afterwards */
         world_ask(w, UCLA, 5);
         run_until(w->base, &w->answered, i);
@@ -127,6 +132,7 @@ static void test_overpass_is_polite(void **state)
     assert_non_null(memmem(request.at, request.len, "User-Agent: libherd/", 20));
     assert_non_null(memmem(request.at, request.len, "data=%5Bout%3Ajson%5D", 21));
     assert_non_null(memmem(request.at, request.len, "around%3A10000%2C34.068930%2C-118.445127", 40));
+    assert_non_null(memmem(request.at, request.len, "%5B%22name%22%5D%5Bleisure%3Dpark%5D%3Bout", 42));
     world_ask(w, UCLA, 6);
     run_until(w->base, &w->answered, 4);
     assert_non_null(strstr(w->answers[3].at, "Query timed out"));
@@ -151,6 +157,12 @@ static void test_overpass_is_left_alone_when_it_says_so(void **state)
         {{.status = 429}, "for_ms=30000"},
         {{.status = 504, .headers = "Retry-After: 9\r\n"}, "for_ms=9000"},
         {{.status = 504}, NULL},
+        /* An hour at most, whatever it says. */
+        {{.status = 429, .headers = "Retry-After: 100000\r\n"}, "for_ms=3600000"},
+        {{.status = 429, .headers = "Retry-After: 9223372036854775807\r\n"}, "for_ms=3600000"},
+        {{.status = 429, .headers = "Retry-After: 9223372036854776\r\n"}, "for_ms=3600000"},
+        {{.status = 429, .headers = "Retry-After: -5\r\n"}, "for_ms=30000"},
+        {{.status = 429, .headers = "Retry-After: soon\r\n"}, "for_ms=30000"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct world *w = world_new();
@@ -300,6 +312,236 @@ static void test_own_provider(void **state)
     assert_int_equal(own.freed, 1);
 }
 
+/* In front of a look-up under way: that one ends where it is, and is told of by its own provider's name. */
+static void test_prepended_meanwhile(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct own own = {.mode = 1};
+    struct herd_provider provider = {
+        .name = "own", .ctx = &own, .start = own_start, .cancel = own_cancel, .free = own_free};
+    w->plans[0] = (struct stub_plan){.act = STUB_HOLD};
+    world_provider(w, "google-legacy", stub_url(w->stub, "/"));
+    world_provider(w, "google-legacy", stub_url(w->stub, "/"))->in_flight_max = 1;
+    world_open(w);
+    w->config.limits.lookups_max = 2;
+    herd_places_configure(w->places, &w->config.limits);
+    struct herd_places_request *running = world_ask(w, UCLA, 1);
+    struct herd_places_request *other = world_ask(w, UCLA, 2);
+    struct herd_places_request *waiting = world_ask(w, UCLA, 3);
+    assert_true(running && other && waiting);
+    assert_int_equal(herd_places_prepend(w->places, &provider), 0);
+    struct herd_places_request *later = world_ask(w, UCLA, 4); /* for the new one, whose turn comes with room */
+    assert_non_null(later);
+    assert_int_equal(own.started, 0);
+    struct herd_places_stats stats;
+    bool first;
+    static const struct {
+        const char *name;
+        size_t in_flight;
+        bool first;
+    } before[] = {{"own", 0, true}, {"google-legacy", 2, true}, {"google-legacy", 2, false}};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(herd_places_stats(w->places, i, &stats, &first), 0);
+        assert_string_equal(stats.provider, before[i].name);
+        assert_int_equal(stats.in_flight, before[i].in_flight);
+        assert_true(first == before[i].first);
+    }
+    assert_int_equal(herd_places_stats(w->places, 3, &stats, &first), HERD_E_NOTFOUND);
+    herd_places_cancel(other);
+    assert_int_equal(own.started, 1);
+    herd_provider_call_answer(own.pending, herd_span_of(TWO));
+    assert_int_equal(w->answered, 1);
+    assert_string_equal(w->origins[0], "own");
+    struct stub_plan plan = reply_with(TWO);
+    while (w->answered < 3) {
+        event_base_loop(w->base, EVLOOP_ONCE);
+        stub_release(w->stub, &plan);
+    }
+    assert_string_equal(w->origins[1], "google-legacy");
+    assert_string_equal(w->origins[2], "google-legacy");
+    assert_true(herd_places_idle(w->places));
+    world_free(w);
+    assert_int_equal(own.freed, 1);
+}
+
+/* A provider that gives up, from inside its start, the last request of the look-up it is handed. */
+struct giving_up {
+    struct herd_places_request *request;
+    struct herd_provider_call *pending;
+    size_t started;
+};
+
+static void start_and_give_up(void *ctx, struct herd_provider_call *lookup, const struct herd_places_query *query)
+{
+    struct giving_up *giving_up = ctx;
+    (void)query;
+    giving_up->started++;
+    herd_places_cancel(giving_up->request);
+    giving_up->request = NULL;
+    giving_up->pending = lookup;
+}
+
+static void never_cancelled(void *ctx, struct herd_provider_call *lookup)
+{
+    (void)ctx;
+    (void)lookup;
+    fail_msg("cancelled, though it was started");
+}
+
+static void test_given_up_by_its_provider(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct giving_up giving_up = {0};
+    struct herd_provider provider = {
+        .name = "own", .ctx = &giving_up, .start = start_and_give_up, .cancel = never_cancelled};
+    w->config.limits.lookups_max = 1;
+    world_open(w); /* without any */
+    assert_null(world_ask(w, UCLA, 1));
+    assert_string_equal(w->origins[0], "none");
+    assert_non_null(strstr(w->answers[0].at, "no provider of places is configured"));
+    assert_int_equal(herd_places_prepend(w->places, &provider), 0);
+    assert_non_null(world_ask(w, UCLA, 1));
+    struct herd_provider_call *first = giving_up.pending;
+    assert_false(herd_places_idle(w->places));
+    giving_up.request = world_ask(w, UCLA, 2); /* waits */
+    assert_non_null(giving_up.request);
+    assert_int_equal(giving_up.started, 1);
+    herd_provider_call_answer(first, herd_span_of(TWO)); /* which makes room */
+    assert_int_equal(w->answered, 2);
+    assert_int_equal(giving_up.started, 2);
+    herd_provider_call_answer(giving_up.pending, herd_span_of(TWO)); /* for nobody */
+    assert_int_equal(w->answered, 2);
+    assert_true(herd_places_idle(w->places));
+    assert_non_null(world_ask(w, UCLA, 3));
+    herd_provider_call_answer(giving_up.pending, herd_span_of(TWO));
+    assert_int_equal(w->answered, 3);
+    world_free(w);
+}
+
+/* Answers that say no status, or are larger than what is kept of an answer's memory. */
+static void answer_oddly(void *ctx, struct herd_provider_call *lookup, const struct herd_places_query *query)
+{
+    (void)query;
+    herd_provider_call_answer(lookup, *(const struct herd_span *)ctx);
+}
+
+static void test_odd_answers(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct herd_buf text = {0};
+    struct herd_span answer;
+    struct herd_provider provider = {.name = "own", .ctx = &answer, .start = answer_oddly};
+    world_open(w);
+    assert_int_equal(herd_places_prepend(w->places, &provider), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        text.len = 0;
+        assert_int_equal(herd_buf_add_text(&text, "{\"results\":[\""), 0);
+        for (size_t n = 0; i % 2 && n < 100000; n++)
+            assert_int_equal(herd_buf_add(&text, &"abcdefghij"[(n + i) % 10], 1), 0);
+        assert_int_equal(
+            herd_buf_add_text(&text, i < 2 ? "\"]}" : "\"],\"status\":\"a status that is longer than any is\"}"),
+            0);
+        answer = (struct herd_span){text.at, text.len};
+        assert_null(world_ask(w, UCLA, i));
+        assert_string_equal(w->origins[i], "own");
+        assert_int_equal(w->answers[i].len - 1, i ? text.len : text.len - 2); /* of bound 0 no result is left */
+        assert_true(i == 0 || memcmp(w->answers[i].at, text.at, text.len) == 0);
+    }
+    /* A query that says nothing is one too. */
+    const struct herd_places_query empty = {.bound = 20};
+    struct herd_places_request *request;
+    for (size_t i = 4; i < 6; i++) {
+        assert_int_equal(herd_places_lookup(w->places, &empty, world_answer, w, &request), 0);
+        assert_null(request);
+        assert_string_equal(w->origins[i], "own");
+    }
+    answer = herd_span_of("{\"status\":\"OK\"}");
+    assert_null(world_ask(w, UCLA, 5));
+    assert_string_equal(w->origins[6], "none");
+    assert_non_null(strstr(w->answers[6].at, "own sent no valid answer: no results"));
+    herd_buf_fini(&text);
+    world_free(w);
+}
+
+/* The words of one that refused are forgotten when the next one answers. */
+static void test_answered_behind_a_refusal(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->plans[0] = reply_with("{\"results\":[{\"name\":\"of the refusal\"}],\"status\":\"REQUEST_DENIED\"}");
+    world_provider(w, "google-legacy", stub_url(w->stub, "/"));
+    world_provider(w, "embedded", NULL);
+    world_open(w);
+    world_ask(w, UCLA, 5);
+    run_until(w->base, &w->answered, 1);
+    assert_string_equal(w->origins[0], "embedded");
+    assert_non_null(strstr(w->answers[0].at, "\"Santa Monica\""));
+    assert_non_null(strstr(w->answers[0].at, "\"status\" : \"OK\""));
+    assert_null(strstr(w->answers[0].at, "refus"));
+    world_free(w);
+}
+
+/* Of one that failed just now and one that rests the former's reason is told. */
+static void test_failed_before_one_that_rests(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct own own = {.mode = 2};
+    struct herd_provider provider = {.name = "own", .ctx = &own, .start = own_start, .cancel = own_cancel};
+    w->plans[0] = (struct stub_plan){.status = 429};
+    world_provider(w, "overpass", stub_url(w->stub, "/"));
+    world_open(w);
+    assert_int_equal(herd_places_prepend(w->places, &provider), 0);
+    world_ask(w, UCLA, 5);
+    run_until(w->base, &w->answered, 1);
+    assert_non_null(
+        strstr(w->answers[0].at, "\"status\" : \"OVER_QUERY_LIMIT\"")); /* the last one that was asked */
+    assert_null(world_ask(w, UCLA, 6));
+    assert_string_equal(w->origins[1], "none");
+    assert_non_null(strstr(w->answers[1].at, "not today"));
+    assert_non_null(strstr(w->answers[1].at, "\"status\" : \"UNKNOWN_ERROR\""));
+    assert_int_equal(own.started, 2);
+    assert_int_equal(stub_requests(w->stub), 1);
+    world_free(w);
+}
+
+/* Of several that cannot be used the first one's reason is told. */
+static void test_none_can_be_used(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct own own = {.mode = 2};
+    struct herd_provider provider = {.name = "own", .ctx = &own, .start = own_start, .cancel = own_cancel};
+    world_provider(w, "file", NULL); /* without a file */
+    world_provider(w, "google-new", NULL)->key_env = (char *)(uintptr_t) "HERD_NO_SUCH_VARIABLE";
+    struct herd_config_provider *mask = world_provider(w, "google-new", NULL);
+    mask->fields = (char *)(uintptr_t) "places.id\r\nX-Evil: 1";
+    mask->timeout_ms = 0;
+    world_provider(w, "embedded", NULL);
+    world_open(w);
+    assert_true(world_logged(w, "places_provider_unusable provider=file why=\"provider file needs a file\""));
+    assert_true(world_logged(w, "HERD_NO_SUCH_VARIABLE is not set"));
+    assert_true(world_logged(w, "provider google-new: a field mask has no line ends"));
+    w->log_text.len = 0;
+    assert_int_equal(herd_places_prepend(w->places, &provider), 0);
+    herd_places_reload(w->places); /* nothing is mended */
+    assert_true(world_logged(w, "places_provider_unusable provider=file why=\"provider file needs a file\""));
+    assert_true(world_logged(w, "HERD_NO_SUCH_VARIABLE is not set"));
+    assert_true(world_logged(w, "provider google-new: a field mask has no line ends"));
+    assert_null(world_ask(w, UCLA, 5));
+    assert_string_equal(w->origins[0], "embedded"); /* behind one that fails, and those */
+    herd_places_free(w->places);
+    w->places = NULL;
+    w->config.provider_count = 3;
+    assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_SYNTAX);
+    assert_string_equal(w->fault.message, "provider file needs a file");
+    w->config.provider_count = 4;
+    world_free(w);
+}
+
 /* Asking and cancelling from inside an answer. */
 struct again {
     struct world *w;
@@ -358,6 +600,12 @@ int main(void)
         cmocka_unit_test(test_no_retry_elsewhere),
         cmocka_unit_test(test_overpass_one_at_a_time),
         cmocka_unit_test(test_own_provider),
+        cmocka_unit_test(test_prepended_meanwhile),
+        cmocka_unit_test(test_given_up_by_its_provider),
+        cmocka_unit_test(test_odd_answers),
+        cmocka_unit_test(test_answered_behind_a_refusal),
+        cmocka_unit_test(test_failed_before_one_that_rests),
+        cmocka_unit_test(test_none_can_be_used),
         cmocka_unit_test(test_from_inside_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The API key: where it may come from, and that it goes nowhere but to the provider. */
+#include "../unit/failing_file_calls.h"
 #include "../unit/temp.h"
 #include "world.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define CANARY_REST "IzaCANARY-0123456789_canary" /* without its A */
 
 static void no_canary(const char *what, const char *at, size_t len)
 {
@@ -27,6 +30,12 @@ static void test_canary(void **state)
         {.status = 301, .headers = "Location: http://127.0.0.1:9/?key=" CANARY "\r\n"},
         {.body = herd_span_of("{\"error\":{\"status\":\"INVALID_ARGUMENT\",\"message\":\"" CANARY "\"}}"),
          .status = 400},
+        /* In escapes, which our own sentence would be without. */
+        {.body =
+             herd_span_of("{\"error\":{\"status\":\"INVALID_ARGUMENT\",\"message\":\"\\u0041" CANARY_REST "\"}}"),
+         .status = 400},
+        {.body = herd_span_of(
+             "{\"results\":[],\"status\":\"REQUEST_DENIED\",\"error_message\":\"\\u0041" CANARY_REST "\"}")},
         {.body = herd_span_of("{\"results\":[],\"status\":\"OK\"}")},
     };
     for (size_t k = 0; k < 2; k++)
@@ -78,6 +87,9 @@ static int open_with(struct world *w)
     return err;
 }
 
+#define LINE64  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LINE256 LINE64 LINE64 LINE64 LINE64
+
 static void test_files(void **state)
 {
     (void)state;
@@ -96,7 +108,14 @@ static void test_files(void **state)
         {CANARY "\n", 0620, HERD_E_ACCESS, "mode 620"},
         {"", 0600, HERD_E_SYNTAX, "holds no key"},
         {"\n" CANARY, 0600, HERD_E_SYNTAX, "holds no key"},
+        {"\t " CANARY "\t \t\r\n", 0600, 0, ""},
+        {"   ", 0600, HERD_E_SYNTAX, "holds no key"},
+        {"\t\t\n", 0600, HERD_E_SYNTAX, "holds no key"},
         {CANARY " x", 0600, HERD_E_SYNTAX, "printable ASCII without blanks"},
+        {CANARY "\x01", 0600, HERD_E_SYNTAX, "printable ASCII without blanks"},
+        {CANARY "\x7f", 0600, HERD_E_SYNTAX, "printable ASCII without blanks"},
+        {CANARY "\n" LINE256 LINE256, 0600, 0, ""}, /* the first line alone counts */
+        {LINE256 LINE256 "x", 0600, HERD_E_SYNTAX, "longer than 512 bytes"},
         {CANARY "\xc3\xa9", 0600, HERD_E_SYNTAX, "printable ASCII"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -132,6 +151,89 @@ static void test_foreign_group(void **state)
         assert_int_equal(chmod(path, 0400), 0);
     }
     assert_int_equal(open_with(w), 0);
+    unlink(path);
+    world_free(w);
+}
+
+/* The groups of this process, made up. */
+static struct {
+    bool made_up;
+    gid_t effective, real;
+    int count, error_at; /* the call of getgroups that fails, from 1; 0: none */
+    gid_t last;          /* of `count` */
+} ours;
+
+int __real_getgroups(int cap, gid_t groups[]);
+int __wrap_getgroups(int cap, gid_t groups[]);
+int __wrap_getgroups(int cap, gid_t groups[])
+{
+    if (!ours.made_up)
+        return __real_getgroups(cap, groups);
+    if ((ours.error_at && --ours.error_at == 0) || (cap > 0 && cap < ours.count)) {
+        errno = EINVAL;
+        return -1;
+    }
+    for (int i = 0; i < ours.count && cap > 0; i++)
+        groups[i] = i == ours.count - 1 ? ours.last : 70000;
+    return ours.count;
+}
+
+gid_t __real_getegid(void);
+gid_t __wrap_getegid(void);
+gid_t __wrap_getegid(void)
+{
+    return ours.made_up ? ours.effective : __real_getegid();
+}
+
+gid_t __real_getgid(void);
+gid_t __wrap_getgid(void);
+gid_t __wrap_getgid(void)
+{
+    return ours.made_up ? ours.real : __real_getgid();
+}
+
+/* A group may read the key if this process is in it, in whatever way. */
+static void test_groups(void **state)
+{
+    (void)state;
+    static const struct {
+        gid_t effective, real;
+        int count;
+        gid_t last;
+        int error_at, err;
+    } rows[] = {
+        {.effective = 54321},
+        {.effective = 1, .real = 54321},
+        {.effective = 1, .real = 1, .count = 1, .last = 54321},
+        {.effective = 1, .real = 1, .count = 3, .last = 54321},
+        {.effective = 1, .real = 1, .count = 300, .last = 54321}, /* as in large directories */
+        {.effective = 1, .real = 1, .count = 65536, .last = 54321},
+        {.effective = 1, .real = 1, .count = 300, .last = 7, .err = HERD_E_ACCESS},
+        {.effective = 1, .real = 1, .err = HERD_E_ACCESS},
+        {.effective = 1, .real = 1, .count = 3, .last = 54321, .error_at = 1, .err = HERD_E_ACCESS},
+        {.effective = 1, .real = 1, .count = 3, .last = 54321, .error_at = 2, .err = HERD_E_ACCESS},
+    };
+    struct world *w = world_new();
+    world_provider(w, "google-new", stub_url(w->stub, "/"))->key_file = path;
+    write_key(CANARY, 0440);
+    file_call_plan.gid = 54321;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ours.made_up = true;
+        ours.effective = rows[i].effective;
+        ours.real = rows[i].real;
+        ours.count = rows[i].count;
+        ours.last = rows[i].last;
+        ours.error_at = rows[i].error_at;
+        int err = open_with(w);
+        ours.made_up = false;
+        if (err != rows[i].err)
+            fail_msg("row %zu: %d %s", i, err, w->fault.message);
+        if (err < 0)
+            assert_non_null(strstr(w->fault.message, "can be read by others (mode 440, group 54321)"));
+        herd_places_free(w->places);
+        w->places = NULL;
+    }
+    file_call_plan.gid = 0;
     unlink(path);
     world_free(w);
 }
@@ -191,7 +293,15 @@ static void test_urls(void **state)
         {"http://localhost.evil.org/", false},
         {"http://127.0.0.1.evil.org/", false},
         {"http://[::2]/", false},
+        {"http://[::1:1]/", false},
+        {"http://[0:0:1::1]/", false},
+        {"http://[0:1::1]/", false},
+        {"http://[::1:0:1]/", false},
+        {"http://[1::1]/", false},
+        {"http://[::]/", false},
         {"https://example.com/", true},
+        {"https://a/", true},
+        {"https://[2001:db8::1]/", true},
         {"http://127.9.9.9:8080/x", true},
         {"http://[::1]:80/", true},
         {"http://localhost:1/", true},
@@ -209,8 +319,11 @@ static void test_urls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_canary),        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_foreign_group), cmocka_unit_test(test_missing_and_reloaded),
+        cmocka_unit_test(test_canary),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_foreign_group),
+        cmocka_unit_test(test_missing_and_reloaded),
         cmocka_unit_test(test_urls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "../unit/temp.h"
 #include "world.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -92,6 +93,13 @@ static void test_reload(void **state)
     herd_places_reload(w->places);
     run_until_logged(w, "points=1 skipped=2 faulty=2 first_line=2 why=\"2 columns");
     assert_non_null(strstr(ask_now(w), "\"Most\""));
+    /* Of GeoJSON, which may be one line, the number of the feature too. */
+    write_file(
+        "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\","
+        "\"coordinates\":[-118.44,34.07]},\"properties\":{\"name\":\"Feature\"}},null]}");
+    herd_places_reload(w->places);
+    run_until_logged(w, "points=1 skipped=1 faulty=1 first_line=1 first_feature=2 why=\"expected a feature");
+    assert_non_null(strstr(ask_now(w), "\"Feature\""));
     /* Mended, and asked for twice at once. */
     write_file(ROW("New", "34.07", "-118.44") ROW("Newer", "34.08", "-118.44"));
     herd_places_reload(w->places);
@@ -132,6 +140,13 @@ static void test_without_a_point(void **state)
     herd_places_reload(w->places);
     run_until_logged(w, "points=0 skipped=0");
     assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
+    /* What is cut short is better than nothing. */
+    write_file(
+        "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\","
+        "\"coordinates\":[-118.44,34.07]},\"properties\":{\"name\":\"Half\"}},");
+    herd_places_reload(w->places);
+    run_until_logged(w, "points=1 skipped=0 faulty=1");
+    assert_non_null(strstr(ask_now(w), "\"Half\""));
     world_free(w);
     unlink(path);
 }
@@ -240,8 +255,9 @@ ssize_t __wrap_read(int fd, void *to, size_t len)
     return got;
 }
 
-/* The start's patience, shortened. */
+/* The start's patience, shortened; and what a poll fails with, one after the other. */
 static int patience_ms;
+static int poll_errors[4];
 
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
@@ -250,6 +266,11 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
     if (!atomic_load(&hanging))
         return __real_poll(fds, count, timeout_ms);
     patience_ms = timeout_ms;
+    if (poll_errors[0]) {
+        errno = poll_errors[0];
+        memmove(poll_errors, poll_errors + 1, sizeof poll_errors - sizeof *poll_errors);
+        return -1;
+    }
     return __real_poll(fds, count, timeout_ms < 100 ? timeout_ms : 100);
 }
 
@@ -337,12 +358,213 @@ static void test_hung_at_the_start(void **state)
     unlink(path);
 }
 
-/* Rows of more than one read. */
-static void write_many(const char *last)
+/* A wait that a signal interrupts goes on; one that fails is over, and the file is taken when it comes. */
+static void test_failing_waits(void **state)
+{
+    (void)state;
+    close(temp_file(path));
+    write_file(ROW("Old", "34.07", "-118.44"));
+    for (int fatal = 0; fatal < 2; fatal++) {
+        hang_after(0);
+        struct world *w = world_new();
+        world_provider(w, "file", NULL)->file = path;
+        world_provider(w, "embedded", NULL);
+        poll_errors[0] = EINTR;
+        poll_errors[1] = fatal ? ENOMEM : EINTR;
+        world_open(w);
+        assert_int_equal(poll_errors[0], 0);
+        assert_true(world_logged(w, "reading it takes too long"));
+        assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
+        let_go();
+        run_until_logged(w, "points=1");
+        assert_non_null(strstr(ask_now(w), "\"Old\""));
+        world_free(w);
+    }
+    unlink(path);
+}
+
+/* Calls that begin to read a file, each of which may fail for want of descriptors, memory or threads. */
+static struct {
+    const char *call; /* NULL: none fails */
+    int at;           /* counted down */
+} plan;
+
+static bool fails(const char *call)
+{
+    return plan.call && pthread_equal(pthread_self(), loop_thread) && strcmp(plan.call, call) == 0 &&
+           --plan.at == 0;
+}
+
+int __real_pipe(int ends[2]);
+int __wrap_pipe(int ends[2]);
+int __wrap_pipe(int ends[2])
+{
+    errno = EMFILE;
+    return fails("pipe") ? -1 : __real_pipe(ends);
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails("calloc") ? NULL : __real_calloc(count, size);
+}
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+    return fails("strdup") ? NULL : __real_strdup(text);
+}
+
+struct event *__real_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg);
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg);
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg)
+{
+    return fails("event_new") ? NULL : __real_event_new(base, fd, what, fn, arg);
+}
+
+int __real_event_add(struct event *event, const struct timeval *wait);
+int __wrap_event_add(struct event *event, const struct timeval *wait);
+int __wrap_event_add(struct event *event, const struct timeval *wait)
+{
+    return fails("event_add") ? -1 : __real_event_add(event, wait);
+}
+
+int __real_pthread_attr_init(pthread_attr_t *attributes);
+int __wrap_pthread_attr_init(pthread_attr_t *attributes);
+int __wrap_pthread_attr_init(pthread_attr_t *attributes)
+{
+    return fails("pthread_attr_init") ? ENOMEM : __real_pthread_attr_init(attributes);
+}
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx)
+{
+    return fails("pthread_create") ? EAGAIN : __real_pthread_create(thread, attributes, run, ctx);
+}
+
+static const struct {
+    const char *call;
+    int at, err;
+} beginnings[] = {{"pipe", 1, HERD_E_IO},
+                  {"event_new", 1, HERD_E_NOMEM},
+                  {"calloc", 1, HERD_E_NOMEM},
+                  {"strdup", 1, HERD_E_NOMEM},
+                  {"event_add", 1, HERD_E_NOMEM},
+                  {"pthread_attr_init", 1, HERD_E_NOMEM},
+                  {"pthread_create", 1, HERD_E_NOMEM}};
+
+static void fail_call(const char *call, int at)
+{
+    loop_thread = pthread_self();
+    plan.at = at;
+    plan.call = call;
+}
+
+static int next_descriptor(void)
+{
+    int fd = open("/dev/null", O_RDONLY);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
+/* A reload that cannot begin is told, and the old points stay; so is one that was asked for while another was under
+ * way. The next one works. */
+static void test_reload_cannot_begin(void **state)
+{
+    (void)state;
+    close(temp_file(path));
+    write_file(ROW("Old", "34.07", "-118.44"));
+    struct world *w = world_new();
+    world_provider(w, "file", NULL)->file = path;
+    world_open(w);
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+        char failed[100];
+        snprintf(failed, sizeof failed, "warn places_reload_failed provider=file why=\"%s\"",
+                 herd_strerror(beginnings[i].err));
+        const int before = next_descriptor();
+        for (int later = 0; later < 2; later++) {
+            w->log_text.len = 0;
+            if (later) {
+                hang_after(0);
+                herd_places_reload(w->places);
+                until(&hung, 1);
+                herd_places_reload(w->places); /* again, then */
+                fail_call(beginnings[i].call, beginnings[i].at);
+                let_go();
+                run_until_logged(w, "places_reload_failed");
+                assert_true(world_logged(w, "points=1"));
+            } else {
+                fail_call(beginnings[i].call, beginnings[i].at);
+                herd_places_reload(w->places);
+            }
+            plan.call = NULL;
+            if (!world_logged(w, failed))
+                fail_msg("%s, %s: %.*s", beginnings[i].call, later ? "later" : "at once", (int)w->log_text.len,
+                         w->log_text.at);
+            assert_non_null(strstr(ask_now(w), "\"Old\""));
+            assert_int_equal(next_descriptor(), before);
+        }
+        w->log_text.len = 0;
+        herd_places_reload(w->places);
+        run_until_logged(w, "points=1");
+    }
+    world_free(w);
+    unlink(path);
+}
+
+/* Nor does a start: it says why, and another one works. */
+static void test_start_cannot_begin(void **state)
+{
+    (void)state;
+    close(temp_file(path));
+    write_file(ROW("Old", "34.07", "-118.44"));
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+        struct world *w = world_new();
+        world_provider(w, "file", NULL)->file = path;
+        const int before = next_descriptor();
+        /* Those that make the chain and its provider come first. */
+        int at = strcmp(beginnings[i].call, "calloc") == 0 ? 4 : strcmp(beginnings[i].call, "strdup") == 0 ? 3 : 1;
+        fail_call(beginnings[i].call, at);
+        int err = herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault);
+        assert_int_equal(plan.at, 0);
+        plan.call = NULL;
+        if (err != beginnings[i].err || !strstr(w->fault.message, path) ||
+            !strstr(w->fault.message, herd_strerror(err)))
+            fail_msg("%s: %d %s", beginnings[i].call, err, w->fault.message);
+        assert_int_equal(next_descriptor(), before);
+        world_open(w);
+        assert_non_null(strstr(ask_now(w), "\"Old\""));
+        world_free(w);
+    }
+    unlink(path);
+}
+
+static void test_no_memory_for_a_path(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_provider(w, "file", NULL)->file = (char *)(uintptr_t) "/nonexistent/file";
+    fail_call("strdup", 2); /* the first one is of the provider's name */
+    assert_int_equal(herd_places_new(&w->places, w->base, &w->config, w->log, &w->fault), HERD_E_NOMEM);
+    plan.call = NULL;
+    assert_string_equal(w->fault.message, "out of memory");
+    assert_null(w->places);
+    world_free(w);
+}
+
+/* Rows of about 64 bytes. */
+static void write_many(int count, const char *last)
 {
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < count; i++)
         fputs(ROW("Many", "34.07", "-118.44"), file);
     fputs(last, file);
     fclose(file);
@@ -364,7 +586,7 @@ static void test_renewed(void **state)
 {
     (void)state;
     close(temp_file(path));
-    write_many("");
+    write_many(3000, "");
     hang_after(1);
     struct world *w = renewed(5000);
     until(&hung, 1);
@@ -373,8 +595,38 @@ static void test_renewed(void **state)
     let_go();
     run_until(w->base, &w->answered, 1);
     assert_string_equal(w->origins[0], "file");
-    assert_true(world_logged(w, "points=1000"));
+    assert_true(world_logged(w, "points=3000"));
     world_free(w);
+
+    /* A start waits for the whole of it. */
+    w = world_new();
+    world_provider(w, "file", NULL)->file = path;
+    world_open(w);
+    assert_true(world_logged(w, "points=3000"));
+    world_free(w);
+
+    /* A reload of more than 64 KiB: told of by a byte in the pipe, and taken when it is done, not before. */
+    hang_after(0);
+    w = renewed(5000);
+    let_go();
+    run_until_logged(w, "points=3000");
+    write_many(3000, ROW("Last", "34.07", "-118.44"));
+    hang_after(1);
+    herd_places_reload(w->places);
+    until(&hung, 1);
+    fail_call("event_add", 1); /* nothing needs memory to wait on */
+    for (int turns = 0; turns < 3; turns++) {
+        struct timeval moment = {0, 1000};
+        event_base_loopexit(w->base, &moment);
+        event_base_dispatch(w->base);
+    }
+    plan.call = NULL;
+    assert_false(world_logged(w, "points=3001"));
+    assert_null(strstr(ask_now(w), "\"Last\""));
+    let_go();
+    run_until_logged(w, "points=3001");
+    world_free(w);
+    write_many(3000, "");
 
     /* One that hangs costs the provider's time, and a reload is not lost. */
     hang_after(1);
@@ -385,7 +637,7 @@ static void test_renewed(void **state)
     run_until(w->base, &w->answered, 1);
     assert_string_equal(w->origins[0], "embedded");
     let_go();
-    run_until_logged(w, "points=1000");
+    run_until_logged(w, "points=3000");
     world_free(w);
 
     /* What is wrong in the begin is an error of the call; later, the provider is passed over, and those who waited are
@@ -448,6 +700,10 @@ int main(void)
         cmocka_unit_test(test_no_regular_file),
         cmocka_unit_test(test_hung_mount),
         cmocka_unit_test(test_hung_at_the_start),
+        cmocka_unit_test(test_failing_waits),
+        cmocka_unit_test(test_reload_cannot_begin),
+        cmocka_unit_test(test_start_cannot_begin),
+        cmocka_unit_test(test_no_memory_for_a_path),
         cmocka_unit_test(test_renewed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

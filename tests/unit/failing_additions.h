@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Additions to buffers that fail where the test's own addition_fails_now() says so, whether or not the buffer happens to have
- * room; what room was reserved for does not fail. Link with
- * -Wl,--wrap=herd_buf_reserve,--wrap=herd_buf_add,--wrap=herd_buf_add_text. */
+ * room; what room was reserved for does not fail, and reserving it counts only where the test defines
+ * RESERVATIONS_FAIL. Link with -Wl,--wrap=herd_buf_reserve,--wrap=herd_buf_add,--wrap=herd_buf_add_text. */
 #ifndef TEST_FAILING_ADDITIONS_H
 #define TEST_FAILING_ADDITIONS_H
 
@@ -30,7 +30,11 @@ static bool addition_fails(const struct herd_buf *buf, size_t len)
 
 int __wrap_herd_buf_reserve(struct herd_buf *buf, size_t more)
 {
+#ifdef RESERVATIONS_FAIL
+    int err = addition_fails_now() ? HERD_E_NOMEM : __real_herd_buf_reserve(buf, more);
+#else
     int err = __real_herd_buf_reserve(buf, more);
+#endif
     reserved.buf = err < 0 ? NULL : buf;
     reserved.end = buf->len + more;
     return err;

@@ -12,6 +12,8 @@
 
 /* A body up to this size leaves its memory to the next. */
 #define BODY_KEEP_BYTES 65536
+/* Nobody waits longer, and in milliseconds it is still a number. */
+#define RETRY_AFTER_MAX_S 86400
 
 /* Takes the transfer out of libcurl and gives its handle back. */
 static void release_easy(struct herd_fetch_call *call)
@@ -53,11 +55,10 @@ static void unlink_and_free(struct herd_fetch_call *call)
     free(call);
 }
 
-/* Ends a call; `done` runs later, from the loop. An ended call stays as it is. */
+/* Ends a call, which has not ended yet; `done` runs later, from the loop. */
 static void end_call(struct herd_fetch_call *call, int err, const char *why)
 {
-    if (call->state == HERD_FETCH_ENDED)
-        return;
+    assert(call->state != HERD_FETCH_ENDED);
     release_easy(call);
     call->state = HERD_FETCH_ENDED;
     call->result.err = err;
@@ -128,8 +129,9 @@ static void finish(struct herd_fetch_call *call, CURLcode code)
     curl_off_t retry_after = 0;
     assert(call->state == HERD_FETCH_RUNNING && call->easy);
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &call->result.http_status);
-    if (curl_easy_getinfo(call->easy->curl, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
-        call->result.retry_after_s = (int64_t)retry_after;
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RETRY_AFTER, &retry_after);
+    if (retry_after > 0)
+        call->result.retry_after_s = retry_after < RETRY_AFTER_MAX_S ? (int64_t)retry_after : RETRY_AFTER_MAX_S;
     if (call->header_too_big || (code == CURLE_OUT_OF_MEMORY && header_under_way(call)))
         end_call(call, HERD_E_LIMIT, "the header of the reply is larger than allowed");
     else if (call->no_memory || code == CURLE_OUT_OF_MEMORY)
@@ -234,10 +236,12 @@ static int copy_headers(struct herd_fetch_call *call, const struct herd_fetch_re
 
 static int copy_request(struct herd_fetch_call *call, const struct herd_fetch_request *request)
 {
-    if (request->body.at && (herd_buf_reserve(&call->post, request->body.len + 1) < 0 ||
-                             herd_buf_add(&call->post, request->body.at, request->body.len) < 0 ||
-                             herd_buf_add(&call->post, "", 1) < 0))
-        return HERD_E_NOMEM;
+    if (request->body.at) {
+        if (herd_buf_reserve(&call->post, request->body.len + 1) < 0)
+            return HERD_E_NOMEM;
+        (void)herd_buf_add(&call->post, request->body.at, request->body.len); /* there is room */
+        (void)herd_buf_add(&call->post, "", 1);
+    }
     int err = copy_headers(call, request);
     return err < 0 ? err : herd_fetch_easy_acquire(call, request);
 }

@@ -47,7 +47,7 @@ struct herd_fetch_result {
     const char *why; /* for err: static, never holds a URL */
     long http_status;
     struct herd_span body;
-    int64_t retry_after_s; /* from Retry-After; 0: none */
+    int64_t retry_after_s; /* from Retry-After, a day at most; 0: none */
 };
 
 /* Runs on the loop, never from inside herd_fetch_start; may start and cancel calls and free the fetch.

@@ -93,10 +93,9 @@ int herd_fetch_multi_add(struct herd_fetch_multi *multi, CURL *easy)
 
 void herd_fetch_multi_remove(struct herd_fetch_multi *multi, CURL *easy)
 {
-    assert(!multi->stepping);
+    assert(multi->curl && !multi->stepping);
     /* Never blocks: libcurl was given the addresses, so no resolver thread of its own is running. */
-    if (multi->curl)
-        (void)curl_multi_remove_handle(multi->curl, easy);
+    (void)curl_multi_remove_handle(multi->curl, easy);
 }
 
 int herd_fetch_multi_step(struct herd_fetch_multi *multi, curl_socket_t fd, int what)
@@ -119,8 +118,8 @@ void *herd_fetch_multi_next_done(struct herd_fetch_multi *multi, CURLcode *ret_c
             continue;
         *ret_code = message->data.result;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-        if (private)
-            return private;
+        assert(private);
+        return private;
     }
     return NULL;
 }

@@ -49,11 +49,8 @@ static const char *read_url(struct herd_fetch_origin *origin, CURLU *u, const ch
     if (curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
-        size_t len = strlen(host);
-        bool brackets = len > 2 && host[0] == '[' && host[len - 1] == ']';
-        origin->host = strdup(brackets ? host + 1 : host);
-        if (origin->host && brackets)
-            origin->host[len - 2] = '\0';
+        bool brackets = host[0] == '['; /* and a ] at the end */
+        origin->host = brackets ? strndup(host + 1, strlen(host) - 2) : strdup(host);
         origin->port = (uint16_t)strtoul(port, NULL, 10);
         if (!origin->host) {
             why = NULL;

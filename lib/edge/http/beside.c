@@ -17,6 +17,16 @@ static double seconds_since(int64_t then_ns, int64_t now_ns)
     return then_ns ? (double)(now_ns - then_ns) / 1e9 : -1;
 }
 
+/* The same to the millisecond, of whole numbers: printf's point is the locale's. */
+static const char *seconds_text(char text[32], int64_t then_ns, int64_t now_ns)
+{
+    const int64_t ms = (now_ns - then_ns) / 1000000;
+    if (!then_ns)
+        return "-1";
+    snprintf(text, 32, "%" PRId64 ".%03d", ms / 1000, (int)(ms % 1000));
+    return text;
+}
+
 void herd_http_beside_put_metrics(struct herd_exposition *exposition, const struct herd_server *server)
 {
     if (!server->beside)
@@ -64,20 +74,20 @@ int herd_http_beside_put_node(struct herd_buf *out, const struct herd_server *se
 {
     if (!server->beside)
         return 0;
-    char text[640];
+    char text[640], age[32];
     const struct herd_beside_stats stats = herd_beside_stats(server->beside);
     const struct herd_keeper_stats *keeper = &stats.keeper;
     int len = snprintf(text, sizeof text,
                        ",\"database\":{\"kind\":\"%.64s\",\"state\":\"%s\",\"pending\":%zu,\"written\":%" PRIu64
                        ",\"retried\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"failures\":%" PRIu64
-                       ",\"adopted\":%zu,\"success_age_s\":%.3f,\"warm_start\":\"%s\",\"warm_read\":%" PRIu64
+                       ",\"adopted\":%zu,\"success_age_s\":%s,\"warm_start\":\"%s\",\"warm_read\":%" PRIu64
                        ",\"warm_taken\":%" PRIu64 "}",
                        stats.kind,
                        keeper->refused     ? "refused"
                        : keeper->connected ? "connected"
                                            : "away",
                        keeper->pending, keeper->written, keeper->retried, keeper->dropped, keeper->failures,
-                       keeper->adopted, seconds_since(keeper->success_ns, herd_clock().steady_ns),
+                       keeper->adopted, seconds_text(age, keeper->success_ns, herd_clock().steady_ns),
                        warm_states[stats.warm], stats.warm_read, stats.warm_taken);
     return len > 0 && (size_t)len < sizeof text ? herd_buf_add(out, text, (size_t)len) : HERD_E_NOMEM;
 }

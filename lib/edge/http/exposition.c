@@ -30,6 +30,29 @@ __attribute__((format(printf, 2, 3))) static void add_format(struct herd_exposit
         add(exposition, text, (size_t)len);
 }
 
+/* printf's point is the locale's, of one byte or more: whatever is none of a number's letters is it. */
+static const char *number_text(char text[64], double number)
+{
+    char *to = text;
+    snprintf(text, 64, "%.15g", number);
+    for (const char *at = text; *at; at++) {
+        if (strchr("0123456789+-einfa", *at))
+            *to++ = *at;
+        else if (to == text || to[-1] != '.')
+            *to++ = '.';
+    }
+    *to = '\0';
+    return text;
+}
+
+static void add_number(struct herd_exposition *exposition, double number)
+{
+    char text[64];
+    add_text(exposition, " ");
+    add_text(exposition, number_text(text, number));
+    add_text(exposition, "\n");
+}
+
 void herd_exposition_begin(struct herd_exposition *exposition, const char *name, const char *type, const char *help)
 {
     exposition->family = name;
@@ -86,18 +109,18 @@ void herd_exposition_number(struct herd_exposition *exposition, const char *labe
                             double number)
 {
     begin_sample(exposition, label, value);
-    add_format(exposition, " %.15g\n", number);
+    add_number(exposition, number);
 }
 
 void herd_exposition_histogram(struct herd_exposition *exposition, const char *label, struct herd_span value,
                                const struct herd_histogram *histogram)
 {
     uint64_t below = 0;
-    char le[32];
+    char le[64];
     for (size_t i = 0; i <= HERD_HISTOGRAM_BOUNDS; i++) {
         below += histogram->counts[i];
         if (i < HERD_HISTOGRAM_BOUNDS)
-            snprintf(le, sizeof le, "%g", (double)herd_histogram_bound_ns(i) / 1e9);
+            (void)number_text(le, (double)herd_histogram_bound_ns(i) / 1e9);
         add_text(exposition, exposition->family);
         add_text(exposition, "_bucket");
         add_labels(exposition, label, value, i < HERD_HISTOGRAM_BOUNDS ? le : "+Inf");
@@ -106,7 +129,7 @@ void herd_exposition_histogram(struct herd_exposition *exposition, const char *l
     add_text(exposition, exposition->family);
     add_text(exposition, "_sum");
     add_labels(exposition, label, value, NULL);
-    add_format(exposition, " %.15g\n", histogram->sum_s);
+    add_number(exposition, histogram->sum_s);
     add_text(exposition, exposition->family);
     add_text(exposition, "_count");
     add_labels(exposition, label, value, NULL);

@@ -35,9 +35,12 @@ static int put_state(struct herd_buf *out, const struct herd_server *server)
 {
     char text[256];
     const char *journal = !server->journal ? "none" : herd_journal_is_behind(server->journal) ? "behind" : "ok";
-    int len = snprintf(text, sizeof text, ",\"digest\":\"%016" PRIx64 "\",\"journal\":\"%s\",\"lag_s\":%.6f",
-                       herd_store_digest(herd_node_store(server->node)), journal,
-                       server->lag.count ? server->lag.sum_s / (double)server->lag.count : 0.0);
+    /* As a whole number, because printf's point is the locale's. */
+    const int64_t lag_us =
+        server->lag.count ? (int64_t)(server->lag.sum_s / (double)server->lag.count * 1e6 + 0.5) : 0;
+    int len = snprintf(
+        text, sizeof text, ",\"digest\":\"%016" PRIx64 "\",\"journal\":\"%s\",\"lag_s\":%" PRId64 ".%06" PRId64,
+        herd_store_digest(herd_node_store(server->node)), journal, lag_us / 1000000, lag_us % 1000000);
     return len > 0 ? herd_buf_add(out, text, (size_t)len) : HERD_E_NOMEM;
 }
 

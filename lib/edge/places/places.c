@@ -20,8 +20,6 @@
 
 static void backend_free(struct places_backend *backend)
 {
-    if (!backend)
-        return;
     if (backend->provider.free)
         backend->provider.free(backend->provider.ctx);
     places_cache_free(backend->cache);
@@ -65,10 +63,10 @@ static int add_configured(struct herd_places *places, const struct herd_config_p
     backend->synchronous = local;
     if (!local)
         backend->in_flight_max = config->in_flight_max ? config->in_flight_max : overpass ? 1 : 8;
-    int err = local ? places_local_new(backend, places, config, reterr_diagnostic)
-                    : places_http_new(backend, places, config, reterr_diagnostic);
+    places_make *make = local ? places_local_new : places_http_new;
+    int err = make(backend, places, config, reterr_diagnostic);
     if (err < 0 && err != HERD_E_NOMEM) {
-        if (!backend->provider.ctx && places_broken_new(backend, places, config) < 0)
+        if (!backend->provider.ctx && places_broken_new(backend, places, config, make) < 0)
             err = places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
         else
             places_set_unusable(places, backend, reterr_diagnostic->message);
@@ -189,10 +187,7 @@ void herd_places_reload(struct herd_places *places)
     for (size_t i = 0; i < places->backend_count; i++) {
         struct places_backend *backend = places->backends[i];
         int err = backend->provider.reload ? backend->provider.reload(backend->provider.ctx) : 0;
-        if (err < 0) {
-            struct herd_log_field fields[] = {herd_log_text("provider", backend->name),
-                                              herd_log_text("why", herd_strerror(err))};
-            herd_log_event(places->log, HERD_LOG_WARN, "places_reload_failed", fields, 2);
-        }
+        if (err < 0)
+            places_log_reload(places, backend, err);
     }
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands in a chain for a provider behind HTTP that could not be made (its key is missing, can be read by
- * others): it is passed over, and a reload tries to make the real one. */
+/* What stands in a chain for a provider that could not be made (its key is missing, can be read by others): it is
+ * passed over, and a reload tries to make the real one. */
 #include "places_broken.h"
 
-#include "places_call.h"
 #include "places_fault.h"
-#include "places_http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,14 +13,8 @@ struct broken_provider {
     struct herd_places *places;
     struct places_backend *backend;
     struct herd_config_provider config; /* its texts are owned */
+    places_make *make;
 };
-
-static void broken_start(void *ctx, struct herd_provider_call *call, const struct herd_places_query *query)
-{
-    (void)query;
-    const struct broken_provider *broken = ctx;
-    places_call_fail(call, &(struct places_failure){.status = "REQUEST_DENIED", .why = broken->backend->unusable});
-}
 
 static void broken_free(void *ctx)
 {
@@ -42,7 +34,7 @@ static int broken_reload(void *ctx)
     struct herd_places *places = broken->places;
     struct herd_provider previous = backend->provider;
     struct herd_diagnostic diagnostic = {0};
-    int err = places_http_new(backend, places, &broken->config, &diagnostic);
+    int err = broken->make(backend, places, &broken->config, &diagnostic);
     if (err < 0) {
         backend->provider = previous;
         places_set_unusable(places, backend, diagnostic.message);
@@ -64,7 +56,7 @@ static bool copy_text(char **io_text)
 }
 
 int places_broken_new(struct places_backend *backend, struct herd_places *places,
-                      const struct herd_config_provider *config)
+                      const struct herd_config_provider *config, places_make *make)
 {
     struct broken_provider *broken = calloc(1, sizeof *broken);
     if (!broken)
@@ -72,6 +64,7 @@ int places_broken_new(struct places_backend *backend, struct herd_places *places
     broken->places = places;
     broken->backend = backend;
     broken->config = *config;
+    broken->make = make;
     struct herd_config_provider *copy = &broken->config;
     char **texts[] = {&copy->kind, &copy->url,     &copy->key_file, &copy->key_env,
                       &copy->file, &copy->ca_file, &copy->fields,   &copy->filter};
@@ -80,7 +73,8 @@ int places_broken_new(struct places_backend *backend, struct herd_places *places
         bool given = *texts[i];
         whole &= copy_text(texts[i]) || !given;
     }
-    backend->provider = (struct herd_provider){
-        .name = backend->name, .ctx = broken, .start = broken_start, .reload = broken_reload, .free = broken_free};
+    /* Nothing is started: `unusable` says why for as long as this stands in the chain. */
+    backend->provider =
+        (struct herd_provider){.name = backend->name, .ctx = broken, .reload = broken_reload, .free = broken_free};
     return whole ? 0 : HERD_E_NOMEM;
 }

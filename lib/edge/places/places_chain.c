@@ -62,7 +62,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
         flight->backend++;
         flight->state = PLACES_CHOOSING;
         places_drive(flight);
-    } else if (flight->state == PLACES_RUNNING) {
+    } else {
+        assert(flight->state == PLACES_RUNNING);
         if (backend->provider.cancel)
             backend->provider.cancel(backend->provider.ctx, flight);
         snprintf(why, sizeof why, "%s did not answer within %lld ms", backend->name,
@@ -76,8 +77,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 /* Sets the deadline at this provider; only where a flight has to wait, an answer from memory needs no timer. */
 static void arm(struct herd_provider_call *flight)
 {
-    if (flight->deadline_set)
-        return;
+    assert(!flight->deadline_set);
     struct timeval wait = herd_timeval_ms(flight->places->backends[flight->backend]->timeout_ms);
     event_assign(&flight->deadline, flight->places->base, -1, 0, on_deadline, flight);
     flight->deadline_set = event_add(&flight->deadline, &wait) == 0;
@@ -239,7 +239,7 @@ void places_drive(struct herd_provider_call *flight)
     for (;;) {
         if (flight->state == PLACES_ENDED && settle(flight))
             return;
-        if (flight->state == PLACES_CHOOSING && choose(flight))
+        if (choose(flight))
             return;
         start(flight);
         if (flight->state == PLACES_RUNNING) {
@@ -293,13 +293,12 @@ void places_pump(struct herd_places *places)
 
 void places_abandon(struct herd_provider_call *flight)
 {
-    assert(!flight->starting && flight->state != PLACES_FINISHED);
+    assert(!flight->starting && (flight->state == PLACES_WAITING || flight->state == PLACES_RUNNING));
     disarm(flight);
-    struct places_backend *backend =
-        flight->backend < flight->places->backend_count ? flight->places->backends[flight->backend] : NULL;
+    struct places_backend *backend = flight->places->backends[flight->backend];
     if (flight->state == PLACES_WAITING) {
         leave_queue(flight);
-    } else if (flight->state == PLACES_RUNNING) {
+    } else {
         if (backend->provider.cancel)
             backend->provider.cancel(backend->provider.ctx, flight);
         release(flight);

@@ -21,3 +21,10 @@ void places_set_unusable(struct herd_places *places, struct places_backend *back
     struct herd_log_field fields[] = {herd_log_text("provider", backend->name), herd_log_text("why", why)};
     herd_log_event(places->log, HERD_LOG_ERROR, "places_provider_unusable", fields, 2);
 }
+
+void places_log_reload(struct herd_places *places, const struct places_backend *backend, int err)
+{
+    struct herd_log_field fields[] = {herd_log_text("provider", backend->name),
+                                      herd_log_text("why", herd_strerror(err))};
+    herd_log_event(places->log, HERD_LOG_WARN, "places_reload_failed", fields, 2);
+}

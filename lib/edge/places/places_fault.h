@@ -11,4 +11,7 @@ int places_fault(struct herd_diagnostic *reterr_diagnostic, int err, const char 
 /* Notes why a provider is passed over until a reload repairs it, and logs it. */
 void places_set_unusable(struct herd_places *places, struct places_backend *backend, const char *why);
 
+/* Logs that a provider could not read its data again. */
+void places_log_reload(struct herd_places *places, const struct places_backend *backend, int err);
+
 #endif

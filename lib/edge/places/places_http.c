@@ -137,8 +137,10 @@ static void on_reply(void *ctx, const struct herd_fetch_result *result)
                                              reply_class.counts_as_failure ? result->retry_after_s * 1000 : 0};
         if (provider->kind == HTTP_OVERPASS && result->http_status == 429 && !failure.retry_after_ms)
             failure.retry_after_ms = OVERPASS_RETRY_AFTER_MS;
-        if (reply_class.verbatim)
+        if (reply_class.verbatim) {
             failure.verbatim = result->body;
+            failure.shape = &shape;
+        }
         exchange_fail(exchange, &failure);
     }
     herd_buf_fini(&translated);
@@ -228,15 +230,8 @@ void places_http_start(void *ctx, struct herd_provider_call *call, const struct 
 void places_http_cancel(void *ctx, struct herd_provider_call *call)
 {
     struct http_provider *provider = ctx;
-    for (struct http_exchange *exchange = provider->exchanges; exchange; exchange = exchange->next)
-        if (exchange->lookup == call) {
-            exchange_free(exchange);
-            return;
-        }
-}
-
-void places_http_stop(struct http_provider *provider)
-{
-    while (provider->exchanges)
-        exchange_free(provider->exchanges);
+    struct http_exchange *exchange = provider->exchanges;
+    while (exchange->lookup != call)
+        exchange = exchange->next;
+    exchange_free(exchange);
 }

@@ -22,8 +22,6 @@ struct http_provider {
 /* The functions of its herd_provider. */
 void places_http_start(void *ctx, struct herd_provider_call *call, const struct herd_places_query *query);
 void places_http_cancel(void *ctx, struct herd_provider_call *call);
-/* Drops every request under way without ending its look-up. */
-void places_http_stop(struct http_provider *provider);
 
 /* Fills backend->provider for the kinds behind HTTP. `config` is borrowed for the call. HERD_E_NOMEM; HERD_E_IO,
  * HERD_E_ACCESS, HERD_E_SYNTAX, HERD_E_UNSUPPORTED with a sentence. */

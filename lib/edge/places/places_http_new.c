@@ -6,6 +6,7 @@
 #include "places_fault.h"
 #include "places_key.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,15 +17,15 @@ static int load_key(struct http_provider *provider, struct herd_diagnostic *rete
         .kind = provider->label, .key_file = provider->key_file, .key_env = provider->key_env};
     struct herd_buf key = {0}, header = {0};
     int err = places_key_read(&key, &from, reterr_diagnostic);
-    if (err == 0 &&
-        (herd_buf_reserve(&header, key.len + 32) < 0 || herd_buf_add_text(&header, "X-Goog-Api-Key: ") < 0 ||
-         herd_buf_add(&header, key.at, key.len) < 0))
+    if (err == 0 && herd_buf_reserve(&header, key.len + 32) < 0)
         err = places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
     if (err < 0) {
         places_key_wipe(&key);
         places_key_wipe(&header);
         return err;
     }
+    (void)herd_buf_add_text(&header, "X-Goog-Api-Key: "); /* there is room */
+    (void)herd_buf_add(&header, key.at, key.len);
     places_key_wipe(&provider->key);
     places_key_wipe(&provider->header);
     provider->key = key;
@@ -50,9 +51,7 @@ static int http_reload(void *ctx)
 static void http_free(void *ctx)
 {
     struct http_provider *provider = ctx;
-    if (!provider)
-        return;
-    places_http_stop(provider);
+    assert(!provider->exchanges);
     places_key_wipe(&provider->key);
     places_key_wipe(&provider->header);
     herd_buf_fini(&provider->mask);

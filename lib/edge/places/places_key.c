@@ -27,7 +27,7 @@ static int take_key(struct herd_buf *out, struct herd_span text, const char *fro
                     struct herd_diagnostic *reterr_diagnostic)
 {
     size_t len = 0;
-    while (text.len && strchr(" \t", *text.at) && *text.at) {
+    while (text.len && (*text.at == ' ' || *text.at == '\t')) {
         text.at++;
         text.len--;
     }
@@ -41,19 +41,26 @@ static int take_key(struct herd_buf *out, struct herd_span text, const char *fro
         if (text.at[i] <= ' ' || text.at[i] > '~')
             return places_fault(reterr_diagnostic, HERD_E_SYNTAX, "%s: a key is printable ASCII without blanks",
                                 from);
-    if (herd_buf_reserve(out, len + 1) < 0 || herd_buf_add(out, text.at, len) < 0 || herd_buf_add(out, "", 1) < 0)
+    if (herd_buf_reserve(out, len + 1) < 0)
         return places_fault(reterr_diagnostic, HERD_E_NOMEM, "out of memory");
+    (void)herd_buf_add(out, text.at, len); /* there is room */
+    (void)herd_buf_add(out, "", 1);
     return 0;
 }
 
 /* True if it is root's group or one of this process. */
 static bool is_our_group(gid_t gid)
 {
-    gid_t groups[256];
-    int count = getgroups((int)(sizeof groups / sizeof groups[0]), groups);
-    bool ours = gid == 0 || gid == getegid() || gid == getgid();
-    for (int i = 0; i < count && !ours; i++)
+    if (gid == 0 || gid == getegid() || gid == getgid())
+        return true;
+    int count = getgroups(0, NULL); /* up to 65536 of them */
+    gid_t *groups = count > 0 ? malloc((size_t)count * sizeof *groups) : NULL;
+    bool ours = false;
+    if (groups)
+        count = getgroups(count, groups);
+    for (int i = 0; groups && i < count && !ours; i++)
         ours = groups[i] == gid;
+    free(groups);
     return ours;
 }
 

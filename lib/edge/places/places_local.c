@@ -96,7 +96,8 @@ static void local_start(void *ctx, struct herd_provider_call *call, const struct
 {
     struct local_provider *local = ctx;
     local->answer.len = 0;
-    if (!local->points || herd_points_answer(local->points, query, &local->answer) < 0) {
+    assert(local->points); /* else it is unusable, or loading */
+    if (herd_points_answer(local->points, query, &local->answer) < 0) {
         places_call_fail(call, &(struct places_failure){.status = "UNKNOWN_ERROR", .why = "out of memory"});
         return;
     }
@@ -164,7 +165,7 @@ static int begin_load(struct local_provider *local)
         fcntl(ends[i], F_SETFD, FD_CLOEXEC);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     local->pipe_fd = ends[0];
-    local->loaded = event_new(local->places->base, ends[0], EV_READ, on_loaded, local);
+    local->loaded = event_new(local->places->base, ends[0], EV_READ | EV_PERSIST, on_loaded, local);
     struct load *load = calloc(1, sizeof *load);
     if (local->loaded && load && (load->path = strdup(local->path)) && event_add(local->loaded, NULL) == 0) {
         load->done_fd = ends[1];
@@ -227,12 +228,13 @@ static void on_loaded(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     struct local_provider *local = ctx;
     char begun;
+    int err;
     (void)!read(fd, &begun, 1);
-    if (!atomic_load(&local->load->done) && event_add(local->loaded, NULL) == 0)
+    if (!atomic_load(&local->load->done))
         return;
     end_load(local);
-    if (local->again)
-        (void)begin_load(local);
+    if (local->again && (err = begin_load(local)) < 0)
+        places_log_reload(local->places, local->backend, err);
     places_pump(local->places);
 }
 
@@ -268,8 +270,6 @@ static int local_reload(void *ctx)
 static void local_free(void *ctx)
 {
     struct local_provider *local = ctx;
-    if (!local)
-        return;
     if (local->load) {
         /* As a rule the thread ends at once. */
         atomic_store(&local->load->watch.stop, true);

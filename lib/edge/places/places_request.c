@@ -3,6 +3,7 @@
 #include "places_chain.h"
 #include "places_flight.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 int herd_places_lookup(struct herd_places *places, const struct herd_places_query *query,
@@ -43,8 +44,7 @@ void herd_places_cancel(struct herd_places_request *request)
     while (*at != request)
         at = &(*at)->next;
     *at = request->next;
-    if (request->self)
-        *request->self = NULL;
+    assert(!request->self); /* inside herd_places_lookup nobody has it yet */
     free(request);
     if (flight->requests || flight->state == PLACES_FINISHED || flight->starting)
         return;

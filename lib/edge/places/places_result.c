@@ -4,6 +4,7 @@
 
 #include "../../places/answer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ int places_result_final(struct herd_provider_call *flight, struct herd_span json
 {
     static const char none[] = "\"ZERO_RESULTS\"\n}"; /* the end of an answer of lib/places without results */
     size_t len = sizeof none - 1;
-    bool empty = json.len > len && memcmp(json.at + json.len - len, none, len) == 0;
+    assert(json.len > len);
+    bool empty = memcmp(json.at + json.len - len, none, len) == 0;
     if (herd_buf_add(buffer(flight), json.at, json.len) < 0)
         return HERD_E_NOMEM;
     snprintf(flight->status, sizeof flight->status, "%s", empty ? "ZERO_RESULTS" : "OK");
@@ -49,12 +51,9 @@ int places_result_shaped(struct herd_provider_call *flight, struct herd_span jso
 
 void places_result_failure(struct herd_provider_call *flight, const struct places_failure *failure)
 {
-    struct herd_answer_shape shape;
-    char fault[120];
     flight->json.len = 0;
-    if (failure->verbatim.at && herd_answer_read(failure->verbatim, &shape, fault, sizeof fault) == 0 &&
-        herd_answer_truncate(&flight->json, failure->verbatim, &shape, flight->query.bound) < 0)
-        flight->json.len = 0;
+    if (failure->verbatim.at) /* without memory it is the sentence */
+        (void)herd_answer_truncate(&flight->json, failure->verbatim, failure->shape, flight->query.bound);
     places_set_failure(flight, failure->status, failure->why);
     flight->failed = true;
     flight->counts_as_failure = failure->counts_as_failure;

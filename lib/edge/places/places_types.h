@@ -59,6 +59,10 @@ struct places_backend {
     uint64_t failures;               /* of those */
 };
 
+/* Fills backend->provider. The errors of herd_places_new, with a sentence. */
+typedef int places_make(struct places_backend *backend, struct herd_places *places,
+                        const struct herd_config_provider *config, struct herd_diagnostic *reterr_diagnostic);
+
 /* How a look-up failed. */
 struct places_failure {
     const char *status;
@@ -66,6 +70,7 @@ struct places_failure {
     bool counts_as_failure;    /* of the provider: the breaker counts it; else the query was at fault */
     int64_t retry_after_ms;    /* open the circuit for so long (Retry-After); 0: the breaker's default */
     struct herd_span verbatim; /* the provider's reply, in the legacy shape; at == NULL: none */
+    const struct herd_answer_shape *shape; /* of it */
 };
 
 enum places_state {

@@ -5,6 +5,7 @@
 #include "alloc.h"
 
 #include "places_cache.h"
+#include "places_query.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,9 +121,28 @@ static void test_no_memory(void **state)
     places_cache_free(cache);
 }
 
+/* Queries are equal if every byte of them is. */
+static void test_equal_queries(void **state)
+{
+    (void)state;
+    static const struct herd_places_query rows[] = {
+        {.lat = {"1.5", 3}, .lon = {"2", 1}, .radius = {"1000", 4}, .bound = 5},
+        {.lat = {"1.5", 3}, .lon = {"2", 1}, .radius = {"1000", 4}, .bound = 6},
+        {.lat = {"1.50", 4}, .lon = {"2", 1}, .radius = {"1000", 4}, .bound = 5},
+        {.lat = {"1.5", 3}, .lon = {"3", 1}, .radius = {"1000", 4}, .bound = 5},
+        {.lat = {"1.5", 3}, .lon = {"2", 1}, .radius = {"100", 3}, .bound = 5},
+        {.lat = {"1.52", 4}, .lon = {"", 0}, .radius = {"1000", 4}, .bound = 5},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+            assert_true(places_query_equal(&rows[i], &rows[k]) == (i == k));
+            assert_true((places_query_hash(&rows[i]) == places_query_hash(&rows[k])) == (i == k));
+        }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_a_list), cmocka_unit_test(test_room),
-                                       cmocka_unit_test(test_no_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_queries), cmocka_unit_test(test_against_a_list),
+                                       cmocka_unit_test(test_room), cmocka_unit_test(test_no_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,8 @@ static void test_double_is_what_strtod_says(void **state)
         assert_true((double)e7 / 1e7 == strtod(text, NULL));
     }
     assert_true(herd_decimal_double(herd_span_of("1000000000000000000000000")) >= 1e18);
+    assert_true(herd_decimal_double(herd_span_of("-1000000000000000000000000")) <= -1e18);
+    assert_true(herd_decimal_double(herd_span_of("1e3")) == 0); /* no decimal */
 }
 
 static void test_fixed_point(void **state)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "read_points.h"
+#include "reader.h"
 
 #define POINT(lon, lat, name)                                                              \
     "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[" lon "," lat \
@@ -108,6 +109,7 @@ static void test_skipped(void **state)
         "{\"type\":\"Polygon\",\"coordinates\":[[]]}",
         "{\"type\":\"GeometryCollection\",\"geometries\":[]}",
         "{\"type\":\"GeometryCollection\"}",
+        "{\"type\":\"GeometryCollection\",\"geometries\":{\"type\":\"Point\"}}",
     };
     char text[400];
     for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++) {
@@ -181,6 +183,13 @@ static void test_refused(void **state)
         {"{}", HERD_E_SYNTAX, 1, "not a GeoJSON Feature"},
         {"{\"type\":\"Topology\"}", HERD_E_SYNTAX, 1, "not a GeoJSON Feature"},
         {"{\"type\":\"FeatureCollection\",\"features\":{}}", HERD_E_SYNTAX, 1, "not a GeoJSON Feature"},
+        {"{\"type\":\"Point\",\"coordinates\":[1,2]}", HERD_E_SYNTAX, 1, "a geometry alone has no name"},
+        {"{\"type\":\"GeometryCollection\",\"geometries\":[]}", HERD_E_SYNTAX, 1, "a geometry alone has no name"},
+        {"{[1]}", HERD_E_SYNTAX, 1, "expected a string"},
+        {"{features:[1]}", HERD_E_SYNTAX, 1, "expected a string"},
+        {POINT("1", "", "b"), HERD_E_SYNTAX, 1, "expected a value"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"MultiPoint\",\"coordinates\":[[]]}}", HERD_E_SYNTAX, 1,
+         "two numbers"},
         {"{\"features\":[]}", HERD_E_SYNTAX, 1, "outside a FeatureCollection"},
         {"{\"type\":\"FeatureCollection\",\"features\":[],\"features\":[]}", HERD_E_SYNTAX, 1, "a second time"},
         {"{\"type\":\"FeatureCollection\",\"features\":[1]}", HERD_E_SYNTAX, 1, "expected a feature"},
@@ -284,6 +293,10 @@ static void test_noted(void **state)
          1},
         {{"\x1e{\"type\":\"Fea\x1e" GOOD "\n", HERD_E_SYNTAX, 1, "control character"}, 1, 1, 1},
         {{"\x1e{\"features\":[" GOOD ",\n\x1e" GOOD "\n", HERD_E_SYNTAX, 2, "begins on line 1"}, 2, 0, 1},
+        {{"\x1e{\"features\":[" GOOD ",{\"type\":\"Fea\x1e" GOOD "\n", HERD_E_SYNTAX, 1, "control character"},
+         2,
+         1,
+         1},
         {{"\x1e{\"features\":[" GOOD ",{\x1e" GOOD "\n", HERD_E_SYNTAX, 1, "begins on line 1"}, 2, 1, 1},
         /* Cut short: between features, in one, in front of the end. */
         {{"{\"type\":\"FeatureCollection\",\"features\":[" GOOD ",", HERD_E_SYNTAX, 1, "cut short"}, 1, 0, 1},
@@ -326,6 +339,9 @@ static void test_names(void **state)
         {"\"properties\":{\"name\":\"\",\"name:en\":\"Lyons\"}", "Lyons"},
         {"\"properties\":{\"name\":null,\"Title\":\"Lyon\"}", "Lyon"},
         {"\"properties\":{\"n\\u0061me\":\"Lyon\"}", "Lyon"},
+        {"\"properties\":{\"n\\u0061mes\":\"Lyon\",\"title\":\"Lyons\"}", "Lyons"},
+        {"\"properties\":{\"title\":\"Lyons\",\"name\":true,\"Title\":\"Lyon\"}", "Lyons"},
+        {"\"properties\":{\"name\":\"Lyon\",\"types\":7,\"name\":\"Lyons\"}", "Lyon"},
         {"\"text\":\"Lyon\",\"place_name\":\"Lyon, France\",\"properties\":{}", "Lyon"},
         {"\"properties\":{\"tags\":{\"amenity\":\"bench\"}}", "bench"},
         {"\"id\":2,\"properties\":{}", NULL},
@@ -350,6 +366,58 @@ static void test_names(void **state)
         }
         herd_points_free(points);
     }
+}
+
+/* What has no end is given up, with what follows it; what was read before it stays. */
+static void test_too_large(void **state)
+{
+    (void)state;
+    enum { CHUNK = 1 << 22 };
+    char *filler = malloc(CHUNK + 1000);
+    assert_non_null(filler);
+    memset(filler, 'x', CHUNK);
+    static const struct {
+        const char *head, *tail;
+        size_t taken, skipped;
+    } rows[] = {
+        {GOOD "\n{\"type\":\"", "\"}\n" GOOD, 1, 1},
+        {GOOD "\n{\"type\":\"", "\"}\n" GOOD, 1, 1},
+        {"{\"features\":[" GOOD ",{\"type\":\"", "\"}," GOOD "]}", 1, 1},
+        {"{\"features\":[" GOOD ",{\"type\":\"", "\"}," GOOD "]}", 1, 1},
+        {"{\"x\":\"", "\",\"y\":[1]}", 0, 1},
+        {"{\"x\":\"", "\",\"y\":[1]}", 0, 1},
+        {"{\"features\":[" GOOD "],\"x\":\"", "\",\"y\":[1]}", 1, 1},
+        {"{\"features\":[" GOOD "],\"x\":\"", "\",\"y\":[1]}", 1, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct herd_points *points;
+        struct herd_points_reader *reader;
+        struct herd_diagnostic diagnostic = {0};
+        assert_int_equal(herd_points_new(&points, "", ""), 0);
+        assert_int_equal(herd_points_reader_new(&reader, HERD_POINTS_GEOJSON, points), 0);
+        assert_int_equal(herd_points_read(reader, herd_span_of(rows[i].head), &diagnostic), 0);
+        /* The last piece holds its end too, or it does not. */
+        const bool whole = i % 2;
+        const size_t tail_len = strlen(rows[i].tail);
+        for (size_t bytes = whole ? CHUNK : 0; bytes < HERD_READER_ITEM_MAX; bytes += CHUNK)
+            assert_int_equal(herd_points_read(reader, (struct herd_span){filler, CHUNK}, &diagnostic), 0);
+        memcpy(filler + CHUNK, rows[i].tail, tail_len);
+        assert_int_equal(herd_points_read(reader,
+                                          whole ? (struct herd_span){filler, CHUNK + tail_len}
+                                                : (struct herd_span){filler + CHUNK, tail_len},
+                                          &diagnostic),
+                         0);
+        assert_int_equal(herd_points_read(reader, herd_span_of("\n" GOOD), &diagnostic), 0); /* lost */
+        assert_int_equal(herd_points_read_end(reader, &diagnostic), rows[i].taken ? 0 : HERD_E_LIMIT);
+        const struct herd_points_summary *summary = herd_points_reader_summary(reader);
+        assert_string_equal(summary->first.message, "a feature this large is no place");
+        if (summary->taken != rows[i].taken || summary->skipped != rows[i].skipped)
+            fail_msg("row %zu: taken %zu, skipped %zu", i, summary->taken, summary->skipped);
+        assert_true(summary->cut_short);
+        herd_points_reader_free(reader);
+        herd_points_free(points);
+    }
+    free(filler);
 }
 
 static void test_deep(void **state)
@@ -379,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_noted),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_not_points),
+        cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,10 @@ static void test_url(void **state)
                      0);
     assert_string_equal(
         url.at, "http://[::1]:1/a?type=cafe&location=34.068930,-118.445127&radius=10000&key=a%26b%3Dc%25%2B");
+    url.len = 0; /* all that stands for itself, and what is next to it in ASCII */
+    assert_int_equal(herd_google_legacy_url(&url, "u", &q.query, herd_span_of("-.~_09/:AZ@[az`{\x7f\xff")), 0);
+    assert_string_equal(url.at,
+                        "u?location=34.068930,-118.445127&radius=10000&key=-.~_09%2F%3AAZ%40%5Baz%60%7B%7F%FF");
     herd_buf_fini(&url);
     herd_places_query_fini(&q);
 }

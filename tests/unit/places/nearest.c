@@ -2,7 +2,7 @@
 /* The index against brute force: thousands of centres, the same hits at the same distances. */
 #include "cm.h"
 
-#include "points.h"
+#include "points_index.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -139,11 +139,84 @@ static void test_antimeridian_and_poles(void **state)
     herd_points_free(points);
 }
 
+/* Half the way round: rounding must not put it beyond the sphere, where there is no distance at all. */
+static void test_the_other_side(void **state)
+{
+    (void)state;
+    struct herd_points *points;
+    struct herd_points_hit hit;
+    const double half_m = 3.14159265358979323846 * 6371008.8;
+    assert_int_equal(herd_points_new(&points, "", ""), 0);
+    assert_int_equal(herd_points_add(points, &(struct herd_point){.lat_e7 = 450000000, .lon_e7 = -1200000000}), 0);
+    assert_int_equal(herd_points_build_index(points), 0);
+    assert_int_equal(herd_points_build_index(points), 0); /* again: as it was */
+    assert_int_equal(herd_points_nearest(points, -45, 60, half_m + 1, &hit, 1), 1);
+    assert_true(fabs(herd_points_metres(hit.haversine) - half_m) < 1);
+    assert_int_equal(herd_points_nearest(points, -45, 60, half_m - 1, &hit, 1), 0);
+    assert_true(fabs(herd_points_metres(1.0000000000000002) - half_m) < 1);
+    herd_points_free(points);
+}
+
+/* Of two that are equally far the one with the lower number, whichever the walk meets first. */
+static void test_equally_far(void **state)
+{
+    (void)state;
+    struct herd_points *points;
+    struct herd_points_hit hits[3];
+    assert_int_equal(herd_points_new(&points, "", ""), 0);
+    for (int side = -1; side <= 1; side += 2)
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(herd_points_add(points, &(struct herd_point){.lat_e7 = side * 10000000}), 0);
+    assert_int_equal(herd_points_build_index(points), 0);
+    for (size_t cap = 1; cap <= 3; cap++) {
+        assert_int_equal(herd_points_nearest(points, 0, 0, 200000, hits, cap), cap);
+        for (size_t i = 0; i < cap; i++)
+            assert_int_equal(hits[i].i, i);
+    }
+    herd_points_free(points);
+}
+
+static struct herd_point typed(char name[16], unsigned i)
+{
+    snprintf(name, 16, "\"t%u\"", i);
+    return (struct herd_point){.lat_e7 = (int32_t)i, .name = {"n", 1}, .types = herd_span_of(name)};
+}
+
+/* Of more kinds than are kept the rest have none, and those before them keep theirs. */
+static void test_many_kinds(void **state)
+{
+    (void)state;
+    struct herd_points *points;
+    struct herd_point point;
+    char name[16];
+    assert_int_equal(herd_points_new(&points, "", ""), 0);
+    for (unsigned i = 0; i < HERD_POINTS_TYPES_MAX + 10; i++) {
+        point = typed(name, i);
+        assert_int_equal(herd_points_add(points, &point), 0);
+    }
+    point = typed(name, 3);
+    point.lat_e7 = -1;
+    assert_int_equal(herd_points_add(points, &point), 0);
+    assert_int_equal(herd_points_build_index(points), 0);
+    for (size_t i = 0; i < herd_points_count(points); i++) {
+        herd_points_get(points, i, &point);
+        unsigned number = point.lat_e7 < 0 ? 3 : (unsigned)point.lat_e7;
+        struct herd_point want = typed(name, number);
+        assert_true(herd_span_equal(point.types, number < HERD_POINTS_TYPES_MAX ? want.types : herd_span_of("")));
+    }
+    herd_points_free(points);
+}
+
 static void test_impossible_questions(void **state)
 {
     (void)state;
     struct herd_points *points = points_of(10, -1, 1, -1, 1);
     struct herd_points_hit hits[4];
+    struct herd_points *unfinished;
+    assert_int_equal(herd_points_new(&unfinished, "", ""), 0);
+    assert_int_equal(herd_points_add(unfinished, &(struct herd_point){0}), 0);
+    assert_int_equal(herd_points_nearest(unfinished, 0, 0, 1e6, hits, 4), 0); /* not indexed */
+    herd_points_free(unfinished);
     assert_int_equal(herd_points_nearest(points, 91, 0, 1e6, hits, 4), 0);
     assert_int_equal(herd_points_nearest(points, 0, 181, 1e6, hits, 4), 0);
     assert_int_equal(herd_points_nearest(points, NAN, 0, 1e6, hits, 4), 0);
@@ -151,6 +224,20 @@ static void test_impossible_questions(void **state)
     assert_int_equal(herd_points_nearest(points, 0, 0, NAN, hits, 4), 0);
     assert_int_equal(herd_points_nearest(points, 0, 0, 1e6, hits, 0), 0);
     assert_int_equal(herd_points_add(points, &(struct herd_point){0}), HERD_E_STATE);
+    herd_points_free(points);
+    points = points_of(1, 0, 0, 0, 0);
+    points->indexed = false;
+    size_t count = points->count, text_len = points->text.len;
+    points->count = UINT32_MAX; /* as many as there can be */
+    assert_int_equal(herd_points_add(points, &(struct herd_point){0}), HERD_E_LIMIT);
+    points->count = count;
+#if SIZE_MAX > UINT32_MAX
+    points->text.len = HERD_POINTS_TEXT_MAX + 1; /* as much text */
+    assert_int_equal(herd_points_add(points, &(struct herd_point){0}), HERD_E_LIMIT);
+    points->text.len = text_len;
+#endif
+    assert_int_equal(herd_points_add(points, &(struct herd_point){0}), 0);
+    assert_true(points->text.len == text_len + 3);
     herd_points_free(points);
     points = points_of(0, 0, 0, 0, 0);
     assert_int_equal(herd_points_nearest(points, 0, 0, 1e9, hits, 4), 0);
@@ -165,15 +252,18 @@ static void test_memory(void **state)
     double each = (double)herd_points_index_bytes(points) / 200000;
     if (each > 40)
         fail_msg("%.1f bytes a point", each);
+    /* The digits and p of 200 000 names, and three NULs each: what growing left over is given back. */
+    assert_int_equal(herd_points_text_bytes(points),
+                     10 + 90 * 2 + 900 * 3 + 9000 * 4 + 90000 * 5 + 100000 * 6 + 4 * 200000);
     herd_points_free(points);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_antimeridian_and_poles),
-        cmocka_unit_test(test_impossible_questions),
+        cmocka_unit_test(test_random),         cmocka_unit_test(test_antimeridian_and_poles),
+        cmocka_unit_test(test_the_other_side), cmocka_unit_test(test_equally_far),
+        cmocka_unit_test(test_many_kinds),     cmocka_unit_test(test_impossible_questions),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

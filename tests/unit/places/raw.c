@@ -281,12 +281,143 @@ static void test_blank_line(void **state)
             }
 }
 
+static const char *scan_fault(const char *text, char first, bool to_the_next)
+{
+    struct herd_raw_scan scan = herd_raw_scan(herd_span_of(text));
+    struct herd_raw_fault fault = {0, NULL};
+    struct herd_span key, value = {NULL, 0};
+    if (herd_raw_scan_open(&scan, first) && to_the_next) {
+        assert_true(first == '[' || herd_raw_scan_key(&scan, &key));
+        assert_true(herd_raw_scan_value(&scan, &value));
+        assert_false(herd_raw_scan_next(&scan));
+    }
+    /* Sticky: nothing goes on behind a fault, and the first one is told. */
+    assert_false(herd_raw_scan_open(&scan, '['));
+    assert_false(herd_raw_scan_open(&scan, '{'));
+    assert_false(herd_raw_scan_key(&scan, &key));
+    assert_false(herd_raw_scan_value(&scan, &value));
+    assert_false(herd_raw_scan_next(&scan));
+    assert_int_equal(herd_raw_scan_end(&scan, &fault), HERD_E_SYNTAX);
+    assert_true(fault.offset <= strlen(text));
+    return fault.what;
+}
+
+static void test_scan_stops(void **state)
+{
+    (void)state;
+    char deep[HERD_RAW_DEPTH_MAX + 2];
+    assert_string_equal(scan_fault("7", '[', false), "not an array");
+    assert_string_equal(scan_fault("[]", '{', false), "not an object");
+    assert_string_equal(scan_fault("{\"a\":1 2}", '{', true), "expected a comma or the end of an object or array");
+    assert_string_equal(scan_fault("[1}", '[', true), "expected a comma or the end of an object or array");
+    /* As many arrays as there may be, and one more. */
+    memset(deep, '[', sizeof deep - 1);
+    deep[sizeof deep - 1] = '\0';
+    struct herd_raw_scan scan = herd_raw_scan(herd_span_of(deep));
+    struct herd_raw_fault fault = {0, NULL};
+    for (int i = 0; i < HERD_RAW_DEPTH_MAX; i++)
+        assert_true(herd_raw_scan_open(&scan, '['));
+    assert_false(herd_raw_scan_open(&scan, '['));
+    assert_int_equal(herd_raw_scan_end(&scan, &fault), HERD_E_SYNTAX);
+    assert_string_equal(fault.what, "nested too deep");
+    assert_int_equal(fault.offset, HERD_RAW_DEPTH_MAX);
+    assert_int_equal(herd_raw_check((struct herd_span){"\"\\\0\"", 4}, &fault), HERD_E_SYNTAX);
+    assert_string_equal(fault.what, "unknown escape");
+}
+
+static void assert_inside(struct herd_span outer, struct herd_span inner)
+{
+    assert_true(!inner.len || (inner.at >= outer.at && inner.at + inner.len <= outer.at + outer.len));
+}
+
+static void walk_all(struct herd_span text, struct herd_span value, unsigned depth)
+{
+    struct herd_raw_walk walk = herd_raw_walk(value);
+    struct herd_span key, member;
+    char decoded[64];
+    assert_inside(text, value);
+    assert_inside(value, herd_raw_inside(value));
+    assert_true(herd_raw_decode(herd_raw_inside(value), decoded, sizeof decoded) <= sizeof decoded);
+    assert_true(herd_raw_decode(value, decoded, sizeof decoded) <= sizeof decoded);
+    (void)herd_raw_is(value, "x/y");
+    if (depth > 8)
+        return;
+    if (herd_raw_kind(value) == '{')
+        for (size_t turns = 0; herd_raw_member(&walk, &key, &member); turns++) {
+            assert_true(turns <= text.len);
+            assert_inside(text, key);
+            (void)herd_raw_is(key, "x/y");
+            walk_all(text, member, depth + 1);
+        }
+    else
+        for (size_t turns = 0; herd_raw_element(&walk, &member); turns++) {
+            assert_true(turns <= text.len);
+            walk_all(text, member, depth + 1);
+        }
+}
+
+/* What is walked over was checked. Should it not have been, nothing is read beyond it, and each walk ends. */
+static void test_walks_end(void **state)
+{
+    (void)state;
+    static const char whole[] =
+        "{ \"x\\u002Fy\" : 1\t, \"x\\/y\" : [ true\r, -5\n,\"\\n\\ud83d\\ude00\", {\"k\":[]} ]\r\n, "
+        "\"z\":null\t} \t";
+    struct herd_raw_fault fault;
+    struct herd_span checked = herd_span_of(whole), value;
+    assert_int_equal(herd_raw_check(checked, &fault), 0);
+    walk_all(checked, herd_raw_trim(checked), 0);
+    assert_true(herd_raw_get(checked, "x/y", &value));
+    assert_true(herd_span_equal(value, herd_span_of("1")));
+    for (size_t begin = 0; begin < checked.len; begin++)
+        for (size_t end = begin; end <= checked.len; end++) {
+            size_t len = end - begin;
+            char *copy = malloc(len ? len : 1); /* so that reading beyond it is seen */
+            assert_non_null(copy);
+            memcpy(copy, whole + begin, len);
+            struct herd_span text = {copy, len};
+            walk_all(text, herd_raw_trim(text), 0);
+            free(copy);
+        }
+}
+
+static void test_decode(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *inside;
+        size_t cap;
+        const char *want;
+    } rows[] = {
+        {"plain", 64, "plain"},
+        {"\\\"\\\\\\/\\b\\f\\n\\r\\t", 64, "\"\\/\b\f\n\r\t"},
+        {"\\u0041\\u00e9\\u20AC\\ud83d\\ude00", 64, "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+        {"ab\\ud83d\\ude00", 5, "ab"}, /* no half of a character */
+        {"ab\xc3\xa9", 3, "ab"},
+        {"abc", 2, "ab"},
+        /* Cut off, which no checked string is: up to there. */
+        {"ab\\", 64, "ab"},
+        {"ab\\u00e", 64, "ab"},
+        {"ab\\x", 64, "ab"},
+        {"ab\xc3", 64, "ab"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char out[64];
+        size_t len = herd_raw_decode(herd_span_of(rows[i].inside), out, rows[i].cap);
+        if (len != strlen(rows[i].want) || memcmp(out, rows[i].want, len) != 0)
+            fail_msg("row %zu: %.*s", i, (int)len, out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),           cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_second_opinion), cmocka_unit_test(test_walk),         cmocka_unit_test(test_escape),
-        cmocka_unit_test(test_scanners),       cmocka_unit_test(test_blank_line),
+        cmocka_unit_test(test_rows),       cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_depth),      cmocka_unit_test(test_second_opinion),
+        cmocka_unit_test(test_walk),       cmocka_unit_test(test_escape),
+        cmocka_unit_test(test_scanners),   cmocka_unit_test(test_blank_line),
+        cmocka_unit_test(test_scan_stops), cmocka_unit_test(test_walks_end),
+        cmocka_unit_test(test_decode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
 /* Shapes and fences from GeoJSON: what is taken, what is refused and where, and that a fence comes back as it was. */
 #include "cm.h"
 
+#include "../locales.h"
+
 #include <herd/geojson.h>
 
 #include <math.h>
@@ -86,6 +88,16 @@ static void test_refused(void **state)
         {"{\"type\":\"Polygon\",\"coordinates\":[[[1,1],[1,1],[1,1],[1,1]]]}", HERD_E_SYNTAX, 1, 33,
          "single point"},
         {"{\"type\":\"Polygon\",\"type\":\"Polygon\",\"coordinates\":[]}", HERD_E_SYNTAX, 1, 9, "twice"},
+        {"{\"type\":\"Feature\",\"geometry\":{\"type\":\"Polygon\",\"type\":\"Point\"}}", HERD_E_SYNTAX, 1, 38,
+         "twice"},
+        {"{\"type\":\"Polygon\",\"coordinates\":[],\"coordinates\":[]}", HERD_E_SYNTAX, 1, 33, "twice"},
+        {"{\"type\":\"Point\",\"radius\":1,\"radius\":2}", HERD_E_SYNTAX, 1, 26, "twice"},
+        {"{\"type\":\"Feature\",\"geometry\":null,\"geometry\":null}", HERD_E_SYNTAX, 1, 30, "twice"},
+        {"{\"type\":\"Feature\",\"geometry\":null,\"properties\":{},\"properties\":{}}", HERD_E_SYNTAX, 1, 48,
+         "twice"},
+        {"{\"type\":\"Feature\",\"properties\":{}}", HERD_E_SYNTAX, 1, 9, "expected a Polygon"},
+        {"{\"type\":\"MultiPolygon\",\"coordinates\":{}}", HERD_E_SYNTAX, 1, 38, "without a polygon"},
+        {"{\"type\":\"Polygon\",\"coordinates\":[{}]}", HERD_E_SYNTAX, 1, 34, "four positions"},
         {"{\"type\":\"LineString\",\"coordinates\":[[0,0],[1,1]]}", HERD_E_SYNTAX, 1, 9, "expected a Polygon"},
         {"{\"type\":\"GeometryCollection\",\"geometries\":[]}", HERD_E_SYNTAX, 1, 9, "expected a Polygon"},
         {"{\"type\":\"Feature\",\"geometry\":null}", HERD_E_SYNTAX, 1, 30, "expected a Polygon"},
@@ -212,6 +224,15 @@ static void test_fences(void **state)
         {FEATURE("\"name\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\\u20ac\""), "",
          "1 to 64 bytes", HERD_E_SYNTAX},
         {FEATURE("\"name\":\"a\",\"name\":\"b\""), "", "twice", HERD_E_SYNTAX},
+        {"{\"type\":\"Feature\",\"geometry\":null,\"geometry\":null}", "", "twice", HERD_E_SYNTAX},
+        {FEATURE("\"name\":\"a\",\"kinds\":[],\"kinds\":[]"), "", "twice", HERD_E_SYNTAX},
+        {FEATURE("\"name\":\"a\",\"margin\":1,\"margin\":1"), "", "twice", HERD_E_SYNTAX},
+        {FEATURE("\"name\":\"a\",\"dwell\":1,\"dwell\":1"), "", "twice", HERD_E_SYNTAX},
+        {FEATURE("\"name\":\"a\",\"dwell\":\"1\""), "", "dwell", HERD_E_SYNTAX},
+        {PAIRS("\"name\":\"p\",\"proximity\":1,\"who\":\"a\",\"who\":\"b\""), "", "twice", HERD_E_SYNTAX},
+        {PAIRS("\"name\":\"p\",\"proximity\":1,\"near\":\"a\",\"near\":\"b\""), "", "twice", HERD_E_SYNTAX},
+        {"{\"type\":\"FeatureCollection\",\"features\":[],\"features\":[]}", "", "twice", HERD_E_SYNTAX},
+        {"{\"type\":\"FeatureCollection\",\"type\":\"Feature\"}", "", "twice", HERD_E_SYNTAX},
         {FEATURE("\"name\":\"a\",\"kinds\":[\"exit\"]"), "", "kinds are", HERD_E_SYNTAX},
         {FEATURE("\"name\":\"a\",\"kinds\":\"enter\""), "", "kinds are", HERD_E_SYNTAX},
         {FEATURE("\"name\":\"a\",\"margin\":100001"), "", "margin", HERD_E_RANGE},
@@ -257,6 +278,7 @@ static void test_written_and_read_again(void **state)
         "{\"type\":\"Point\",\"coordinates\":[-179.9999999,-89.5],\"radius\":12345.678,\"name\":\"circle\"}",
         "{\"type\":\"MultiPolygon\",\"coordinates\":[[" SQUARE "," HOLE "],[[[179,0],[360,0],[300,10],[179,0]]]]}",
         "{\"type\":\"Polygon\",\"coordinates\":[[[0,0],[1,0],[0,0],[0,0],[0,0]]]}",
+        "{\"type\":\"Polygon\",\"coordinates\":[[[-260,0],[40,0],[40,10],[-260,10],[-260,0]]]}",
         "{\"type\":\"Polygon\",\"coordinates\":[[[0,0],[10,10],[10,0],[0,10],[0,0],[5,9],[0,0]]]}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -285,6 +307,46 @@ static void test_written_and_read_again(void **state)
     }
 }
 
+/* Metres are written to the millimetre, without zeros that say nothing. */
+static void test_metres(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *radius, *margin, *want_radius, *want_margin; /* NULL: none is written */
+    } rows[] = {
+        {"0", "0", "\"radius\":0", NULL},
+        {"100", "0.25", "\"radius\":100", "\"margin\":0.25"},
+        {"0.0004", "100000", "\"radius\":0", "\"margin\":100000"},
+        {"12345.6789", "0.001", "\"radius\":12345.679", "\"margin\":0.001"},
+        {"20015115", "1.1", "\"radius\":20015115", "\"margin\":1.1"},
+        {"999.9999", "99999.9994", "\"radius\":1000", "\"margin\":99999.999"},
+    };
+    for (size_t n = 0; n < LOCALES * sizeof rows / sizeof *rows; n++) {
+        const size_t i = n / LOCALES;
+        char text[200];
+        struct herd_geojson_fence fence;
+        if (!setlocale(LC_NUMERIC, locales[n % LOCALES]))
+            continue;
+        struct herd_diagnostic diagnostic = {0};
+        struct herd_buf out = {0};
+        snprintf(text, sizeof text, "{\"type\":\"Point\",\"coordinates\":[1,2],\"radius\":%s,\"margin\":%s}",
+                 rows[i].radius, rows[i].margin);
+        assert_int_equal(herd_fence_geojson(&fence, herd_span_of(text), &diagnostic), 0);
+        assert_int_equal(herd_fence_put_geojson(&out, herd_span_of("x"), fence.shape, &fence.options), 0);
+        assert_int_equal(herd_buf_add(&out, "", 1), 0);
+        const char *radius = strstr(out.at, rows[i].want_radius);
+        if (!radius || !strchr(",}", radius[strlen(rows[i].want_radius)]))
+            fail_msg("%s: %s", text, out.at);
+        const char *margin = rows[i].want_margin ? strstr(out.at, rows[i].want_margin) : NULL;
+        if (rows[i].want_margin ? !margin || !strchr(",}", margin[strlen(rows[i].want_margin)])
+                                : strstr(out.at, "margin") != NULL)
+            fail_msg("%s: %s", text, out.at);
+        herd_shape_free(fence.shape);
+        herd_buf_fini(&out);
+    }
+    setlocale(LC_NUMERIC, "C");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_a_million_positions),
         cmocka_unit_test(test_fences),
         cmocka_unit_test(test_written_and_read_again),
+        cmocka_unit_test(test_metres),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "read_points.h"
+#include "reader.h"
 
 #define ROW(id, name, lat, lon, class, country)                          \
     id "\t" name "\tascii\t\t" lat "\t" lon "\t" class "\tPPL\t" country \
@@ -101,9 +102,40 @@ static void test_noted(void **state)
     note_rows(HERD_POINTS_TSV, rows, sizeof rows / sizeof rows[0]);
 }
 
+/* A line without end is left out, up to its end. */
+static void test_too_long(void **state)
+{
+    (void)state;
+    struct herd_points *points;
+    struct herd_points_reader *reader;
+    struct herd_diagnostic diagnostic = {0};
+    enum { CHUNK = 1 << 20 };
+    char *blanks = malloc(CHUNK);
+    assert_non_null(blanks);
+    memset(blanks, ' ', CHUNK);
+    assert_int_equal(herd_points_new(&points, "", ""), 0);
+    assert_int_equal(herd_points_reader_new(&reader, HERD_POINTS_TSV, points), 0);
+    assert_int_equal(herd_points_read(reader, herd_span_of(GOOD "\n1\t"), &diagnostic), 0);
+    for (size_t bytes = 0; bytes <= HERD_READER_ITEM_MAX + CHUNK; bytes += CHUNK)
+        assert_int_equal(herd_points_read(reader, (struct herd_span){blanks, CHUNK}, &diagnostic), 0);
+    assert_int_equal(herd_points_read(reader, herd_span_of("x"), &diagnostic), 0);
+    assert_int_equal(herd_points_read(reader, herd_span_of("y\n" GOOD "\nshort\n" GOOD), &diagnostic), 0);
+    assert_int_equal(herd_points_read_end(reader, &diagnostic), 0);
+    const struct herd_points_summary *summary = herd_points_reader_summary(reader);
+    assert_int_equal(summary->first_err, HERD_E_LIMIT);
+    assert_int_equal(summary->first.line, 2);
+    assert_string_equal(summary->first.message, "a line this long is no table");
+    assert_int_equal(summary->taken, 3);
+    assert_int_equal(summary->skipped, 2);
+    assert_int_equal(summary->faulty, 2);
+    herd_points_reader_free(reader);
+    herd_points_free(points);
+    free(blanks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_noted)};
+                                       cmocka_unit_test(test_noted), cmocka_unit_test(test_too_long)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,8 @@
 #include "cm.h"
 
 #include "../core/guard.h"
+#include "iso_time.h"
+#include "number.h"
 #include "place_time.h"
 
 #include <herd/geo.h>
@@ -210,6 +212,46 @@ static void time_texts(void **state)
     }
 }
 
+/* Cut anywhere, or with another byte anywhere, no date is one. */
+static void no_dates(void **state)
+{
+    static const char whole[] = "2026-11-26T09:19:55Z";
+    struct herd_iso_time time;
+    (void)state;
+    assert_int_equal(herd_iso_time_read(herd_span_of(whole), true, &time), 0);
+    assert_true(time.seconds == 1795684795 && time.fraction.len == 0);
+    for (size_t len = 0; len < sizeof whole - 1; len++) {
+        char other[sizeof whole];
+        assert_int_equal(herd_iso_time_read((struct herd_span){whole, len}, true, &time), HERD_E_SYNTAX);
+        memcpy(other, whole, sizeof whole);
+        other[len] = '#';
+        assert_int_equal(herd_iso_time_read(herd_span_of(other), true, &time), HERD_E_SYNTAX);
+        assert_int_equal(herd_iso_time_read(herd_span_of(other), false, &time), HERD_E_SYNTAX);
+    }
+    assert_int_equal(herd_iso_time_read((struct herd_span){NULL, 0}, false, &time), HERD_E_SYNTAX);
+}
+
+static void comparisons(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t other;
+        int order;
+    } rows[] = {
+        {"0", 0, 0},      {"-0.000e7", 0, 0}, {"0", 1, -1},        {"1e-9", 0, 1},     {"90", 90, 0},
+        {"9e1", 90, 0},   {"90.000", 90, 0},  {"90.00001", 90, 1}, {"-89.9", 90, -1},  {"0.9e2", 90, 0},
+        {"1e400", 90, 1}, {"1e-400", 90, -1}, {".5", 1, -1},       {"000180", 180, 0}, {"1800e-1", 180, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct herd_number number;
+        assert_int_equal(herd_number_read(herd_span_of(rows[i].text), &number), 0);
+        int order = herd_number_compare(&number, rows[i].other);
+        if ((order > 0) - (order < 0) != rows[i].order)
+            fail_msg("%s and %u: %d", rows[i].text, (unsigned)rows[i].other, order);
+    }
+}
+
 /* Every day until 2262 is one day behind the one before. */
 static void days(void **state)
 {
@@ -263,8 +305,9 @@ static void long_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(latitudes), cmocka_unit_test(longitudes), cmocka_unit_test(time_texts),
-        cmocka_unit_test(days),      cmocka_unit_test(now),        cmocka_unit_test(long_numbers),
+        cmocka_unit_test(latitudes), cmocka_unit_test(longitudes),   cmocka_unit_test(time_texts),
+        cmocka_unit_test(no_dates),  cmocka_unit_test(comparisons),  cmocka_unit_test(days),
+        cmocka_unit_test(now),       cmocka_unit_test(long_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,8 @@
 #include "../core/guard.h"
 #include "request.h"
 
+#include <stdio.h>
+
 #define WHERE "\"lat\":1,\"lon\":2,\"tst\":3"
 
 static const struct {
@@ -124,6 +126,23 @@ static const struct {
               "\"Point\",\"coordinates\":[1,2]}}]}"},
      "invalid\nno_id\nno_position a\ninvalid a\nnot_a_location a\ninvalid a\nout_of_range a\ninvalid a\n"
      "a +2+1 1795684795\n"},
+    {{HERD_TRACKER_OVERLAND,
+      .body = "{\"locations\":[{\"properties\":{\"device_id\":{}}},"
+              "{\"properties\":{\"device_id\":\"c\"},\"geometry\":{\"type\":\"Point\",\"coordinates\":[]}},"
+              "{\"properties\":{\"device_id\":\"a\",\"device_id\":\"b\"}},"
+              "{\"properties\":[1]},"
+              "{\"properties\":{\"device_id\":\"a\"},\"geometry\":{\"type\":\"Point\",\"coordinates\":[1]}},"
+              "{\"properties\":{\"device_id\":\"a\"},\"geometry\":{\"type\":\"Point\",\"coordinates\":{}}},"
+              "{\"properties\":{\"device_id\":\"b\",\"timestamp\":3},\"geometry\":{\"type\":\"Point\","
+              "\"coordinates\":[1,2]}}]}"},
+     "invalid\ninvalid c\ninvalid\ninvalid\ninvalid a\ninvalid a\nb +2+1 3\n"},
+    {{HERD_TRACKER_OWNTRACKS, .query = "d=%zz", .body = "{\"_type\":\"location\",\"lat\":1,\"lon\":2}"},
+     "invalid\n"},
+    {{HERD_TRACKER_OWNTRACKS, .query = "u=%zz", .body = "{\"_type\":\"location\",\"lat\":1,\"lon\":2}"},
+     "invalid\n"},
+    {{HERD_TRACKER_OWNTRACKS, .body = "{\"_type\":\"location\",\"lat\":1,\"lon\":2,\"tid\":{}}"}, "invalid\n"},
+    {{HERD_TRACKER_OWNTRACKS, .body = "{\"_type\":\"location\",\"lat\":1,\"lon\":2,\"topic\":[]}"}, "invalid\n"},
+    {{HERD_TRACKER_OSMAND, .body = "{\"id\":[],\"lat\":1,\"lon\":2}"}, "invalid\n"},
 };
 
 static void poison(void **state)
@@ -172,38 +191,81 @@ static void long_ids(void **state)
     herd_tracker_begin(&tracker, HERD_TRACKER_OSMAND, &request);
     assert_int_equal(herd_tracker_next(&tracker, &report), 1);
     assert_int_equal(report.outcome, HERD_TRACKER_ID_TOO_LONG);
+    /* one byte more than that, without any escape */
+    static char longer[1002];
+    memset(longer, 'n', 1001);
+    parts = (struct request){HERD_TRACKER_OSMAND, .query = "lat=1&lon=2&timestamp=3", .name = longer};
+    request = request_of(&parts);
+    herd_tracker_begin(&tracker, HERD_TRACKER_OSMAND, &request);
+    assert_int_equal(herd_tracker_next(&tracker, &report), 1);
+    assert_int_equal(report.outcome, HERD_TRACKER_ID_TOO_LONG);
+    assert_int_equal(report.id.len, 0);
+    herd_tracker_fini(&tracker);
+}
+
+/* A text of JSON with an escape, as long as there is room for, and longer. */
+static void long_texts(void **state)
+{
+    struct herd_tracker tracker = {0};
+    (void)state;
+    for (size_t len = HERD_TRACKER_ESCAPED_MAX; len <= HERD_TRACKER_ESCAPED_MAX + 1; len++) {
+        char name[HERD_TRACKER_ESCAPED_MAX + 2], body[HERD_TRACKER_ESCAPED_MAX + 100];
+        struct herd_tracker_report report;
+        memset(name, 'n', sizeof name);
+        memcpy(name, "\\u0061", 6);
+        snprintf(body, sizeof body, "{\"id\":\"%.*s\",\"lat\":1,\"lon\":2,\"timestamp\":3}", (int)len, name);
+        struct request parts = {HERD_TRACKER_OSMAND, .body = body};
+        struct herd_tracker_request request = request_of(&parts);
+        herd_tracker_begin(&tracker, HERD_TRACKER_OSMAND, &request);
+        assert_int_equal(herd_tracker_next(&tracker, &report), 1);
+        if (len <= HERD_TRACKER_ESCAPED_MAX) {
+            assert_int_equal(report.outcome, HERD_TRACKER_REPORT);
+            assert_int_equal(report.id.len, len - 5);
+            assert_memory_equal(report.id.at, "ann", 3);
+        } else {
+            assert_int_equal(report.outcome, HERD_TRACKER_ID_TOO_LONG);
+        }
+        assert_int_equal(herd_tracker_next(&tracker, &report), 0);
+    }
     herd_tracker_fini(&tracker);
 }
 
 /* A batch of any size ends. */
 static void too_many(void **state)
 {
-    struct herd_tracker tracker = {0};
-    struct herd_tracker_report report;
-    struct herd_buf body = {0};
-    struct request parts = {.format = HERD_TRACKER_OVERLAND};
-    size_t invalid = 0, other = 0;
+    static const struct {
+        enum herd_tracker_format format;
+        const char *begin;
+    } batches[] = {{HERD_TRACKER_OVERLAND, "{\"locations\":[0"},
+                   {HERD_TRACKER_OSMAND, "{\"id\":\"a\",\"location\":[0"}};
     (void)state;
-    add(&body, herd_span_of("{\"locations\":[0"));
-    while (body.len < 1000000)
-        add(&body, herd_span_of(",0"));
-    add(&body, herd_span_of("]}"));
-    struct herd_tracker_request request = request_of(&parts);
-    request.body = (struct herd_span){body.at, body.len};
-    herd_tracker_begin(&tracker, HERD_TRACKER_OVERLAND, &request);
-    while (herd_tracker_next(&tracker, &report) > 0) {
-        invalid += report.outcome == HERD_TRACKER_INVALID;
-        other += report.outcome == HERD_TRACKER_TOO_MANY;
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        struct herd_tracker tracker = {0};
+        struct herd_tracker_report report;
+        struct herd_buf body = {0};
+        struct request parts = {.format = batches[i].format};
+        size_t invalid = 0, other = 0;
+        add(&body, herd_span_of(batches[i].begin));
+        while (body.len < 1000000)
+            add(&body, herd_span_of(",0"));
+        add(&body, herd_span_of("]}"));
+        struct herd_tracker_request request = request_of(&parts);
+        request.body = (struct herd_span){body.at, body.len};
+        herd_tracker_begin(&tracker, batches[i].format, &request);
+        while (herd_tracker_next(&tracker, &report) > 0) {
+            invalid += report.outcome == HERD_TRACKER_INVALID;
+            other += report.outcome == HERD_TRACKER_TOO_MANY;
+        }
+        assert_int_equal(invalid, HERD_TRACKER_POINTS_MAX);
+        assert_int_equal(other, 1);
+        herd_buf_fini(&body);
+        herd_tracker_fini(&tracker);
     }
-    assert_int_equal(invalid, HERD_TRACKER_POINTS_MAX);
-    assert_int_equal(other, 1);
-    herd_buf_fini(&body);
-    herd_tracker_fini(&tracker);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(poison), cmocka_unit_test(long_ids),
-                                       cmocka_unit_test(too_many)};
+                                       cmocka_unit_test(long_texts), cmocka_unit_test(too_many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

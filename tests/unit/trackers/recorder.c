@@ -26,6 +26,9 @@ static void locations(void **state)
         {"q\"\\/\x01\xff%0a%", "+1+2", "3",
          "{\"_type\":\"location\",\"username\":\"q\\\"\\\\\",\"device\":\"\\u0001\xef\xbf\xbd\\u000a%\","
          "\"topic\":\"owntracks/q\\\"\\\\/\\u0001\xef\xbf\xbd%0a%\",\"tid\":\"a%\",\"tst\":3,\"lat\":1,\"lon\":2}"},
+        {"%4g/%g4%41", "+1+2", "3",
+         "{\"_type\":\"location\",\"username\":\"%4g\",\"device\":\"%g4A\",\"topic\":\"owntracks/%4g/%g4%41\","
+         "\"tid\":\"41\",\"tst\":3,\"lat\":1,\"lon\":2}"},
         {"/", "+1+2", "3",
          "{\"_type\":\"location\",\"username\":\"\",\"device\":\"\",\"topic\":\"owntracks//"
          "\",\"tid\":\"\",\"tst\":3,"
@@ -44,6 +47,21 @@ static void locations(void **state)
         assert_int_equal(herd_raw_check(span_of_buf(&out), &fault), 0);
         herd_buf_fini(&out);
     }
+}
+
+/* What no store holds: an id of no byte, a position that is none. */
+static void no_record(void **state)
+{
+    struct herd_span user = {"x", 1}, device = {"x", 1};
+    struct herd_record record = {
+        .id = herd_span_of("a"), .position = herd_span_of("1,2"), .time = herd_span_of("3")};
+    struct herd_buf out = {0};
+    (void)state;
+    herd_recorder_split((struct herd_span){NULL, 0}, &user, &device);
+    assert_true(user.len == 0 && device.len == 0);
+    assert_int_equal(herd_recorder_put_location(&out, &record), HERD_E_SYNTAX);
+    assert_int_equal(out.len, 0);
+    herd_buf_fini(&out);
 }
 
 /* Every byte alone, and escaped, in a name is JSON. */
@@ -65,6 +83,7 @@ static void any_byte(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(locations), cmocka_unit_test(any_byte)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(locations), cmocka_unit_test(no_record),
+                                       cmocka_unit_test(any_byte)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
