@@ -51,20 +51,15 @@ void herd_reload_fini(struct herd_server *server)
     }
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static bool same_providers(const struct herd_config *a, const struct herd_config *b)
 {
     if (a->provider_count != b->provider_count)
         return false;
     for (size_t i = 0; i < a->provider_count; i++) {
         const struct herd_config_provider *p = &a->providers[i], *q = &b->providers[i];
-        if (!same_text(p->kind, q->kind) || !same_text(p->url, q->url) || !same_text(p->key_file, q->key_file) ||
-            !same_text(p->key_env, q->key_env) || !same_text(p->ca_file, q->ca_file) ||
-            !same_text(p->file, q->file) || !same_text(p->fields, q->fields) || !same_text(p->filter, q->filter) ||
+        if (!herd_same_text(p->kind, q->kind) || !herd_same_text(p->url, q->url) || !herd_same_text(p->key_file, q->key_file) ||
+            !herd_same_text(p->key_env, q->key_env) || !herd_same_text(p->ca_file, q->ca_file) ||
+            !herd_same_text(p->file, q->file) || !herd_same_text(p->fields, q->fields) || !herd_same_text(p->filter, q->filter) ||
             p->timeout_ms != q->timeout_ms || p->cache_ms != q->cache_ms || p->in_flight_max != q->in_flight_max)
             return false;
     }
@@ -109,7 +104,7 @@ static size_t log_limits(struct herd_server *server, const struct herd_limits *w
 /* One line for what was asked for and needs a restart. */
 static size_t log_kept(struct herd_server *server, const char *member, const char *runs, const char *asked)
 {
-    if (same_text(runs, asked))
+    if (herd_same_text(runs, asked))
         return 0;
     struct herd_log_field fields[] = {herd_log_text("setting", member),
                                       herd_log_text("in_force", runs ? runs : "none"),

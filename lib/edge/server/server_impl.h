@@ -48,6 +48,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <event2/listener.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define HERD_LABEL_MAX 80
@@ -438,6 +439,12 @@ void herd_lookups_reply(struct herd_server *server, uint64_t ticket, const struc
 void herd_lookups_command(struct herd_server *server, const struct herd_effect *effect);
 /* Nobody knows the client that a WHATSAT asks for. */
 void herd_lookups_unknown(struct herd_server *server, const struct herd_effect *effect);
+
+/* Whether two settings are the same; NULL: not given. */
+static inline bool herd_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
 
 /* ---- stop.c ---- */
 /* If every reply and update was delivered: closes links and calls hooks.stopped. */

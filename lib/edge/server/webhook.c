@@ -293,11 +293,6 @@ static struct herd_webhook *make_webhook(struct herd_server *server)
     return webhook;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* Makes the way to a URL. HERD_E_NOMEM, or as herd_fetch_origin_new. */
 static int make_way(struct herd_webhook *webhook, const struct herd_config_webhook *is,
                     struct herd_fetch **ret_fetch, struct herd_fetch_origin **ret_origin, const char **reterr_why)
@@ -349,7 +344,7 @@ static int apply(struct herd_webhook *webhook, const struct herd_config_webhook 
     settings.url = strdup(is->url);
     settings.ca_file = is->ca_file ? strdup(is->ca_file) : NULL;
     err = settings.url && (settings.ca_file || !is->ca_file) ? 0 : HERD_E_NOMEM;
-    if (err >= 0 && (!webhook->fetch || !same_text(was->url, is->url) || !same_text(was->ca_file, is->ca_file)))
+    if (err >= 0 && (!webhook->fetch || !herd_same_text(was->url, is->url) || !herd_same_text(was->ca_file, is->ca_file)))
         err = make_way(webhook, is, &fetch, &origin, &why);
     if (err < 0) {
         drop_settings(&settings);
