@@ -104,7 +104,7 @@ static void show_write(struct herd_keeper *keeper, struct herd_keeper_effect *re
     keeper->ready = NULL;
     batch->sent = true;
     batch->until_ns = herd_keeper_until_ns(keeper, batch);
-    if (keeper->read_ticket != 0)
+    if (keeper->read_ticket != 0 && keeper->unverified_sequence == 0) /* else the first one still is */
         keeper->unverified_sequence = batch->sequence;
     batch->sent_ns = keeper->last_write_ns = keeper->now.steady_ns;
     if (keeper->correct_ns <= keeper->now.steady_ns)

@@ -113,8 +113,11 @@ void herd_keeper_pass_end(struct herd_keeper *keeper)
         keeper->written_until_ns = pass->begun.wall_ns;
         keeper->stats.complete_ns = pass->begun.steady_ns;
     }
-    if (pass->last && !pass->owed)
+    if (pass->last && !pass->owed) {
         keeper->stop_done = true;
+        keeper->next_pass_ns =
+            INT64_MAX; /* the row would never catch up with it where answers take longer than passes */
+    }
 }
 
 /* ---- scans ---- */

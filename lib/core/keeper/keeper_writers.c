@@ -173,11 +173,15 @@ static void begin_life(struct herd_keeper *keeper, const struct herd_database_wr
     herd_keeper_scan_begin(keeper, &keeper->catch_up, true);
 }
 
-/* Whether the row was written by a batch before which it could not be read: it may hide that the one before was lost. */
+/* Whether the row was written by a batch before which it could not be read, or that was never acknowledged, which may have been
+ * carried out late: it may hide that the one before was lost. */
 static bool unverified(const struct herd_keeper *keeper, const struct herd_database_writer *row)
 {
-    return keeper->unverified_sequence > 0 && row && row->incarnation == keeper->options.incarnation &&
-           row->sequence >= keeper->unverified_sequence;
+    if (!row || row->incarnation != keeper->options.incarnation)
+        return false;
+    return (keeper->unverified_sequence > 0 && row->sequence >= keeper->unverified_sequence) ||
+           (keeper->expected &&
+            (row->incarnation != keeper->expected_incarnation || row->sequence > keeper->expected_sequence));
 }
 
 /* The row says more than is true: it is written again, at once if that was not done just now. */
@@ -188,13 +192,17 @@ static void correct(struct herd_keeper *keeper)
         keeper->correct_ns = keeper->next_correct_ns > now_ns ? keeper->next_correct_ns : now_ns;
 }
 
-/* The database has what was accepted until then, and whatever else; all is written once more. */
-static void write_all(struct herd_keeper *keeper, int64_t until_ns)
+/* The database has whatever it has: all is written once more. What a row says that it went back to may not have been true
+ * either, as where it loses its memory for the second time before the first loss is made good. */
+static void write_all(struct herd_keeper *keeper)
 {
-    if (keeper->written_until_ns > until_ns)
-        keeper->written_until_ns = until_ns;
+    keeper->written_until_ns = 0;
     correct(keeper);
     keeper->pass.covers = false;
+    keeper->pass.owed = true;
+    if (keeper->stop_done)
+        keeper->next_pass_ns = keeper->now.steady_ns;
+    keeper->stop_done = false;
     herd_keeper_full_begin(keeper, true);
     keeper->next_slow_ns = keeper->now.steady_ns;
     keeper->full_from_ns = keeper->next_correct_ns;
@@ -208,10 +216,11 @@ static void own_row(struct herd_keeper *keeper, const struct herd_database_write
     }
     if (lost(keeper, row)) {
         expect(keeper, row);
-        write_all(keeper, row ? row->written_until_ns : 0);
+        write_all(keeper);
         herd_keeper_notice_damped(keeper, &keeper->stats.forgot, "database_forgot", (struct herd_span){"", 0});
     } else if (unverified(keeper, row)) {
-        write_all(keeper, 0);
+        expect(keeper, row);
+        write_all(keeper);
     }
     keeper->unverified_sequence = 0;
 }

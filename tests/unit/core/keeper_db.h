@@ -44,6 +44,7 @@ struct db {
     enum herd_database_result connect, write, read;
     const char *poison;  /* ids that begin so are BAD */
     bool mute;           /* nothing is answered */
+    bool hangs;          /* what is written is neither carried out nor answered */
     bool overtakes;      /* a reading shows what was written behind it */
     bool hides;          /* a reading shows no row */
     const char *usurped; /* its row is another life's each time it is read */
@@ -194,7 +195,9 @@ static void db_effects(struct db *db)
             db->seen.most = effect.count > db->seen.most ? effect.count : db->seen.most;
             db_queue(db, &effect);
             /* carried out now: what the answer is stands in the kind's place */
-            if (!db->mute)
+            if (db->hangs)
+                db->ops[db->op_count - 1].at_ns = INT64_MAX;
+            else if (!db->mute)
                 db->ops[db->op_count - 1].kind = (enum herd_keeper_effect_kind)(100 + (int)db_write(db, &effect));
             break;
         }
