@@ -551,6 +551,43 @@ static void test_clock_set_back(void **state)
     db_close(&db);
 }
 
+/* A life begins by a clock that is behind its row, and has it put right before it reads that: what was accepted meanwhile is older
+ * than the row says is written, and it is not. */
+static void test_clock_behind_at_first(void **state)
+{
+    (void)state;
+    struct db db;
+    struct herd_record kept;
+    db_open(&db, "Riley", NULL);
+    db_run(&db, S);
+    db_report(&db, "before", 1);
+    db_run(&db, 60 * S);
+    herd_keeper_close(db.keeper);
+    db.op_count = 0;
+    db.connected = false;
+    db.now.wall_ns -= 6500 * S;
+    db_open_keeper(&db, NULL);
+    db.connect = HERD_DATABASE_REFUSED;
+    db_report(&db, "between", 2);
+    db_run(&db, S);
+    db.now.wall_ns += 6500 * S;
+    db.connect = HERD_DATABASE_DONE;
+    db.latency_ns = 100 * MS;
+    const uint64_t before = db_writer(&db, "Riley")->sequence; /* of the last life */
+    for (int i = 0; i < 3000; i++) {
+        db_run(&db, 50 * MS);
+        const struct db_writer *row = db_writer(&db, "Riley");
+        const bool written = herd_store_get(db.rows, herd_span_of("between"), &kept);
+        assert_true(written || row->until_ns <= 0 || row->sequence == before);
+        if (written)
+            break;
+        assert_true(i < 2999);
+    }
+    db_run(&db, 60 * S);
+    db_equal(&db);
+    db_close(&db);
+}
+
 static void test_stop(void **state)
 {
     (void)state;
@@ -675,6 +712,7 @@ int main(void)
         cmocka_unit_test(test_rank),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_clock_set_back),
+        cmocka_unit_test(test_clock_behind_at_first),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_stop_without),
         cmocka_unit_test(test_strange_rows),
