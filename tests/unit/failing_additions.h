@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Additions to buffers that fail where the test's own addition_fails_now() says so, whether or not the buffer happens to have
- * room; what room was reserved for does not fail. Link with
+ * room; what room was reserved for does not fail. With RESERVATIONS_FAIL reservations fail likewise. Link with
  * -Wl,--wrap=herd_buf_reserve,--wrap=herd_buf_add,--wrap=herd_buf_add_text. */
 #ifndef TEST_FAILING_ADDITIONS_H
 #define TEST_FAILING_ADDITIONS_H
@@ -30,6 +30,10 @@ static bool addition_fails(const struct herd_buf *buf, size_t len)
 
 int __wrap_herd_buf_reserve(struct herd_buf *buf, size_t more)
 {
+#ifdef RESERVATIONS_FAIL
+    if (addition_fails_now())
+        return HERD_E_NOMEM;
+#endif
     int err = __real_herd_buf_reserve(buf, more);
     reserved.buf = err < 0 ? NULL : buf;
     reserved.end = buf->len + more;
