@@ -78,7 +78,7 @@ int herd_postgres_write(struct herd_database *database, uint64_t ticket, const s
 static void on_writers(void *owner, struct herd_postgres_op *op, const struct herd_postgres_outcome *outcome)
 {
     struct herd_database *database = owner;
-    size_t count = op->rows ? (size_t)PQntuples(op->rows) : 0;
+    size_t count = (size_t)PQntuples(op->rows);
     struct herd_database_writer *writers = NULL;
     struct herd_postgres_outcome own = *outcome;
     if (own.result == HERD_DATABASE_DONE && count > 0) {
@@ -141,7 +141,7 @@ static bool note_page_end(struct herd_database *database, const struct herd_post
 static void on_page(void *owner, struct herd_postgres_op *op, const struct herd_postgres_outcome *outcome)
 {
     struct herd_database *database = owner;
-    size_t count = op->rows ? (size_t)PQntuples(op->rows) : 0;
+    size_t count = (size_t)PQntuples(op->rows);
     struct herd_database_row *rows = NULL;
     struct herd_postgres_outcome own = *outcome;
     database->paging = false;
@@ -225,7 +225,7 @@ static void on_found(void *owner, struct herd_postgres_op *op, const struct herd
     struct herd_database *database = owner;
     struct herd_database_row *row = NULL;
     struct herd_postgres_outcome own = *outcome;
-    if (own.result == HERD_DATABASE_DONE && op->rows && PQntuples(op->rows) == 1)
+    if (own.result == HERD_DATABASE_DONE && PQntuples(op->rows) == 1)
         row = decode(op, 1, &own);
     database->events->found(database->ctx, op->ticket, own.result, message_of(&own), row);
     free(row);

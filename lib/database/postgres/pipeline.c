@@ -2,6 +2,7 @@
 /* Statements out, results in. */
 #include "pipeline.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +108,7 @@ void herd_postgres_pipeline_lose(struct herd_postgres_pipeline *pipeline,
                                  const struct herd_postgres_outcome *outcome)
 {
     struct herd_postgres_outcome lost = *outcome, told;
-    unsigned generation = ++pipeline->generation;
+    pipeline->generation++;
     event_del(pipeline->check);
     drop_connection(pipeline);
     told = lost;
@@ -116,7 +117,7 @@ void herd_postgres_pipeline_lose(struct herd_postgres_pipeline *pipeline,
         /* What the server said last of it is better than what the socket said. */
         struct herd_postgres_outcome own = pipeline->first->failed ? pipeline->first->outcome : told;
         own.result = HERD_DATABASE_LOST;
-        if (!finish_first(pipeline, &own) || pipeline->generation != generation)
+        if (!finish_first(pipeline, &own))
             return;
     }
     pipeline->gone(pipeline->owner, &lost);
@@ -127,11 +128,7 @@ static void lose_connection(struct herd_postgres_pipeline *pipeline, const char 
 {
     struct herd_postgres_outcome outcome = pipeline->last_words;
     if (!outcome.message[0]) {
-        const char *message = PQerrorMessage(pipeline->conn);
-        herd_postgres_outcome_set(&outcome, HERD_DATABASE_LOST,
-                                  message[0] && !instead ? message
-                                  : instead              ? instead
-                                                         : "",
+        herd_postgres_outcome_set(&outcome, HERD_DATABASE_LOST, instead ? instead : PQerrorMessage(pipeline->conn),
                                   PQpass(pipeline->conn));
     }
     outcome.result = HERD_DATABASE_LOST;
@@ -277,8 +274,8 @@ static void on_check(evutil_socket_t fd, short what, void *arg)
     struct herd_postgres_pipeline *pipeline = arg;
     (void)fd;
     (void)what;
-    if (pipeline->conn && pipeline->broken)
-        lose_connection(pipeline, PQstatus(pipeline->conn) == CONNECTION_OK ? "out of memory" : NULL);
+    assert(pipeline->broken); /* whatever ends the connection takes the event back */
+    lose_connection(pipeline, PQstatus(pipeline->conn) == CONNECTION_OK ? "out of memory" : NULL);
 }
 
 struct herd_postgres_op *herd_postgres_op_new(herd_postgres_done *done, uint64_t ticket)

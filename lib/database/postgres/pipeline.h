@@ -32,7 +32,7 @@ struct herd_postgres_op {
     uint64_t ticket;
     size_t limit; /* rows that are kept: what else comes is dropped */
     unsigned statements, answered;
-    PGresult *rows;   /* of the last statement that gave some */
+    PGresult *rows;   /* of the last statement that gave some; NULL, which has no tuples for PQntuples: none did */
     PGresult *coming; /* of the one that is being answered */
     size_t bytes;     /* of `coming` */
     bool failed;

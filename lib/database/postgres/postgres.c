@@ -34,7 +34,7 @@ static void close_database(struct herd_database *database)
 /* A copy without white space at its ends, which a file has behind its line. NULL: no memory. */
 static char *copy_trimmed(struct herd_span text)
 {
-    static const char space[] = " \t\r\n";
+    static const char space[] = " \t\r\n\v\f";
     while (text.len > 0 && strchr(space, text.at[text.len - 1]))
         text.len--;
     while (text.len > 0 && strchr(space, *text.at))
@@ -53,10 +53,10 @@ static int check_dsn(const char *dsn, struct herd_diagnostic *reterr_diagnostic)
 {
     char *why = NULL;
     PQconninfoOption *options = PQconninfoParse(dsn, &why);
-    bool good = options != NULL, no_memory = !options && !why;
+    bool good = options != NULL, no_memory = !good && !why;
     PQconninfoFree(options);
     PQfreemem(why);
-    if (good && (*dsn == '\0' || strchr(dsn, '=') || strstr(dsn, "://")))
+    if (good)
         return 0;
     *reterr_diagnostic = (struct herd_diagnostic){0};
     snprintf(reterr_diagnostic->message, sizeof reterr_diagnostic->message, "%s",

@@ -56,7 +56,7 @@ static bool went_well(struct herd_database *database, const struct herd_postgres
 
 static bool is_true(const struct herd_postgres_op *op, int field)
 {
-    return op->rows && PQntuples(op->rows) == 1 && strcmp(PQgetvalue(op->rows, 0, field), "t") == 0;
+    return PQntuples(op->rows) == 1 && strcmp(PQgetvalue(op->rows, 0, field), "t") == 0;
 }
 
 void herd_postgres_prepare(struct herd_database *database)
@@ -125,7 +125,7 @@ static void on_found(void *owner, struct herd_postgres_op *op, const struct herd
 /* Reads the version of the tables. False: there is nothing that this library could do with them; it was told. */
 static bool read_version(struct herd_database *database, const struct herd_postgres_op *op)
 {
-    long version = op->rows && PQntuples(op->rows) == 1 ? strtol(PQgetvalue(op->rows, 0, 0), NULL, 10) : 0;
+    long version = PQntuples(op->rows) == 1 ? strtol(PQgetvalue(op->rows, 0, 0), NULL, 10) : 0;
     if (version >= 0 && version <= HERD_POSTGRES_SCHEMA_VERSION) {
         database->schema_version = (unsigned)version;
         return true;
@@ -206,7 +206,7 @@ static void on_number(void *owner, struct herd_postgres_op *op, const struct her
     struct herd_database *database = owner;
     if (!went_well(database, outcome))
         return;
-    if (!op->rows || PQntuples(op->rows) != 1) {
+    if (PQntuples(op->rows) != 1) {
         fail(database, HERD_DATABASE_RETRY, "the herd was removed from the database");
         return;
     }

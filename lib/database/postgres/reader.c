@@ -73,7 +73,7 @@ void herd_postgres_reader_stop(struct herd_postgres_reader *reader)
 
 bool herd_postgres_reader_reads(const struct herd_postgres_reader *reader)
 {
-    return reader->dial || reader->conn;
+    return reader->conn != NULL;
 }
 
 /* ---- telling ---- */
@@ -212,7 +212,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
         good = PQconsumeInput(reader->conn) != 0;
     if (!good)
         fail_conn(reader);
-    else if (reader->page && !(what & EV_WRITE))
+    else if (reader->page)
         go_on(reader);
 }
 

@@ -121,7 +121,7 @@ static void on_slice(void *owner, struct herd_postgres_op *op, const struct herd
 {
     struct herd_database *database = owner;
     database->sweeping = false;
-    if (outcome->result == HERD_DATABASE_DONE && op->rows && PQntuples(op->rows) == 1) {
+    if (outcome->result == HERD_DATABASE_DONE && PQntuples(op->rows) == 1) {
         database->sweep_key.len = 0;
         database->sweeping = herd_buf_add(&database->sweep_key, PQgetvalue(op->rows, 0, 0),
                                           (size_t)PQgetlength(op->rows, 0, 0)) == 0;
@@ -157,7 +157,7 @@ static void on_claim(void *owner, struct herd_postgres_op *op, const struct herd
     if (outcome->result == HERD_DATABASE_LOST)
         return;
     database->sweep_key.len = 0;
-    database->sweeping = outcome->result == HERD_DATABASE_DONE && op->rows && PQntuples(op->rows) == 1;
+    database->sweeping = outcome->result == HERD_DATABASE_DONE && PQntuples(op->rows) == 1;
     wait_s(database, database->sweeping ? 0 : PERIOD_S);
     if (database->sweeping && database->history) {
         herd_postgres_send_partitions(database);

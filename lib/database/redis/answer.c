@@ -95,37 +95,30 @@ static bool take_keys(struct herd_database *database, struct herd_redis_operatio
     return true;
 }
 
-/* Whether it is an answer to what was asked; keeps it in `replies` where the event is made of it. */
+/* Where an answer that is one to what was asked is kept, the event of WRITERS, FIND or PAGE being made of it; NULL: it is none. */
+static redisReply **place_of(struct herd_redis_operation *operation, const redisReply *reply)
+{
+    if (operation->kind == HERD_REDIS_WRITERS) {
+        const bool fits = operation->answered == 1 ? reply->elements == 2 : reply->elements % 2 == 0;
+        return is_texts(reply, false) && fits ? &operation->replies[operation->answered - 1] : NULL;
+    }
+    if (operation->kind == HERD_REDIS_FIND)
+        return reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_NIL ? &operation->replies[0] : NULL;
+    return is_texts(reply, true) && reply->elements == operation->replies[0]->element[1]->elements
+               ? &operation->replies[1]
+               : NULL;
+}
+
+/* Whether it is an answer to what was asked; *ret_kept says whether it is somebody's now. */
 static bool take(struct herd_database *database, struct herd_redis_operation *operation, redisReply *reply,
                  bool *ret_kept, int *ret_err)
 {
-    *ret_kept = true;
-    switch (operation->kind) {
-    case HERD_REDIS_WRITERS:
-        if (!is_texts(reply, false) || (operation->answered == 1 ? reply->elements != 2 : reply->elements % 2 != 0))
-            break;
-        operation->replies[operation->answered - 1] = reply;
-        return true;
-    case HERD_REDIS_FIND:
-        if (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_NIL)
-            break;
-        operation->replies[0] = reply;
-        return true;
-    case HERD_REDIS_PAGE:
-        if (!operation->replies[0] || operation->replies[1]) {
-            if (!take_keys(database, operation, reply, ret_kept, ret_err))
-                break;
-            return true;
-        }
-        if (!is_texts(reply, true) || reply->elements != operation->replies[0]->element[1]->elements)
-            break;
-        operation->replies[1] = reply;
-        return true;
-    case HERD_REDIS_SETUP:
-    case HERD_REDIS_WRITE: break;
-    }
-    *ret_kept = false;
-    return false;
+    if (operation->kind == HERD_REDIS_PAGE && (!operation->replies[0] || operation->replies[1]))
+        return take_keys(database, operation, reply, ret_kept, ret_err);
+    redisReply **place = place_of(operation, reply);
+    if (place)
+        *place = reply;
+    return *ret_kept = place != NULL;
 }
 
 /* The script is not there any more: Redis was started anew, or somebody threw it away. It and the commands go again. */

@@ -23,7 +23,7 @@ static void resolved(int error, struct evutil_addrinfo *info, void *arg)
     if (error == EVUTIL_EAI_CANCEL)
         return;
     database->request = NULL;
-    for (const struct evutil_addrinfo *at = info; at && !error; at = at->ai_next)
+    for (const struct evutil_addrinfo *at = info; at; at = at->ai_next)
         add(database, at->ai_addr, (socklen_t)at->ai_addrlen);
     if (info)
         evutil_freeaddrinfo(info);

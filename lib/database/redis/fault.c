@@ -20,7 +20,7 @@ static const struct {
 
 static size_t find(struct herd_span in, const char *text, size_t len)
 {
-    for (size_t i = 0; len && i + len <= in.len; i++)
+    for (size_t i = 0; i + len <= in.len; i++)
         if (memcmp(in.at + i, text, len) == 0)
             return i;
     return in.len;

@@ -6,7 +6,7 @@
 static void *create_array(const redisReadTask *task, int elements)
 {
     struct herd_database *database = task->privdata;
-    if (elements < 0 || (size_t)elements > HERD_REDIS_ELEMENTS_MAX - database->reply_elements)
+    if ((size_t)elements > HERD_REDIS_ELEMENTS_MAX - database->reply_elements)
         return NULL;
     database->reply_elements += (size_t)elements;
     return database->create_array(task, elements);

@@ -162,7 +162,7 @@ static int redis_read_page(struct herd_database *database, uint64_t ticket, size
     if (err < 0)
         return err;
     database->page_limit = limit < 1 ? 1 : limit > PAGE_MAX ? PAGE_MAX : limit;
-    if (first || database->cursor[0] == 0)
+    if (first)
         herd_redis_pages_rewind(database);
     if (database->ahead)
         event_active(database->page_due, EV_TIMEOUT, 0);

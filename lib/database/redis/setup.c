@@ -4,6 +4,7 @@
 #include "redis_impl.h"
 #include "script.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,12 +72,6 @@ static struct herd_span member(struct herd_span text, const char *name)
     return (struct herd_span){"", 0};
 }
 
-static void finish(struct herd_redis_operation *setup, enum herd_database_result result, const char *message)
-{
-    if (!setup->done)
-        herd_redis_operation_finish(setup, result, message);
-}
-
 static void take_info(struct herd_database *database, struct herd_redis_operation *setup, struct herd_span info)
 {
     struct herd_span valkey = member(info, "valkey_version"), redis = member(info, "redis_version");
@@ -92,13 +87,14 @@ static void take_info(struct herd_database *database, struct herd_redis_operatio
              herd_redis_fault_text(text, version, database->dsn.password));
     memcpy(database->server, kind, sizeof kind);
     if (numbers[0] < LEAST_MAJOR || (numbers[0] == LEAST_MAJOR && numbers[1] < LEAST_MINOR))
-        finish(setup, HERD_DATABASE_REFUSED, "it is older than Redis 6.2");
+        herd_redis_operation_finish(setup, HERD_DATABASE_REFUSED, "it is older than Redis 6.2");
     else if (herd_span_equal(member(info, "role"), herd_span_of("slave")))
-        finish(setup, HERD_DATABASE_RETRY, "it is a replica, which takes no writes");
+        herd_redis_operation_finish(setup, HERD_DATABASE_RETRY, "it is a replica, which takes no writes");
     else if (herd_span_equal(member(info, "cluster_enabled"), herd_span_of("1")))
-        finish(setup, HERD_DATABASE_REFUSED, "it is a part of a Redis Cluster, which is not supported");
+        herd_redis_operation_finish(setup, HERD_DATABASE_REFUSED,
+                                    "it is a part of a Redis Cluster, which is not supported");
     else if (herd_span_equal(member(info, "loading"), herd_span_of("1")))
-        finish(setup, HERD_DATABASE_RETRY, "it is reading its data");
+        herd_redis_operation_finish(setup, HERD_DATABASE_RETRY, "it is reading its data");
 }
 
 static void take_error(const struct herd_database *database, struct herd_redis_operation *setup, enum step step,
@@ -110,9 +106,9 @@ static void take_error(const struct herd_database *database, struct herd_redis_o
         result = HERD_DATABASE_RETRY;
     /* Redis shows the words of a command that it does not know: those of AUTH are not told. */
     if (step == AUTH && database->dsn.password && result == HERD_DATABASE_REFUSED)
-        finish(setup, result, "it does not take the user and the password");
+        herd_redis_operation_finish(setup, result, "it does not take the user and the password");
     else
-        finish(setup, result, herd_redis_fault_text(text, error, database->dsn.password));
+        herd_redis_operation_finish(setup, result, herd_redis_fault_text(text, error, database->dsn.password));
 }
 
 int herd_redis_setup_answer(struct herd_database *database, struct herd_redis_operation *setup,
@@ -120,8 +116,7 @@ int herd_redis_setup_answer(struct herd_database *database, struct herd_redis_op
 {
     enum step step = (enum step)(setup->answered - 1);
     struct herd_span text = {reply->str, (size_t)reply->len};
-    if (setup->done)
-        return 0;
+    assert(!setup->done); /* with it the connection ended */
     if (reply->type == REDIS_REPLY_ERROR) {
         /* Rights need not include INFO. */
         if (step != INFO || herd_redis_fault_result(text) != HERD_DATABASE_REFUSED)
@@ -131,7 +126,7 @@ int herd_redis_setup_answer(struct herd_database *database, struct herd_redis_op
     } else if (step == LOAD && reply->type == REDIS_REPLY_STRING && text.len == sizeof database->sha - 1) {
         memcpy(database->sha, text.at, text.len);
     } else if (step >= INFO) {
-        finish(setup, HERD_DATABASE_REFUSED, "it does not answer as a Redis does");
+        herd_redis_operation_finish(setup, HERD_DATABASE_REFUSED, "it does not answer as a Redis does");
     }
     return 0;
 }

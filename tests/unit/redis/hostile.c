@@ -16,8 +16,9 @@ static struct {
     char dir[TEMP_LEN], path[64];
     int listener, fd;
     struct event *accepts, *reads;
-    const char *says; /* to a connection, and then to each piece that comes, the next one */
+    const char *says; /* to the next piece that comes */
     size_t len;
+    const char *then; /* to the one behind it; NULL: nothing */
     bool closes, repeats;
 } other;
 
@@ -31,7 +32,11 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
         event_del(other.reads);
     } else if (other.len) {
         assert_true(send(fd, other.says, other.len, MSG_NOSIGNAL) >= 0);
-        other.len = other.repeats ? other.len : 0;
+        if (!other.repeats) {
+            other.says = other.then;
+            other.len = other.then ? strlen(other.then) : 0;
+            other.then = NULL;
+        }
         if (other.closes)
             shutdown(fd, SHUT_RDWR);
     }
@@ -125,6 +130,13 @@ static void not_a_redis(void **state)
         {"+OK\r\n+OK\r\n$21\r\nredis_version:6.0.16\r\n\r\n", false, HERD_DATABASE_REFUSED},
         {"+OK\r\n+OK\r\n$39\r\nredis_version:7.0.15\r\ncluster_enabled:1\r\n", false, HERD_DATABASE_REFUSED},
         {"+OK\r\n+OK\r\n-NOPERM no\r\n$4\r\nabcd\r\n", false, HERD_DATABASE_REFUSED},
+        {"+OK\r\n+OK\r\n-NOPERM no\r\n:1\r\n", false, HERD_DATABASE_REFUSED},
+        {"+OK\r\n+OK\r\n-LOADING x\r\n", false, HERD_DATABASE_RETRY},
+        {"+OK\r\n+OK\r\n$31\r\nredis_version:7.0.15\r\nloading:1\r\n", false, HERD_DATABASE_RETRY},
+        {"+OK\r\n+OK\r\n$17\r\nredis_version:6.1\r\n", false, HERD_DATABASE_REFUSED},
+        /* Of what is not a record nor a write neither of these can be true. */
+        {"+OK\r\n-WRONGTYPE x\r\n", false, HERD_DATABASE_RETRY},
+        {"+OK\r\n-READONLY x\r\n", false, HERD_DATABASE_RETRY},
         {"+OK\r\n+OK\r\n-NOPERM no\r\n-NOPERM no\r\n", false, HERD_DATABASE_REFUSED},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -151,6 +163,36 @@ static void connected(void)
         fail_msg("%s", a.message);
 }
 
+/* What else a server may say of itself. */
+static void versions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *info, *server;
+    } rows[] = {
+        {"redis_version:6.2.0\r\n", "redis 6.2.0"},
+        {"redis_version:6:2", "redis 6:2"},
+        {"redis_version:7/0", "redis 7/0"},
+        {"redis_version:12345.6\n", "redis 12345.6"},
+        {"redis_version:7.0\r\nrole:\nloading:\r\n", "redis 7.0"},
+        {"redis_versions:1.0\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n", "valkey 8.0.1"},
+        {"redis_version:7.0.0123456789012345678901234567890", "redis 7.0.0123456789012345678901234567"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[256];
+        int len = snprintf(text, sizeof text, "+OK\r\n+OK\r\n$%zu\r\n%s\r\n$40\r\n%040d\r\n", strlen(rows[i].info),
+                           rows[i].info, 7);
+        say(text, (size_t)len);
+        adapter_forget(&a);
+        adapter_connect(&a);
+        assert_int_equal(a.connected, 1);
+        assert_string_equal(a.server, rows[i].server);
+        herd_redis_driver.disconnect(a.database);
+    }
+}
+
+#define ONE_KEY "*1\r\n$16\r\nherd:{paws}:at:x\r\n"
+
 static void wrong_answers(void **state)
 {
     (void)state;
@@ -158,29 +200,46 @@ static void wrong_answers(void **state)
         char what;
         const char *says;
         int result;
+        const char *then;
     } rows[] = {
-        {'f', ":1\r\n", HERD_DATABASE_RETRY},
-        {'f', "*0\r\n", HERD_DATABASE_RETRY},
-        {'f', "$3\r\nabc\r\n", HERD_DATABASE_DONE},
-        {'f', "-NOSCRIPT x\r\n", HERD_DATABASE_RETRY},
-        {'w', "+OK\r\n", HERD_DATABASE_RETRY},
-        {'w', "$-1\r\n", HERD_DATABASE_RETRY},
-        {'w', "$9\r\nsome text\r\n", HERD_DATABASE_REFUSED},
-        {'r', "*0\r\n*0\r\n", HERD_DATABASE_RETRY},
-        {'r', "*2\r\n$1\r\nx\r\n$1\r\n0\r\n*0\r\n", HERD_DATABASE_RETRY},
-        {'r', "*2\r\n$20\r\n99999999999999999999\r\n$1\r\n0\r\n*0\r\n", HERD_DATABASE_RETRY},
-        {'r', "*2\r\n$1\r\n1\r\n$1\r\n0\r\n*1\r\n$1\r\na\r\n", HERD_DATABASE_RETRY},
-        {'r', "*2\r\n$1\r\n1\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$7\r\n1 2 3 x\r\n", HERD_DATABASE_DONE},
-        {'r', "*2\r\n$1\r\n1\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n*0\r\n", HERD_DATABASE_RETRY},
-        {'p', "*2\r\n$1\r\n0\r\n*1\r\n$3\r\nfoo\r\n", HERD_DATABASE_RETRY},
-        {'p', "*2\r\n$30\r\n012345678901234567890123456789\r\n*0\r\n", HERD_DATABASE_RETRY},
-        {'p', "*2\r\n*0\r\n*0\r\n", HERD_DATABASE_RETRY},
-        {'p', "*2\r\n$1\r\n0\r\n*0\r\n", HERD_DATABASE_DONE},
-        {'p', "-BUSY x\r\n", HERD_DATABASE_RETRY},
+        {'f', ":1\r\n", HERD_DATABASE_RETRY, NULL},
+        {'f', "*0\r\n", HERD_DATABASE_RETRY, NULL},
+        {'f', "$3\r\nabc\r\n", HERD_DATABASE_DONE, NULL},
+        {'f', "-NOSCRIPT x\r\n", HERD_DATABASE_RETRY, NULL},
+        {'w', "+OK\r\n", HERD_DATABASE_RETRY, NULL},
+        {'w', "$-1\r\n", HERD_DATABASE_RETRY, NULL},
+        {'w', "$9\r\nsome text\r\n", HERD_DATABASE_REFUSED, NULL},
+        {'r', "*0\r\n*0\r\n", HERD_DATABASE_RETRY, NULL},
+        {'r', "*2\r\n$1\r\nx\r\n$1\r\n0\r\n*0\r\n", HERD_DATABASE_RETRY, NULL},
+        {'r', "*2\r\n$20\r\n99999999999999999999\r\n$1\r\n0\r\n*0\r\n", HERD_DATABASE_RETRY, NULL},
+        {'r', "*2\r\n$1\r\n1\r\n$1\r\n0\r\n*1\r\n$1\r\na\r\n", HERD_DATABASE_RETRY, NULL},
+        {'r', "*2\r\n$1\r\n1\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$7\r\n1 2 3 x\r\n", HERD_DATABASE_DONE, NULL},
+        {'r', "*2\r\n$1\r\n1\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n*0\r\n", HERD_DATABASE_RETRY, NULL},
+        {'p', "*2\r\n$1\r\n0\r\n*1\r\n$3\r\nfoo\r\n", HERD_DATABASE_RETRY, NULL},
+        {'p', "*2\r\n$30\r\n012345678901234567890123456789\r\n*0\r\n", HERD_DATABASE_RETRY, NULL},
+        {'p', "*2\r\n*0\r\n*0\r\n", HERD_DATABASE_RETRY, NULL},
+        {'p', "*2\r\n$1\r\n0\r\n*0\r\n", HERD_DATABASE_DONE, NULL},
+        {'p', "-BUSY x\r\n", HERD_DATABASE_RETRY, NULL},
+        /* The second answer to a write is the last, whatever it is. */
+        {'w', "-NOSCRIPT x\r\n", HERD_DATABASE_RETRY,
+         "$40\r\n0123456789012345678901234567890123456789\r\n-NOSCRIPT y\r\n"},
+        {'w', "-NOSCRIPT x\r\n", HERD_DATABASE_REFUSED, "-NOPERM x\r\n:1\r\n"},
+        {'w', "-NOSCRIPT x\r\n", HERD_DATABASE_DONE, "$40\r\n0123456789012345678901234567890123456789\r\n:1\r\n"},
+        {'r', "*2\r\n$1\r\n1\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$9\r\n1 2 3 4 5\r\n", HERD_DATABASE_DONE, NULL},
+        {'r', "*2\r\n$1\r\n1\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$26\r\n1 2 3 18446744073709551615\r\n",
+         HERD_DATABASE_DONE, NULL},
+        {'r', "*2\r\n$13\r\n9223372036854\r\n$1\r\n0\r\n*0\r\n", HERD_DATABASE_RETRY, NULL},
+        {'r', "*2\r\n$1\r\n1\r\n$1\r\nx\r\n*0\r\n", HERD_DATABASE_RETRY, NULL},
+        {'p', "*2\r\n$1\r\n0\r\n" ONE_KEY, HERD_DATABASE_RETRY, "*1\r\n:1\r\n"},
+        {'p', "*2\r\n$1\r\n0\r\n" ONE_KEY, HERD_DATABASE_RETRY, "*2\r\n$-1\r\n$-1\r\n"},
+        {'p', "*2\r\n$1\r\n0\r\n" ONE_KEY, HERD_DATABASE_RETRY, "$-1\r\n"},
+        {'p', "*2\r\n$1\r\n0\r\n" ONE_KEY, HERD_DATABASE_DONE, "*1\r\n$-1\r\n"},
+        {'p', "*2\r\n$1\r\n0\r\n" ONE_KEY, HERD_DATABASE_DONE, "*1\r\n$3\r\nabc\r\n"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         connected();
         say(rows[i].says, strlen(rows[i].says));
+        other.then = rows[i].then;
         struct herd_database_row row = adapter_row(herd_span_of("a"), "Riley", "+1+1", "1");
         switch (rows[i].what) {
         case 'f': herd_redis_driver.find(a.database, 1, herd_span_of("a")); break;
@@ -200,6 +259,132 @@ static void wrong_answers(void **state)
     connected();
     assert_true(write(other.fd, "+hello\r\n", 8) == 8);
     adapter_until(&a, a.disconnected);
+}
+
+/* Servers of the herd: those of any age, and no more than there can be. */
+static void many_writers(void **state)
+{
+    (void)state;
+    static char reply[5000 * 32];
+    connected();
+    static const char old[] =
+        "*2\r\n$13\r\n9223372036852\r\n$6\r\n999999\r\n"
+        "*4\r\n$1\r\na\r\n$8\r\nff 2 3 0\r\n$1\r\nb\r\n$27\r\nff 2 -3 9223372036853000000\r\n";
+    say(old, sizeof old - 1);
+    assert_int_equal(herd_redis_driver.read_writers(a.database, 1), 0);
+    adapter_until(&a, a.results[1] >= 0);
+    assert_int_equal(a.results[1], HERD_DATABASE_DONE);
+    assert_int_equal(a.writer_count, 2);
+    assert_int_equal(a.writers[0].incarnation, 255);
+    assert_int_equal(a.writers[0].written_until_ns, 3);
+    assert_true(a.writers[0].age_ns == INT64_MAX);
+    assert_int_equal(a.writers[1].written_until_ns, -3);
+    assert_int_equal(a.writers[1].age_ns, 0); /* it wrote later than now */
+    size_t len = (size_t)snprintf(reply, sizeof reply, "*2\r\n$1\r\n1\r\n$1\r\n0\r\n*10000\r\n");
+    for (int i = 0; i < 5000; i++)
+        len += (size_t)snprintf(reply + len, sizeof reply - len, "$4\r\n%04d\r\n$7\r\n1 2 3 4\r\n", i);
+    say(reply, len);
+    assert_int_equal(herd_redis_driver.read_writers(a.database, 2), 0);
+    adapter_until(&a, a.results[2] >= 0);
+    assert_int_equal(a.results[2], HERD_DATABASE_DONE);
+    assert_int_equal(a.writer_count, 4096);
+    assert_string_equal(a.writer_names[7], "0007");
+}
+
+/* The part of the keys that was looked at meanwhile has none of ours: the next page begins behind it. */
+static void empty_part(void **state)
+{
+    (void)state;
+    connected();
+    static const char scanned[] = "*2\r\n$1\r\n7\r\n" ONE_KEY;
+    say(scanned, sizeof scanned - 1);
+    other.then = "*1\r\n$-1\r\n*2\r\n$1\r\n8\r\n*0\r\n";
+    assert_int_equal(herd_redis_driver.read_page(a.database, 1, 100, true), 0);
+    adapter_until(&a, a.results[1] >= 0);
+    assert_int_equal(a.results[1], HERD_DATABASE_DONE);
+    assert_false(a.last);
+    assert_string_equal(a.database->cursor, "8");
+    static const char end[] = "*2\r\n$1\r\n0\r\n*0\r\n";
+    say(end, sizeof end - 1);
+    adapter_until(&a, a.database->ahead != NULL); /* nobody asked yet */
+    assert_int_equal(herd_redis_driver.read_page(a.database, 2, 100, false), 0);
+    adapter_until(&a, a.results[2] >= 0);
+    assert_int_equal(a.results[2], HERD_DATABASE_DONE);
+    assert_true(a.last);
+    assert_int_equal(a.rows, 0);
+}
+
+/* All keys are known, and the last page is not there yet: the one before is not the last. */
+static void last_under_way(void **state)
+{
+    (void)state;
+    connected();
+    static const char scanned[] = "*2\r\n$1\r\n7\r\n*2\r\n$16\r\nherd:{paws}:at:x\r\n$16\r\nherd:{paws}:at:y\r\n";
+    say(scanned, sizeof scanned - 1);
+    other.then = "*2\r\n$-1\r\n$-1\r\n*2\r\n$1\r\n0\r\n" ONE_KEY;
+    for (unsigned ticket = 1; ticket <= 2; ticket++) { /* a part of the first page each */
+        assert_int_equal(herd_redis_driver.read_page(a.database, ticket, 1, ticket == 1), 0);
+        adapter_until(&a, a.results[ticket] >= 0);
+        assert_int_equal(a.results[ticket], HERD_DATABASE_DONE);
+        assert_false(a.last);
+    }
+    adapter_until(&a, a.database->under_way_count == 1);
+    assert_int_equal(send(other.fd, "*1\r\n$-1\r\n", 9, MSG_NOSIGNAL), 9);
+    assert_int_equal(herd_redis_driver.read_page(a.database, 3, 1, false), 0);
+    adapter_until(&a, a.results[3] >= 0);
+    assert_int_equal(a.results[3], HERD_DATABASE_DONE);
+    assert_true(a.last);
+}
+
+/* Far more than may be under way: no more than that is, and all of it goes. */
+static void many_commands(void **state)
+{
+    (void)state;
+    static struct herd_database_row rows[1030 * 100];
+    char answers[4 * HERD_REDIS_SENT_MAX];
+    for (size_t i = 0; i < sizeof answers; i++)
+        answers[i] = ":1\r\n"[i % 4];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        rows[i] = adapter_row(herd_span_of("a"), "Riley", "+1+1", "1");
+    connected();
+    assert_int_equal(herd_redis_driver.write(a.database, 1, rows, sizeof rows / sizeof rows[0], &adapter_writer),
+                     0);
+    adapter_until(&a, a.database->under_way_count == HERD_REDIS_SENT_MAX && a.database->out.len == 0);
+    for (int i = 0; i < 3; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    assert_int_equal(a.database->under_way_count, HERD_REDIS_SENT_MAX);
+    assert_int_equal(a.results[1], -1);
+    size_t answered = 0;
+    for (size_t sent = HERD_REDIS_SENT_MAX; answered < 1030; sent = a.database->under_way_count) {
+        assert_int_equal(send(other.fd, answers, 4 * sent, MSG_NOSIGNAL), 4 * sent);
+        answered += sent;
+        adapter_until(&a, a.results[1] >= 0 ||
+                              (a.database->under_way_count == 1030 - answered && a.database->out.len == 0));
+    }
+    adapter_until(&a, a.results[1] >= 0);
+    assert_int_equal(a.results[1], HERD_DATABASE_DONE);
+}
+
+/* Whoever is told that a write was lost may end it all there: nothing is told after that. */
+static void ended_when_told(void **state)
+{
+    (void)state;
+    struct herd_database_row row = adapter_row(herd_span_of("a"), "Riley", "+1+1", "1");
+    connected();
+    say("-", 1);
+    other.closes = true;
+    for (unsigned i = 1; i <= 3; i++)
+        assert_int_equal(herd_redis_driver.write(a.database, i, &row, 1, NULL), 0);
+    assert_int_equal(herd_redis_driver.read_page(a.database, 4, 10, true), 0);
+    a.disconnect_in_written = true;
+    adapter_until(&a, a.told > 0);
+    for (int i = 0; i < 3; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    assert_int_equal(a.results[1], HERD_DATABASE_LOST);
+    assert_int_equal(a.told, 1);
+    assert_int_equal(a.disconnected, 0);
+    a.disconnect_in_written = other.closes = false;
+    connected();
 }
 
 /* A reply that goes on and on, in parts none of which is long. */
@@ -324,7 +509,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(not_a_redis, setup, teardown),
+        cmocka_unit_test_setup_teardown(versions, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_writers, setup, teardown),
+        cmocka_unit_test_setup_teardown(empty_part, setup, teardown),
+        cmocka_unit_test_setup_teardown(last_under_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_commands, setup, teardown),
+        cmocka_unit_test_setup_teardown(ended_when_told, setup, teardown),
         cmocka_unit_test_setup_teardown(endless_reply, setup, teardown),
         cmocka_unit_test_setup_teardown(endless_scan, setup, teardown),
         cmocka_unit_test_setup_teardown(fuzzed, setup, teardown),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Each allocation of the adapter fails once: it says so, loses nothing of its own, and works afterwards. */
+#define RESERVATIONS_FAIL
 #include "../edge/alloc.h"
 #include "../failing_additions.h"
 #include "adapter.h"
@@ -13,14 +14,18 @@ static bool addition_fails_now(void)
 static struct redis_server server;
 static struct event_base *base;
 
+#define ROWS 102
+
 /* All that it does, once. False: something said that it failed. */
 static bool everything(struct adapter *a)
 {
-    struct herd_database_row rows[150];
-    char ids[150][8];
-    for (size_t i = 0; i < 150; i++) {
+    struct herd_database_row rows[ROWS];
+    char ids[ROWS][8];
+    for (size_t i = 0; i < ROWS; i++) {
+        /* Deleted, nowhere, somewhere. */
+        const char *position = i == 0 ? "" : i == 1 ? "nowhere" : "+1+1";
         snprintf(ids[i], sizeof ids[i], "%06zu", i);
-        rows[i] = adapter_row(herd_span_of(ids[i]), "Riley", "+1+1", "5.00000000001");
+        rows[i] = adapter_row(herd_span_of(ids[i]), "Riley", position, "5.00000000001");
     }
     adapter_forget(a);
     if (herd_redis_driver.connect(a->database) < 0)
@@ -28,14 +33,19 @@ static bool everything(struct adapter *a)
     adapter_until(a, a->connected || a->disconnected);
     if (!a->connected)
         return false;
-    bool ok = herd_redis_driver.write(a->database, 1, rows, 150, &adapter_writer) == 0;
+    long fail_at = alloc_fail_at;
+    alloc_fail_at = 0;
+    redis_run(&server, "SCRIPT FLUSH"); /* it has to be loaded again */
+    alloc_fail_at = fail_at;
+    bool ok = herd_redis_driver.write(a->database, 1, rows, ROWS, &adapter_writer) == 0;
+    ok = ok && herd_redis_driver.write(a->database, 5, NULL, 0, &adapter_writer) == 0;
     ok = ok && herd_redis_driver.read_writers(a->database, 2) == 0;
     ok = ok && herd_redis_driver.read_page(a->database, 3, 10, true) == 0;
     ok = ok && herd_redis_driver.find(a->database, 4, herd_span_of("000001")) == 0;
     if (!ok)
         return false;
-    adapter_until(a, a->told == 4);
-    for (unsigned t = 1; t <= 4; t++)
+    adapter_until(a, a->told == 5);
+    for (unsigned t = 1; t <= 5; t++)
         ok = ok && a->results[t] == HERD_DATABASE_DONE;
     return ok && !a->disconnected;
 }

@@ -25,6 +25,7 @@ static void dsn_taken(void **state)
         {"redis://host/", "host", NULL, NULL, NULL, 6379, 0},
         {"redis://10.0.0.1:7000/3", "10.0.0.1", NULL, NULL, NULL, 7000, 3},
         {"redis://[::1]:7000", "::1", NULL, NULL, NULL, 7000, 0},
+        {"redis://%61%6A%6b", "ajk", NULL, NULL, NULL, 6379, 0},
         {"redis://[::1]/9", "::1", NULL, NULL, NULL, 6379, 9},
         {"redis://:secret@host", "host", NULL, NULL, "secret", 6379, 0},
         {"redis://me:se%3Acr%40et@host:1/15", "host", NULL, "me", "se:cr@et", 1, 15},
@@ -51,6 +52,10 @@ static void dsn_taken(void **state)
     }
 }
 
+#define TEN       "0123456789"
+#define FIFTY     TEN TEN TEN TEN TEN
+#define LONG_HOST "redis://" FIFTY FIFTY FIFTY FIFTY FIFTY "abc"
+
 static void dsn_refused(void **state)
 {
     (void)state;
@@ -62,12 +67,18 @@ static void dsn_refused(void **state)
         "redis://host:0",
         "redis://host:65536",
         "redis://host:x",
+        "redis://host:-1",
         "redis://host/x",
         "redis://host/65536",
         "redis://[::1",
         "redis://[::1]x",
         "redis://user@host",
         "redis://%zz:secret@host",
+        "redis://%-0:secret@host",
+        "redis://%@0:secret@host",
+        "redis://%0@:secret@host",
+        "redis://%0g:secret@host",
+        LONG_HOST "a",
         "redis://a:secret%0@host",
         "redis://a:secret%00@host",
         "redis://:@host",
@@ -129,6 +140,7 @@ static void value_order(void **state)
         row("a", "+1", "+1+1", "0.00000000121", 5),
         row("a", "+1", "+1+1", "1", 5),
         row("a", "+1", "+1+1", "1.0", 5),
+        row("a", "+1", "+1+1", "1.00000000000", 5),
         row("a", "+1", "+1+1.0", "1", 5),
         row("a", "+1.0", "+1+1", "1", 5),
         row("a", "-1", "+1+1", "1", 5),
@@ -261,6 +273,8 @@ static void faults(void **state)
         {"ERR unknown command 'EVALSHA'", HERD_DATABASE_REFUSED},
         {"", HERD_DATABASE_REFUSED},
         {"ERR x: -", HERD_DATABASE_REFUSED},
+        {"ERR x: -y: -OOM z", HERD_DATABASE_RETRY},
+        {"ERR x: -y: -z", HERD_DATABASE_REFUSED},
         {"WRONGTYPE Operation against a key holding the wrong kind of value", HERD_DATABASE_BAD},
         {"BAD WRONGTYPE Operation against a key holding the wrong kind of value", HERD_DATABASE_BAD},
         {"KEY writers", HERD_DATABASE_REFUSED},
@@ -275,6 +289,10 @@ static void faults(void **state)
     /* A short one is a word, or nothing would be left to read. */
     assert_string_equal(herd_redis_fault_text(text, herd_span_of("ERR a 'pa' password pa"), "pa"),
                         "ERR a '***' password ***");
+    assert_string_equal(herd_redis_fault_text(text, herd_span_of("\x7f\xc3x"), NULL), "??x");
+    static const char words[] = "x x-x/x:x@x[x`x{x 0x 9x ax zx Ax Zx x0 x9 xa xz xA xZ x";
+    assert_string_equal(herd_redis_fault_text(text, herd_span_of(words), "x"),
+                        "*** ***-***/***:***@***[***`***{*** 0x 9x ax zx Ax Zx x0 x9 xa xz xA xZ ***");
     memset(big, 'x', sizeof big);
     assert_true(strlen(herd_redis_fault_text(text, (struct herd_span){big, sizeof big}, NULL)) < sizeof text);
 }
