@@ -3,7 +3,7 @@
 """Nothing of the library prints or reads a double by the locale: a program may have called setlocale(), and then a comma
 stands where JSON and Prometheus have a point.
 
-    locale.py SOURCE_ROOT
+    no_locale.py SOURCE_ROOT
 """
 import pathlib
 import re
