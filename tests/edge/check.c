@@ -141,7 +141,7 @@ static void test_findings(void **state)
         {"{" A "}}, \"area\": true, \"fences\": \"$/ids\"}", "a", HERD_E_SYNTAX, "ids"},
         {"{" A "}}, \"area\": true, \"fences\": \"$/no\"}", "a", HERD_E_IO, "No such file"},
         {"{" A "}}, \"area\": true, \"fences\": \"$/fences\", \"webhook\": {\"server\": \"a\", \"url\": "
-               "\"http://127.0.0.1:9/\", "
+         "\"http://127.0.0.1:9/\", "
          "\"secret_file\": "
          "\"$/no\"}}",
          "a", HERD_E_IO, "No such file"},

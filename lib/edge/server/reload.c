@@ -57,9 +57,10 @@ static bool same_providers(const struct herd_config *a, const struct herd_config
         return false;
     for (size_t i = 0; i < a->provider_count; i++) {
         const struct herd_config_provider *p = &a->providers[i], *q = &b->providers[i];
-        if (!herd_same_text(p->kind, q->kind) || !herd_same_text(p->url, q->url) || !herd_same_text(p->key_file, q->key_file) ||
-            !herd_same_text(p->key_env, q->key_env) || !herd_same_text(p->ca_file, q->ca_file) ||
-            !herd_same_text(p->file, q->file) || !herd_same_text(p->fields, q->fields) || !herd_same_text(p->filter, q->filter) ||
+        if (!herd_same_text(p->kind, q->kind) || !herd_same_text(p->url, q->url) ||
+            !herd_same_text(p->key_file, q->key_file) || !herd_same_text(p->key_env, q->key_env) ||
+            !herd_same_text(p->ca_file, q->ca_file) || !herd_same_text(p->file, q->file) ||
+            !herd_same_text(p->fields, q->fields) || !herd_same_text(p->filter, q->filter) ||
             p->timeout_ms != q->timeout_ms || p->cache_ms != q->cache_ms || p->in_flight_max != q->in_flight_max)
             return false;
     }

@@ -344,7 +344,8 @@ static int apply(struct herd_webhook *webhook, const struct herd_config_webhook 
     settings.url = strdup(is->url);
     settings.ca_file = is->ca_file ? strdup(is->ca_file) : NULL;
     err = settings.url && (settings.ca_file || !is->ca_file) ? 0 : HERD_E_NOMEM;
-    if (err >= 0 && (!webhook->fetch || !herd_same_text(was->url, is->url) || !herd_same_text(was->ca_file, is->ca_file)))
+    if (err >= 0 &&
+        (!webhook->fetch || !herd_same_text(was->url, is->url) || !herd_same_text(was->ca_file, is->ca_file)))
         err = make_way(webhook, is, &fetch, &origin, &why);
     if (err < 0) {
         drop_settings(&settings);
