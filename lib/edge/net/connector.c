@@ -128,8 +128,8 @@ static int start_attempt(struct herd_connector *connector, size_t i)
         close(fd);
         return error;
     }
-    if (event_assign(&attempt->event, connector->base, fd, EV_WRITE, on_attempt, attempt) < 0 ||
-        event_add(&attempt->event, NULL) < 0) {
+    event_assign(&attempt->event, connector->base, fd, EV_WRITE, on_attempt, attempt);
+    if (event_add(&attempt->event, NULL) < 0) {
         close(fd);
         return ENOMEM;
     }

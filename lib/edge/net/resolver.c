@@ -176,10 +176,7 @@ static void take_finished(struct herd_resolver *resolver)
     herd_resolver_acquire(resolver);
     while ((job = herd_resolver_pool_take(resolver->pool)) != NULL) {
         struct query *query = find_running(resolver, job);
-        if (!query) {
-            herd_resolver_job_free(job);
-            continue;
-        }
+        assert(query); /* a cancelled one too, until it is done */
         herd_list_remove(&query->link);
         resolver->running_count--;
         start_waiting(resolver);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* getaddrinfo in threads. */
+#define _GNU_SOURCE /* EAI_NODATA: what glibc says of a name that has records, and no address among them */
 #include "resolver_thread.h"
 
 #include "../clock.h"

@@ -297,8 +297,8 @@ int herd_socket_new(struct herd_transport **ret_transport, const struct herd_soc
     if (!s)
         return HERD_E_NOMEM;
     *s = (struct sock){.base = {&sock_ops, events, ctx}, .loop = loop, .fd = fd};
-    if (event_assign(&s->read_event, loop->base, fd, EV_READ | EV_PERSIST, on_read, s) < 0 ||
-        event_add(&s->read_event, NULL) < 0) {
+    event_assign(&s->read_event, loop->base, fd, EV_READ | EV_PERSIST, on_read, s);
+    if (event_add(&s->read_event, NULL) < 0) {
         free(s);
         return HERD_E_NOMEM;
     }

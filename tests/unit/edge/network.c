@@ -53,10 +53,23 @@ static void test_has(void **state)
 static void test_none(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "",          "/",          "10.0.0.0/",  "10.0.0.0/33",      "10.0.0.0/08", "10.0.0.0/-1",
-        "10.0.0",    "10.0.0.0/x", "::/129",     "::1/1280",         "a.example",   "10.0.0.0/8/8",
-        "10.0.0.1 ", "*",          "fe80::1%lo", "1:2:3:4:5:6:7:8:9"};
+    static const char *const texts[] = {"",
+                                        "/",
+                                        "10.0.0.0/",
+                                        "10.0.0.0/33",
+                                        "10.0.0.0/08",
+                                        "10.0.0.0/-1",
+                                        "10.0.0",
+                                        "10.0.0.0/x",
+                                        "::/129",
+                                        "::1/1280",
+                                        "a.example",
+                                        "10.0.0.0/8/8",
+                                        "10.0.0.1 ",
+                                        "*",
+                                        "fe80::1%lo",
+                                        "1:2:3:4:5:6:7:8:9",
+                                        "::ffff:255.255.255.255.255.255.255.255.255.255/96"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct herd_network network;
         if (herd_network_parse(texts[i], &network))

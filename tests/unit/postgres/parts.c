@@ -283,7 +283,7 @@ static void rows_decoded(void **state)
 static void writers_decoded(void **state)
 {
     (void)state;
-    static const struct field good[] = {{"Riley", 5}, whole[6], whole[7], whole[8], whole[9], {"x", 1}};
+    const struct field good[] = {{"Riley", 5}, whole[6], whole[7], whole[8], whole[9], {"x", 1}};
     struct herd_database_writer writer = {0};
     PGresult *result = result_of(good, 5);
     assert_true(herd_postgres_decode_writers(result, &writer));
