@@ -89,13 +89,13 @@ static void test_fences_equal_a_replay(void **state)
     close_world(&world);
 }
 
-static unsigned events_of(struct world *world)
+static uint64_t events_of(struct world *world)
 {
     struct herd_fence_event event;
     size_t steps = 10000;
-    unsigned kinds = 0;
+    uint64_t kinds = 0;
     while (herd_area_next(world->area, world->now, &steps, &event))
-        kinds = kinds * 16 + (unsigned)event.kind;
+        kinds = kinds * 16 + event.kind;
     return kinds;
 }
 
@@ -175,12 +175,118 @@ static void test_what_was_there_before_tells_nothing(void **state)
     close_world(&world);
 }
 
+/* ---- between two events ---- */
+
+static void set_circle(struct world *world, const char *name, double radius_m, unsigned kinds)
+{
+    struct herd_shape *shape;
+    const struct herd_fence_options options = {kinds, 0, 0};
+    assert_int_equal(herd_shape_circle(&shape, 0, 0, radius_m), 0);
+    assert_int_equal(herd_area_fence_set(world->area, herd_span_of(name), shape, &options), 0);
+}
+
+static void expect_next(struct world *world, unsigned kind, const char *fence, const char *id)
+{
+    struct herd_fence_event event;
+    size_t steps = 1000;
+    assert_true(herd_area_next(world->area, world->now, &steps, &event));
+    assert_int_equal(event.kind, kind);
+    assert_true(herd_span_equal(event.fence, herd_span_of(fence)));
+    assert_true(herd_span_equal(event.record.id, herd_span_of(id)));
+}
+
+/* A client's slot is given back while events of another one are given out: they go on behind the LEAVEs of who went. */
+static void test_gone_between_events(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", "c"};
+    struct world world;
+    struct herd_shape *shape;
+    struct herd_fence_event event;
+    struct herd_store *store;
+    const struct herd_fence_options plain = {0};
+    size_t steps = 1000;
+    open_world(&world, 0);
+    store = herd_node_store(world.node);
+    for (size_t i = 0; i < 3; i++)
+        set_circle(&world, names[i], 100, HERD_FENCE_ENTER | HERD_FENCE_LEAVE);
+    assert_int_equal(herd_shape_proximity(&shape, herd_span_of("client-*"), herd_span_of("client-*"), 50), 0);
+    assert_int_equal(herd_area_fence_set(world.area, herd_span_of("near"), shape, &plain), 0);
+    report_at(&world, 1, 0, 0, 7); /* slot 0 */
+    report_at(&world, 2, 0, 0.0001, 7);
+    report_at(&world, 3, 0, 0.0002, 7);
+    assert_int_equal(events_of(&world), 0x111111111111); /* three fences, and three pairs */
+
+    /* In again, with six events to come: three fences, and three that it is near. */
+    report_at(&world, 1, 0, 1, 7);
+    assert_int_equal(events_of(&world), 0x22222);
+    report_at(&world, 1, 0, 0, 7);
+    unsigned entered = 1, left = 0, near = 0;
+    assert_true(herd_area_next(world.area, world.now, &steps, &event));
+    assert_int_equal(event.kind, HERD_FENCE_ENTER);
+    herd_store_remove(store, 1);
+    while (herd_area_next(world.area, world.now, &steps, &event)) {
+        const unsigned client = number_behind(event.record.id, 7);
+        left += event.kind == HERD_FENCE_LEAVE && client == 2 && event.gone;
+        entered += event.kind == HERD_FENCE_ENTER && client == 1 && event.other.len == 0;
+        near += event.kind == HERD_FENCE_ENTER && event.other.len > 0;
+        /* Of who is gone nobody is told that it is near. */
+        assert_false(event.kind == HERD_FENCE_ENTER && herd_span_equal(event.other, herd_span_of("client-2")));
+    }
+    assert_int_equal(entered, 3);
+    assert_int_equal(near, 1); /* the third */
+    assert_int_equal(left, 5); /* three fences, and two that it was near */
+    /* Who is told of goes itself. */
+    report_at(&world, 3, 0, 1, 7);
+    assert_true(herd_area_next(world.area, world.now, &steps, &event));
+    herd_store_remove(store, 2);
+    assert_int_equal(events_of(&world), 0);
+    assert_int_equal(herd_area_stats(world.area).clients, 1);
+    assert_int_equal(herd_area_stats(world.area).pairs, 0);
+    assert_int_equal(herd_area_stats(world.area).events_lost, 0);
+    herd_store_remove(store, 0); /* with its LEAVEs the area is closed */
+    close_world(&world);
+}
+
+/* A fence is removed, or set anew, while its events are still to be given out: nothing is told of what is no more. */
+static void test_fences_change_between_events(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, 0);
+    for (int round = 0; round < 2; round++) {
+        set_circle(&world, "a", 100, 0);
+        set_circle(&world, "b", 100, 0);
+        set_circle(&world, "c", 100, 0);
+        report_at(&world, 1, 0, 0, 7);
+        struct herd_fence_event event;
+        size_t steps = 1000;
+        assert_true(herd_area_next(world.area, world.now, &steps, &event));
+        char first = event.fence.at[0];
+        const char *const others = first == 'a' ? "bc" : first == 'b' ? "ac" : "ab";
+        const char name[2] = {others[0], 0}, last[2] = {others[1], 0};
+        if (round == 0)
+            assert_int_equal(herd_area_fence_remove(world.area, herd_span_of(name)), 0);
+        else
+            set_circle(&world, name, 200, 0);
+        expect_next(&world, HERD_FENCE_ENTER, last, "client-1");
+        assert_int_equal(events_of(&world), 0);
+        /* The same with those of who is gone. */
+        herd_store_remove(herd_node_store(world.node), 0);
+        assert_int_equal(herd_area_fence_remove(world.area, herd_span_of(last)), 0);
+        assert_int_equal(events_of(&world), round == 0 ? 0x2 : 0x22);
+    }
+    close_world(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fences_equal_a_replay),
         cmocka_unit_test(test_margin_and_crossing),
         cmocka_unit_test(test_what_was_there_before_tells_nothing),
+        cmocka_unit_test(test_gone_between_events),
+        cmocka_unit_test(test_fences_change_between_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
  */
 #include "area_world.h"
 
+#include "area_query.h"
+
 struct wanted {
     double key;
     uint32_t slot;
@@ -343,12 +345,107 @@ static void test_hits_are_looked_at_again(void **state)
     close_world(&world);
 }
 
+/* Between a change and the moment at which the area takes it in: nobody is given who is gone, and no hit before the end. */
+static void test_gone_before_it_is_taken_in(void **state)
+{
+    (void)state;
+    struct world world;
+    struct herd_shape *shape;
+    struct herd_area_hit hit;
+    struct herd_area_query *query;
+    open_world(&world, 0);
+    for (unsigned client = 0; client < 4; client++)
+        report_at(&world, client, 0, 0.001 * (client + 1), 4);
+    take_in(&world);
+    assert_int_equal(herd_shape_circle(&shape, 0, 0.0005, 1000), 0);
+    struct herd_area_question question = {
+        .shape = shape, .limit = 10, .by_distance = true}; /* from beside its centre */
+    query = ask_around(&world, &question);
+    assert_true(delete (&world, 1));
+    const unsigned wanted[] = {0, 2, 3};
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(herd_area_hit(query, &hit));
+        assert_int_equal(number_behind(hit.record.id, 7), wanted[i]);
+    }
+    assert_false(herd_area_hit(query, &hit));
+    herd_area_query_free(query);
+    /* One that has to read the records finds it gone. */
+    question.except = herd_span_of("client-2");
+    assert_int_equal(herd_area_ask(world.area, &question, &query), 0);
+    assert_false(herd_area_hit(query, &hit)); /* it has not even begun */
+    assert_int_equal(herd_area_hit_count(query), 0);
+    while (herd_area_step(query, world.now, 1))
+        assert_false(herd_area_hit(query, &hit));
+    assert_int_equal(herd_area_hit_count(query), 2);
+    assert_true(herd_area_hit(query, &hit));
+    assert_int_equal(number_behind(hit.record.id, 7), 0);
+    assert_true(herd_area_hit(query, &hit));
+    assert_int_equal(number_behind(hit.record.id, 7), 3);
+    herd_area_query_free(query);
+    herd_shape_free(shape);
+    close_world(&world);
+}
+
+/* Rights that are taken away while a question is looked into, and a client that comes in twice: in the cell it left, and in
+ * the one it went to. */
+static void test_changes_while_asked(void **state)
+{
+    (void)state;
+    static const char text[] = "a cert - client-1*\nb cert - *\n";
+    static const uint64_t key[2] = {1, 2};
+    struct world world;
+    struct herd_identities *identities;
+    struct herd_identities_error error;
+    struct herd_area_hit hit;
+    size_t twice = 0;
+    assert_int_equal(herd_identities_parse(&identities, herd_span_of(text), key, &error), 0);
+    enum { MANY = 400 };
+    for (unsigned begun = 1; begun < 400; begun += 31) {
+        struct herd_area_query *query;
+        struct herd_shape *shape;
+        bool seen[MANY] = {false};
+        const bool narrowed = begun % 2;
+        open_world(&world, 0);
+        for (unsigned client = 0; client < MANY; client++)
+            report_at(&world, client, 0, 0.005 * client, 4);
+        take_in(&world);
+        assert_int_equal(herd_shape_box(&shape, -0.01, -0.01, 2.01, 0.01), 0);
+        const struct herd_area_question question = {
+            .shape = shape, .limit = 1000, .identity = herd_identities_find(identities, herd_span_of("b"))};
+        assert_int_equal(herd_area_ask(world.area, &question, &query), 0);
+        (void)herd_area_step(query, world.now, begun);
+        for (unsigned client = 0; client < MANY; client++)
+            report_at(&world, client, 0, 0.005 * (MANY - 1 - client), 4);
+        take_in(&world);
+        if (narrowed)
+            herd_area_query_set_identity(query, herd_identities_find(identities, herd_span_of("a")));
+        size_t most = 0;
+        while (herd_area_step(query, world.now, 5))
+            most = query->count > most ? query->count : most;
+        if (!narrowed) /* all are in the box still: what was dropped was there twice */
+            twice += most - herd_area_hit_count(query);
+        while (herd_area_hit(query, &hit)) {
+            const unsigned client = number_behind(hit.record.id, 7);
+            assert_false(seen[client]);
+            assert_true(!narrowed || client == 1 || (client >= 10 && client < 20) ||
+                        (client >= 100 && client < 200));
+            seen[client] = true;
+        }
+        herd_area_query_free(query);
+        herd_shape_free(shape);
+        close_world(&world);
+    }
+    assert_true(twice > 0);
+    herd_identities_free(identities);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_questions_equal_brute_force),   cmocka_unit_test(test_expired_clients_are_not_found),
         cmocka_unit_test(test_clients_expire_in_short_turns), cmocka_unit_test(test_a_question_outlives_changes),
-        cmocka_unit_test(test_hits_are_looked_at_again),
+        cmocka_unit_test(test_hits_are_looked_at_again),      cmocka_unit_test(test_gone_before_it_is_taken_in),
+        cmocka_unit_test(test_changes_while_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

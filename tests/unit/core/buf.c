@@ -32,6 +32,10 @@ static void test_empty_and_impossible(void **state)
     assert_int_equal(herd_buf_reserve(&buf, SIZE_MAX), HERD_E_NOMEM);
     assert_int_equal(herd_buf_add_text(&buf, "x"), 0);
     assert_int_equal(herd_buf_reserve(&buf, SIZE_MAX - 1), HERD_E_NOMEM);
+    const struct herd_buf vast = {buf.at, SIZE_MAX / 2, SIZE_MAX / 2}; /* doubling its room would pass SIZE_MAX */
+    struct herd_buf more = vast;
+    assert_int_equal(herd_buf_reserve(&more, 1), HERD_E_NOMEM);
+    assert_memory_equal(&more, &vast, sizeof more);
     assert_memory_equal(buf.at, "x", 1);
     herd_buf_fini(&buf);
     herd_buf_fini(&buf);

@@ -28,6 +28,7 @@ static const struct row rows[] = {
     OK("0000000000000005\r\nhello\r\n0\r\n\r\n", "hello"),
     OK("2\r\n\r\n\r\n0\r\n\r\n", "\\x0d\\x0a"),
     OK("5;a\r\nhello\r\n0;b\r\n\r\n", "hello"),
+    OK("5;abc=def;g=hij\r\nhello\r\n0;k=lm\r\n\r\n", "hello"),
     OK("5;a=b;c=\"d\\\"; \t\";e\r\nhello\r\n0\r\n\r\n", "hello"),
     OK("5\r\nhello\r\n0\r\nA: b\r\nContent-Length: 7\r\n\r\n", "hello"),
     OK("0\r\nA:\r\n\r\n", ""),

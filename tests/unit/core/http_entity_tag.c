@@ -41,6 +41,9 @@ static void test_lists(void **state)
         {"W", false},
         {"W/\"", false},
         {"x\"abc\"", false},
+        {"W\"abc\"", false},
+        {"Wx\"abc\"", false},
+        {"w/\"abc\"", false}, /* RFC 9110, 8.8.3: the W is case-sensitive */
         {"\"abc\"x", false},
         {"\"abc\" \"x\"", false},
         {"\"x\"\"abc\"", false},

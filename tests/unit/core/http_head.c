@@ -120,6 +120,7 @@ static void test_targets(void **state)
         ROW("GET /# HTTP/1.1\r\n" H "\r\n", "= 400\n"),
         ROW("GET /%2 HTTP/1.1\r\n" H "\r\n", "= 400\n"),
         ROW("GET /%zz HTTP/1.1\r\n" H "\r\n", "= 400\n"),
+        ROW("GET /%2g HTTP/1.1\r\n" H "\r\n", "= 400\n"),
         ROW("GET /?%2g HTTP/1.1\r\n" H "\r\n", "GET /?%2g 1.1 h keep none ||\n= open\n"),
         ROW("GET /?a=% HTTP/1.1\r\n" H "\r\n", "GET /?a=% 1.1 h keep none ||\n= open\n"),
         ROW("GET /\\ HTTP/1.1\r\n" H "\r\n", "= 400\n"),
@@ -419,6 +420,28 @@ static void test_heads_alone(void **state)
                          HERD_E_SYNTAX);
     assert_int_equal(herd_http_head_parse(&head, guarded((struct herd_span){whole, sizeof whole}), &fault),
                      HERD_E_SYNTAX);
+    static const char ends_in_cr_cr[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\r";
+    assert_int_equal(
+        herd_http_head_parse(&head, guarded((struct herd_span){ends_in_cr_cr, sizeof ends_in_cr_cr - 1}), &fault),
+        HERD_E_SYNTAX);
+    assert_int_equal(fault.status, 400);
+}
+
+/* What a request does not have stays so when its bytes move. */
+static void test_moved_without_host(void **state)
+{
+    (void)state;
+    static const char bytes[] = "GET /a HTTP/1.0\r\n\r\n";
+    char moved[sizeof bytes];
+    struct herd_http_head head;
+    struct herd_http_fault fault;
+    assert_int_equal(herd_http_head_parse(&head, (struct herd_span){bytes, sizeof bytes - 1}, &fault), 0);
+    assert_null(head.host.at);
+    memcpy(moved, bytes, sizeof bytes);
+    herd_http_head_rebase(&head, moved);
+    assert_null(head.host.at);
+    assert_int_equal(head.host.len, 0);
+    assert_ptr_equal(head.path.at, moved + 4);
 }
 
 static void test_looking_up(void **state)
@@ -485,11 +508,17 @@ static void test_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_request_lines), cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_hosts),         cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_framing),       cmocka_unit_test(test_connections),
-        cmocka_unit_test(test_bounds),        cmocka_unit_test(test_heads_alone),
-        cmocka_unit_test(test_looking_up),    cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_request_lines),
+        cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_heads_alone),
+        cmocka_unit_test(test_looking_up),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_moved_without_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

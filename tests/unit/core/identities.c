@@ -227,11 +227,49 @@ static void test_many(void **state)
     herd_identities_free(set);
 }
 
+static void test_too_long(void **state)
+{
+    (void)state;
+    struct herd_buf text = {0};
+    struct herd_identities *set = NULL;
+    struct herd_identities_error error = {0};
+    enum { MOST = 16 << 20 };
+    assert_int_equal(herd_buf_reserve(&text, MOST + 1), 0);
+    memset(text.at, '\n', MOST + 1);
+    assert_int_equal(herd_identities_parse(&set, (struct herd_span){text.at, MOST + 1}, key, &error), HERD_E_RANGE);
+    assert_null(set);
+    assert_int_equal(error.line, 1);
+    assert_string_equal(error.message, "more than 16 MiB");
+    assert_int_equal(herd_identities_parse(&set, (struct herd_span){text.at, MOST}, key, &error), 0);
+    herd_identities_free(set);
+    herd_buf_fini(&text);
+}
+
+/* A file that is read anew: who reported too fast is still over the limit, who is new is not. */
+static void test_carried_over(void **state)
+{
+    (void)state;
+    struct herd_identities *old = NULL, *new = NULL;
+    struct herd_identities_error error = {0};
+    assert_int_equal(herd_identities_parse(&old, herd_span_of("a cert a a reports=1\n"), key, &error), 0);
+    assert_int_equal(
+        herd_identities_parse(&new, herd_span_of("b cert b b reports=1\na cert a a reports=1\n"), key, &error), 0);
+    assert_true(herd_rate_take(&named(old, "a")->reports, 1000));
+    while (herd_rate_take(&named(old, "a")->reports, 1000))
+        ;
+    herd_identities_carry_over(new, old, 1000);
+    assert_false(herd_rate_take(&named(new, "a")->reports, 1000));
+    assert_true(herd_rate_take(&named(new, "b")->reports, 1000));
+    herd_identities_free(old);
+    herd_identities_free(new);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_file),   cmocka_unit_test(test_groups), cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_delete), cmocka_unit_test(test_errors), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_file),     cmocka_unit_test(test_groups),       cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_delete),   cmocka_unit_test(test_errors),       cmocka_unit_test(test_many),
+        cmocka_unit_test(test_too_long), cmocka_unit_test(test_carried_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,42 @@ static void test_a_neighbour(void **state)
     end(&o);
 }
 
+/* One that is dialled for each line: what it lacks counts, all of it at first. */
+static void test_a_plain_neighbour(void **state)
+{
+    (void)state;
+    struct one o;
+    struct herd_peer_stats stats;
+    size_t peer = SIZE_MAX;
+    begin(&o, "Juzang", NULL);
+    struct herd_session *client = accept_one(&o);
+    say(&o, client, "IAMAT a +1+1 1\nIAMAT b +1+1 1\nIAMAT c +1+1 1\n");
+    assert_int_equal(herd_node_peer_add(o.node, herd_span_of("Foreign"), true, o.now, &peer), 0);
+    assert_int_equal(herd_node_peer_stats(o.node, peer, &stats), 0);
+    assert_true(stats.plain && !stats.up && !stats.agrees);
+    assert_int_equal(stats.unsent, 3); /* it may know nothing */
+    struct herd_session *ours = dial_one(&o, peer);
+    effects(&o);
+    assert_int_equal(herd_node_peer_stats(o.node, peer, &stats), 0);
+    assert_true(stats.up && stats.unsent > 0 && !stats.agrees);
+    for (int i = 0; i < 4 && stats.unsent > 0; i++) {
+        herd_session_close(ours);
+        ours = dial_one(&o, peer);
+        effects(&o);
+        assert_int_equal(herd_node_peer_stats(o.node, peer, &stats), 0);
+    }
+    assert_int_equal(stats.unsent, 0);
+    assert_true(stats.up && stats.agrees);
+    assert_int_equal(stats.at_sent, 3);
+    herd_session_close(ours);
+    say(&o, client, "IAMAT a +1+1 2\n");
+    assert_int_equal(herd_node_peer_stats(o.node, peer, &stats), 0);
+    assert_true(stats.unsent == 1 && !stats.agrees);
+    assert_int_equal(herd_node_peer_remove(o.node, peer, o.now), 0);
+    assert_int_equal(herd_node_peer_stats(o.node, peer, &stats), HERD_E_NOTFOUND);
+    end(&o);
+}
+
 /* Of neighbours' news one in so many is measured; copies and reports of clients are not. */
 static void test_propagation(void **state)
 {
@@ -85,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_a_neighbour),
+        cmocka_unit_test(test_a_plain_neighbour),
         cmocka_unit_test(test_propagation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

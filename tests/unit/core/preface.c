@@ -68,6 +68,8 @@ static void test_http_lines(void **state)
         if (herd_preface_http(cut(no[i])))
             fail_msg("a request line: %s", no[i]);
     assert_false(herd_preface_http((struct herd_span){NULL, 0}));
+    static const char nul[] = "G\0T / HTTP/1.1"; /* strchr finds the end of its text */
+    assert_false(herd_preface_http(guarded((struct herd_span){nul, sizeof nul - 1})));
 }
 
 /* Gives all of it at once, or cut in two at `split`, or byte by byte. */

@@ -122,6 +122,8 @@ static const struct row lines[] = {
     ROW(HERD_INVALID, "SEE south 12000 1.5"),
     ROW(HERD_INVALID, "SEE [::1] 12000 1"),
     ROW(HERD_INVALID, "SEE so/uth 12000 1"),
+    ROW(HERD_INVALID, "SEE so~uth 12000 1"),
+    ROW(HERD_INVALID, "SEE so@uth 12000 1"),
     ROW(HERD_INVALID, "SEE http://south 12000 1"),
     ROW(HERD_INVALID, "SEE so\0uth 12000 1"),
     ROW(HERD_INVALID, "SEE s\xc3\xbc"

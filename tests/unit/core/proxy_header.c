@@ -87,6 +87,8 @@ static void test_lines(void **state)
         {"PROXY TCP4 192.0.2.7 ::1 4711 80\r\n", NULL},
         {"PROXY TCP4 192.0.2.7 10.0.0.1 65536 80\r\n", NULL},
         {"PROXY TCP4 192.0.2.7 10.0.0.1 04711 80\r\n", NULL},
+        {"PROXY TCP4 192.0.2.7 10.0.0.1 4294971 80\r\n", NULL},
+        {"PROXY TCP4 192.0.2.7 10.0.0.1 4294972007 80\r\n", NULL}, /* 2^32 more than 4711 */
         {"PROXY TCP4 192.0.2.7 10.0.0.1 -1 80\r\n", NULL},
         {"PROXY TCP4 192.0.2.7 10.0.0.1 4711 \r\n", NULL},
         {"PROXY TCP6 192.0.2.7 10.0.0.1 4711 80\r\n", NULL},
@@ -95,6 +97,8 @@ static void test_lines(void **state)
         {"PROXY TCP6 1:2:3:4:5:6:7:8:9 ::1 4711 80\r\n", NULL},
         {"PROXY TCP6 1:2:3:4:5:6:7:8:: ::1 4711 80\r\n", NULL},
         {"PROXY TCP6 12345::1 ::1 4711 80\r\n", NULL},
+        {"PROXY TCP6 1 ::1 4711 80\r\n", NULL},
+        {"PROXY TCP6 : ::1 4711 80\r\n", NULL},
         {"PROXY TCP6 :1 ::1 4711 80\r\n", NULL},
         {"PROXY TCP6 1: ::1 4711 80\r\n", NULL},
         {"PROXY TCP6 ::: ::1 4711 80\r\n", NULL},

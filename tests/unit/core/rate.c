@@ -44,11 +44,53 @@ static void test_extremes(void **state)
     assert_int_equal(take(&rate, 1000000000, 10), 1);
 }
 
+/* A limit takes over what another one has used: of none, of one that is not used up, and of one much ahead. */
+static void test_carried_over(void **state)
+{
+    (void)state;
+    const int64_t now_ns = INT64_C(5000000000);
+    struct herd_rate none = {0}, fresh, used, to;
+    herd_rate_init(&fresh, 5, 3);
+    herd_rate_init(&used, 5, 3);
+    assert_int_equal(take(&used, now_ns, 2), 2);
+    const struct {
+        const struct herd_rate *from;
+        int64_t per_second, burst;
+        unsigned left;
+    } rows[] = {
+        {&none, 5, 3, 3},     {&fresh, 5, 3, 3}, {&used, 5, 3, 1},
+        {&used, 5, 10, 8},    {&used, 10, 3, 0}, /* 0.4 s are four intervals: all of the burst, and no more than that */
+        {&used, 1, 3, 3 - 1}, {&used, 1, 1, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        herd_rate_init(&to, rows[i].per_second, rows[i].burst);
+        herd_rate_carry_over(&to, rows[i].from, now_ns);
+        unsigned left = take(&to, now_ns, 100);
+        if (left != rows[i].left)
+            fail_msg("row %zu: %u left", i, left);
+    }
+    to = none;
+    herd_rate_carry_over(&to, &used, now_ns);
+    assert_int_equal(take(&to, now_ns, 1000), 1000); /* it has no limit */
+    /* What was used up is past. */
+    herd_rate_init(&to, 5, 3);
+    herd_rate_carry_over(&to, &used, now_ns + 400000000);
+    assert_int_equal(take(&to, now_ns + 400000000, 100), 3);
+    /* A full debt is no more than the new limit's: one interval later there is one again. */
+    herd_rate_init(&used, 1, 1000);
+    assert_int_equal(take(&used, now_ns, 2000), 1000);
+    herd_rate_init(&to, 10, 2);
+    herd_rate_carry_over(&to, &used, now_ns);
+    assert_int_equal(take(&to, now_ns, 100), 0);
+    assert_int_equal(take(&to, now_ns + 100000000, 100), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_burst_then_rate),
         cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_carried_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
