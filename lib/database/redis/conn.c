@@ -282,7 +282,7 @@ static void begin(struct herd_database *database)
 {
     struct herd_redis_operation *setup;
     database->connecting = false;
-    if (herd_redis_encode_setup(database, &setup) < 0 || event_add(database->readable, NULL) < 0) {
+    if (event_add(database->readable, NULL) < 0 || herd_redis_encode_setup(database, &setup) < 0) {
         herd_redis_conn_fail(database, HERD_DATABASE_RETRY, herd_strerror(HERD_E_NOMEM));
         return;
     }

@@ -273,8 +273,7 @@ static void step(struct herd_journal *journal, struct herd_now now)
         if (!error)
             return;
         herd_journal_log_failure(journal, "journal_sync_failed", error, &journal->sync_failures);
-        /* Some file systems cannot sync folders; then there is nothing more to be had. */
-        if (error != EINVAL && error != ENOTSUP && journal->sync_ns > 0) {
+        if (journal->sync_ns > 0) {
             journal->rewrite = journal->sync_failed = true; /* who knows which file has the name after a crash */
             journal->compact_next_ns = now.steady_ns + RETRY_NS;
         }

@@ -106,16 +106,19 @@ static int truncate_torn_tail(struct herd_journal *journal, struct herd_replay *
     return ftruncate(journal->file.fd, journal->file.size) < 0 ? HERD_E_IO : 0;
 }
 
-/* Whether what was read can be a journal: it has a line of one, or is the beginning of a first line. */
-static bool is_journal(const struct herd_journal *journal, const struct herd_replay *replay, off_t size)
+/* What was read can be a journal if it has a line of one, or is the beginning of a first line. HERD_E_SYNTAX: it is none;
+ * HERD_E_NOMEM. */
+static int check_journal(const struct herd_journal *journal, const struct herd_replay *replay, off_t size)
 {
     struct herd_buf first = {0};
     if (replay->lines > 0 || size == 0)
-        return true;
-    bool beginning = herd_journal_encode_header(&first) == 0 && (size_t)size == journal->buf.len &&
-                     (size_t)size < first.len && memcmp(first.at, journal->buf.at, (size_t)size) == 0;
+        return 0;
+    int err = herd_journal_encode_header(&first);
+    if (err >= 0 && ((size_t)size != journal->buf.len || (size_t)size >= first.len ||
+                     memcmp(first.at, journal->buf.at, (size_t)size) != 0))
+        err = HERD_E_SYNTAX;
     herd_buf_fini(&first);
-    return beginning;
+    return err;
 }
 
 /* A new file: its first line and its name are on the disk before anything relies on it. */
@@ -182,7 +185,7 @@ int herd_journal_read(struct herd_journal *journal, struct herd_now now, struct 
     int err = read_lines(journal, &replay, now, &size);
     if (err >= 0 && replay.unknown)
         return herd_journal_fault(diagnostic, HERD_E_SYNTAX, journal->path, "written by a later version");
-    if (err >= 0 && !is_journal(journal, &replay, size))
+    if (err >= 0 && (err = check_journal(journal, &replay, size)) == HERD_E_SYNTAX)
         return herd_journal_fault(diagnostic, HERD_E_SYNTAX, journal->path, "not a journal");
     if (err >= 0)
         err = truncate_torn_tail(journal, &replay, now, size, &torn);

@@ -22,9 +22,11 @@ static struct disk {
     atomic_int full_error;  /* what a write says when there is no room */
     atomic_uint interrupts; /* writes that are interrupted first */
     atomic_int rename_error, truncate_error, open_error, read_error, lock_error;
-    atomic_long reads; /* so many go well before one fails */
+    atomic_long reads, opens; /* so many go well before one fails */
 } disk;
-static atomic_int disk_sync_error;
+static atomic_int disk_sync_error, disk_syncs_well; /* so many go well before one fails */
+/* NULL, or runs when a file was locked. */
+static void (*disk_on_lock)(void);
 /* The next call of this kind, of any thread, does not return before disk_let_go. */
 enum disk_hang { DISK_HANGS_NOT, DISK_HANGS_IN_WRITE, DISK_HANGS_IN_SYNC, DISK_HANGS_IN_RENAME };
 static atomic_int disk_hang, disk_hung;
@@ -68,8 +70,9 @@ static void disk_reset(void)
     disk.full_error = ENOSPC;
     disk.interrupts = 0;
     disk.rename_error = disk.truncate_error = disk.open_error = disk.read_error = disk.lock_error = 0;
-    disk.reads = 0;
-    disk_sync_error = 0;
+    disk.reads = disk.opens = 0;
+    disk_sync_error = disk_syncs_well = 0;
+    disk_on_lock = NULL;
 }
 
 static inline void disk_let_go(void)
@@ -128,7 +131,10 @@ int __wrap_flock(int fd, int how)
         errno = disk.lock_error;
         return -1;
     }
-    return __real_flock(fd, how);
+    int err = __real_flock(fd, how);
+    if (err == 0 && disk_on_lock)
+        disk_on_lock();
+    return err;
 }
 
 int __wrap_fdatasync(int fd)
@@ -137,9 +143,12 @@ int __wrap_fdatasync(int fd)
     hang(DISK_HANGS_IN_SYNC);
     disk_syncs++;
     int error = disk_sync_error;
-    if (error)
-        errno = error;
-    return error ? -1 : 0; /* the real one has nothing to add but time */
+    if (!error || --disk_syncs_well >= 0)
+        return 0; /* the real one has nothing to add but time */
+    errno = error;
+    if (error == EINTR)
+        disk_sync_error = 0;
+    return -1;
 }
 
 int __wrap_rename(const char *from, const char *to)
@@ -173,7 +182,7 @@ int __wrap_ftruncate64(int fd, off_t len)
 
 static int open_any(const char *path, int flags, va_list args)
 {
-    if (disk.open_error) {
+    if (disk.open_error && --disk.opens < 0) {
         errno = disk.open_error;
         return -1;
     }

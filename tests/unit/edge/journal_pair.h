@@ -40,6 +40,7 @@ static inline int sink(void *ctx, const char *bytes, size_t len)
 }
 
 static size_t records_max; /* 0: as many as come */
+static int64_t sync_ns = 1000000;
 
 static inline int try_start(struct pair *p, const char *path, uint64_t compact_lines,
                             struct herd_diagnostic *diagnostic)
@@ -50,7 +51,7 @@ static inline int try_start(struct pair *p, const char *path, uint64_t compact_l
     assert_int_equal(herd_log_new(&p->log, &log_options), 0);
     assert_int_equal(herd_node_new(&p->node, &node_options), 0);
     const struct herd_journal_options options = {
-        .node = p->node, .log = p->log, .path = path, .sync_ns = 1000000, .compact_lines = compact_lines};
+        .node = p->node, .log = p->log, .path = path, .sync_ns = sync_ns, .compact_lines = compact_lines};
     return herd_journal_open(&p->journal, &options, now, diagnostic);
 }
 

@@ -66,6 +66,18 @@ static void expect_refused(const char *path, const char *why)
     stop(&p);
 }
 
+/* Appends a line of `len` bytes that are no record. */
+static void put_long_line(const char *path, size_t len, bool with_end)
+{
+    FILE *file = fopen(path, "ab");
+    assert_non_null(file);
+    for (size_t i = 0; i < len; i++)
+        putc('x', file);
+    if (with_end)
+        putc('\n', file);
+    fclose(file);
+}
+
 static void test_strangers(void **state)
 {
     (void)state;
@@ -84,7 +96,17 @@ static void test_strangers(void **state)
     herd_buf_fini(&later);
     expect_refused(in_dir("k"), "later version");
 
+    /* Longer than a first line, and than any. */
+    static const char diary[] =
+        "my dear diary, today there was nothing that anybody would want to read in thirty years";
+    put_file(in_dir("k"), diary, sizeof diary - 1);
+    expect_refused(in_dir("k"), "not a journal");
+    put_file(in_dir("k"), "", 0);
+    put_long_line(in_dir("k"), HERD_REPLAY_LINE_MAX + 1000000, false);
+    expect_refused(in_dir("k"), "not a journal");
+
     expect_refused(in_dir("none/j"), "No such file");
+    expect_refused("", "No such file");
     expect_refused(dir, "Is a directory");
     unlink(in_dir("k"));
     assert_int_equal(mkfifo(in_dir("k"), 0600), 0);
@@ -99,18 +121,6 @@ static void test_strangers(void **state)
 }
 
 /* ---- what else a file can hold, and what reading it can meet ---- */
-
-/* Appends a line of `len` bytes that are no record. */
-static void put_long_line(const char *path, size_t len, bool with_end)
-{
-    FILE *file = fopen(path, "ab");
-    assert_non_null(file);
-    for (size_t i = 0; i < len; i++)
-        putc('x', file);
-    if (with_end)
-        putc('\n', file);
-    fclose(file);
-}
 
 static void test_line_too_long(void **state)
 {
@@ -148,6 +158,37 @@ static void test_more_records_than_allowed(void **state)
     assert_true(logged(&p, "refused=10 "));
     assert_true(logged(&p, "warn journal_read"));
     stop(&p);
+}
+
+static int replacements;
+
+static void replace(void)
+{
+    if (replacements-- <= 0)
+        return;
+    if (replacements % 2) {
+        unlink(in_dir("j"));
+    } else {
+        copy_file(in_dir("k"), in_dir("j.new"));
+        assert_int_equal(__real_rename(in_dir("j.new"), in_dir("j")), 0);
+    }
+}
+
+/* Between opening and locking its owner puts a new one in its place, or takes it away: the one that has the name is read. */
+static void test_replaced_while_opened(void **state)
+{
+    (void)state;
+    struct pair p;
+    make_journal(5);
+    copy_file(in_dir("j"), in_dir("k"));
+    disk_on_lock = replace;
+    replacements = 7;
+    start(&p, in_dir("j"), 0);
+    assert_int_equal(herd_store_count(herd_node_store(p.node)), 5);
+    stop(&p);
+    replacements = 100;
+    expect_refused(in_dir("j"), "is replaced again and again");
+    replacements = 0;
 }
 
 static void test_unreadable(void **state)
@@ -192,10 +233,34 @@ static void test_start_cannot_write(void **state)
     disk_sync_error = EIO; /* a new file must be on the disk before it is relied on */
     expect_refused(in_dir("k"), "Input/output error");
     unlink(in_dir("k"));
-    disk_sync_error = EINVAL; /* this file system does not sync folders */
+    for (int well = 0; well < 2; well++) {
+        disk_sync_error = EIO; /* so must its name */
+        disk_syncs_well = well;
+        expect_refused(in_dir("k"), "Input/output error");
+        disk_reset();
+        unlink(in_dir("k"));
+        /* This file system does not sync folders, or nothing at all. */
+        disk_sync_error = well ? EINVAL : ENOTSUP;
+        disk_syncs_well = well;
+        start(&p, in_dir("k"), 0);
+        stop(&p);
+        disk_reset();
+        unlink(in_dir("k"));
+    }
+    put_file(in_dir("k"), "", 0);
+    disk.open_error = EACCES; /* of the folder */
+    disk.opens = 1;
+    expect_refused(in_dir("k"), "Permission denied");
+    sync_ns = 0; /* nobody wants it on the disk */
+    disk.opens = 1;
     start(&p, in_dir("k"), 0);
-    stop(&p);
+    sync_ns = 1000000;
     disk_reset();
+    report(&p, 1, 1);
+    stop(&p);
+    start(&p, in_dir("k"), 0);
+    assert_int_equal(herd_store_count(herd_node_store(p.node)), 1);
+    stop(&p);
     unlink(in_dir("k"));
     disk.room = 3;
     expect_refused(in_dir("k"), "No space left");
@@ -205,17 +270,16 @@ static void test_start_cannot_write(void **state)
     stop(&p);
 }
 
-/* Each allocation of reading a journal fails once; the file is as it was. */
-static void test_no_memory(void **state)
+/* Each allocation of a start fails once; the file is as it was, or one that the next start can read. */
+static void fail_each(size_t records, size_t least)
 {
-    (void)state;
-    make_journal(300);
     struct herd_buf before = whole_file(in_dir("j"));
     struct pair p;
-    long n = 1;
+    size_t n = 1;
     for (bool met = true; met; n++) {
         struct herd_node_options node_options = {.name = {"Riley", 5}, .seed = {1, 2}};
         struct herd_diagnostic diagnostic = {0};
+        put_file(in_dir("j"), before.at, before.len);
         p = (struct pair){0};
         assert_int_equal(herd_log_new(&p.log, &(struct herd_log_options){.sink = sink, .sink_ctx = &p.log_text}),
                          0);
@@ -223,7 +287,7 @@ static void test_no_memory(void **state)
         assert_int_equal(herd_buf_reserve(&p.log_text, 100000), 0);
         const struct herd_journal_options options = {
             .node = p.node, .log = p.log, .path = in_dir("j"), .sync_ns = 1000000};
-        alloc_fail_at = n;
+        alloc_fail_at = (long)n;
         int err = herd_journal_open(&p.journal, &options, now, &diagnostic);
         met = alloc_fail_at <= 0;
         alloc_fail_at = 0;
@@ -231,14 +295,34 @@ static void test_no_memory(void **state)
         if (err < 0)
             p.journal = NULL;
         else
-            assert_int_equal(herd_store_count(herd_node_store(p.node)), 300);
+            assert_int_equal(herd_store_count(herd_node_store(p.node)), records);
         stop(&p);
-        struct herd_buf after = whole_file(in_dir("j"));
-        assert_true(after.len == before.len && memcmp(after.at, before.at, after.len) == 0);
-        herd_buf_fini(&after);
+        if (err < 0) {
+            struct herd_buf after = whole_file(in_dir("j"));
+            assert_true(after.len == before.len && memcmp(after.at, before.at, after.len) == 0);
+            herd_buf_fini(&after);
+        }
+        start(&p, in_dir("j"), 0);
+        assert_int_equal(herd_store_count(herd_node_store(p.node)), records);
+        stop(&p);
     }
-    assert_true(n > 8);
+    assert_true(n > least);
     herd_buf_fini(&before);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    make_journal(300);
+    fail_each(300, 8);
+    struct herd_buf bytes = whole_file(in_dir("j"));
+    put_file(in_dir("j"), bytes.at, bytes.len - 1); /* the last LF is missing */
+    fail_each(300, 8);
+    put_file(in_dir("j"), bytes.at, 5); /* of a first line */
+    fail_each(0, 4);
+    put_file(in_dir("j"), "", 0);
+    fail_each(0, 3);
+    herd_buf_fini(&bytes);
 }
 
 int main(void)
@@ -249,6 +333,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_strangers, begin, end),
         cmocka_unit_test_setup_teardown(test_line_too_long, begin, end),
         cmocka_unit_test_setup_teardown(test_more_records_than_allowed, begin, end),
+        cmocka_unit_test_setup_teardown(test_replaced_while_opened, begin, end),
         cmocka_unit_test_setup_teardown(test_unreadable, begin, end),
         cmocka_unit_test_setup_teardown(test_start_cannot_write, begin, end),
         cmocka_unit_test_setup_teardown(test_no_memory, begin, end),
