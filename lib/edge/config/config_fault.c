@@ -69,8 +69,8 @@ struct herd_config_place herd_config_place_of(const struct herd_config_reader *r
 
 bool herd_config_goes_on(struct herd_config_reader *reader, size_t depth, int *io_err, int err)
 {
-    if (err < 0 && *io_err >= 0)
-        *io_err = err;
+    if (err < 0 && (*io_err >= 0 || err == HERD_E_NOMEM))
+        *io_err = err; /* out of memory is said whatever came before it: what follows was not read */
     if (err < 0 && (!reader->report || err == HERD_E_NOMEM))
         return false; /* the path stays: it names what is wrong */
     reader->depth = depth;

@@ -87,7 +87,7 @@ int herd_config_take_url(struct herd_config_reader *reader, struct json_object *
 static int take_key_env(struct herd_config_reader *reader, struct json_object *value, char **io_name)
 {
     int err = herd_config_take_text(reader, value, io_name);
-    if (err >= 0 && (!herd_config_made_of(*io_name, "_") || (**io_name >= '0' && **io_name <= '9')))
+    if (err >= 0 && (!herd_config_made_of(*io_name, "_") || **io_name <= '9')) /* letters and _ are above */
         err = herd_config_fail(reader, HERD_E_SYNTAX, herd_config_at(value),
                                "expected the name of an environment variable (letters, digits, _)");
     return err;

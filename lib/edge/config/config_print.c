@@ -2,6 +2,7 @@
 /* Prints a configuration as the JSON that it can be read from again. */
 #include "config_reader.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,8 +26,8 @@ static void put(struct print *print, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(piece, sizeof piece, format, args);
     va_end(args);
-    if (len > 0)
-        print->err = herd_buf_add(print->out, piece, (size_t)len < sizeof piece ? (size_t)len : sizeof piece - 1);
+    assert(len >= 0 && (size_t)len < sizeof piece);
+    print->err = herd_buf_add(print->out, piece, (size_t)len);
 }
 
 static void put_string(struct print *print, const char *text)
@@ -223,7 +224,8 @@ static void put_database(struct print *print, const struct herd_config_database 
 {
     if (!database->kind)
         return;
-    put(print, "  \"database\": {\"kind\": \"%s\"", database->kind);
+    put(print, "  \"database\": {\"kind\": ");
+    put_string(print, database->kind);
     put_member(print, "dsn_file", database->dsn_file);
     put_member(print, "library", database->library);
     put(print,

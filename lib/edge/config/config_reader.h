@@ -60,7 +60,7 @@ void herd_config_enter_index(struct herd_config_reader *reader, size_t index);
 void herd_config_leave(struct herd_config_reader *reader);
 
 /* Between the members of an object or list, `err` being what came of one: steps back up to `depth` and keeps the
- * first error in *io_err. False: the reading ends here. */
+ * first error in *io_err, or HERD_E_NOMEM. False: the reading ends here. */
 bool herd_config_goes_on(struct herd_config_reader *reader, size_t depth, int *io_err, int err);
 /* Reads the member `name` of an object into `ctx`; the step down to it is made. 0, an error, or UNKNOWN. */
 typedef int herd_config_take_member(struct herd_config_reader *reader, const char *name, struct json_object *value,

@@ -3,9 +3,11 @@
 #include "temp.h"
 
 #include "alloc.h"
+#include "config_reader.h"
 
 #include <herd/config.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,21 @@ static const char full[] =
     "  \"limits\": {\"records_max\": 7, \"close_after_reply\": 1, \"redial_min_ms\": 10, \"redial_max_ms\": 10} "
     "}\n";
 
+/* And what is beside it: who is who, several herds, HTTP. */
+static const char trust[] =
+    "{\"servers\": {\"A\": {\"host\": \"::1\", \"port\": 1, \"http_port\": 2, \"http_listen\": [\"127.0.0.1\", "
+    "\"localhost\"], \"admin_port\": 3}, \"B\": {\"port\": 4}}, \"links\": [[\"A\", \"B\"]],\n"
+    " \"herd\": \"h\", \"shards\": {\"herds\": {\"h\": {}, \"s\": {\"servers\": [\"a:1\", \"[2001:db8::1]:2\"], "
+    "\"http\": "
+    "\"https://s:1\"}, \"t\": {\"servers\": [\"b:3\"]}}, \"key_file\": \"/k\"},\n"
+    " \"http\": {\"hosts\": [\"h.example\", \"::2\"], \"origins\": [\"https://m.example\"], \"proxies\": "
+    "[\"10.0.0.0/8\"], \"open\": true}, \"secret_file\": \"/x\", \"identities\": \"/i\", \"psk_file\": \"/p\",\n"
+    " \"tls\": {\"mode\": \"allow\", \"certificate\": \"/c\", \"key\": \"/y\", \"ca\": \"/a\", \"crl\": \"/r\", "
+    "\"min_version\": \"1.3\"}, \"area\": true, \"webhook\": {\"server\": \"B\", \"url\": \"https://w/\", "
+    "\"ca_file\": "
+    "\"/wa\", \"timeout_ms\": 100}, \"database\": {\"kind\": \"postgres\", \"dsn_file\": \"/d\", \"history\": "
+    "\"none\"}}";
+
 static struct herd_config *parse(const char *json)
 {
     struct herd_config *config = NULL;
@@ -51,6 +68,13 @@ static void same_text(const char *a, const char *b)
     assert_int_equal(!a, !b);
     if (a && b)
         assert_string_equal(a, b);
+}
+
+static void same_texts(char *const *a, size_t a_count, char *const *b, size_t b_count)
+{
+    assert_int_equal(a_count, b_count);
+    for (size_t i = 0; i < a_count; i++)
+        same_text(a[i], b[i]);
 }
 
 static void same(const struct herd_config *a, const struct herd_config *b)
@@ -105,6 +129,40 @@ static void same(const struct herd_config *a, const struct herd_config *b)
                 p->retention_days == q->retention_days && p->adopt_ms == q->adopt_ms &&
                 p->read_through == q->read_through && p->warm_start == q->warm_start && p->geo == q->geo);
     assert_memory_equal(&a->limits, &b->limits, sizeof a->limits);
+    for (size_t i = 0; i < a->server_count; i++) {
+        assert_int_equal(a->servers[i].http_port, b->servers[i].http_port);
+        assert_int_equal(a->servers[i].admin_port, b->servers[i].admin_port);
+        same_texts(a->servers[i].http_listen, a->servers[i].http_listen_count, b->servers[i].http_listen,
+                   b->servers[i].http_listen_count);
+    }
+    same_text(a->herd, b->herd);
+    same_text(a->secret_file, b->secret_file);
+    same_text(a->identities, b->identities);
+    same_text(a->psk_file, b->psk_file);
+    assert_int_equal(a->tls.mode, b->tls.mode);
+    same_text(a->tls.certificate, b->tls.certificate);
+    same_text(a->tls.key, b->tls.key);
+    same_text(a->tls.ca, b->tls.ca);
+    same_text(a->tls.crl, b->tls.crl);
+    assert_int_equal(a->tls.tls_1_2, b->tls.tls_1_2);
+    const struct herd_config_http *g = &a->http, *h = &b->http;
+    same_texts(g->hosts, g->host_count, h->hosts, h->host_count);
+    same_texts(g->origins, g->origin_count, h->origins, h->origin_count);
+    same_texts(g->proxies, g->proxy_count, h->proxies, h->proxy_count);
+    assert_int_equal(g->open, h->open);
+    same_text(a->shards.self, b->shards.self);
+    same_text(a->shards.key_file, b->shards.key_file);
+    assert_int_equal(a->shards.herd_count, b->shards.herd_count);
+    for (size_t i = 0; i < a->shards.herd_count; i++) {
+        const struct herd_config_shard *x = &a->shards.herds[i], *y = &b->shards.herds[i];
+        same_text(x->name, y->name);
+        same_text(x->http, y->http);
+        assert_int_equal(x->server_count, y->server_count);
+        for (size_t j = 0; j < x->server_count; j++) {
+            same_text(x->servers[j].host, y->servers[j].host);
+            assert_int_equal(x->servers[j].port, y->servers[j].port);
+        }
+    }
 }
 
 static void test_default(void **state)
@@ -256,7 +314,16 @@ static void test_urls_that_are_fine(void **state)
 static void test_round_trip(void **state)
 {
     (void)state;
-    static const char *const texts[] = {full, "{}", "{\"links\": []}", "{\"servers\": {\"A\": {\"port\": 1}}}"};
+    static const char *const texts[] = {full,
+                                        trust,
+                                        "{}",
+                                        "{\"links\": []}",
+                                        "{\"servers\": {\"A\": {\"port\": 1}}}",
+                                        "{\"http\": {\"origins\": [\"http://a:1\"]}}",
+                                        "{\"http\": {\"proxies\": [\"::1\"]}}",
+                                        "{\"http\": {\"open\": true}}",
+                                        "{\"tls\": {\"mode\": \"off\", \"ca\": \"/a\"}}",
+                                        "{\"journal\": \"/a\\\\b\\\"\\ue000\\ud83d\\uDE00\\uABCD\"}"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct herd_config *config = parse(texts[i]);
         struct herd_buf text = {0}, again = {0};
@@ -378,9 +445,240 @@ static void test_file(void **state)
     assert_null(config);
 }
 
-static void test_no_memory(void **state)
+/* What a program puts into a configuration is printed as JSON, whatever it is. */
+static void test_texts_of_a_program(void **state)
 {
     (void)state;
+    struct herd_buf text = {0};
+    struct herd_config *config =
+        parse("{\"journal\": \"j\", \"database\": {\"kind\": \"redis\", \"dsn_file\": \"d\"}}");
+    strcpy(config->journal, "\x1f");
+    char *was = config->database.kind, kind[200];
+    memset(kind, 'k', sizeof kind - 1);
+    kind[7] = '"';
+    kind[sizeof kind - 1] = '\0';
+    config->database.kind = kind;
+    assert_int_equal(herd_config_print(config, &text), 0);
+    assert_int_equal(herd_buf_add(&text, "", 1), 0);
+    assert_non_null(strstr(text.at, "\"journal\": \"\\u001f\",\n"));
+    const char *at = strstr(text.at, "\"kind\": \"kkkkkkk\\\"k");
+    assert_non_null(at);
+    assert_memory_equal(at + strlen("\"kind\": \"") + sizeof kind, "\", \"dsn_file\": \"d\"", 18);
+    config->database.kind = was;
+    herd_config_free(config);
+    herd_buf_fini(&text);
+}
+
+/* ---- all faults of a file ---- */
+
+static struct {
+    size_t count;
+    struct herd_diagnostic last;
+    char all[4096];
+} reported;
+
+static void on_report(void *ctx, const struct herd_diagnostic *diagnostic)
+{
+    assert_ptr_equal(ctx, &reported);
+    reported.count++;
+    reported.last = *diagnostic;
+    const size_t len = strlen(reported.all);
+    snprintf(reported.all + len, sizeof reported.all - len, "%u:%u %s\n", diagnostic->line, diagnostic->column,
+             diagnostic->message);
+}
+
+static int examine(const char *path, struct herd_config **ret_config, struct herd_config_places *ret_places)
+{
+    memset(&reported, 0, sizeof reported);
+    return herd_config_examine(ret_config, ret_places, path, on_report, &reported);
+}
+
+static void put_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Each fault with its place, and what was right is there. */
+static void test_examined(void **state)
+{
+    (void)state;
+    char path[TEMP_LEN];
+    struct herd_config *config = NULL;
+    struct herd_config_places places;
+    close(temp_file(path));
+    put_file(path, trust);
+    assert_int_equal(examine(path, &config, &places), 0);
+    assert_int_equal(reported.count, 0);
+    struct herd_config *other = parse(trust);
+    same(config, other);
+    herd_config_free(other);
+    herd_config_free(config);
+    const char *b = strstr(trust, "\"B\": {") + strlen("\"B\": ");
+    assert_true(places.servers[1].line == 1 && places.servers[1].column == (unsigned)(b - trust) + 1);
+    assert_true(places.trust[HERD_CONFIG_SHARDS_KEY].line == 2);
+    herd_config_places_fini(&places);
+
+    put_file(path, "{\"servers\": {\"a\": {\"port\": \"x\"},\n"
+                   " \"b\": {\"port\": 1, \"http_port\": 1},\n"
+                   " \"c\": {\"port\": 2, \"http_port\": 2, \"host\": \"LOCALHOST\"},\n"
+                   " \"d\": {\"port\": 2, \"http_port\": 3, \"host\": \"ip6-localhost\"},\n"
+                   " \"e\": {\"port\": 9, \"http_port\": 5, \"host\": \"10.0.0.1\"},\n"
+                   " \"f\": {\"port\": 9, \"http_port\": 5, \"host\": \"10.0.0.2\", \"plain\": true}},\n"
+                   " \"places\": [7, {\"provider\": \"nowhere\"}, {\"provider\": \"file\"}],\n"
+                   " \"webhook\": {\"server\": \"e\"}, \"nothing\": 1}");
+    assert_true(examine(path, &config, &places) < 0);
+    assert_string_equal(reported.all, "8:30 nothing: unknown member, expected servers, links, places, log, "
+                                      "journal, area, fences, webhook, database, "
+                                      "limits, http, herd, shards, secret_file, identities, psk_file or tls\n"
+                                      "1:28 servers.a.port: expected a whole number from 1 to 65535, found \"x\"\n"
+                                      "7:13 places[0]: expected an object, found 7\n"
+                                      "7:29 places[1].provider: expected google-new, google-legacy, file, embedded "
+                                      "or overpass, found \"nowhere\"\n"
+                                      "7:41 places[2]: expected file, found none\n"
+                                      "8:13 webhook: expected a server and a url\n"
+                                      "8:13 webhook: expected \"area\": true beside it\n"
+                                      "2:32 servers.b.http_port: same host and port as port of b: 127.0.0.1:1\n"
+                                      "3:32 servers.c.http_port: same host and port as port of c: LOCALHOST:2\n"
+                                      "5:32 servers.e.http_port: everybody who reaches 10.0.0.1 could report and "
+                                      "ask: expected \"identities\", a loopback "
+                                      "address in http_listen, or \"http\": {\"open\": true}\n");
+    assert_non_null(config);
+    assert_int_equal(config->server_count, 6);
+    assert_int_equal(config->provider_count, 3);
+    herd_config_free(config);
+    herd_config_places_fini(&places);
+
+    put_file(path, "");
+    assert_int_equal(truncate(path, (16 << 20) + 1), 0);
+    assert_int_equal(examine(path, &config, &places), HERD_E_RANGE);
+    assert_string_equal(reported.all, "0:0 expected at most 16777216 bytes, found more\n");
+    assert_null(config);
+    put_file(path, "");
+    assert_int_equal(examine(path, &config, &places), HERD_E_SYNTAX);
+    assert_string_equal(reported.all, "1:1 expected an object, found the end of the text\n");
+    unlink(path);
+    assert_int_equal(examine(path, &config, &places), HERD_E_IO);
+    assert_string_equal(reported.all, "0:0 cannot read the file: No such file or directory\n");
+}
+
+/* ---- calls that fail ---- */
+
+ssize_t __real_read(int fd, void *to, size_t len);
+ssize_t __wrap_read(int fd, void *to, size_t len);
+static int read_fails[4]; /* errno of the next calls; 0: they go on */
+static size_t read_calls;
+
+ssize_t __wrap_read(int fd, void *to, size_t len)
+{
+    const int fails = read_calls < sizeof read_fails / sizeof *read_fails ? read_fails[read_calls] : 0;
+    read_calls++;
+    if (fails) {
+        errno = fails;
+        return -1;
+    }
+    return __real_read(fd, to, len < 700 ? len : 700);
+}
+
+static void test_reads_that_fail(void **state)
+{
+    (void)state;
+    char path[TEMP_LEN];
+    struct herd_config *config = NULL;
+    struct herd_diagnostic diagnostic;
+    close(temp_file(path));
+    put_file(path, full);
+    for (size_t n = 0; n < 3; n++) {
+        memset(read_fails, 0, sizeof read_fails);
+        read_fails[n] = EINTR;
+        read_calls = 0;
+        assert_int_equal(herd_config_read(&config, path, &diagnostic), 0);
+        struct herd_config *other = parse(full);
+        same(config, other);
+        herd_config_free(other);
+        herd_config_free(config);
+        config = NULL;
+        read_fails[n] = EIO;
+        read_calls = 0;
+        assert_int_equal(herd_config_read(&config, path, &diagnostic), HERD_E_IO);
+        assert_string_equal(diagnostic.message, "cannot read the file: Input/output error");
+        assert_null(config);
+        assert_int_equal(read_calls, n + 1);
+    }
+    memset(read_fails, 0, sizeof read_fails);
+    unlink(path);
+}
+
+/* What json-c answers when it has no memory, and when it does not take what was found to be JSON. */
+static enum { JSON_AS_EVER, JSON_NO_TOKENER, JSON_NO_TREE, JSON_OPEN, JSON_REFUSED } json_fails;
+static unsigned json_call; /* the call that fails, counted from 1 */
+
+struct json_tokener *__real_json_tokener_new(void);
+struct json_tokener *__wrap_json_tokener_new(void);
+struct json_tokener *__real_json_tokener_new_ex(int depth);
+struct json_tokener *__wrap_json_tokener_new_ex(int depth);
+struct json_object *__real_json_tokener_parse_ex(struct json_tokener *tokener, const char *at, int len);
+struct json_object *__wrap_json_tokener_parse_ex(struct json_tokener *tokener, const char *at, int len);
+
+struct json_tokener *__wrap_json_tokener_new(void)
+{
+    return json_fails == JSON_NO_TOKENER && --json_call == 0 ? NULL : __real_json_tokener_new();
+}
+
+struct json_tokener *__wrap_json_tokener_new_ex(int depth)
+{
+    return json_fails == JSON_NO_TOKENER && --json_call == 0 ? NULL : __real_json_tokener_new_ex(depth);
+}
+
+struct json_object *__wrap_json_tokener_parse_ex(struct json_tokener *tokener, const char *at, int len)
+{
+    if (json_fails <= JSON_NO_TOKENER || --json_call != 0)
+        return __real_json_tokener_parse_ex(tokener, at, len);
+    switch (json_fails) {
+    case JSON_OPEN: return __real_json_tokener_parse_ex(tokener, at, len - 1);
+    case JSON_REFUSED: return __real_json_tokener_parse_ex(tokener, "{x}", 3);
+    default: return NULL;
+    }
+}
+
+static void test_json_c_fails(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"s\\u0065rvers\": {\"\\u0041\": {\"port\": 1}}}";
+    static const struct {
+        int fails;
+        unsigned call;
+        int err;
+        const char *what;
+    } rows[] = {
+        {JSON_NO_TOKENER, 1, HERD_E_NOMEM, "out of memory"},
+        {JSON_NO_TOKENER, 2, HERD_E_NOMEM, "out of memory"},
+        {JSON_NO_TOKENER, 3, HERD_E_NOMEM, "out of memory"},
+        {JSON_NO_TREE, 1, HERD_E_NOMEM, "out of memory"},
+        {JSON_NO_TREE, 2, HERD_E_NOMEM, "out of memory"},
+        {JSON_OPEN, 1, HERD_E_NOMEM, "out of memory"},
+        {JSON_REFUSED, 1, HERD_E_SYNTAX, "quoted object property name expected"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct herd_config *config = NULL;
+        struct herd_diagnostic diagnostic = {0};
+        json_fails = rows[i].fails;
+        json_call = rows[i].call;
+        assert_int_equal(herd_config_parse(&config, herd_span_of(text), &diagnostic), rows[i].err);
+        assert_int_equal(json_call, 0);
+        json_fails = JSON_AS_EVER;
+        assert_null(config);
+        assert_string_equal(diagnostic.message, rows[i].what);
+        config = parse(text);
+        assert_string_equal(config->servers[0].name, "A");
+        herd_config_free(config);
+    }
+}
+
+static void no_memory_for(const char *json)
+{
     struct herd_config *config = NULL;
     struct herd_diagnostic diagnostic;
     struct herd_buf text = {0};
@@ -388,7 +686,7 @@ static void test_no_memory(void **state)
     for (long n = 1;; n++) {
         memset(&diagnostic, 0, sizeof diagnostic);
         alloc_fail_at = n;
-        err = herd_config_parse(&config, herd_span_of(full), &diagnostic);
+        err = herd_config_parse(&config, herd_span_of(json), &diagnostic);
         if (alloc_fail_at > 0)
             break;
         assert_int_equal(err, HERD_E_NOMEM);
@@ -397,7 +695,7 @@ static void test_no_memory(void **state)
     }
     alloc_fail_at = 0;
     assert_int_equal(err, 0);
-    struct herd_config *other = parse(full);
+    struct herd_config *other = parse(json);
     same(config, other);
     herd_config_free(other);
 
@@ -414,7 +712,59 @@ static void test_no_memory(void **state)
     assert_int_equal(err, 0);
     herd_buf_fini(&text);
     herd_config_free(config);
-    config = NULL;
+}
+
+/* All faults are wanted: out of memory is one, said once, and ends it. */
+static void no_memory_to_examine(const char *json, int expected)
+{
+    char path[TEMP_LEN];
+    struct herd_config *config = NULL;
+    struct herd_config_places places;
+    int err;
+    close(temp_file(path));
+    put_file(path, json);
+    for (long n = 1;; n++) {
+        alloc_fail_at = n;
+        err = examine(path, &config, &places);
+        if (alloc_fail_at > 0)
+            break;
+        assert_int_equal(err, HERD_E_NOMEM);
+        assert_true(reported.count > 0);
+        assert_string_equal(reported.last.message, "out of memory");
+        assert_int_equal(reported.last.line, 0);
+        assert_null(config);
+        herd_config_places_fini(&places);
+    }
+    alloc_fail_at = 0;
+    assert_int_equal(err, expected);
+    assert_non_null(config);
+    herd_config_free(config);
+    herd_config_places_fini(&places);
+    unlink(path);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    struct herd_config *config = NULL;
+    struct herd_diagnostic diagnostic;
+    char path[TEMP_LEN];
+    int err;
+    no_memory_for(full);
+    no_memory_for(trust);
+    no_memory_to_examine(full, 0);
+    no_memory_to_examine(trust, 0);
+    no_memory_to_examine(
+        "{\"servers\": {\"a\": {\"port\": 0}, \"b\": {\"port\": 1, \"listen\": [\"b c\"]}}, \"links\": "
+        "[[\"a\", \"b\"]], \"places\": [7, {\"file\": 1}], \"shards\": {\"self\": 1, \"herds\": {\"h\": {}}}}",
+        HERD_E_RANGE);
+    close(temp_file(path));
+    put_file(path, "{}");
+    alloc_fail_at = 1;
+    assert_int_equal(herd_config_read(&config, path, &diagnostic), HERD_E_NOMEM);
+    assert_string_equal(diagnostic.message, "out of memory");
+    alloc_fail_at = 0;
+    unlink(path);
 
     for (long n = 1;; n++) {
         alloc_fail_at = n;
@@ -440,6 +790,10 @@ int main(void)
         cmocka_unit_test(test_cut_and_hurt),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_a_large_herd_is_quick),
+        cmocka_unit_test(test_texts_of_a_program),
+        cmocka_unit_test(test_examined),
+        cmocka_unit_test(test_reads_that_fail),
+        cmocka_unit_test(test_json_c_fails),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
