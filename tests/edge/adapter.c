@@ -61,11 +61,11 @@ static void test_refused(void **state)
     }
 }
 
-static int open_with(const char *dsn, struct herd_diagnostic *diagnostic)
+static int open_with_bytes(const char *dsn, size_t len, struct herd_diagnostic *diagnostic)
 {
     char file[TEMP_LEN];
     int fd = temp_file(file);
-    assert_int_equal(write(fd, dsn, strlen(dsn)), strlen(dsn));
+    assert_int_equal(write(fd, dsn, len), len);
     close(fd);
     const struct herd_database_driver *driver;
     struct herd_database *database = NULL;
@@ -82,6 +82,11 @@ static int open_with(const char *dsn, struct herd_diagnostic *diagnostic)
     return err;
 }
 
+static int open_with(const char *dsn, struct herd_diagnostic *diagnostic)
+{
+    return open_with_bytes(dsn, strlen(dsn), diagnostic);
+}
+
 static void test_dsn(void **state)
 {
     (void)state;
@@ -90,6 +95,7 @@ static void test_dsn(void **state)
     struct herd_diagnostic diagnostic = {0};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_int_equal(open_with(good[i], &diagnostic), 0);
+    assert_int_equal(open_with_bytes("host=here\0more", 14, &diagnostic), 0); /* a NUL ends it */
     memset(longest, 'h', sizeof longest - 1);
     const char *const bad[] = {"", "\nhost=here\n", " \t\n", longest};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -100,6 +106,13 @@ static void test_dsn(void **state)
     assert_int_equal(open_with("x secret", &diagnostic), HERD_E_SYNTAX);
     assert_non_null(strstr(diagnostic.message, herd_strerror(HERD_E_SYNTAX)));
     assert_null(strstr(diagnostic.message, "secret"));
+    assert_int_equal(open_with("y", &diagnostic), HERD_E_SYNTAX);
+    assert_string_equal(diagnostic.message, "database: dsn_file: there is no y");
+    /* Nobody wrote a wrong file where there is no memory. */
+    longest[2000] = '\0';
+    diagnostic.message[0] = '\0';
+    assert_int_equal(open_with(longest, &diagnostic), HERD_E_NOMEM);
+    assert_string_equal(diagnostic.message, "");
 }
 
 static void test_file(void **state)

@@ -21,7 +21,6 @@ static int open_database(struct herd_database **ret_database, struct event_base 
     (void)base;
     (void)events;
     (void)ctx;
-    (void)reterr_diagnostic;
     if (options->dsn.len >= sizeof made.dsn)
         return HERD_E_NOMEM;
     for (size_t i = 0; i < options->dsn.len; i++)
@@ -29,6 +28,10 @@ static int open_database(struct herd_database **ret_database, struct event_base 
     made.dsn[options->dsn.len] = '\0';
     if (made.dsn[0] == 'x')
         return HERD_E_SYNTAX; /* without a word */
+    if (made.dsn[0] == 'y') {
+        *reterr_diagnostic = (struct herd_diagnostic){.message = "there is no y"};
+        return HERD_E_SYNTAX;
+    }
     *ret_database = &made;
     return 0;
 }

@@ -51,6 +51,18 @@ static void test_arguments(void **state)
     const struct herd_client_options none = {.servers = w->addresses}, negative = {w->addresses, 1, .reply_ms = -1};
     assert_int_equal(herd_client_new(&w->client, w->base, &none), HERD_E_ARG);
     assert_int_equal(herd_client_new(&w->client, w->base, &negative), HERD_E_ARG);
+    const struct herd_client_options one = {.servers = w->addresses, .server_count = 1};
+    assert_int_equal(herd_client_new(NULL, w->base, &one), HERD_E_ARG);
+    assert_int_equal(herd_client_new(&w->client, NULL, &one), HERD_E_ARG);
+    assert_int_equal(herd_client_new(&w->client, w->base, NULL), HERD_E_ARG);
+    static const char *const tokens[] = {"", "a b", "a\tb", "a\x7f", "\x1f"};
+    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+        struct herd_diagnostic diagnostic = {0};
+        const struct herd_client_options with = {
+            .servers = w->addresses, .server_count = 1, .token = tokens[i], .diagnostic = &diagnostic};
+        assert_int_equal(herd_client_new(&w->client, w->base, &with), HERD_E_ARG);
+        assert_non_null(strstr(diagnostic.message, "the token: expected 1 to"));
+    }
     connect_client(w, 1, (struct herd_client_options){.requests_max = 1});
     static const struct {
         const char *id, *place, *time;
@@ -75,6 +87,8 @@ static void test_arguments(void **state)
         assert_int_equal(herd_client_whatsat(w->client, herd_span_of("a"), herd_span_of(questions[i].radius),
                                              questions[i].bound, on_done, w),
                          questions[i].err);
+    assert_int_equal(whatsat(w, "a b"), HERD_E_SYNTAX);
+    assert_int_equal(whatsat(w, ""), HERD_E_SYNTAX);
     assert_int_equal(report(w, "a"), 0);
     assert_int_equal(report(w, "b"), HERD_E_LIMIT);
     assert_int_equal(w->ended, 0);
@@ -221,6 +235,12 @@ static void test_options(void **state)
     assert_int_equal(whatsat(w, "quiet"), 0);
     run(w, 1);
     assert_int_equal(w->errs[0], 0);
+    /* Any byte that is no white space may be in an id. */
+    assert_int_equal(report(w, "caf\xc3\xa9\x01\x0e"), 0);
+    assert_int_equal(whatsat(w, "caf\xc3\xa9\x01\x0e"), 0);
+    run(w, 3);
+    assert_int_equal(w->errs[1], 0);
+    assert_int_equal(w->errs[2], 0);
 }
 
 /* A server whose queue is full takes no connection, and says nothing. */

@@ -376,6 +376,107 @@ static void test_program_decides(void **state)
     assert_int_equal(w->ended, 5);
 }
 
+static struct world *in_callback; /* the client of which is freed */
+
+static bool allowed_to_see(void *ctx, const char *host, uint16_t port, unsigned bucket)
+{
+    (void)ctx;
+    (void)host;
+    (void)port;
+    (void)bucket;
+    if (in_callback) {
+        herd_client_free(in_callback->client);
+        in_callback->client = NULL;
+    }
+    return true;
+}
+
+static void free_when_up(void *ctx, size_t server)
+{
+    on_up(ctx, server);
+    herd_client_free(in_callback->client);
+    in_callback->client = NULL;
+}
+
+static void free_when_down(void *ctx, size_t server, const char *why)
+{
+    on_down(ctx, server, why);
+    herd_client_free(in_callback->client);
+    in_callback->client = NULL;
+}
+
+/* In each other function of the program's too; nothing is told after that. What it allows is followed. */
+static void test_free_in_callbacks(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 4; what++) {
+        void *one = NULL;
+        begin(&one);
+        struct world *w = one;
+        w->addresses[0] = open_desk(w, 0, what == 3 ? HANG_UP : SAY_SEE);
+        see(0, serve(w));
+        const struct herd_client_options options = {
+            .servers = w->addresses,
+            .server_count = 1,
+            .follow = true,
+            .ctx = w,
+            .on_see = allowed_to_see,
+            .on_connect = what == 2 ? free_when_up : on_up,
+            .on_disconnect = what == 3 ? free_when_down : on_down,
+        };
+        in_callback = NULL;
+        assert_int_equal(herd_client_new(&w->client, w->base, &options), 0);
+        report_many(w, 4);
+        if (what == 0) {
+            run(w, 5);
+            all_ended(w, 0);
+        } else {
+            in_callback = w;
+            event_base_loopexit(w->base, &(struct timeval){20, 0});
+            while (w->client)
+                assert_int_equal(event_base_loop(w->base, EVLOOP_ONCE), 0);
+            in_callback = NULL;
+            const unsigned ups = w->ups, downs = w->downs;
+            for (int i = 0; i < 5; i++)
+                event_base_loop(w->base, EVLOOP_NONBLOCK);
+            assert_int_equal(w->ended, 0);
+            assert_int_equal(w->ups, ups);
+            assert_int_equal(w->downs, downs);
+        }
+        finish(&one);
+    }
+}
+
+static bool no_random;
+
+ssize_t __real_getrandom(void *bytes, size_t len, unsigned flags);
+ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags);
+ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags)
+{
+    return no_random ? -1 : __real_getrandom(bytes, len, flags);
+}
+
+/* Without random bytes ids cannot be hashed as a stranger cannot guess; without jitter it is tried again all the same. */
+static void test_no_random(void **state)
+{
+    struct world *w = *state;
+    w->addresses[0] = open_desk(w, 0, HANG_UP);
+    const struct herd_client_options guessed = {.servers = w->addresses, .server_count = 1, .follow = true};
+    no_random = true;
+    int err = herd_client_new(&w->client, w->base, &guessed);
+    assert_int_equal(err, HERD_E_IO);
+    assert_null(w->client);
+    connect_client(w, 1, (struct herd_client_options){.retry_min_ms = 1, .retry_max_ms = 2});
+    assert_int_equal(report(w, "kiwi"), 0);
+    event_base_loopexit(w->base, &(struct timeval){20, 0});
+    while (desks[0].lines < 4)
+        assert_int_equal(event_base_loop(w->base, EVLOOP_ONCE), 0);
+    no_random = false;
+    desks[0].way = SAY_AT;
+    run(w, 1);
+    all_ended(w, 0);
+}
+
 /* The program frees the client in the function of a request that was followed, answered and given back. */
 static void test_free_in_done(void **state)
 {
@@ -459,6 +560,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_late, begin, finish),
         cmocka_unit_test_setup_teardown(test_program_decides, begin, finish),
         cmocka_unit_test(test_free_in_done),
+        cmocka_unit_test(test_free_in_callbacks),
+        cmocka_unit_test_setup_teardown(test_no_random, begin, finish),
         cmocka_unit_test_setup_teardown(test_free_on_the_way, begin, finish),
         cmocka_unit_test_setup_teardown(test_many_servers, begin, finish),
     };

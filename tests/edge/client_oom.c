@@ -1,8 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* Every allocation of a client fails once: the call says so, or the request ends, and nothing leaks. */
+/* Every allocation of a client fails once, and every addition to a buffer whether or not it has room: the call says so, or the
+ * request ends, and nothing leaks. */
 #include "client_world.h"
 
+#define RESERVATIONS_FAIL
 #include "../unit/edge/alloc.h"
+#include "../unit/failing_additions.h"
+
+static bool addition_fails_now(void)
+{
+    return alloc_fails();
+}
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+    return alloc_fails() ? NULL : __real_strdup(text);
+}
+
+struct event *__real_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg);
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg);
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+                               void *arg)
+{
+    return alloc_fails() ? NULL : __real_event_new(base, fd, what, fn, arg);
+}
+
+int __real_event_add(struct event *event, const struct timeval *after);
+int __wrap_event_add(struct event *event, const struct timeval *after);
+int __wrap_event_add(struct event *event, const struct timeval *after)
+{
+    return alloc_fails() ? -1 : __real_event_add(event, after);
+}
 
 /* True if the failure was met. `follow`: another server answers than the one that is asked. */
 static bool ask_all(const char *host, bool follow, long n)

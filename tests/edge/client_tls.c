@@ -150,6 +150,79 @@ static void test_host_is_the_name(void **state)
     assert_non_null(strstr(why, "DNS:riley.example"));
 }
 
+/* A server with the certificate of that name, at a port of its own; `shards`: where else clients may be, NULL: nowhere. */
+static struct herd_server *serve_as(struct world *w, struct herd_config **ret_config, const char *name,
+                                    const char *shards)
+{
+    char json[2048], pem[16], key[16];
+    struct herd_server *server = NULL;
+    struct herd_diagnostic diagnostic;
+    snprintf(pem, sizeof pem, "%s.pem", name);
+    snprintf(key, sizeof key, "%s.key", name);
+    snprintf(json, sizeof json,
+             "{\"servers\":{\"%s\":{\"port\":1}},\"links\":[],\"herd\":\"h\",\"tls\":{\"mode\":\"require\","
+             "\"certificate\":\"%s\",\"key\":\"%s\",\"ca\":\"%s\"}%s}",
+             name, tls_path(&files, pem), tls_path(&files, key), tls_path(&files, "ca.pem"), shards);
+    if (herd_config_parse(ret_config, herd_span_of(json), &diagnostic) < 0)
+        fail_msg("%s", diagnostic.message);
+    (*ret_config)->servers[0].port = 0;
+    const struct herd_server_options options = {.name = name, .config = *ret_config, .dont_dial = true};
+    if (herd_server_new(&server, w->base, &options, &diagnostic) < 0)
+        fail_msg("%s", diagnostic.message);
+    return server;
+}
+
+/* Who is followed to proves its host, or that it is of the herd; an address proves nothing, and is not asked. */
+static void test_followed(void **state)
+{
+    static const struct {
+        const char *herd, *host, *certificate, *why;
+        int err;
+    } rows[] = {
+        {NULL, "localhost", "Local", NULL, 0},
+        {NULL, "localhost", "Riley", "peer_name_differs: expected=localhost found=", HERD_E_TIMEOUT},
+        {NULL, "127.0.0.1", "Local", NULL, HERD_E_ADDRESS},
+        {"h", "127.0.0.1", "Local", NULL, 0},
+        {"h", "localhost", "Riley", NULL, 0},
+    };
+    static const char *const names[] = {"riley.example"};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        void *inner = NULL;
+        char shards[256], id[16] = "";
+        begin(&inner);
+        struct world *w = inner;
+        struct herd_config *far_config = NULL, *near_config = NULL;
+        struct herd_server *far_server = serve_as(w, &far_config, rows[i].certificate, "");
+        snprintf(shards, sizeof shards, ",\"shards\":{\"herds\":{\"h\":{},\"far\":{\"servers\":[\"%s:%u\"]}}}",
+                 rows[i].host, (unsigned)herd_server_port(far_server));
+        w->server = serve_as(w, &near_config, "Riley", shards);
+        w->addresses[0] = (struct herd_client_address){"127.0.0.1", herd_server_port(w->server)};
+        const struct herd_client_tls tls = tls_of(rows[i].herd, rows[i].herd ? NULL : names);
+        start(w, 1, (struct herd_client_options){.tls = &tls, .follow = true, .timeout_ms = 500});
+        /* The first that is not of this herd. */
+        struct herd_store *near_store = herd_node_store(herd_server_node(w->server));
+        for (unsigned n = 0; !id[0] || herd_store_count(near_store) == n; n++) {
+            assert_true(n < 64);
+            snprintf(id, sizeof id, "id%u", n);
+            assert_int_equal(report(w, id), 0);
+            run(w, n + 1);
+        }
+        assert_int_equal(w->errs[w->ended - 1], rows[i].err);
+        assert_int_equal(herd_store_count(herd_node_store(herd_server_node(far_server))), rows[i].err == 0);
+        if (rows[i].why && strncmp(why, rows[i].why, strlen(rows[i].why)) != 0)
+            fail_msg("%zu: %s", i, why);
+        herd_client_free(w->client);
+        w->client = NULL;
+        herd_server_free(far_server);
+        herd_server_free(w->server);
+        w->server = NULL;
+        herd_config_free(far_config);
+        herd_config_free(near_config);
+        teardown(&inner);
+    }
+}
+
 static void refused(struct world *w, struct herd_client_options options, const char *expected)
 {
     start(w, 1, options);
@@ -298,7 +371,10 @@ static void test_free_inside(void **state)
 static void test_arguments(void **state)
 {
     struct world *w = *state;
-    static const char *const bad_name[] = {"Ri ley"};
+    static const char *const bad_name[] = {"Ri ley"}, *const no_name[] = {""};
+    static char long_name[257];
+    memset(long_name, 'x', 256);
+    const char *const names_too_long[] = {long_name};
     const char *ca = tls_path(&files, "ca.pem"), *pem = tls_path(&files, "kiwi.pem");
     char long_token[5000];
     memset(long_token, 'x', sizeof long_token);
@@ -312,6 +388,12 @@ static void test_arguments(void **state)
     } rows[] = {
         {NULL, {0}, HERD_E_ARG, "tls: expected ca"},
         {NULL, {.ca = ca}, HERD_E_ARG, "tls: server 0: 127.0.0.1 is an address"},
+        {NULL, {.ca = ca, .names = no_name}, HERD_E_ARG, "tls: server 0: its name is empty or too long"},
+        {NULL, {.ca = ca, .names = names_too_long}, HERD_E_ARG, "tls: server 0: its name is empty or too long"},
+        {NULL, {.ssl_ctx = ssl_ctx, .crl = ca, .herd = "h"}, HERD_E_ARG, "tls: ssl_ctx takes the place"},
+        {NULL, {.ssl_ctx = ssl_ctx, .certificate = ca, .herd = "h"}, HERD_E_ARG, "tls: ssl_ctx takes the place"},
+        {NULL, {.ssl_ctx = ssl_ctx, .key = ca, .herd = "h"}, HERD_E_ARG, "tls: ssl_ctx takes the place"},
+        {NULL, {.ssl_ctx = ssl_ctx, .tls_1_2 = true, .herd = "h"}, HERD_E_ARG, "tls: ssl_ctx takes the place"},
         {NULL, {.ca = ca, .herd = ""}, HERD_E_ARG, "tls: the name of the herd"},
         {NULL, {.ca = ca, .herd = "h/x"}, HERD_E_ARG, "tls: the name of the herd"},
         {NULL, {.ca = ca, .herd = "h", .names = bad_name}, HERD_E_ARG, "tls: server 0: \"Ri ley\" is no name"},
@@ -400,6 +482,7 @@ int main(void)
         TEST(test_certificate),
         cmocka_unit_test(test_names),
         TEST(test_host_is_the_name),
+        cmocka_unit_test(test_followed),
         TEST(test_wrong_token),
         TEST(test_no_identities),
         TEST(test_token_in_clear),

@@ -5,25 +5,38 @@
 
 #include "../unit/edge/alloc.h"
 
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+    return alloc_fails() ? NULL : __real_strdup(text);
+}
+
 /* True if the failure was met. */
 static bool ask_all(long n)
 {
+    static const char *const names[] = {"Riley"};
+    struct herd_diagnostic diagnostic = {0};
     void *state = NULL;
     setup(&state);
     struct world *w = state;
     configure(w, "require", true);
     w->addresses[0] = serve(w);
-    const struct herd_client_tls tls = {.ca = tls_path(&files, "ca.pem"), .herd = "h"};
+    const struct herd_client_tls tls = {.ca = tls_path(&files, "ca.pem"), .herd = "h", .names = names};
     const struct herd_client_options options = {.servers = w->addresses,
                                                 .server_count = 1,
                                                 .retry_min_ms = 1,
                                                 .retry_max_ms = 2,
                                                 .timeout_ms = 5000,
                                                 .tls = &tls,
-                                                .token = token};
+                                                .token = token,
+                                                .diagnostic = &diagnostic};
     size_t asked = 0;
     alloc_fail_at = n;
     int err = herd_client_new(&w->client, w->base, &options);
+    assert_true(err == 0 || !w->client);
+    if (err < 0 && diagnostic.message[0]) /* of what proves who is who */
+        assert_string_equal(diagnostic.message, herd_strerror(HERD_E_NOMEM));
     if (err == 0)
         asked += (err = report(w, "kiwi")) == 0;
     if (err == 0)

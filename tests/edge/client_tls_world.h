@@ -20,6 +20,7 @@ static inline void make_files(void)
     char text[512];
     tls_files_init(&files);
     tls_issue(&files, "Riley", (struct pki_options){.san = "URI:herd://h/server/Riley,DNS:riley.example"});
+    tls_issue(&files, "Local", (struct pki_options){.san = "URI:herd://h/server/Local,DNS:localhost"});
     tls_issue(&files, "kiwi", (struct pki_options){.san = "URI:herd://h/client/kiwi"});
     tls_issue(&files, "stranger", (struct pki_options){.san = "URI:herd://h/client/kiwi", .issuer = &files.other});
     assert_int_equal(herd_token_new(token, proof), 0);

@@ -151,7 +151,7 @@ int __wrap_getaddrinfo(const char *host, const char *service, const struct addri
     pthread_mutex_unlock(&gate.lock);
     if (sscanf(host, "code %d", &code) == 1)
         return code;
-    if (strncmp(host, "gate ", 5) == 0) {
+    if (strncmp(host, "gate", 4) == 0) {
         wait_at_gate();
         host = "127.0.0.1";
     }
@@ -271,6 +271,7 @@ static unsigned open_files(void)
 }
 
 struct answer {
+    struct herd_resolver_call **cancels; /* NULL, or another call that it ends */
     unsigned count;
     struct herd_sockaddr_list found;
     char why[64];
@@ -284,6 +285,8 @@ static void on_resolved(void *ctx, const struct herd_sockaddr_list *found, const
     answer->found = *found;
     answer->local = local;
     snprintf(answer->why, sizeof answer->why, "%s", why ? why : "");
+    if (answer->cancels)
+        herd_resolver_cancel(*answer->cancels);
 }
 
 static struct answer look_up(struct herd_resolver *resolver, const char *host)
@@ -390,6 +393,34 @@ static void test_lookups_that_cannot_begin(void **state)
     }
     herd_resolver_release(resolver);
     until(open_files() == files || event_base_loop(base, EVLOOP_NONBLOCK) < 0);
+}
+
+/* Of several that ask for the same, one is told and takes the next one's question back; and one that cannot be begun beside them
+ * changes nothing for them. */
+static void test_lookups_together(void **state)
+{
+    (void)state;
+    struct herd_resolver *resolver = NULL;
+    struct herd_resolver_call *calls[3] = {NULL}, *none = NULL;
+    struct answer told[3] = {{.cancels = &calls[1]}, {.count = 0}, {.count = 0}}, never = {.count = 0};
+    for (int count = 2; count <= 3; count++) {
+        told[0].count = told[1].count = told[2].count = 0;
+        set_gate(false);
+        assert_int_equal(herd_resolver_new(&resolver, base), 0);
+        for (int i = 0; i < count; i++)
+            assert_int_equal(herd_resolver_lookup(resolver, "gate", 9, on_resolved, &told[i], &calls[i]), 0);
+        arm("calloc", 2, ENOMEM);
+        assert_int_equal(herd_resolver_lookup(resolver, "127.0.0.1 ", 9, on_resolved, &never, &none), HERD_E_NOMEM);
+        armed.name = NULL;
+        set_gate(true);
+        until(told[0].count > 0 && (count == 2 || told[2].count > 0));
+        assert_int_equal(told[0].count, 1);
+        assert_int_equal(told[1].count, 0);
+        assert_int_equal(told[2].count, count - 2);
+        assert_int_equal(event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED), 0);
+        herd_resolver_release(resolver);
+    }
+    assert_int_equal(never.count, 0);
 }
 
 enum { MANY = 40, AT_ONCE = 32 };
@@ -544,6 +575,18 @@ static struct ends connect_to(const char *host, int64_t connect_ms, const char *
     assert_int_equal(ends.count, 1);
     herd_resolver_release(resolver);
     return ends;
+}
+
+/* The last has failed, and one before it says nothing yet: it has its time. */
+static void test_one_is_left(void **state)
+{
+    (void)state;
+    answers[1] = 0;
+    answers[2] = -1; /* nobody listens there */
+    struct ends ends = connect_to("127.0.0.1 127.0.0.2 ", 400, NULL, 0, 0);
+    assert_string_equal(ends.why, "Connection refused");
+    assert_string_equal(ends.address, "127.0.0.2:9");
+    assert_int_equal(ends.fd, -1);
 }
 
 /* Of several errors one is told: what says most of the host. */
@@ -712,7 +755,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_answers), TEST(test_lookups_that_cannot_begin), TEST(test_many_lookups), TEST(test_kept),
+        TEST(test_answers), TEST(test_lookups_that_cannot_begin), TEST(test_many_lookups),
+        TEST(test_kept),    TEST(test_lookups_together),          TEST(test_one_is_left),
         TEST(test_errors),  TEST(test_calls_that_fail),           TEST(test_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

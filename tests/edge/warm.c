@@ -150,9 +150,94 @@ static void test_pauses(void **state)
     close_beside(&beside);
 }
 
+static void learn(struct herd_beside *beside, unsigned from, unsigned count, const char *time)
+{
+    for (unsigned i = from; i < from + count; i++) {
+        char id[16];
+        enum herd_verdict verdict;
+        snprintf(id, sizeof id, "n%u", i);
+        const struct herd_record record = {.id = herd_span_of(id),
+                                           .server = herd_span_of("B"),
+                                           .diff = herd_span_of("+0.5"),
+                                           .position = herd_span_of("+1+1"),
+                                           .time = herd_span_of(time)};
+        assert_true(herd_node_learn(beside->node, &record, now, &verdict) >= 0);
+    }
+}
+
+/* A neighbour that knew something from before this server was there told all that there is; what came since says nothing. */
+static void test_told_by_a_neighbour(void **state)
+{
+    (void)state;
+    struct herd_beside beside;
+    for (int old = 0; old < 2; old++) {
+        open_beside(&beside, false);
+        learn(&beside, 0, 10, "1700000000");
+        learn(&beside, 10, old, "1699999000");
+        learn(&beside, 20, 5000, "1700000001"); /* more than are looked at */
+        assert_int_equal(pause(&beside), 5 * S_NS);
+        assert_int_equal(beside.warm.state, old ? HERD_WARM_NOT_NEEDED : HERD_WARM_READS);
+        assert_int_equal(database.asked, !old);
+        assert_int_equal(herd_warm_next_ns(&beside.warm), INT64_MAX);
+        now.steady_ns += 100 * S_NS;
+        herd_warm_run(&beside, now);
+        assert_int_equal(database.asked, !old);
+        close_beside(&beside);
+    }
+    open_beside(&beside, false);
+    herd_warm_open(&beside.warm, false, true, true, now); /* it is not wanted */
+    assert_int_equal(beside.warm.state, HERD_WARM_OFF);
+    herd_warm_run(&beside, now);
+    herd_warm_lost(&beside.warm, now);
+    assert_int_equal(herd_warm_next_ns(&beside.warm), INT64_MAX);
+    herd_warm_open(&beside.warm, true, false, true, now); /* a journal had something */
+    assert_int_equal(beside.warm.state, HERD_WARM_NOT_NEEDED);
+    herd_warm_run(&beside, now);
+    assert_int_equal(database.asked, 0);
+    close_beside(&beside);
+}
+
+/* A page that nobody asked for is not taken; of one that was, what is known or no record is not. */
+static void test_pages(void **state)
+{
+    (void)state;
+    struct herd_beside beside;
+    open_beside(&beside, true);
+    page(&beside, HERD_DATABASE_DONE, 3, true); /* before it reads */
+    assert_int_equal(beside.warm.read, 0);
+    assert_int_equal(pause(&beside), 0);
+    database.ticket++;
+    page(&beside, HERD_DATABASE_DONE, 3, true); /* of a reading before */
+    assert_int_equal(beside.warm.read, 0);
+    database.ticket--;
+    learn(&beside, 0, 1, "1600000000");
+    struct herd_database_row rows[3] = {0};
+    for (size_t i = 0; i < 3; i++)
+        rows[i].record = (struct herd_record){.id = herd_span_of(i == 0   ? "n0"
+                                                                 : i == 1 ? "n1"
+                                                                          : "n 2"),
+                                              .server = herd_span_of("B"),
+                                              .diff = herd_span_of("+0.5"),
+                                              .position = herd_span_of("+1+1"),
+                                              .time = herd_span_of("1600000000")};
+    herd_warm_page(&beside, database.ticket, HERD_DATABASE_DONE, rows, 3, false, now);
+    assert_int_equal(beside.warm.read, 3);
+    assert_int_equal(beside.warm.taken, 1);
+    assert_int_equal(beside.warm.invalid, 1);
+    herd_warm_page(&beside, database.ticket, HERD_DATABASE_DONE, rows, 3, false, now); /* twice */
+    assert_int_equal(beside.warm.read, 3);
+    assert_int_equal(pause(&beside), 0);
+    rows[0].record.time = herd_span_of("1600000001"); /* newer than what is known */
+    herd_warm_page(&beside, database.ticket, HERD_DATABASE_DONE, rows, 1, true, now);
+    assert_int_equal(beside.warm.taken, 2);
+    assert_int_equal(beside.warm.state, HERD_WARM_DONE);
+    close_beside(&beside);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_begins), cmocka_unit_test(test_slices),
-                                       cmocka_unit_test(test_pauses)};
+                                       cmocka_unit_test(test_pauses), cmocka_unit_test(test_told_by_a_neighbour),
+                                       cmocka_unit_test(test_pages)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,9 +33,15 @@ struct herd_beside_cached {
     size_t lens[5];        /* of id, server, diff, position, time */
 };
 
+/* An id that was not found, in the place that its hash has. */
+struct herd_beside_miss {
+    uint32_t tag;     /* the upper half of the hash */
+    uint32_t until_s; /* by the steady clock; 0: nothing was noted */
+};
+
 struct herd_read_through {
-    uint64_t key[2];  /* random: of hashes */
-    uint32_t *misses; /* tag and second of each place; NULL: there is no read-through */
+    uint64_t key[2];                 /* random: of hashes */
+    struct herd_beside_miss *misses; /* NULL: there is no read-through */
     struct herd_beside_flight flights[HERD_BESIDE_FLIGHTS];
     struct herd_beside_cached cached[HERD_BESIDE_CACHED];
     uint64_t tickets;

@@ -18,9 +18,6 @@
 #define CACHED_NS    S_NS
 #define FAILURES_MAX 5
 #define CLOSED_NS    S_NS
-/* Of a place in the table of misses 26 bits are of the hash, and 6 the second in which it was noted. */
-#define SECOND_BITS 6
-#define SECONDS     (1u << SECOND_BITS)
 
 int herd_read_through_open(struct herd_read_through *reads)
 {
@@ -46,21 +43,21 @@ void herd_read_through_close(struct herd_read_through *reads)
 
 /* ---- misses ---- */
 
-static uint32_t miss_tag(uint64_t hash, int64_t now_ns)
-{
-    return (uint32_t)(hash >> 38 << SECOND_BITS) | (uint32_t)(now_ns / S_NS % SECONDS);
-}
-
-static uint32_t *miss_place(struct herd_read_through *reads, uint64_t hash)
+static struct herd_beside_miss *miss_place(struct herd_read_through *reads, uint64_t hash)
 {
     return &reads->misses[hash % HERD_BESIDE_MISSES];
 }
 
+static void note_miss(struct herd_read_through *reads, uint64_t hash, int64_t now_ns)
+{
+    *miss_place(reads, hash) =
+        (struct herd_beside_miss){(uint32_t)(hash >> 32), (uint32_t)(now_ns / S_NS) + MISS_S};
+}
+
 static bool is_missed(struct herd_read_through *reads, uint64_t hash, int64_t now_ns)
 {
-    uint32_t noted = *miss_place(reads, hash), now = miss_tag(hash, now_ns);
-    uint32_t age_s = (now - noted) % SECONDS;
-    return noted && noted >> SECOND_BITS == now >> SECOND_BITS && age_s < MISS_S;
+    const struct herd_beside_miss *miss = miss_place(reads, hash);
+    return miss->tag == hash >> 32 && now_ns / S_NS < miss->until_s;
 }
 
 /* ---- what was found ---- */
@@ -95,11 +92,14 @@ static bool find_cached(struct herd_read_through *reads, uint64_t hash, struct h
 {
     for (size_t i = 0; i < HERD_BESIDE_CACHED; i++) {
         const struct herd_beside_cached *cached = &reads->cached[i];
+        struct herd_record record;
         if (cached->hash != hash || now_ns >= cached->until_ns)
             continue;
-        cached_record(cached, ret_record);
-        if (herd_span_equal(ret_record->id, id))
+        cached_record(cached, &record);
+        if (herd_span_equal(record.id, id)) {
+            *ret_record = record;
             return true;
+        }
     }
     return false;
 }
@@ -213,7 +213,7 @@ void herd_read_through_found(struct herd_read_through *reads, uint64_t ticket, e
         cache(reads, flight->hash, &row->record, now.steady_ns);
     } else {
         reads->missed++;
-        *miss_place(reads, flight->hash) = miss_tag(flight->hash, now.steady_ns);
+        note_miss(reads, flight->hash, now.steady_ns);
     }
     tell(flight, found ? &row->record : NULL);
 }

@@ -8,6 +8,7 @@
 #include "../../core/base/print.h"
 #include "escape.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -250,10 +251,13 @@ static char *put_field(const struct herd_log *log, char *to, const struct herd_l
     return to;
 }
 
+/* Of lines that are whole. */
 static uint64_t count_lines(const char *at, size_t len)
 {
     uint64_t lines = 0;
-    for (const char *lf; len > 0 && (lf = memchr(at, '\n', len)); lines++) {
+    for (; len > 0; lines++) {
+        const char *lf = memchr(at, '\n', len);
+        assert(lf);
         len -= (size_t)(lf + 1 - at);
         at = lf + 1;
     }
@@ -281,9 +285,8 @@ static int hand_to_sink(struct herd_log *log, const char *bytes, size_t len)
 static int log_dropped(struct herd_log *log)
 {
     char line[STAMP_BYTES + 2 * NAME_MAX_BYTES];
-    int64_t count = log->dropped < INT64_MAX ? (int64_t)log->dropped : INT64_MAX;
     char *to = put_head(log, line, HERD_LOG_WARN, "log_dropped");
-    struct herd_log_field field = herd_log_int("lines", count);
+    struct herd_log_field field = herd_log_int("lines", (int64_t)log->dropped); /* nobody logs 2^63 lines */
     to = put_field(log, to, &field);
     *to++ = '\n';
     int err = hand_to_sink(log, line, (size_t)(to - line));

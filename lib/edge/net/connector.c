@@ -190,7 +190,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct herd_connector *connector = arg;
     if (connector->resolving) {
         end_unresolved(connector, "no name server answers", false);
-    } else if (connector->open == 0 && connector->begun == connector->list.count) {
+    } else if (connector->open == 0) {
+        assert(connector->begun == connector->list.count); /* or the next would have begun */
         end_failed(connector);
     } else if (herd_clock().steady_ns >= connector->deadline_ns) {
         for (size_t i = 0; i < connector->begun; i++)

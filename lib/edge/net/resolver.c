@@ -313,7 +313,7 @@ int herd_resolver_nameserver(struct herd_resolver *resolver, const char *address
 {
     struct sockaddr_in to = {0};
     int len = (int)sizeof to;
-    if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&to, &len) < 0 || to.sin_family != AF_INET)
+    if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&to, &len) < 0) /* no other family fits */
         return HERD_E_ADDRESS;
     return herd_resolver_pool_nameserver(resolver->pool, &to) ? 0 : HERD_E_ADDRESS;
 }

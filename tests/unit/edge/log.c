@@ -82,6 +82,8 @@ static void test_null_is_silent(void **state)
 {
     (void)state;
     herd_log_set_time(NULL, 1);
+    assert_int_equal(herd_log_configure(NULL, HERD_LOG_DEBUG, true), 0);
+    herd_log_set_aligned(NULL, 5);
     assert_false(herd_log_enabled(NULL, HERD_LOG_ERROR));
     assert_false(herd_log_traffic_enabled(NULL));
     herd_log_event(NULL, HERD_LOG_ERROR, "e", NULL, 0);
@@ -100,6 +102,17 @@ static void test_options(void **state)
     struct herd_log_options wrong = {.level = (enum herd_log_level)5, .sink = keep};
     assert_int_equal(herd_log_new(&log, &wrong), HERD_E_ARG);
     assert_null(log);
+    /* What is changed later is checked likewise, and what is wrong changes nothing. */
+    struct keeper keeper = {0};
+    log = make(&keeper, (struct herd_log_options){.level = HERD_LOG_WARN});
+    assert_int_equal(herd_log_configure(log, (enum herd_log_level)0, true), HERD_E_ARG);
+    assert_int_equal(herd_log_configure(log, (enum herd_log_level)(HERD_LOG_DEBUG + 1), true), HERD_E_ARG);
+    assert_true(herd_log_enabled(log, HERD_LOG_WARN) && !herd_log_enabled(log, HERD_LOG_INFO));
+    assert_int_equal(herd_log_configure(log, HERD_LOG_INFO, true), 0);
+    assert_true(herd_log_enabled(log, HERD_LOG_INFO) && herd_log_traffic_enabled(log));
+    assert_false(herd_log_enabled(log, (enum herd_log_level)0));
+    herd_log_free(log);
+    herd_buf_fini(&keeper.got);
 }
 
 static void test_events(void **state)
@@ -350,8 +363,16 @@ static void test_caps(void **state)
     /* Names and who are cut, whatever their length; a line of too many fields says so. */
     char *big = malloc(100001);
     assert_non_null(big);
-    memset(big, '\x01', 100000);
+    /* There is a greatest length, whatever is asked for. */
+    memset(big, 'a', 100000);
     big[100000] = '\0';
+    const struct herd_log_field long_field = herd_log_text("b", big);
+    log = make(&keeper, (struct herd_log_options){.field_max_bytes = 100000});
+    herd_log_event(log, HERD_LOG_INFO, "e", &long_field, 1);
+    herd_log_free(log);
+    assert_int_equal(keeper.got.len, strlen(STAMP "info e b=...\n") + 16384);
+    keeper.got.len = 0;
+    memset(big, '\x01', 100000);
     for (size_t most = 0; most <= 100000; most = most * 10 + 1) {
         log = make(&keeper, (struct herd_log_options){.traffic = true, .field_max_bytes = most});
         struct herd_log_field *many = calloc(5000, sizeof *many);
@@ -430,12 +451,13 @@ struct blocks {
     struct herd_buf got;
     size_t ends[64];
     int calls, refuse_call;
+    bool refuses;
 };
 
 static int take_block(void *ctx, const char *bytes, size_t len)
 {
     struct blocks *blocks = ctx;
-    if (++blocks->calls == blocks->refuse_call)
+    if (blocks->refuses || ++blocks->calls == blocks->refuse_call)
         return HERD_E_IO;
     assert_true((size_t)blocks->calls <= sizeof blocks->ends / sizeof *blocks->ends);
     assert_int_equal(herd_buf_add(&blocks->got, bytes, len), 0);
@@ -508,6 +530,46 @@ static void test_blocks(void **state)
     }
 }
 
+/* As many bytes are collected as a block would have: with blocks they leave at once. */
+static void test_aligned_late(void **state)
+{
+    (void)state;
+    struct blocks blocks = {0};
+    struct herd_log *log = make_blocks(&blocks, -1);
+    int next = put_numbered(log, 0, 100);
+    assert_int_equal(blocks.calls, 0);
+    herd_log_set_aligned(log,
+                         65536 - 100); /* the block at the end of which the file is has room for a line or two */
+    assert_int_equal(blocks.calls, 1);
+    next = put_numbered(log, next, 100);
+    herd_log_free(log);
+    expect_numbered(&blocks, next, 0);
+    herd_buf_fini(&blocks.got);
+}
+
+/* A sink that refuses everything has the beginning of a line, and is offered its rest: that is lost too, and counted once. */
+static void test_all_refused_in_a_line(void **state)
+{
+    (void)state;
+    struct blocks blocks = {0};
+    struct herd_log *log = make_blocks(&blocks, 0);
+    int next = put_numbered(log, 0, 2000);
+    assert_int_equal(blocks.calls, 1);
+    assert_int_not_equal(blocks.got.at[blocks.got.len - 1], '\n'); /* cut */
+    blocks.refuses = true;
+    next = put_numbered(log, next, 3000);
+    assert_int_equal(herd_log_flush(log), HERD_E_IO);
+    blocks.refuses = false;
+    next = put_numbered(log, next, 10);
+    herd_log_free(log);
+    assert_int_equal(herd_buf_add(&blocks.got, "", 1), 0);
+    blocks.got.len--;
+    const char *told = strstr(blocks.got.at, "log_dropped lines=");
+    assert_non_null(told);
+    expect_numbered(&blocks, next, atoi(told + strlen("log_dropped lines=")));
+    herd_buf_fini(&blocks.got);
+}
+
 /* A block is refused: its lines are lost, the one it ended in too, no others, and all are counted. */
 static void test_block_refused(void **state)
 {
@@ -560,14 +622,23 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_levels),    cmocka_unit_test(test_null_is_silent),
-        cmocka_unit_test(test_options),   cmocka_unit_test(test_events),
-        cmocka_unit_test(test_stamps),    cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_exchange),  cmocka_unit_test(test_exchange_fits),
-        cmocka_unit_test(test_caps),      cmocka_unit_test(test_every_byte_stays_on_its_line),
-        cmocka_unit_test(test_collects),  cmocka_unit_test(test_sink_failure),
-        cmocka_unit_test(test_blocks),    cmocka_unit_test(test_block_refused),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_null_is_silent),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_stamps),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_exchange),
+        cmocka_unit_test(test_exchange_fits),
+        cmocka_unit_test(test_caps),
+        cmocka_unit_test(test_every_byte_stays_on_its_line),
+        cmocka_unit_test(test_collects),
+        cmocka_unit_test(test_sink_failure),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_block_refused),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_aligned_late),
+        cmocka_unit_test(test_all_refused_in_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "alloc.h"
 #include "cm.h"
 #include "temp.h"
 
@@ -6,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +19,36 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t len);
 
 /* What the next writes do: a positive number takes so many bytes, a negative one is -errno, 0 ends. */
 static const int *plan;
+#define NOTHING 1000000 /* no byte, and no error */
+
+/* What the next wait for room, the next reservation and the next truncation say; 0: as they are. */
+static int poll_error, reserve_error, truncate_error;
+
+#define FAILING(name, error, parameters, ...)  \
+    int __real_##name parameters;              \
+    int __wrap_##name parameters;              \
+    int __wrap_##name parameters               \
+    {                                          \
+        if (!error)                            \
+            return __real_##name(__VA_ARGS__); \
+        errno = error;                         \
+        error = 0;                             \
+        return -1;                             \
+    }
+
+FAILING(poll, poll_error, (struct pollfd * fds, nfds_t count, int timeout), fds, count, timeout)
+FAILING(fallocate, reserve_error, (int fd, int mode, off_t from, off_t len), fd, mode, from, len)
+FAILING(fallocate64, reserve_error, (int fd, int mode, off_t from, off_t len), fd, mode, from, len)
+FAILING(ftruncate, truncate_error, (int fd, off_t len), fd, len)
+FAILING(ftruncate64, truncate_error, (int fd, off_t len), fd, len)
 
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 {
     if (!plan || *plan == 0)
         return __real_write(fd, bytes, len);
     int step = *plan++;
+    if (step == NOTHING)
+        return 0;
     if (step < 0) {
         errno = -step;
         return -1;
@@ -134,6 +160,40 @@ static void test_cannot_open(void **state)
     unlink(in_dir("fifo"));
 }
 
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for (long n = 1; n <= 2; n++) {
+        struct herd_logfile *file = NULL;
+        alloc_fail_at = n;
+        assert_int_equal(herd_logfile_open(&file, in_dir("log")), HERD_E_NOMEM);
+        assert_int_equal(alloc_fail_at, 0);
+        assert_null(file);
+    }
+    struct herd_logfile *file = start("log");
+    assert_int_equal(put(file, "a\n"), 0);
+    herd_logfile_close(file);
+    expect("log", "a\n");
+}
+
+/* The wait for room may be interrupted; where it fails the write does. */
+static void test_waits_that_fail(void **state)
+{
+    (void)state;
+    static const int full[] = {1, -EAGAIN, 0};
+    struct herd_logfile *file = start("log");
+    plan = full;
+    poll_error = EINTR;
+    assert_int_equal(put(file, "a\n"), 0);
+    plan = full;
+    poll_error = EINVAL;
+    assert_int_equal(put(file, "b\n"), HERD_E_IO);
+    plan = NULL;
+    assert_int_equal(put(file, "c\n"), 0);
+    herd_logfile_close(file);
+    expect("log", "a\nb\nc\n");
+}
+
 static void test_stderr(void **state)
 {
     (void)state;
@@ -141,6 +201,7 @@ static void test_stderr(void **state)
     int fd = open(in_dir("log"), O_RDWR | O_CREAT | O_TRUNC, 0600);
     assert_true(saved >= 0 && fd >= 0);
     dup2(fd, STDERR_FILENO);
+    int before = write(fd, "half", 4) == 4; /* somebody's else; what a line is there is not ours to say */
     struct herd_logfile *file = NULL;
     int err = herd_logfile_open(&file, "-");
     if (err == 0) {
@@ -157,7 +218,8 @@ static void test_stderr(void **state)
     close(fd);
     assert_int_equal(err, 0);
     assert_int_not_equal(still_open, -1);
-    expect("log", "a\nb\n");
+    assert_true(before);
+    expect("log", "halfa\nb\n");
 }
 
 static void test_writes_that_fail(void **state)
@@ -178,6 +240,7 @@ static void test_writes_that_fail(void **state)
         {{-EIO, 0}, HERD_E_IO, 0, "second\n"},
         {{-EPIPE, -EPIPE, 0}, HERD_E_IO, HERD_E_IO, ""},
         {{2, -EAGAIN, 2, -EAGAIN, 0}, 0, 0, "first\nsecond\n"},
+        {{2, NOTHING, 0}, HERD_E_IO, 0, "fi\nsecond\n"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct herd_logfile *file = start("log");
@@ -243,6 +306,39 @@ static void test_room_is_given_back(void **state)
     assert_true(room <= size + 65536);
 }
 
+/* Where nothing can be reserved, or what is left cannot be given back, nothing else differs; nor is room given back that another
+ * process has written to. */
+static void test_no_room_ahead(void **state)
+{
+    (void)state;
+    static char much[65536];
+    off_t size;
+    memset(much, 'x', sizeof much);
+    much[sizeof much - 1] = '\n';
+    for (int what = 0; what < 3; what++) {
+        struct herd_logfile *file = start("log");
+        if (what == 0)
+            reserve_error = EOPNOTSUPP;
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(herd_logfile_sink(file, much, sizeof much), 0);
+        assert_int_equal(reserve_error, 0);
+        if (what == 0) /* it is not asked for again */
+            assert_true(room_of("log", &size) <= 4 * (off_t)sizeof much);
+        if (what == 1)
+            truncate_error = EIO;
+        if (what == 2) {
+            FILE *other = fopen(in_dir("log"), "a");
+            assert_non_null(other);
+            assert_int_equal(fwrite("other\n", 1, 6, other), 6);
+            fclose(other);
+        }
+        herd_logfile_close(file);
+        assert_int_equal(truncate_error, 0);
+        (void)room_of("log", &size);
+        assert_int_equal(size, 3 * sizeof much + (what == 2 ? 6 : 0));
+    }
+}
+
 static void test_full_disk_is_told_of_later(void **state)
 {
     (void)state;
@@ -305,10 +401,13 @@ int main(void)
         cmocka_unit_test(test_appends),
         cmocka_unit_test(test_rotation),
         cmocka_unit_test(test_cannot_open),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_waits_that_fail),
         cmocka_unit_test(test_stderr),
         cmocka_unit_test(test_writes_that_fail),
         cmocka_unit_test(test_lines_in_pieces),
         cmocka_unit_test(test_room_is_given_back),
+        cmocka_unit_test(test_no_room_ahead),
         cmocka_unit_test(test_full_disk_is_told_of_later),
         cmocka_unit_test(test_stuck_pipe_does_not_hang),
     };

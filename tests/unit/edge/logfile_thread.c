@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A log written by a thread: nothing holds its caller up, and what is not written is counted. */
+#include "alloc.h"
 #include "cm.h"
 #include "temp.h"
 
@@ -7,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +34,15 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t len)
         return -1;
     }
     return __real_write(fd, bytes, piece && len > (size_t)piece ? (size_t)piece : len);
+}
+
+static int no_threads;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    return no_threads ? EAGAIN : __real_pthread_create(thread, attr, run, arg);
 }
 
 static char dir[TEMP_LEN];
@@ -294,6 +305,123 @@ static void test_reopens(void **state)
     unlink(in_dir("log.2"));
 }
 
+/* Where no thread can be had the file is written at once, as before; it may be tried again. */
+static void test_cannot_start(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    int dropped;
+    unlink(in_dir("log"));
+    assert_int_equal(herd_logfile_open(&w.file, in_dir("log")), 0);
+    const struct herd_log_options options = {.sink = herd_logfile_sink, .sink_ctx = w.file, .traffic = true};
+    assert_int_equal(herd_log_new(&w.log, &options), 0);
+    for (int what = 0; what < 3; what++) {
+        alloc_fail_at = what < 2 ? what + 1 : 0;
+        no_threads = what == 2;
+        assert_int_equal(herd_logfile_start(w.file, 1), HERD_E_NOMEM);
+        assert_int_equal(alloc_fail_at, 0);
+        put(&w, 10);
+        assert_int_equal(herd_log_flush(w.log), 0);
+        expect_file(in_dir("log"), w.logged, &dropped); /* by now */
+        assert_int_equal(dropped, 0);
+    }
+    no_threads = 0;
+    assert_int_equal(herd_logfile_start(w.file, 1), 0);
+    put(&w, 10);
+    stop(&w);
+    expect_file(in_dir("log"), w.logged, &dropped);
+    assert_int_equal(dropped, 0);
+}
+
+/* The least buffer: two blocks, as often as they are written. Without memory for one lines are lost, and counted. */
+static void test_little_memory(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    int dropped;
+    unlink(in_dir("log"));
+    assert_int_equal(herd_logfile_open(&w.file, in_dir("log")), 0);
+    assert_int_equal(herd_logfile_start(w.file, 1), 0);
+    const struct herd_log_options options = {.sink = herd_logfile_sink, .sink_ctx = w.file, .traffic = true};
+    assert_int_equal(herd_log_new(&w.log, &options), 0);
+    put(&w, 5);
+    alloc_fail_at = 1;
+    assert_int_equal(herd_log_flush(w.log), HERD_E_LIMIT);
+    assert_int_equal(alloc_fail_at, 0);
+    /* Nor is there a place for the wish to open it anew. */
+    assert_int_equal(rename(in_dir("log"), in_dir("log.1")), 0);
+    alloc_fail_at = 1;
+    errno = 0;
+    assert_int_equal(herd_logfile_reopen(w.file), HERD_E_IO);
+    assert_int_equal(errno, ENOMEM);
+    assert_int_equal(alloc_fail_at, 0);
+    assert_int_equal(herd_logfile_reopen(w.file), 0);
+    write_error = ENOSPC;
+    for (int i = 0; i < 30; i++)
+        put(&w, 100); /* far more than two blocks */
+    write_error = 0;
+    settle(&w);
+    stop(&w);
+    expect_file(in_dir("log"), w.logged, &dropped);
+    assert_true(dropped > 5);
+    unlink(in_dir("log.1"));
+}
+
+/* A pipe has no length, before and after it is opened anew. */
+static void test_reopens_a_pipe(void **state)
+{
+    (void)state;
+    struct world w;
+    int dropped;
+    unlink(in_dir("log"));
+    assert_int_equal(mkfifo(in_dir("log"), 0600), 0);
+    int reader = open(in_dir("log"), O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    start(&w, in_dir("log"));
+    assert_int_equal(herd_logfile_offset(w.file), -1);
+    put(&w, 10);
+    assert_int_equal(herd_log_flush(w.log), 0);
+    assert_int_equal(herd_logfile_reopen(w.file), 0);
+    assert_int_equal(herd_logfile_offset(w.file), -1);
+    put(&w, 10);
+    stop(&w);
+    FILE *file = fdopen(reader, "r");
+    expect_all_or_told(file, w.logged, &dropped);
+    assert_int_equal(dropped, 0);
+    fclose(file);
+    unlink(in_dir("log"));
+}
+
+/* What the thread says of the file itself begins a line, where the old file stays in use in the middle of one. */
+static void test_cannot_reopen_in_a_line(void **state)
+{
+    (void)state;
+    struct herd_logfile *file = NULL;
+    unlink(in_dir("log"));
+    assert_int_equal(herd_logfile_open(&file, in_dir("log")), 0);
+    assert_int_equal(herd_logfile_start(file, BUFFER_BYTES), 0);
+    assert_int_equal(herd_logfile_sink(file, "a\nhalf", 6), 0);
+    assert_int_equal(rename(in_dir("log"), in_dir("log.1")), 0);
+    assert_int_equal(mkdir(in_dir("log"), 0700), 0);
+    assert_int_equal(herd_logfile_reopen(file), 0);
+    assert_int_equal(herd_logfile_sink(file, "rest\nb\n", 7), 0);
+    herd_logfile_close(file);
+    assert_int_equal(rmdir(in_dir("log")), 0);
+    FILE *got = fopen(in_dir("log.1"), "r");
+    static const char *const want[] = {"a\n", "half\n", NULL, "rest\n", "b\n"};
+    char line[256];
+    for (size_t i = 0; i < 5; i++) {
+        assert_non_null(fgets(line, sizeof line, got));
+        if (want[i])
+            assert_string_equal(line, want[i]);
+        else
+            assert_non_null(strstr(line, "Z error log_reopen_failed why=\"Is a directory\"\n"));
+    }
+    assert_null(fgets(line, sizeof line, got));
+    fclose(got);
+    unlink(in_dir("log.1"));
+}
+
 /* A full disk does not keep the log from going to another. */
 static void test_reopens_away_from_a_full_disk(void **state)
 {
@@ -339,9 +467,11 @@ static int remove_dir(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_writes_all), cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_stuck_pipe), cmocka_unit_test(test_closes_in_time),
-        cmocka_unit_test(test_reopens),    cmocka_unit_test(test_reopens_away_from_a_full_disk),
+        cmocka_unit_test(test_writes_all),     cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_stuck_pipe),     cmocka_unit_test(test_closes_in_time),
+        cmocka_unit_test(test_reopens),        cmocka_unit_test(test_reopens_away_from_a_full_disk),
+        cmocka_unit_test(test_cannot_start),   cmocka_unit_test(test_little_memory),
+        cmocka_unit_test(test_reopens_a_pipe), cmocka_unit_test(test_cannot_reopen_in_a_line),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
