@@ -209,15 +209,18 @@ bool herd_polygon_is_near(const struct herd_polygon *polygon, struct herd_e7 pos
     const double unit_m = HERD_EARTH_RADIUS_M * HERD_RADIANS / HERD_E7_DEGREE;
     double scale = herd_cosine_deg(herd_e7_degrees(position.lat));
     double x = (double)herd_box_offset(polygon->box.west, position.lon), y = position.lat;
-    for (size_t i = 0; i < polygon->edge_count; i++) {
-        const struct herd_edge *edge = &polygon->edges[i];
-        double x1 = short_way(edge->x1, x) * scale, y1 = edge->y1 - y;
-        double dx = ((double)edge->x2 - edge->x1) * scale, dy = (double)edge->y2 - edge->y1;
-        double length = dx * dx + dy * dy, along = length > 0 ? -(x1 * dx + y1 * dy) / length : 0;
-        along = along < 0 ? 0 : along > 1 ? 1 : along;
-        double nx = x1 + along * dx, ny = y1 + along * dy;
-        if ((nx * nx + ny * ny) * unit_m * unit_m <= metres * metres)
-            return true;
+    /* As is_crossed: an edge longer than half the earth has points near the position that are not the short way from its end. */
+    for (double turn = -(double)HERD_E7_CIRCLE; turn <= (double)HERD_E7_CIRCLE; turn += (double)HERD_E7_CIRCLE) {
+        for (size_t i = 0; i < polygon->edge_count; i++) {
+            const struct herd_edge *edge = &polygon->edges[i];
+            double x1 = (edge->x1 - x + turn) * scale, y1 = edge->y1 - y;
+            double dx = ((double)edge->x2 - edge->x1) * scale, dy = (double)edge->y2 - edge->y1;
+            double length = dx * dx + dy * dy, along = length > 0 ? -(x1 * dx + y1 * dy) / length : 0;
+            along = along < 0 ? 0 : along > 1 ? 1 : along;
+            double nx = x1 + along * dx, ny = y1 + along * dy;
+            if ((nx * nx + ny * ny) * unit_m * unit_m <= metres * metres)
+                return true;
+        }
     }
     return false;
 }
@@ -226,6 +229,12 @@ bool herd_polygon_is_near(const struct herd_polygon *polygon, struct herd_e7 pos
 static double side(double x1, double y1, double x2, double y2, double x, double y)
 {
     return (x2 - x1) * (y - y1) - (x - x1) * (y2 - y1);
+}
+
+/* Whether 1 to 2 and 3 to 4 have a value in common: of two pieces of one straight line the sides say nothing. */
+static bool overlap(double a1, double a2, double b1, double b2)
+{
+    return fmax(fmin(a1, a2), fmin(b1, b2)) <= fmin(fmax(a1, a2), fmax(b1, b2));
 }
 
 bool herd_polygon_is_crossed(const struct herd_polygon *polygon, struct herd_e7 from, struct herd_e7 to)
@@ -241,7 +250,8 @@ bool herd_polygon_is_crossed(const struct herd_polygon *polygon, struct herd_e7 
             const struct herd_edge *e = &polygon->edges[i];
             double a = side(e->x1, e->y1, e->x2, e->y2, x1, ay), b = side(e->x1, e->y1, e->x2, e->y2, x2, by);
             double c = side(x1, ay, x2, by, e->x1, e->y1), d = side(x1, ay, x2, by, e->x2, e->y2);
-            if (((a <= 0 && b >= 0) || (a >= 0 && b <= 0)) && ((c <= 0 && d >= 0) || (c >= 0 && d <= 0)))
+            if (((a <= 0 && b >= 0) || (a >= 0 && b <= 0)) && ((c <= 0 && d >= 0) || (c >= 0 && d <= 0)) &&
+                overlap(x1, x2, e->x1, e->x2) && overlap(ay, by, e->y1, e->y2))
                 return true;
         }
     }

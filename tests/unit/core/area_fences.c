@@ -155,6 +155,33 @@ static void test_margin_and_crossing(void **state)
     close_world(&world);
 }
 
+/* On the straight line that an edge is a piece of, but not on the edge: nothing is crossed, whether a client moves or stands. */
+static void test_in_line_with_an_edge(void **state)
+{
+    (void)state;
+    struct world world;
+    struct herd_shape *shape;
+    const char *message;
+    static const double corners[] = {0, 0, 0.02, 0, 0.02, 0.01, 0.01, 0.01, 0.01, 0.02, 0, 0.02, 0, 0};
+    const struct herd_ring ring = {corners, 7, false};
+    const struct herd_fence_options options = {HERD_FENCE_CROSS, 0, 0};
+    static const double at[][3] = {
+        {-0.01, 0, 0},     {-0.01, 0, 0},     {-0.005, 0, 0}, /* south of the western edge */
+        {-0.005, 0.02, 0}, {-0.005, 0.02, 0},                 /* and of the eastern one */
+        {-0.005, 0.05, 0}, {0.03, 0.05, 0},   {0.03, 0.01, 0},
+        {0.03, 0.01, 0},   {0.025, 0.01, 0}, /* north of the inner corner */
+        {-0.001, 0.01, 8}, {0.03, 0.01, 8},  /* through it, along an edge */
+    };
+    open_world(&world, 0);
+    assert_int_equal(herd_shape_polygon(&shape, &ring, 1, &message), 0);
+    assert_int_equal(herd_area_fence_set(world.area, herd_span_of("l"), shape, &options), 0);
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        report_at(&world, 1, at[i][0], at[i][1], 7);
+        assert_int_equal(events_of(&world), (uint64_t)at[i][2]);
+    }
+    close_world(&world);
+}
+
 static void test_what_was_there_before_tells_nothing(void **state)
 {
     (void)state;
@@ -285,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_fences_equal_a_replay),
         cmocka_unit_test(test_margin_and_crossing),
         cmocka_unit_test(test_what_was_there_before_tells_nothing),
+        cmocka_unit_test(test_in_line_with_an_edge),
         cmocka_unit_test(test_gone_between_events),
         cmocka_unit_test(test_fences_change_between_events),
     };

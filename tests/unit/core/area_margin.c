@@ -209,6 +209,18 @@ static void test_round_the_earth(void **state)
         assert_int_equal(told_at(&world, 15, 180), gap ? 0 : HERD_FENCE_ENTER); /* in the gap */
         close_world(&world);
     }
+    /* The same belt of four corners: edges longer than half the earth. */
+    static const double corners[] = {-180, 10, 180, 10, 180, 20, -180, 20, -180, 10};
+    const struct herd_ring four = {corners, 5, false};
+    open_world(&world, 0);
+    set_fence(&world, polygon_of(&four, 1), 1000);
+    for (double lon = -179.5; lon < 180; lon += 24.5) {
+        assert_int_equal(told_at(&world, 15, lon), HERD_FENCE_ENTER);
+        assert_int_equal(told_at(&world, 20 + 990 * METRE, lon), 0);
+        assert_int_equal(told_at(&world, 10 - 990 * METRE, lon), 0);
+        assert_int_equal(told_at(&world, 10 - 1010 * METRE, lon), HERD_FENCE_LEAVE);
+    }
+    close_world(&world);
     /* Two parts that have all longitudes together, and neither alone. */
     double west[] = {-180, 0, 0, 0, 0, 5, -180, 5, -180, 0}, east[] = {0, -5, 180, -5, 180, 3, 0, 3, 0, -5};
     const struct herd_ring rings[] = {{west, 5, false}, {east, 5, false}};
