@@ -5,9 +5,11 @@
  */
 #include "fresh.h"
 
+#include "../unit/failing_calls.h"
+#include "../unit/open_files.h"
+
 #include "postgres_impl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <poll.h>
@@ -71,15 +73,6 @@ static bool fails(const char *name)
     enum wrong wrong;
     return goes_wrong(name, &wrong);
 }
-
-/* A call that only fails: what it returns then. */
-#define FAILING(type, name, failure, parameters, ...)                 \
-    type __real_##name parameters;                                    \
-    type __wrap_##name parameters;                                    \
-    type __wrap_##name parameters                                     \
-    {                                                                 \
-        return fails(#name) ? (failure) : __real_##name(__VA_ARGS__); \
-    }
 
 FAILING(int, eventfd, -1, (unsigned initial, int flags), initial, flags)
 FAILING(int, pthread_mutex_init, ENOMEM, (pthread_mutex_t * mutex, const pthread_mutexattr_t *attr), mutex, attr)
@@ -176,17 +169,6 @@ static void draw_rows(void)
         snprintf(ids[i], sizeof ids[i], "%05d", i);
         rows[i] = row_of(herd_span_of(ids[i]), "Riley", "+1.5-2.5", "1600000000");
     }
-}
-
-static unsigned open_files(void)
-{
-    unsigned count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    assert_non_null(dir);
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
 }
 
 static void empty_schema(void)

@@ -4,6 +4,8 @@
  * each attempt ends once, says why, and leaves nothing open.
  */
 #include "../unit/cm.h"
+#include "../unit/failing_calls.h"
+#include "../unit/open_files.h"
 
 #include "connector.h"
 #include "resolver.h"
@@ -11,7 +13,6 @@
 #include <herd/types.h>
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <netdb.h>
@@ -47,14 +48,6 @@ static bool fails(const char *name)
     errno = armed.error;
     return true;
 }
-
-#define FAILING(type, name, failure, parameters, ...)                 \
-    type __real_##name parameters;                                    \
-    type __wrap_##name parameters;                                    \
-    type __wrap_##name parameters                                     \
-    {                                                                 \
-        return fails(#name) ? (failure) : __real_##name(__VA_ARGS__); \
-    }
 
 FAILING(int, eventfd, -1, (unsigned initial, int flags), initial, flags)
 FAILING(int, pthread_mutex_init, ENOMEM, (pthread_mutex_t * mutex, const pthread_mutexattr_t *attr), mutex, attr)
@@ -258,17 +251,6 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
             event_base_loop(base, EVLOOP_ONCE);                     \
         event_free(late);                                           \
     } while (0)
-
-static unsigned open_files(void)
-{
-    unsigned count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    assert_non_null(dir);
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
 
 struct answer {
     struct herd_resolver_call **cancels; /* NULL, or another call that it ends */

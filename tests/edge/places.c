@@ -2,7 +2,8 @@
 /* Look-ups over HTTP: what goes out, what comes back, and who shares it. */
 #include "world.h"
 
-#include <dirent.h>
+#include "../unit/open_files.h"
+
 #include <unistd.h>
 
 static void test_legacy_verbatim(void **state)
@@ -71,22 +72,11 @@ static void test_connection_is_reused(void **state)
     world_free(w);
 }
 
-static size_t open_descriptors(void)
-{
-    size_t count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    assert_non_null(dir);
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
-
 /* Connections that the other side closes while they are kept: noticed without spinning, replaced, not leaked. */
 static void test_kept_connection_goes_away(void **state)
 {
     (void)state;
-    size_t before = open_descriptors();
+    size_t before = open_files();
     struct world *w = world_new();
     w->plans[0] = reply_with(TWO);
     w->plans[0].act = STUB_LEAVE;
@@ -113,7 +103,7 @@ static void test_kept_connection_goes_away(void **state)
         assert_string_equal(w->origins[i], "google-legacy");
     assert_int_equal(stub_connections(w->stub), 15);
     world_free(w);
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(open_files(), before);
 }
 
 static size_t request_count;

@@ -2,6 +2,7 @@
 /* Sockets and bufferevents that carry a connection: what a call that fails does to one, who can read what it carries, and what its ends
  * are. A bufferevent is one of TLS where the test says so. */
 #include "../unit/cm.h"
+#include "../unit/failing_calls.h"
 
 #include "transport.h"
 
@@ -30,14 +31,6 @@ static bool fails(const char *name)
     armed = NULL;
     return true;
 }
-
-#define FAILING(type, name, failure, parameters, ...)                 \
-    type __real_##name parameters;                                    \
-    type __wrap_##name parameters;                                    \
-    type __wrap_##name parameters                                     \
-    {                                                                 \
-        return fails(#name) ? (failure) : __real_##name(__VA_ARGS__); \
-    }
 
 FAILING(void *, calloc, NULL, (size_t count, size_t size), count, size)
 FAILING(int, evbuffer_add, -1, (struct evbuffer * buf, const void *bytes, size_t len), buf, bytes, len)

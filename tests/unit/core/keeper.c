@@ -155,13 +155,9 @@ static void test_lost_while_gathering(void **state)
 {
     (void)state;
     struct db db;
-    char id[16];
     db_open(&db, "Riley", NULL);
     db_run(&db, S);
-    for (int i = 0; i < 1000; i++) {
-        snprintf(id, sizeof id, "c%d", i);
-        db_report(&db, id, i % 90);
-    }
+    db_report_many(&db, 1000);
     db.now.wall_ns += S;
     db.now.steady_ns += S;
     db_tick(&db);
@@ -312,130 +308,6 @@ static void test_refused(void **state)
     db_equal(&db);
     assert_false(herd_keeper_stats(db.keeper).refused);
     assert_true(db_said(&db, "database_back"));
-    db_close(&db);
-}
-
-static void test_lost_its_memory(void **state)
-{
-    (void)state;
-    struct db db;
-    char id[16];
-    db_open(&db, "Riley", NULL);
-    db_run(&db, S);
-    for (int i = 0; i < 10000; i++) {
-        snprintf(id, sizeof id, "c%d", i);
-        db_report(&db, id, i % 90);
-    }
-    db_run(&db, 60 * S);
-    db_equal(&db);
-    int64_t until_ns = db_writer(&db, "Riley")->until_ns;
-    herd_store_free(db.rows);
-    assert_int_equal(herd_store_new(&db.rows, NULL), 0);
-    db.writer_count = 0;
-    db.latency_ns = 100 * MS;
-    db_run(&db, 6 * S);
-    assert_true(db_said(&db, "database_forgot"));
-    assert_true(db_writer(&db, "Riley")->until_ns < until_ns); /* others are to know, if this one dies now */
-    db_run(&db, 3 * S);
-    assert_true(herd_store_count(db.rows) < 10000); /* a second between batches of 0.1 s */
-    db_run(&db, 20 * S);
-    db_equal(&db);
-    assert_int_equal(herd_keeper_stats(db.keeper).forgot, 1);
-    assert_true(db_writer(&db, "Riley")->until_ns > until_ns);
-    db_close(&db);
-}
-
-/* The database loses its memory while a batch is under way, which is carried out afterwards and makes the server's row anew: the
- * row is what the server sent, and says nothing of what was there before. */
-static void test_lost_its_memory_before_a_late_batch(void **state)
-{
-    (void)state;
-    struct db db;
-    char id[16];
-    db_open(&db, "Riley", NULL);
-    db_run(&db, S);
-    for (int i = 0; i < 1000; i++) {
-        snprintf(id, sizeof id, "c%d", i);
-        db_report(&db, id, i % 90);
-    }
-    db_run(&db, 60 * S);
-    db_equal(&db);
-    const uint64_t acknowledged = db_writer(&db, "Riley")->sequence;
-    db.hangs = true;
-    db_report(&db, "late", 1);
-    db_run(&db, 2 * S);
-    struct db_writer late = *db_writer(&db, "Riley");
-    late.sequence = acknowledged + 1;
-    late.until_ns += S;
-    assert_true(db.keeper->sequence >= late.sequence);
-    herd_store_free(db.rows);
-    assert_int_equal(herd_store_new(&db.rows, NULL), 0);
-    db.writers[0] = late;
-    db.hangs = false;
-    db_cut(&db);
-    db_run(&db, 60 * S);
-    db_equal(&db);
-    assert_true(db_writer(&db, "Riley")->until_ns > late.until_ns);
-    /* Once, and not with each reading of the row. */
-    const size_t records = db.seen.records;
-    db_run(&db, 60 * S);
-    assert_int_equal(db.seen.records, records);
-    db_close(&db);
-}
-
-/* Of batches that were sent behind readings that failed the first is the one that may hide a loss. */
-static void test_lost_its_memory_behind_two_readings(void **state)
-{
-    (void)state;
-    struct db db;
-    char id[16];
-    db_open(&db, "Riley", NULL);
-    db_run(&db, S);
-    for (int i = 0; i < 100; i++) {
-        snprintf(id, sizeof id, "c%d", i);
-        db_report(&db, id, i % 90);
-    }
-    db_run(&db, 60 * S);
-    db_equal(&db);
-    herd_store_free(db.rows);
-    assert_int_equal(herd_store_new(&db.rows, NULL), 0);
-    db.writer_count = 0;
-    db.read = HERD_DATABASE_RETRY;
-    for (int i = 0; i < 3; i++) { /* each makes the row that the next reading would have missed */
-        db_report(&db, "x", i);
-        db_run(&db, 3 * S);
-    }
-    db.read = HERD_DATABASE_DONE;
-    db_run(&db, 60 * S);
-    db_equal(&db);
-    db_close(&db);
-}
-
-/* A server that ends when the database loses its memory writes all of it before it is done. */
-static void test_lost_its_memory_at_the_end(void **state)
-{
-    (void)state;
-    struct db db;
-    char id[16];
-    db_open(&db, "Riley", NULL);
-    db_run(&db, S);
-    for (int i = 0; i < 100; i++) {
-        snprintf(id, sizeof id, "c%d", i);
-        db_report(&db, id, i % 90);
-    }
-    db_run(&db, 60 * S);
-    db.latency_ns = 100 * MS;
-    db_report(&db, "last", 1);
-    herd_keeper_stop(db.keeper, db.now);
-    db_run(&db, 50 * MS);
-    herd_store_free(db.rows);
-    assert_int_equal(herd_store_new(&db.rows, NULL), 0);
-    db.writer_count = 0;
-    for (int i = 0; i < 200 && !herd_keeper_stopped(db.keeper); i++)
-        db_run(&db, 100 * MS);
-    assert_true(herd_keeper_stopped(db.keeper));
-    if (herd_keeper_stats(db.keeper).forgot > 0)
-        db_equal(&db);
     db_close(&db);
 }
 
@@ -703,10 +575,6 @@ int main(void)
         cmocka_unit_test(test_poison),
         cmocka_unit_test(test_takes_nothing),
         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_lost_its_memory),
-        cmocka_unit_test(test_lost_its_memory_before_a_late_batch),
-        cmocka_unit_test(test_lost_its_memory_behind_two_readings),
-        cmocka_unit_test(test_lost_its_memory_at_the_end),
         cmocka_unit_test(test_adopts),
         cmocka_unit_test(test_adopts_who_never_wrote),
         cmocka_unit_test(test_rank),

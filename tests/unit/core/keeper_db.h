@@ -296,6 +296,24 @@ static void db_report(struct db *db, const char *id, double lat)
     assert_true(verdict <= HERD_VERDICT_NEWER);
 }
 
+/* c0 and on. */
+static inline void db_report_many(struct db *db, int count)
+{
+    char id[16];
+    for (int i = 0; i < count; i++) {
+        snprintf(id, sizeof id, "c%d", i);
+        db_report(db, id, i % 90);
+    }
+}
+
+/* The database loses its records and its writers. */
+static inline void db_forget(struct db *db)
+{
+    herd_store_free(db->rows);
+    assert_int_equal(herd_store_new(&db->rows, NULL), 0);
+    db->writer_count = 0;
+}
+
 /* A record of another server. */
 static inline void db_learn(struct db *db, const char *server, const char *id, int64_t accepted_ns)
 {

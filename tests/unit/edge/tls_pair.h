@@ -84,6 +84,24 @@ static inline struct herd_tls_context *tls_context(struct tls_files *files, cons
     return context;
 }
 
+/* What most need: a server's context, of North, and a client's without a name. */
+static inline void tls_north_init(struct tls_files *files, struct herd_tls_context **ret_north,
+                                  struct herd_tls_context **ret_client)
+{
+    tls_files_init(files);
+    tls_issue(files, "North", (struct pki_options){.san = "URI:herd://h/server/North"});
+    *ret_north = tls_context(files, "North", (struct herd_tls_options){.self = herd_span_of("North")});
+    *ret_client = tls_context(files, NULL, (struct herd_tls_options){0});
+}
+
+static inline void tls_north_fini(struct tls_files *files, struct herd_tls_context *north,
+                                  struct herd_tls_context *client)
+{
+    herd_tls_context_unref(north);
+    herd_tls_context_unref(client);
+    tls_files_fini(files);
+}
+
 struct tls_end {
     struct herd_tls_stream *stream;
     struct herd_buf plain, out;

@@ -25,19 +25,14 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 static int begin(void **state)
 {
     (void)state;
-    tls_files_init(&files);
-    tls_issue(&files, "North", (struct pki_options){.san = "URI:herd://h/server/North"});
-    north = tls_context(&files, "North", (struct herd_tls_options){.self = herd_span_of("North")});
-    client = tls_context(&files, NULL, (struct herd_tls_options){0});
+    tls_north_init(&files, &north, &client);
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    herd_tls_context_unref(north);
-    herd_tls_context_unref(client);
-    tls_files_fini(&files);
+    tls_north_fini(&files, north, client);
     return 0;
 }
 

@@ -598,19 +598,14 @@ static void test_last_step_beside_others(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    tls_files_init(&files);
-    tls_issue(&files, "North", (struct pki_options){.san = "URI:herd://h/server/North"});
-    north = tls_context(&files, "North", (struct herd_tls_options){.self = herd_span_of("North")});
-    client = tls_context(&files, NULL, (struct herd_tls_options){0});
+    tls_north_init(&files, &north, &client);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    herd_tls_context_unref(north);
-    herd_tls_context_unref(client);
-    tls_files_fini(&files);
+    tls_north_fini(&files, north, client);
     return 0;
 }
 

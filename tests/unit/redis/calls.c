@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* One call of the system, of the loop, of its resolver or of hiredis fails: it is said, nothing stays open, and all works afterwards. */
+#include "../failing_calls.h"
+#include "../open_files.h"
 #include "adapter.h"
 #include "server.h"
 
 #include "redis_impl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <event2/dns.h>
 #include <event2/util.h>
@@ -49,14 +50,6 @@ static bool fails(const char *name)
     return false;
 }
 
-#define FAILING(type, name, failure, parameters, ...)                 \
-    type __real_##name parameters;                                    \
-    type __wrap_##name parameters;                                    \
-    type __wrap_##name parameters                                     \
-    {                                                                 \
-        return fails(#name) ? (failure) : __real_##name(__VA_ARGS__); \
-    }
-
 FAILING(int, socket, -1, (int domain, int type, int protocol), domain, type, protocol)
 FAILING(int, connect, -1, (int fd, const struct sockaddr *to, socklen_t len), fd, to, len)
 FAILING(int, getsockopt, -1, (int fd, int level, int name, void *value, socklen_t *len), fd, level, name, value,
@@ -91,17 +84,6 @@ int __wrap_redisReaderFeed(redisReader *reader, const char *bytes, size_t len)
         return __real_redisReaderFeed(reader, bytes, len);
     reader->err = REDIS_ERR_OOM;
     return REDIS_ERR;
-}
-
-static unsigned open_files(void)
-{
-    unsigned count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    assert_non_null(dir);
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
 }
 
 /* ---- the resolver ---- */
