@@ -71,8 +71,8 @@ struct herd_config_provider {
     X(records_max, 1000000, 1, 1073741824, "clients known; new ones are refused at the limit, none is evicted")               \
     X(records_bytes_max, 4294967296, 0, 1125899906842624, "memory for them; reports that need more are refused; 0: no bound") \
     X(clients_max, 10000, 1, 1000000, "client connections in all")                                                            \
-    X(clients_per_address_max, 0, 0, 1000000, "client connections from one address; 0: no bound")                             \
-    X(reports_per_address_max, 0, 0, 1000000000, "reports a second from one address, on average, over all its connections in a row; 0: no bound") \
+    X(clients_per_address_max, 0, 0, 1000000, "client connections from one address, of IPv6 from one /64; 0: no bound")        \
+    X(reports_per_address_max, 0, 0, 1000000000, "reports a second from one address, of IPv6 from one /64, over all its connections in a row; 0: no bound") \
     X(client_idle_ms, 300000, 0, 86400000, "close a client silent for this long; 0: never")                                   \
     X(line_deadline_ms, 10000, 0, 86400000, "time for a line to become whole; 0: no bound")                                   \
     X(fences_max, 10000, 0, 1000000, "fences in all; more are refused")                                                       \

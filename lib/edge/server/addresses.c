@@ -34,9 +34,9 @@ void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint1
     memcpy(ret_address, bytes, 16);
 }
 
-static size_t home(const struct herd_addresses *a, const uint64_t address[2])
+static size_t home(const struct herd_addresses *a, const uint64_t source[2])
 {
-    return (size_t)herd_siphash(a->key, address, 16) & (a->size - 1);
+    return (size_t)herd_siphash(a->key, source, 16) & (a->size - 1);
 }
 
 static bool is_taken(const struct herd_address_count *slot)
@@ -44,13 +44,19 @@ static bool is_taken(const struct herd_address_count *slot)
     return slot->count > 0 || slot->reports;
 }
 
-static struct herd_address_count *find(const struct herd_addresses *a, const uint64_t address[2])
+static struct herd_address_count *find_source(const struct herd_addresses *a, const uint64_t source[2])
 {
-    size_t at = home(a, address);
-    while (is_taken(&a->table[at]) &&
-           (a->table[at].address[0] != address[0] || a->table[at].address[1] != address[1]))
+    size_t at = home(a, source);
+    while (is_taken(&a->table[at]) && (a->table[at].source[0] != source[0] || a->table[at].source[1] != source[1]))
         at = (at + 1) & (a->size - 1);
     return &a->table[at];
+}
+
+static struct herd_address_count *find(const struct herd_addresses *a, const uint64_t address[2])
+{
+    uint64_t source[2];
+    herd_address_source(address, source);
+    return find_source(a, source);
 }
 
 static int grow(struct herd_addresses *a)
@@ -64,7 +70,7 @@ static int grow(struct herd_addresses *a)
         return HERD_E_NOMEM;
     for (size_t i = 0; i < a->size; i++)
         if (is_taken(&a->table[i]))
-            *find(&bigger, a->table[i].address) = a->table[i];
+            *find_source(&bigger, a->table[i].source) = a->table[i];
     free(a->table);
     *a = bigger;
     return 0;
@@ -85,7 +91,7 @@ static void forget(struct herd_addresses *a, struct herd_address_count *slot)
     for (size_t next = (at + 1) & (a->size - 1); is_taken(&a->table[next]); next = (next + 1) & (a->size - 1)) {
         struct herd_address_count moved = a->table[next];
         a->table[next] = (struct herd_address_count){0};
-        *find(a, moved.address) = moved;
+        *find_source(a, moved.source) = moved;
     }
 }
 
@@ -107,8 +113,7 @@ int herd_addresses_acquire(struct herd_addresses *a, const uint64_t address[2], 
     if (max > 0 && found->count >= max)
         return HERD_E_LIMIT;
     if (!is_taken(found)) {
-        found->address[0] = address[0];
-        found->address[1] = address[1];
+        herd_address_source(address, found->source);
         a->used++;
     }
     found->count++;

@@ -46,12 +46,11 @@ static bool make_sources(struct herd_admission *admission)
     return admission->sources != NULL;
 }
 
-/* An IPv4 address is in the second half. */
 static uint16_t source_of(const struct herd_conn *conn)
 {
-    const uint64_t *key = conn->server->addresses.key;
-    bool six = conn->address[0] != 0;
-    return (uint16_t)(herd_siphash(key, &conn->address[six ? 0 : 1], sizeof conn->address[0]) % SOURCES);
+    uint64_t source[2];
+    herd_address_source(conn->address, source);
+    return (uint16_t)(herd_siphash(conn->server->addresses.key, source, sizeof source) % SOURCES);
 }
 
 static struct herd_admission_source *source(const struct herd_conn *conn)

@@ -57,6 +57,13 @@ bool herd_admission_is_short(const struct herd_server *server);
 /* ---- addresses.c ---- */
 /* The key of an address in tables, and its port. Zero for what is no IP address. */
 void herd_address_of(const struct sockaddr *from, uint64_t ret_address[2], uint16_t *ret_port);
+/* Whom limits of an address count: the address, of IPv6 its /64, for whoever has one address of that may take any other (RFC 4291,
+ * 2.5.1). */
+static inline void herd_address_source(const uint64_t address[2], uint64_t ret_source[2])
+{
+    ret_source[0] = address[0];
+    ret_source[1] = address[0] ? 0 : address[1]; /* IPv4, and the loopback address */
+}
 /* What bounds the reports of an address that has a connection, made when first asked for; NULL: `per_second` is 0, or no
  * memory. Borrowed until its last connection is released. Times are steady. */
 struct herd_rate *herd_addresses_rate(struct herd_addresses *addresses, const uint64_t address[2],

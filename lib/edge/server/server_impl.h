@@ -249,7 +249,7 @@ struct herd_plain {
 };
 
 struct herd_address_count {
-    uint64_t address[2];
+    uint64_t source[2];        /* see herd_address_source */
     struct herd_rate *reports; /* shared by its connections, and kept behind them; NULL: not limited */
     uint32_t count;            /* 0, and no reports: the slot is free */
 };

@@ -7,6 +7,8 @@
 #include "../../../lib/core/access/rate.h"
 #include "listen.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #define MOST 400
@@ -19,8 +21,24 @@ struct model {
 /* Addresses of both families, some of which differ in one half only. */
 static void make(uint64_t address[2], int i)
 {
-    address[0] = i % 3 ? UINT64_C(0xfe80000000000000) : 0;
+    address[0] = i % 3 ? UINT64_C(0xfe80000000000000) + (uint64_t)(i % 100) : 0;
     address[1] = (uint64_t)(i / 2) << (i % 2 ? 32 : 0) | 1;
+}
+
+static void address_from(const char *text, uint64_t ret_address[2])
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    const bool four = inet_pton(AF_INET, text, &in.sin_addr) == 1;
+    uint16_t port;
+    assert_true(four || inet_pton(AF_INET6, text, &in6.sin6_addr) == 1);
+    herd_address_of(four ? (struct sockaddr *)&in : (struct sockaddr *)&in6, ret_address, &port);
+}
+
+/* Those of a network of IPv6 count as one. */
+static bool count_together(const uint64_t a[2], const uint64_t b[2])
+{
+    return a[0] == b[0] && (a[0] != 0 || a[1] == b[1]);
 }
 
 static void test_counts(void **state)
@@ -36,8 +54,8 @@ static void test_counts(void **state)
     for (int step = 0; step < 60000; step++) {
         int i = rand() % (step % 20000 < 10000 ? MOST : 40); /* many, then few: gaps are closed */
         int k = i;
-        for (int j = 0; j < i; j++) /* the same address may have come up twice */
-            if (model->address[j][0] == model->address[i][0] && model->address[j][1] == model->address[i][1])
+        for (int j = i - 1; j >= 0; j--)
+            if (count_together(model->address[j], model->address[i]))
                 k = j;
         if (rand() % 100 < (step % 20000 < 8000 ? 60 : 35)) {
             int err = herd_addresses_acquire(&table, model->address[i], 5, 0);
@@ -63,6 +81,39 @@ static void test_counts(void **state)
     assert_int_equal(table.used, 0);
     herd_addresses_fini(&table);
     free(model);
+}
+
+/* Who has one address of IPv6 has its /64; of IPv4 there are no more than one. */
+static void test_networks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *one, *other;
+        bool together;
+    } rows[] = {
+        {"2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", true},
+        {"2001:db8:0:1::1", "2001:db8:0:2::1", false},
+        {"2001:db8:0:1::1", "2001:db9:0:1::1", false},
+        {"fe80::1", "fe80::2", true},
+        {"::1", "::2", false},
+        {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
+        {"192.0.2.1", "192.0.2.2", false},
+        {"192.0.2.1", "::ffff:192.0.2.1", true},
+        {"0.0.0.0", "::ffff:0.0.0.0", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct herd_addresses table = {.key = {1, 2}};
+        uint64_t one[2], other[2];
+        address_from(rows[i].one, one);
+        address_from(rows[i].other, other);
+        assert_int_equal(herd_addresses_acquire(&table, one, 1, 0), 0);
+        assert_non_null(herd_addresses_rate(&table, one, 1, 0));
+        const bool refused = herd_addresses_acquire(&table, other, 1, 0) == HERD_E_LIMIT;
+        assert_int_equal(refused, rows[i].together);
+        if (!refused)
+            assert_ptr_not_equal(herd_addresses_rate(&table, one, 1, 0), herd_addresses_rate(&table, other, 1, 0));
+        herd_addresses_fini(&table);
+    }
 }
 
 #define SECOND INT64_C(1000000000)
@@ -151,7 +202,7 @@ static void test_no_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_rates),
-                                       cmocka_unit_test(test_no_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_networks),
+                                       cmocka_unit_test(test_rates), cmocka_unit_test(test_no_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
