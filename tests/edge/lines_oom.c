@@ -111,6 +111,33 @@ static void test_answers(void **state)
     assert_int_equal(world.server->search_count, 0);
 }
 
+static size_t watchers(void)
+{
+    return world.server->line_watch_count;
+}
+
+/* What is not answered with what was asked does not hold. */
+static void test_holds(void **state)
+{
+    (void)state;
+    long n = 0, refused = 0;
+    for (bool more = true; more; n++) {
+        struct http_client c;
+        client_open(&c, &lines);
+        begin_failing(n);
+        client_say(&c, "WATCH ring\n");
+        wait_for(&c, "WATCH ring\n", "WATCH BUSY\n", events_lost());
+        more = end_failing();
+        for (int turn = 0; turn < 10; turn++)
+            client_turn(&c);
+        const bool said = strncmp(client_text(&c), "WATCH ring\n", 11) == 0;
+        assert_int_equal(watchers(), said);
+        refused += !said && !c.ended;
+        client_close(&c);
+    }
+    assert_true(refused > 1);
+}
+
 /* So many fences a client may name, and one of them twice. */
 static void test_names(void **state)
 {
@@ -248,7 +275,8 @@ static int tear_down(void **state)
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_fences), cmocka_unit_test(test_inside)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_holds),
+                                       cmocka_unit_test(test_names), cmocka_unit_test(test_fences),
+                                       cmocka_unit_test(test_inside)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

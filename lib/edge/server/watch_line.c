@@ -171,17 +171,22 @@ static int add_name(struct herd_line_watch *watch, struct herd_span name)
     return 0;
 }
 
-static void reply(struct herd_server *server, uint64_t ticket, const char *what, struct herd_span name)
+static int put_reply(struct herd_buf *out, const char *what, struct herd_span name)
 {
-    struct herd_buf out = {0};
-    int err = herd_buf_add_text(&out, what);
+    int err = herd_buf_add_text(out, what);
     if (err >= 0)
-        err = herd_buf_add(&out, name.at, name.len);
-    if (err >= 0)
-        err = herd_buf_add(&out, "\n", 1);
-    const struct herd_span bytes = {out.at, out.len};
-    herd_lookups_reply(server, ticket, err >= 0 ? &bytes : NULL);
-    herd_buf_fini(&out);
+        err = herd_buf_add(out, name.at, name.len);
+    return err < 0 ? err : herd_buf_add(out, "\n", 1);
+}
+
+/* HERD_E_LIMIT, HERD_E_NOMEM: as it was. */
+static int add(struct herd_conn *conn, struct herd_span name)
+{
+    struct herd_line_watch *watch = watch_of(conn);
+    int err = watch ? add_name(watch, name) : HERD_E_LIMIT;
+    if (watch && watch->count == 0 && !watch->every)
+        herd_conn_unwatch(conn);
+    return err;
 }
 
 bool herd_watch_line(struct herd_server *server, const struct herd_effect *effect)
@@ -192,21 +197,25 @@ bool herd_watch_line(struct herd_server *server, const struct herd_effect *effec
     size_t count = herd_fields(line, line.at + line.len, fields, 2);
     if (count == 0 || !herd_span_equal(fields[0], herd_span_of("WATCH")))
         return false;
-    const uint64_t ticket = effect->ticket;
     struct herd_conn *conn = herd_session_user(effect->session);
+    struct herd_buf out = {0};
+    int err = 0;
     if (server->node->options.access && !herd_session_identity(effect->session)) {
-        herd_lookups_reply(server, ticket, NULL); /* who may ask for nobody takes no place of others */
+        err = HERD_E_ACCESS; /* who may ask for nobody takes no place of others */
     } else if (count == 1) {
         herd_conn_unwatch(conn);
-        reply(server, ticket, "WATCH", herd_span_of(""));
+        err = put_reply(&out, "WATCH", herd_span_of(""));
     } else if (count != 2 || !(herd_name_valid(fields[1]) || herd_span_equal(fields[1], herd_span_of("*")))) {
-        herd_lookups_reply(server, ticket, NULL);
+        err = HERD_E_SYNTAX;
     } else {
-        struct herd_line_watch *watch = watch_of(conn);
-        if (watch && add_name(watch, fields[1]) >= 0)
-            reply(server, ticket, "WATCH ", fields[1]);
-        else
-            reply(server, ticket, "WATCH BUSY", herd_span_of(""));
+        err = put_reply(&out, "WATCH ", fields[1]); /* before it holds: what cannot be said does not */
+        if (err >= 0 && add(conn, fields[1]) < 0) {
+            out.len = 0;
+            err = put_reply(&out, "WATCH BUSY", herd_span_of(""));
+        }
     }
+    const struct herd_span bytes = {out.at, out.len};
+    herd_lookups_reply(server, effect->ticket, err >= 0 ? &bytes : NULL);
+    herd_buf_fini(&out);
     return true;
 }
