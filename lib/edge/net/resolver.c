@@ -28,6 +28,7 @@ struct query {
     struct herd_list link; /* in the resolver's running, waiting or kept */
     struct herd_list calls;
     struct herd_resolver_job *job;
+    bool running; /* in that of running */
     int64_t keep_until_ns;
 };
 
@@ -159,14 +160,19 @@ static void deliver(struct herd_resolver *resolver, struct query *query)
     free_query(query, false);
 }
 
-static struct query *find_running(struct herd_resolver *resolver, const struct herd_resolver_job *job)
+/* Into the list of those that threads have, or have had. */
+static void add_running(struct herd_resolver *resolver, struct query *query)
 {
-    for (struct herd_list *at = resolver->running.next; at != &resolver->running; at = at->next) {
-        struct query *query = HERD_CONTAINER_OF(at, struct query, link);
-        if (query->job == job)
-            return query;
-    }
-    return NULL;
+    query->running = true;
+    herd_list_append(&resolver->running, &query->link);
+    resolver->running_count++;
+}
+
+static void remove_running(struct herd_resolver *resolver, struct query *query)
+{
+    query->running = false;
+    herd_list_remove(&query->link);
+    resolver->running_count--;
 }
 
 /* Delivers what threads have finished. */
@@ -175,10 +181,9 @@ static void take_finished(struct herd_resolver *resolver)
     struct herd_resolver_job *job;
     herd_resolver_acquire(resolver);
     while ((job = herd_resolver_pool_take(resolver->pool)) != NULL) {
-        struct query *query = find_running(resolver, job);
-        assert(query); /* a cancelled one too, until it is done */
-        herd_list_remove(&query->link);
-        resolver->running_count--;
+        struct query *query = job->query;
+        assert(query->running); /* a cancelled one too, until it is done */
+        remove_running(resolver, query);
         start_waiting(resolver);
         deliver(resolver, query);
     }
@@ -194,8 +199,7 @@ static void on_finished(evutil_socket_t fd, short what, void *arg)
 
 static void start(struct herd_resolver *resolver, struct query *query)
 {
-    herd_list_append(&resolver->running, &query->link);
-    resolver->running_count++;
+    add_running(resolver, query);
     herd_resolver_pool_run(resolver->pool, query->job);
 }
 
@@ -232,8 +236,7 @@ static struct query *take_kept(struct herd_resolver *resolver, const char *host,
     if (query) {
         herd_list_remove(&query->link);
         resolver->kept_count--;
-        herd_list_append(&resolver->running, &query->link);
-        resolver->running_count++;
+        add_running(resolver, query);
         herd_resolver_pool_finish(resolver->pool, query->job);
     }
     return query;
@@ -249,6 +252,7 @@ static struct query *new_query(struct herd_resolver *resolver, const char *host,
         free(query);
         return NULL;
     }
+    query->job->query = query;
     herd_list_init(&query->calls);
     if (resolver->running_count < THREADS_MAX)
         start(resolver, query);
@@ -294,8 +298,7 @@ void herd_resolver_cancel(struct herd_resolver_call *call)
         return;
     struct query *query = call->query;
     bool last = query->calls.next == &call->link && query->calls.prev == &call->link;
-    bool begun = find_running(call->resolver, query->job) != NULL;
-    if (last && !begun && herd_list_linked(&query->link)) {
+    if (last && !query->running && herd_list_linked(&query->link)) {
         herd_list_remove(&query->link); /* it waits for a thread: not needed any more */
         herd_list_remove(&call->link);
         free_query(query, false);

@@ -14,6 +14,7 @@ struct herd_resolver_pool;
 struct herd_resolver_job {
     struct herd_resolver_job *next;
     struct herd_resolver_pool *pool;
+    void *query; /* the caller's, for itself */
     struct herd_sockaddr_list found;
     const char *why; /* static; NULL: found */
     bool local;
