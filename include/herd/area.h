@@ -163,7 +163,8 @@ enum herd_fence_kind {
 struct herd_fence_options {
     unsigned kinds; /* of enum herd_fence_kind; 0: ENTER and LEAVE */
     /* A client that entered leaves only when it is further than this outside, so that positions that jitter do not tell
-     * again and again; 0 to HERD_FENCE_MARGIN_MAX_M. */
+     * again and again; 0 to HERD_FENCE_MARGIN_MAX_M. Of polygons it is measured along the earth as flat as a map is, not
+     * across a pole. */
     double margin_m;
     /* A client enters only when it has been inside for so long without leaving; who leaves sooner was not there. 0 to
      * HERD_FENCE_DWELL_MAX_MS. */

@@ -173,24 +173,31 @@ static bool between(int64_t a, int64_t b, int64_t value)
     return a < b ? a <= value && value <= b : b <= value && value <= a;
 }
 
-bool herd_polygon_has(const struct herd_polygon *polygon, struct herd_e7 position)
+static bool has_point(const struct herd_polygon *polygon, int64_t x, int32_t y)
 {
-    if (!herd_box_has(&polygon->box, position))
-        return false;
-    int64_t x = herd_box_offset(polygon->box.west, position.lon), y = position.lat;
-    uint32_t strip = strip_of(polygon, position.lat);
+    uint32_t strip = strip_of(polygon, y);
     bool inside = false;
     for (uint32_t i = polygon->strips[strip]; i < polygon->strips[strip + 1]; i++) {
         const struct herd_edge *edge = &polygon->edges[polygon->listed[i]];
         /* Both products are below 2^63: no more than 360 degrees by 180. */
         int64_t left = (x - edge->x1) * ((int64_t)edge->y2 - edge->y1);
-        int64_t right = ((int64_t)edge->x2 - edge->x1) * (y - edge->y1);
+        int64_t right = ((int64_t)edge->x2 - edge->x1) * ((int64_t)y - edge->y1);
         if (left == right && between(edge->x1, edge->x2, x) && between(edge->y1, edge->y2, y))
             return true;
         if ((edge->y1 > y) != (edge->y2 > y) && (edge->y2 > edge->y1 ? left < right : left > right))
             inside = !inside;
     }
     return inside;
+}
+
+bool herd_polygon_has(const struct herd_polygon *polygon, struct herd_e7 position)
+{
+    if (!herd_box_has(&polygon->box, position))
+        return false;
+    int64_t x = herd_box_offset(polygon->box.west, position.lon);
+    return has_point(polygon, x, position.lat) ||
+           /* Where it goes round the earth, one meridian is both of its ends. */
+           (x == 0 && polygon->box.width == HERD_E7_CIRCLE && has_point(polygon, HERD_E7_CIRCLE, position.lat));
 }
 
 /* The longitude of `lon` east of `from`, the short way: -180 to 180 degrees. */

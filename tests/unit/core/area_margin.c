@@ -232,6 +232,14 @@ static void test_round_the_earth(void **state)
         assert_false(herd_shape_contains(shape, 6, lon));
     }
     herd_shape_free(shape);
+    /* From -180 to 180 with a corner at each end: both are on the meridian that has two names. */
+    double corner_each[] = {-180, 0, 0, 10, 180, 40, 0, -10, -180, 0};
+    const struct herd_ring round = {corner_each, 5, false};
+    shape = polygon_of(&round, 1);
+    for (double lon = -180; lon <= 180; lon += 360)
+        for (double lat = -90; lat <= 90; lat += 10)
+            assert_int_equal(herd_shape_contains(shape, lat, lon), lat == 0 || lat == 40);
+    herd_shape_free(shape);
     /* Longitudes beyond 180 in all of it. */
     double beyond[] = {190, 0, 200, 0, 200, 5, 190, 5, 190, 0};
     const struct herd_ring ring = {beyond, 5, false};
