@@ -248,8 +248,10 @@ static void look_at_clock(struct herd_keeper *keeper)
         keeper->expire_ns = keeper->node->options.expire_ns; /* rows say when they expire */
         herd_keeper_full_begin(keeper, false);
     }
-    if (keeper->now.steady_ns >= keeper->next_full_ns)
+    if (keeper->now.steady_ns >= keeper->next_full_ns) {
+        keeper->next_full_ns = herd_add_saturated(keeper->now.steady_ns, HERD_KEEPER_FULL_NS);
         herd_keeper_full_begin(keeper, false);
+    }
 }
 
 void herd_keeper_tick(struct herd_keeper *keeper, struct herd_now now)

@@ -145,7 +145,6 @@ void herd_keeper_scan_begin(struct herd_keeper *keeper, struct herd_keeper_scan 
 void herd_keeper_full_begin(struct herd_keeper *keeper, bool holds)
 {
     herd_keeper_scan_begin(keeper, &keeper->full, holds);
-    keeper->next_full_ns = herd_add_saturated(keeper->now.steady_ns, HERD_KEEPER_FULL_NS);
 }
 
 /* ---- slots ---- */

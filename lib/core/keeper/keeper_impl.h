@@ -101,6 +101,8 @@ struct herd_keeper_server {
     bool seen;     /* in the answer that is being read */
     bool adopted;
     bool judge; /* whether it is to be adopted is still to be decided */
+    /* The database lost its memory since it was last adopted: its row may have been written before it noticed. */
+    bool doubted;
     uint64_t hash;
     uint64_t incarnation, sequence;
     int64_t written_until_ns, age_ns;

@@ -208,6 +208,8 @@ static void write_all(struct herd_keeper *keeper)
     herd_keeper_full_begin(keeper, true);
     keeper->next_slow_ns = keeper->now.steady_ns;
     keeper->full_from_ns = keeper->next_correct_ns;
+    for (size_t i = 0; i < keeper->server_count; i++)
+        keeper->servers[i].doubted = true;
 }
 
 static void own_row(struct herd_keeper *keeper, const struct herd_database_writer *row)
@@ -302,7 +304,8 @@ static void judge(struct herd_keeper *keeper, struct herd_keeper_server *server)
     if (silent_ns / (rank_for(keeper, server) + 1) <= keeper->options.adopt_ns)
         return;
     server->adopted = true;
-    server->from_ns = server->has_row ? margin_before(server->written_until_ns) : INT64_MIN;
+    server->from_ns = server->has_row && !server->doubted ? margin_before(server->written_until_ns) : INT64_MIN;
+    server->doubted = false;
     keeper->stats.adopted++;
     herd_keeper_scan_begin(keeper, &keeper->catch_up, false);
     herd_keeper_notice_damped(keeper, &keeper->adopted_count, "writer_adopted", name_of(keeper, server));

@@ -104,13 +104,38 @@ static void test_at_the_end(void **state)
     db_close(&db);
 }
 
+/* Another server ends before it notices, just after it wrote its row: what it says there of all that came before is true no more. */
+static void test_who_did_not_notice(void **state)
+{
+    (void)state;
+    struct db db;
+    db_open(&db, "Riley", NULL);
+    db_row(&db, &(struct herd_database_writer){herd_span_of("Bailey"), 7, 4, db.now.wall_ns, 0});
+    db_learn(&db, "Bailey", "long-ago", db.now.wall_ns - 120 * S);
+    db_report_many(&db, 10);
+    db_run(&db, 10 * S);
+    assert_false(db_has(&db, "long-ago"));
+    db_forget(&db);
+    db_row(&db, &(struct herd_database_writer){herd_span_of("Bailey"), 7, 5, db.now.wall_ns, 0});
+    db_run(&db, 60 * S);
+    assert_true(db_said(&db, "database_forgot"));
+    assert_true(db_said(&db, "writer_adopted Bailey"));
+    assert_true(db_has(&db, "long-ago"));
+    /* An hour after the start everything is written once more nevertheless. */
+    const size_t records = db.seen.records;
+    db_run(&db, 3400 * S);
+    assert_int_equal(db.seen.records, records);
+    db_run(&db, 300 * S);
+    assert_int_equal(db.seen.records, records + 11);
+    db_close(&db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_while_idle),
-        cmocka_unit_test(test_before_a_late_batch),
-        cmocka_unit_test(test_behind_two_readings),
-        cmocka_unit_test(test_at_the_end),
+        cmocka_unit_test(test_while_idle),          cmocka_unit_test(test_before_a_late_batch),
+        cmocka_unit_test(test_behind_two_readings), cmocka_unit_test(test_at_the_end),
+        cmocka_unit_test(test_who_did_not_notice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
