@@ -51,7 +51,8 @@ int herd_keeper_open(struct herd_keeper **ret_keeper, struct herd_node *node,
     keeper->correct_ns = INT64_MAX;
     keeper->retry_ns = keeper->next_pass_ns = keeper->next_slow_ns = now.steady_ns;
     keeper->next_full_ns = herd_add_saturated(now.steady_ns, HERD_KEEPER_FIRST_FULL_NS);
-    keeper->wall_lead_ns = keeper->wall_lead_least_ns = herd_sub_saturated(now.wall_ns, now.steady_ns);
+    keeper->wall_lead_ns = herd_sub_saturated(now.wall_ns, now.steady_ns);
+    keeper->wall_least_ns = now.wall_ns;
     herd_keeper_writers_init(keeper);
     err = herd_keeper_gather_init(keeper);
     if (err >= 0)
@@ -236,8 +237,8 @@ static void write_due(struct herd_keeper *keeper, size_t *io_steps)
 static void look_at_clock(struct herd_keeper *keeper)
 {
     int64_t lead_ns = herd_sub_saturated(keeper->now.wall_ns, keeper->now.steady_ns);
-    if (lead_ns < keeper->wall_lead_least_ns)
-        keeper->wall_lead_least_ns = lead_ns;
+    if (keeper->now.wall_ns < keeper->wall_least_ns)
+        keeper->wall_least_ns = keeper->now.wall_ns;
     if (lead_ns < herd_sub_saturated(keeper->wall_lead_ns, HERD_KEEPER_MARGIN_NS)) {
         keeper->wall_lead_ns = lead_ns;
         herd_keeper_writers_clock(keeper);

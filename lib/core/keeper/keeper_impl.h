@@ -159,9 +159,9 @@ struct herd_keeper {
     int64_t next_pass_ns;
     struct herd_keeper_scan catch_up, full;
     int64_t next_slow_ns, next_full_ns;
-    int64_t full_from_ns;       /* a scan for everything rests until then, however urgent it is */
-    int64_t wall_lead_ns;       /* the greatest wall - steady since the clock was set back */
-    int64_t wall_lead_least_ns; /* the least since the keeper was opened */
+    int64_t full_from_ns;  /* a scan for everything rests until then, however urgent it is */
+    int64_t wall_lead_ns;  /* the greatest wall - steady since the clock was set back */
+    int64_t wall_least_ns; /* the least that the clock showed since the keeper was opened */
 
     /* batches */
     size_t limit; /* records of the next batch: less after failures */

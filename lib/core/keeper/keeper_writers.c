@@ -165,9 +165,8 @@ static void begin_life(struct herd_keeper *keeper, const struct herd_database_wr
         keeper->sequence = row->sequence;
         expect(keeper, row);
         /* A row that is ahead of this clock: it was set back since, perhaps in the last life. The row says nothing then; nor if
-         * the clock was behind it in this life, and records were accepted by it. */
-        const int64_t least_ns = herd_add_saturated(keeper->now.steady_ns, keeper->wall_lead_least_ns);
-        if (margin_before(row->written_until_ns) <= least_ns) {
+         * the clock was behind it at any moment of this life, for records were accepted by it. */
+        if (margin_before(row->written_until_ns) <= keeper->wall_least_ns) {
             keeper->written_until_ns = row->written_until_ns;
             keeper->own_from_ns = margin_before(row->written_until_ns);
         }
