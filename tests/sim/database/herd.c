@@ -157,6 +157,9 @@ void kept_start(struct kept *k, int server)
         kept_fail(k, "no keeper");
     s->restart_ns = s->stop_ns = 0;
     s->set_back_ns = INT64_MIN;
+    k->lies[server] |=
+        s->set_back_alive; /* no row tells what was accepted by that clock; within an hour it is written */
+    s->set_back_alive = false;
     if (k->verbose)
         kept_say(k, "%s starts", s->name);
     kept_effects(k, server);

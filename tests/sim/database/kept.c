@@ -94,9 +94,11 @@ static void set_clock(struct kept *k, int server)
     int64_t by_ns =
         rng_in(&k->faults, 0, 1) ? rng_in(&k->faults, -50, 50) * SECOND : rng_in(&k->faults, -7200, 7200) * SECOND;
     s->wall_off += by_ns;
-    if (by_ns < -30 * SECOND)
+    if (by_ns < -30 * SECOND) {
         s->set_back_ns =
             INT64_MAX; /* what was said under way is by another clock; a life is not long enough to wait */
+        s->set_back_alive |= s->node != NULL;
+    }
     if (k->verbose)
         kept_say(k, "%s's clock is set by %lld s", s->name, (long long)(by_ns / SECOND));
 }
@@ -244,17 +246,24 @@ static void heal(struct kept *k)
         k->servers[i].restart_ns = k->now_ns;
 }
 
+/* How long it may take until all is written. */
+static int64_t patience(const struct kept *k)
+{
+    int64_t most_ns = 600 * SECOND;
+    for (int i = 0; i < k->count; i++)
+        most_ns += k->lies[i] ? 3700 * SECOND : 0;
+    return most_ns;
+}
+
 static void rest(struct kept *k)
 {
     const char *why;
     heal(k);
-    int64_t deadline_ns = k->now_ns + 600 * SECOND;
-    for (int i = 0; i < k->count; i++)
-        deadline_ns += k->lies[i] ? 3700 * SECOND : 0;
+    const int64_t begin_ns = k->now_ns;
     do {
         run_until(k, k->now_ns + 5 * SECOND);
         why = wrong(k);
-    } while (why && k->now_ns < deadline_ns);
+    } while (why && k->now_ns < begin_ns + patience(k));
     if (why)
         kept_fail(k, "%s", why);
     /* Others that are next in rank write what is there already; then nothing is written any more. */
