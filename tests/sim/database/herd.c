@@ -157,9 +157,6 @@ void kept_start(struct kept *k, int server)
         kept_fail(k, "no keeper");
     s->restart_ns = s->stop_ns = 0;
     s->set_back_ns = INT64_MIN;
-    k->lies[server] |=
-        s->set_back_alive; /* no row tells what was accepted by that clock; within an hour it is written */
-    s->set_back_alive = false;
     if (k->verbose)
         kept_say(k, "%s starts", s->name);
     kept_effects(k, server);
@@ -193,7 +190,9 @@ void kept_die(struct kept *k, int server, bool journal)
     kept_figures.deaths++;
     if (k->verbose)
         kept_say(k, "%s dies%s", s->name, journal ? "" : ", and all that it knows");
-    k->lies[server] |= k->doubt[server] != KEPT_SURE;
+    /* No row tells what was accepted by a clock that was set back; within an hour it is written. */
+    k->lies[server] |= k->doubt[server] != KEPT_SURE || s->set_back_alive;
+    s->set_back_alive = false;
     herd_keeper_close(s->keeper);
     s->keeper = NULL;
     kept_drop(k, server);
