@@ -191,8 +191,8 @@ void kept_die(struct kept *k, int server, bool journal)
     if (k->verbose)
         kept_say(k, "%s dies%s", s->name, journal ? "" : ", and all that it knows");
     /* No row tells what was accepted by a clock that was set back; within an hour it is written. */
-    k->lies[server] |= k->doubt[server] != KEPT_SURE || s->set_back_alive;
-    s->set_back_alive = false;
+    k->lies[server] |= k->doubt[server] != KEPT_SURE || s->set_back;
+    s->set_back = false;
     herd_keeper_close(s->keeper);
     s->keeper = NULL;
     kept_drop(k, server);

@@ -97,7 +97,7 @@ static void set_clock(struct kept *k, int server)
     if (by_ns < -30 * SECOND) {
         s->set_back_ns =
             INT64_MAX; /* what was said under way is by another clock; a life is not long enough to wait */
-        s->set_back_alive |= s->node != NULL;
+        s->set_back = true;
     }
     if (k->verbose)
         kept_say(k, "%s's clock is set by %lld s", s->name, (long long)(by_ns / SECOND));

@@ -62,10 +62,10 @@ struct kept_server {
     struct herd_store *disk; /* what its journal has; NULL: none */
     uint64_t seed;
     int64_t wall_off, set_back_ns;
-    bool set_back_alive; /* in this life, or since the last but one */
-    int64_t restart_ns;  /* dead: when it comes back; INT64_MAX: never */
-    int64_t stop_ns;     /* graceful: until when it has patience; 0: it does not end */
-    uint64_t failures;   /* before it began to end */
+    bool set_back;      /* in this life, or before it began */
+    int64_t restart_ns; /* dead: when it comes back; INT64_MAX: never */
+    int64_t stop_ns;    /* graceful: until when it has patience; 0: it does not end */
+    uint64_t failures;  /* before it began to end */
     bool connected, connecting;
     struct kept_op ops[KEPT_OPS];
     size_t op_count;
