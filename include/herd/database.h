@@ -48,7 +48,9 @@ struct herd_database_writer {
     uint64_t incarnation;    /* tells a restart */
     uint64_t
         sequence; /* of its transactions: one more each time. Less than was acknowledged: the database lost some */
-    int64_t written_until_ns; /* whatever it accepted before, by its wall clock, is in the database */
+    /* Whatever it accepted before, by its wall clock, is in the database; but for what a clock accepted that was set back since, and
+     * where the database lost its memory and the server has not noticed yet. Of these servers write all an hour after they start or adopt it. */
+    int64_t written_until_ns;
     int64_t age_ns; /* read: how long ago this was written, by the database's clock. Written: not looked at */
 };
 

@@ -50,7 +50,8 @@ int herd_keeper_open(struct herd_keeper **ret_keeper, struct herd_node *node,
     keeper->last_write_ns = keeper->next_correct_ns = keeper->full_from_ns = INT64_MIN;
     keeper->correct_ns = INT64_MAX;
     keeper->retry_ns = keeper->next_pass_ns = keeper->next_slow_ns = now.steady_ns;
-    keeper->next_full_ns = herd_add_saturated(now.steady_ns, HERD_KEEPER_FIRST_FULL_NS);
+    keeper->next_full_ns = INT64_MAX;
+    herd_keeper_full_soon(keeper);
     keeper->wall_lead_ns = herd_sub_saturated(now.wall_ns, now.steady_ns);
     keeper->wall_least_ns = now.wall_ns;
     herd_keeper_writers_init(keeper);

@@ -147,6 +147,12 @@ void herd_keeper_full_begin(struct herd_keeper *keeper, bool holds)
     herd_keeper_scan_begin(keeper, &keeper->full, holds);
 }
 
+void herd_keeper_full_soon(struct herd_keeper *keeper)
+{
+    const int64_t soon_ns = herd_add_saturated(keeper->now.steady_ns, HERD_KEEPER_SOON_FULL_NS);
+    keeper->next_full_ns = keeper->next_full_ns < soon_ns ? keeper->next_full_ns : soon_ns;
+}
+
 /* ---- slots ---- */
 
 static uint32_t peek_pass(struct herd_keeper_pass *pass, size_t *io_steps)

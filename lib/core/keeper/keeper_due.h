@@ -18,6 +18,8 @@ void herd_keeper_pass_end(struct herd_keeper *keeper);
 void herd_keeper_scan_begin(struct herd_keeper *keeper, struct herd_keeper_scan *scan, bool holds);
 /* Everything this server writes, slowly. */
 void herd_keeper_full_begin(struct herd_keeper *keeper, bool holds);
+/* That begins in an hour, unless it does sooner. */
+void herd_keeper_full_soon(struct herd_keeper *keeper);
 
 /* The next slot from PASS, CATCH_UP or FULL; HERD_NO_SLOT: nothing is left, or no steps. It stays the next until
  * herd_keeper_due_next. */

@@ -10,10 +10,11 @@
 #define HERD_KEEPER_WINDOW    2 /* batches under way */
 #define HERD_KEEPER_NOTICES   8
 #define HERD_KEEPER_MARGIN_NS INT64_C(60000000000) /* of what servers say by their wall clocks */
-/* Everything is written once more an hour after the start, for a clock that was set back in the last life, then each week. */
-#define HERD_KEEPER_FIRST_FULL_NS INT64_C(3600000000000)
-#define HERD_KEEPER_FULL_NS       INT64_C(604800000000000)
-#define HERD_KEEPER_NONE          UINT16_MAX
+/* Everything is written once more an hour after the start, for a clock that was set back in the last life, as long after a server
+ * was adopted, for it may have had one, and each week. */
+#define HERD_KEEPER_SOON_FULL_NS INT64_C(3600000000000)
+#define HERD_KEEPER_FULL_NS      INT64_C(604800000000000)
+#define HERD_KEEPER_NONE         UINT16_MAX
 
 /* Where the records of a batch come from, the first first. */
 enum herd_keeper_source {

@@ -306,6 +306,7 @@ static void judge(struct herd_keeper *keeper, struct herd_keeper_server *server)
     server->from_ns = server->has_row && !server->doubted ? margin_before(server->written_until_ns) : INT64_MIN;
     server->doubted = false;
     keeper->stats.adopted++;
+    herd_keeper_full_soon(keeper); /* its row does not tell what it accepted by a clock that was set back */
     herd_keeper_scan_begin(keeper, &keeper->catch_up, false);
     herd_keeper_notice_damped(keeper, &keeper->adopted_count, "writer_adopted", name_of(keeper, server));
 }

@@ -340,6 +340,24 @@ static void test_adopts(void **state)
     db_close(&db);
 }
 
+/* What a dead server accepted by a clock that it had set back is older than it says is written. */
+static void test_adopts_all_in_an_hour(void **state)
+{
+    (void)state;
+    struct db db;
+    db_open(&db, "Riley", NULL);
+    db_run(&db, 4000 * S); /* the hour after its own start is over */
+    db_row(&db, &(struct herd_database_writer){herd_span_of("Bailey"), 7, 4, db.now.wall_ns, 0});
+    db_learn(&db, "Bailey", "set-back", db.now.wall_ns - 5000 * S);
+    db_run(&db, 60 * S);
+    assert_true(db_said(&db, "writer_adopted Bailey"));
+    db_run(&db, 3400 * S);
+    assert_false(db_has(&db, "set-back"));
+    db_run(&db, 300 * S);
+    assert_true(db_has(&db, "set-back"));
+    db_close(&db);
+}
+
 static void test_adopts_who_never_wrote(void **state)
 {
     (void)state;
@@ -582,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_takes_nothing),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_adopts),
+        cmocka_unit_test(test_adopts_all_in_an_hour),
         cmocka_unit_test(test_adopts_who_never_wrote),
         cmocka_unit_test(test_rank),
         cmocka_unit_test(test_restart),
