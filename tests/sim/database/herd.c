@@ -157,6 +157,7 @@ void kept_start(struct kept *k, int server)
         kept_fail(k, "no keeper");
     s->restart_ns = s->stop_ns = 0;
     s->set_back_ns = INT64_MIN;
+    k->began_anew |= s->emptied;
     if (k->verbose)
         kept_say(k, "%s starts", s->name);
     kept_effects(k, server);
@@ -193,6 +194,7 @@ void kept_die(struct kept *k, int server, bool journal)
     /* No row tells what was accepted by a clock that was set back; within an hour it is written. */
     k->lies[server] |= k->doubt[server] != KEPT_SURE || s->set_back;
     s->set_back = false;
+    s->emptied = !journal;
     herd_keeper_close(s->keeper);
     s->keeper = NULL;
     kept_drop(k, server);

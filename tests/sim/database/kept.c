@@ -147,6 +147,8 @@ static void misfortune(struct kept *k)
     case 5:
         k->old = k->state;
         k->has_old = true;
+        for (int i = 0; i < k->count; i++)
+            k->old_lies[i] = k->lies[i] || k->doubt[i] != KEPT_SURE;
         if (k->verbose)
             kept_say(k, "the database is copied");
         break;
@@ -249,7 +251,7 @@ static void heal(struct kept *k)
 /* How long it may take until all is written. */
 static int64_t patience(const struct kept *k)
 {
-    int64_t most_ns = 600 * SECOND;
+    int64_t most_ns = (k->began_anew ? 4300 : 600) * SECOND;
     for (int i = 0; i < k->count; i++)
         most_ns += k->lies[i] ? 3700 * SECOND : 0;
     return most_ns;

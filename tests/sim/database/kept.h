@@ -63,6 +63,7 @@ struct kept_server {
     uint64_t seed;
     int64_t wall_off, set_back_ns;
     bool set_back;      /* in this life, or before it began */
+    bool emptied;       /* it died and all that it knew */
     int64_t restart_ns; /* dead: when it comes back; INT64_MAX: never */
     int64_t stop_ns;    /* graceful: until when it has patience; 0: it does not end */
     uint64_t failures;  /* before it began to end */
@@ -103,8 +104,10 @@ struct kept {
     size_t late_count;
     uint64_t bad_alone; /* batches of one record that were BAD */
     bool lost;          /* records that no node has any more */
+    /* A server went on without what it had known: what its last life accepted, and others know, is written within an hour. */
+    bool began_anew;
     /* By server: it died between the database's loss and the row that says so. Its next life finds out an hour later. */
-    bool lies[SERVERS_MAX];
+    bool lies[SERVERS_MAX], old_lies[SERVERS_MAX]; /* old: in the copy */
     enum {
         KEPT_SURE,
         KEPT_TOLD,

@@ -332,15 +332,17 @@ void kept_cut(struct kept *k, int server)
 /* It was restored from what it was once, or is another. */
 void kept_forget(struct kept *k, bool all)
 {
-    if (all || !k->has_old)
-        memset(&k->state, 0, sizeof k->state);
-    else
+    const bool restored = !all && k->has_old;
+    if (restored)
         k->state = k->old;
+    else
+        memset(&k->state, 0, sizeof k->state);
     for (size_t i = 0; i < k->late_count; i++)
         free_op(&k->late[i]);
     k->late_count = 0;
     for (int i = 0; i < k->count; i++) {
         k->doubt[i] = KEPT_DOUBTED;
+        k->lies[i] |= restored && k->old_lies[i];
         for (size_t op = 0; op < k->servers[i].op_count; op++)
             k->servers[i].ops[op].doubtful = true;
     }
