@@ -2,15 +2,21 @@
 /* A database that loses its memory, at whatever moment: the server that wrote to it notices, and writes all of it again. */
 #include "keeper_db.h"
 
+/* A server that accepted so many records, all of which the database has. */
+static void open_written(struct db *db, int records)
+{
+    db_open(db, "Riley", NULL);
+    db_run(db, S);
+    db_report_many(db, records);
+    db_run(db, 60 * S);
+    db_equal(db);
+}
+
 static void test_while_idle(void **state)
 {
     (void)state;
     struct db db;
-    db_open(&db, "Riley", NULL);
-    db_run(&db, S);
-    db_report_many(&db, 10000);
-    db_run(&db, 60 * S);
-    db_equal(&db);
+    open_written(&db, 10000);
     int64_t until_ns = db_writer(&db, "Riley")->until_ns;
     db_forget(&db);
     db.latency_ns = 100 * MS;
@@ -32,11 +38,7 @@ static void test_before_a_late_batch(void **state)
 {
     (void)state;
     struct db db;
-    db_open(&db, "Riley", NULL);
-    db_run(&db, S);
-    db_report_many(&db, 1000);
-    db_run(&db, 60 * S);
-    db_equal(&db);
+    open_written(&db, 1000);
     const uint64_t acknowledged = db_writer(&db, "Riley")->sequence;
     db.hangs = true;
     db_report(&db, "late", 1);
@@ -65,11 +67,7 @@ static void test_behind_two_readings(void **state)
 {
     (void)state;
     struct db db;
-    db_open(&db, "Riley", NULL);
-    db_run(&db, S);
-    db_report_many(&db, 100);
-    db_run(&db, 60 * S);
-    db_equal(&db);
+    open_written(&db, 100);
     db_forget(&db);
     db.read = HERD_DATABASE_RETRY;
     for (int i = 0; i < 3; i++) { /* each makes the row that the next reading would have missed */
@@ -87,10 +85,7 @@ static void test_at_the_end(void **state)
 {
     (void)state;
     struct db db;
-    db_open(&db, "Riley", NULL);
-    db_run(&db, S);
-    db_report_many(&db, 100);
-    db_run(&db, 60 * S);
+    open_written(&db, 100);
     db.latency_ns = 100 * MS;
     db_report(&db, "last", 1);
     herd_keeper_stop(db.keeper, db.now);

@@ -261,10 +261,7 @@ static void test_file(void **state)
     int fd = temp_file(path);
     assert_int_equal(write(fd, full, sizeof full - 1), sizeof full - 1);
     assert_int_equal(herd_config_read(&config, path, &diagnostic), 0);
-    struct herd_config *other = parse(full);
-    same(config, other);
-    herd_config_free(other);
-    herd_config_free(config);
+    free_same(config, full);
     config = NULL;
 
     assert_int_equal(write(fd, "\n}", 2), 2);
@@ -327,10 +324,7 @@ static void test_examined(void **state)
     put_file(path, trust);
     assert_int_equal(examine(path, &config, &places), 0);
     assert_int_equal(reported.count, 0);
-    struct herd_config *other = parse(trust);
-    same(config, other);
-    herd_config_free(other);
-    herd_config_free(config);
+    free_same(config, trust);
     const char *b = strstr(trust, "\"B\": {") + strlen("\"B\": ");
     assert_true(places.servers[1].line == 1 && places.servers[1].column == (unsigned)(b - trust) + 1);
     assert_true(places.trust[HERD_CONFIG_SHARDS_KEY].line == 2);

@@ -161,4 +161,13 @@ static void same(const struct herd_config *a, const struct herd_config *b)
     }
 }
 
+/* That a configuration is what a text says; it is freed. */
+static inline void free_same(struct herd_config *config, const char *json)
+{
+    struct herd_config *other = parse(json);
+    same(config, other);
+    herd_config_free(other);
+    herd_config_free(config);
+}
+
 #endif
