@@ -12,7 +12,7 @@ import time
 
 from machine import Failed, at_rest, cpu_ns, rss_bytes
 from report import Part, ratios
-from subjects import (FIVE, FIVE_LINKS, HERE, OBSERVER, PYTHON, SILENT_PEERS, Running, farthest,
+from subjects import (FIVE, FIVE_LINKS, HERE, OBSERVER, PYTHON, ROW, ROW_LINKS, SILENT_PEERS, Running, farthest,
                       four_regular)
 
 PARTS = {}  # name: (function, base subject of the ratios)
@@ -297,7 +297,7 @@ def propagation(bench):
                  "p50 ns")
     last, hops = farthest(FIVE, FIVE_LINKS, FIVE[0])
     reports = 500 if bench.quick else 2000
-    subjects = ["relays", "herd5", "asyncio5", "node5", "java5"]
+    subjects = ["relays", "herd-row", "herd5", "asyncio5", "node5", "java5"]
     there = usable(bench, found, subjects)
     for _ in range(bench.repetitions):
         for subject in there:
@@ -308,10 +308,11 @@ def propagation(bench):
                 running = bench.subjects.relays(out)
                 far = ["--out-listen", out]
             else:
-                kind = bench.herd_kind if subject == "herd5" else subject.rstrip("5")
-                running = bench.subjects.herd(kind, FIVE, [*FIVE_LINKS, [OBSERVER, last]], absent=[OBSERVER],
+                kind = bench.herd_kind if subject.startswith("herd") else subject.rstrip("5")
+                names, links, end = (ROW, ROW_LINKS, ROW[-1]) if subject == "herd-row" else (FIVE, FIVE_LINKS, last)
+                running = bench.subjects.herd(kind, names, [*links, [OBSERVER, end]], absent=[OBSERVER],
                                               limits=SILENT_PEERS if kind == "herd" else None)
-                far = ["--out-link", bench.subjects.link_spec(running, last)]
+                far = ["--out-link", bench.subjects.link_spec(running, end)]
                 if kind != "herd" or bench.options.plain_links:
                     far = ["--out-listen", running.extra["ports"][OBSERVER]]
             try:

@@ -16,6 +16,8 @@ FIVE = ["Riley", "Jaquez", "Juzang", "Campbell", "Bernard"]
 FIVE_LINKS = [["Riley", "Jaquez"], ["Riley", "Juzang"], ["Bernard", "Jaquez"], ["Bernard", "Juzang"],
               ["Bernard", "Campbell"], ["Juzang", "Campbell"]]
 RELAYS = 3  # the links from the first of five to the last, and the one to who is told
+ROW = FIVE[:RELAYS]  # as many servers with nothing beside the way
+ROW_LINKS = [list(pair) for pair in itertools.pairwise(ROW)]
 OBSERVER = "Aaa"  # sorts before every server, so that it is this end that dials
 CLIENTS_MAX = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 30_000) - 100
 LIMITS = {"records_max": 20_000_000, "clients_max": CLIENTS_MAX, "client_idle_ms": 0}
@@ -220,6 +222,7 @@ LABELS = {
     "herd-file": "herd-server, places from a file", "herd-proxied": "herd-server, places from the HTTP server",
     "wrk": "the HTTP server, asked by wrk", "libcurl": "libcurl alone, asking the HTTP server",
     "memcached": "memcached set, 1 thread", "asyncio": "Python asyncio", "node": "Node.js", "java": "Java",
+    "herd-row": "three herd-servers in a row",
     "herd5": "herd-server, five", "redis5": "Redis primary + 4 replicas, SET",
     "asyncio5": "Python asyncio, five", "asyncio5-per-message": "Python asyncio, five, a connection a message",
     "node5": "Node.js, five", "java5": "Java, five", "relays": "three bare epoll relays in a row",
