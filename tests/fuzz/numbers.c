@@ -149,7 +149,7 @@ static void check_packed(struct herd_span text)
     char *back = (char *)packed + text.len + 2 * HERD_PACK_SLACK;
     memcpy(room, text.at, text.len);
     herd_pack(packed, room, text.len);
-    herd_unpack(back, packed, text.len);
+    herd_unpack(back, packed, text.len); /* the text stands in front of it */
     MUST(memcmp(back, text.at, text.len) == 0);
     struct herd_position read;
     struct herd_e7 e7, quick = {0, 0};

@@ -7,6 +7,7 @@
 #define HERD_CORE_E7_H
 
 #include "../base/digits.h"
+#include "../store/pack.h"
 
 #include <herd/types.h>
 
@@ -54,14 +55,16 @@ static inline bool herd_e7_position(struct herd_span text, struct herd_e7 *ret_e
     return exact;
 }
 
-/* Fifteen characters of a packed text (pack.h) from the `at`-th on, four bits each, the first in the highest. Eight bytes from
- * that of the first character on are read. */
-static inline uint64_t herd_e7_window(const unsigned char *packed, size_t at)
+/* Fifteen characters of a packed text (pack.h) from the `at`-th on, four bits each, the first in the highest; at < end. What
+ * stands behind the byte of the last character, the one before the `end`-th, is not read: see HERD_PACK_FRONT. */
+static inline uint64_t herd_e7_window(const unsigned char *packed, size_t at, size_t end)
 {
+    const size_t left = herd_packed_size(end) - at / 2, beyond = left < 8 ? 8 - left : 0;
+    const unsigned char *p = packed + at / 2 - beyond;
     uint64_t window = 0;
     for (size_t i = 0; i < 8; i++)
-        window = window << 8 | packed[at / 2 + i];
-    return window << at % 2 * 4;
+        window = window << 8 | p[i];
+    return window << 8 * beyond << at % 2 * 4;
 }
 
 /* The value of decimal digits of four bits each. */
@@ -108,11 +111,11 @@ static inline unsigned herd_e7_packed(uint64_t window, int32_t *ret_e7)
 static inline bool herd_e7_position_packed(const unsigned char *packed, size_t at, size_t end,
                                            struct herd_e7 *ret_e7)
 {
-    const unsigned latitude = herd_e7_packed(herd_e7_window(packed, at), &ret_e7->lat);
+    const unsigned latitude = herd_e7_packed(herd_e7_window(packed, at, end), &ret_e7->lat);
     at += latitude;
     if (latitude == 0 || at >= end)
         return false;
-    uint64_t window = herd_e7_window(packed, at);
+    uint64_t window = herd_e7_window(packed, at, end);
     if (end - at < 16)
         window |= UINT64_MAX >> (end - at) * 4; /* what follows is no digit, whatever it is */
     return herd_e7_packed(window, &ret_e7->lon) == end - at;

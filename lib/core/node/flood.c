@@ -38,12 +38,13 @@ static bool due_elsewhere(const struct herd_node *node, const struct herd_peer *
  * are due it at about the same time. */
 static int format(struct herd_node *node, const struct herd_peer *peer, uint32_t slot, struct herd_buf *out)
 {
-    if (herd_line_cache_copy(&node->lines, node->store, slot, out))
+    const uint64_t place = peer->subscriber.place;
+    if (herd_line_cache_copy(&node->lines, node->store, slot, place, out))
         return 0;
     size_t before = out->len;
     int err = herd_store_format(node->store, slot, out);
     if (err >= 0 && due_elsewhere(node, peer, slot))
-        herd_line_cache_keep(&node->lines, node->store, slot,
+        herd_line_cache_keep(&node->lines, node->store, slot, place,
                              (struct herd_span){out->at + before, out->len - before});
     return err;
 }

@@ -12,17 +12,17 @@ void herd_line_cache_fini(struct herd_line_cache *cache)
     cache->lines = NULL;
 }
 
-static struct herd_cached_line *home(const struct herd_line_cache *cache, uint32_t slot)
+static struct herd_cached_line *home(const struct herd_line_cache *cache, uint64_t place)
 {
-    return &cache->lines[slot % HERD_LINE_CACHE_LINES];
+    return &cache->lines[place % HERD_LINE_CACHE_LINES];
 }
 
 bool herd_line_cache_copy(const struct herd_line_cache *cache, const struct herd_store *store, uint32_t slot,
-                          struct herd_buf *out)
+                          uint64_t place, struct herd_buf *out)
 {
     if (!cache->lines)
         return false;
-    const struct herd_cached_line *line = home(cache, slot);
+    const struct herd_cached_line *line = home(cache, place);
     const struct herd_packed_record *packed = herd_store_packed(store, slot);
     if (line->len == 0 || line->names != store->names.renamed || line->packed.time_ns != packed->time_ns ||
         memcmp(&line->packed, packed, sizeof *packed) != 0)
@@ -35,7 +35,7 @@ bool herd_line_cache_copy(const struct herd_line_cache *cache, const struct herd
 }
 
 void herd_line_cache_keep(struct herd_line_cache *cache, const struct herd_store *store, uint32_t slot,
-                          struct herd_span line)
+                          uint64_t place, struct herd_span line)
 {
     const struct herd_packed_record *packed = herd_store_packed(store, slot);
     if (line.len > HERD_LINE_CACHE_MAX || packed->id_len == HERD_BODY_EXTERNAL)
@@ -44,7 +44,7 @@ void herd_line_cache_keep(struct herd_line_cache *cache, const struct herd_store
         cache->lines = calloc(HERD_LINE_CACHE_LINES, sizeof *cache->lines);
     if (!cache->lines)
         return;
-    struct herd_cached_line *kept = home(cache, slot);
+    struct herd_cached_line *kept = home(cache, place);
     kept->packed = *packed;
     kept->names = store->names.renamed;
     kept->len = (uint8_t)line.len;

@@ -4,6 +4,9 @@
  *
  * A line follows from the packed record and the name that its number of a server stands for, so it is valid while both
  * are the same: nothing has to be told when a record changes. Records with a body outside are not kept.
+ *
+ * Lines are kept in the order of the changes, which is that in which links take them: none drives out another of the
+ * same loop iteration, and memory is read from one end to the other.
  */
 #ifndef HERD_CORE_LINE_CACHE_H
 #define HERD_CORE_LINE_CACHE_H
@@ -22,16 +25,16 @@ struct herd_cached_line {
 };
 
 struct herd_line_cache {
-    struct herd_cached_line *lines; /* by slot; NULL: not used yet, or no memory */
+    struct herd_cached_line *lines; /* by place in the ring of changes; NULL: not used yet, or no memory */
 };
 
 void herd_line_cache_fini(struct herd_line_cache *cache);
 
-/* Appends the line of a slot if it is kept. */
+/* Appends the line of a slot if it is kept at `place`: see herd_subscriber. */
 bool herd_line_cache_copy(const struct herd_line_cache *cache, const struct herd_store *store, uint32_t slot,
-                          struct herd_buf *out);
+                          uint64_t place, struct herd_buf *out);
 /* Keeps the line of a slot. */
 void herd_line_cache_keep(struct herd_line_cache *cache, const struct herd_store *store, uint32_t slot,
-                          struct herd_span line);
+                          uint64_t place, struct herd_span line);
 
 #endif

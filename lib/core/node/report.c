@@ -53,9 +53,10 @@ static inline void accept_now(const struct herd_node *node, const struct herd_co
 static inline void keep_line(struct herd_node *node, int verdict, const struct herd_offer *offer,
                              struct herd_span line)
 {
+    uint64_t place;
     if ((verdict == HERD_VERDICT_NEWER || verdict == HERD_VERDICT_NEW) &&
-        herd_changes_newest(&node->changes, offer->slot_hint))
-        herd_line_cache_keep(&node->lines, node->store, offer->slot_hint, line);
+        herd_changes_newest(&node->changes, offer->slot_hint, &place))
+        herd_line_cache_keep(&node->lines, node->store, offer->slot_hint, place, line);
 }
 
 int herd_report_apply_client(struct herd_session *session, const struct herd_parsed_line *parsed,

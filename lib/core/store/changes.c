@@ -142,7 +142,8 @@ static uint32_t take_from_ring(struct herd_changes *changes, struct herd_subscri
         start_sweep(changes, subscriber);
     }
     while (subscriber->cursor != changes->next) {
-        uint32_t slot = changes->ring[subscriber->cursor++ & (changes->size - 1)];
+        subscriber->place = subscriber->cursor++;
+        uint32_t slot = changes->ring[subscriber->place & (changes->size - 1)];
         changes->steps += subscriber->cursor % 16 == 0;
         if (herd_subscriber_has(subscriber, slot)) {
             herd_subscriber_clear(subscriber, slot);
@@ -169,6 +170,7 @@ static uint32_t take_from_sweep(struct herd_changes *changes, struct herd_subscr
         subscriber->sweep_at = (subscriber->sweep_at + looked_at) % changes->cap;
         if (word) {
             herd_subscriber_clear(subscriber, slot);
+            subscriber->place = slot;
             return slot;
         }
     }

@@ -26,6 +26,7 @@ struct herd_subscriber {
     uint64_t *bits;
     uint64_t cursor;
     uint64_t ahead;      /* what was fetched ahead comes before it */
+    uint64_t place;      /* of the slot that was taken last: in the ring, or of a sweep the slot itself */
     size_t pending;      /* bits set */
     uint32_t sweep_at;   /* next slot the sweep looks at */
     uint32_t sweep_left; /* slots the sweep still has to look at; 0: no sweep */
@@ -79,10 +80,11 @@ static inline uint32_t herd_subscriber_ahead(const struct herd_changes *changes,
     return changes->ring[subscriber->ahead++ & (changes->size - 1)];
 }
 
-/* Whether the slot's change is the last that was published to anybody. */
-static inline bool herd_changes_newest(const struct herd_changes *changes, uint32_t slot)
+/* Whether the slot's change is the last that was published to anybody, and its place in the ring. */
+static inline bool herd_changes_newest(const struct herd_changes *changes, uint32_t slot, uint64_t *ret_place)
 {
-    return changes->next > 0 && changes->ring[(changes->next - 1) & (changes->size - 1)] == slot;
+    *ret_place = changes->next - 1;
+    return changes->next > 0 && changes->ring[*ret_place & (changes->size - 1)] == slot;
 }
 
 /* Takes the next slot to see, or HERD_NO_SLOT. */

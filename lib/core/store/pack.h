@@ -15,9 +15,12 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Both functions work sixteen characters at a time: `text` and `packed` must have this much room behind
- * their ends. */
+/* Both functions work sixteen characters at a time, and write so much: there must be this much room behind the end of
+ * what they write, and behind that of the text to pack. */
 #define HERD_PACK_SLACK 16
+/* Packed text is read eight bytes at a time and not beyond its end, for there begins another cache line: so many bytes in
+ * front of it may be read instead. A record has as many before its body. */
+#define HERD_PACK_FRONT 8
 
 static inline size_t herd_packed_size(size_t text_len)
 {
@@ -47,9 +50,12 @@ static inline void herd_pack(unsigned char *packed, const char *text, size_t tex
 
 static inline void herd_unpack(char *text, const unsigned char *packed, size_t text_len)
 {
+    const size_t packed_len = herd_packed_size(text_len);
     for (size_t i = 0; i < text_len; i += 16) {
+        const size_t left = packed_len - i / 2, beyond = left < 8 ? 8 - left : 0;
         uint64_t word;
-        memcpy(&word, packed + i / 2, 8);
+        memcpy(&word, packed + i / 2 - beyond, 8);
+        word >>= 8 * beyond;
         herd_bytes16 bytes = (herd_bytes16)(herd_words2){word, 0};
         herd_bytes16 c =
             __builtin_shufflevector(bytes >> 4, bytes & 15, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);

@@ -86,7 +86,6 @@ int herd_packed_record_write(struct herd_packed_record *packed, const struct her
             return HERD_E_NOMEM;
         external->layout = *layout;
         memcpy(external->body, encoded->body, len);
-        memset(external->body + len, 0, HERD_PACK_SLACK);
         memcpy(packed->body, &external, sizeof external);
         packed->id_len = HERD_BODY_EXTERNAL;
         free(old);

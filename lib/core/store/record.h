@@ -46,6 +46,9 @@ struct herd_external_body {
     struct herd_record_layout layout;
     unsigned char body[];
 };
+_Static_assert(offsetof(struct herd_packed_record, body) >= HERD_PACK_FRONT &&
+                   offsetof(struct herd_external_body, body) >= HERD_PACK_FRONT,
+               "what unpacking reads instead");
 
 /* A record ready to be stored: its texts, and its encoded form. */
 struct herd_encoded_record {
@@ -75,9 +78,8 @@ static inline bool herd_record_layout_fits(const struct herd_record_layout *layo
 /* Memory that a record of this layout takes besides its packed record. */
 static inline size_t herd_record_layout_external(const struct herd_record_layout *layout)
 {
-    return herd_record_layout_fits(layout)
-               ? 0
-               : sizeof(struct herd_external_body) + herd_record_layout_body(layout) + HERD_PACK_SLACK;
+    return herd_record_layout_fits(layout) ? 0
+                                           : sizeof(struct herd_external_body) + herd_record_layout_body(layout);
 }
 
 static inline bool herd_packed_record_empty(const struct herd_packed_record *packed)

@@ -16,8 +16,7 @@
  * leave holes that nothing fits. */
 #define HERD_CHUNK_RECORDS 8192
 
-/* Slots in memory; `next` links those of one digest leaf. It also is the memory behind the last record that
- * unpacking, which works in whole words, may read. */
+/* Slots in memory; `next` links those of one digest leaf. */
 struct herd_chunk {
     struct herd_packed_record records[HERD_CHUNK_RECORDS];
     uint32_t next[HERD_CHUNK_RECORDS];

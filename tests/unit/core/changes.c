@@ -26,9 +26,18 @@ static void test_keeps_place_in_the_queue(void **state)
     for (size_t i = 0; i < 7; i++)
         herd_changes_publish(&changes, noted[i], NULL);
     assert_int_equal(subscriber.pending, 4);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 4; i++) {
+        uint64_t place;
+        assert_int_equal(herd_changes_newest(&changes, expected[i], &place), i == 3);
+        assert_int_equal(place, 3);
         assert_int_equal(herd_subscriber_next(&changes, &subscriber), expected[i]);
+        assert_int_equal(subscriber.place, i);
+    }
     assert_int_equal(herd_subscriber_next(&changes, &subscriber), HERD_NO_SLOT);
+    /* of a sweep: the slot */
+    herd_subscriber_mark_dirty(&changes, &subscriber, 60);
+    assert_int_equal(herd_subscriber_next(&changes, &subscriber), 60);
+    assert_int_equal(subscriber.place, 60);
     /* taken, then changed again: at the end of the queue */
     herd_changes_publish(&changes, 1, NULL);
     herd_changes_publish(&changes, 2, NULL);

@@ -21,7 +21,7 @@ static struct herd_e7 e7_of(const char *position, bool *ret_exact)
 static void check(const char *before, const char *position, const char *behind, bool quick)
 {
     char text[TEXT_MAX + HERD_PACK_SLACK] = {0};
-    unsigned char packed[TEXT_MAX / 2 + HERD_PACK_SLACK] = {0};
+    unsigned char room[HERD_PACK_FRONT + TEXT_MAX / 2 + HERD_PACK_SLACK] = {0}, *packed = room + HERD_PACK_FRONT;
     const size_t len = (size_t)snprintf(text, TEXT_MAX, "%s%s%s", before, position, behind);
     const size_t at = strlen(before), end = at + strlen(position);
     herd_pack(packed, text, len);

@@ -21,19 +21,24 @@ static uint32_t slot_of(struct herd_store *store, const char *id)
 }
 
 /* The line of the client as the store has it, kept or not, must be what the cache gives. */
-static bool copied(struct herd_line_cache *cache, struct herd_store *store, const char *id)
+static bool copied_at(struct herd_line_cache *cache, struct herd_store *store, const char *id, uint64_t place)
 {
     struct herd_buf whole = {0}, copy = {0};
     assert_int_equal(herd_store_format(store, slot_of(store, id), &whole), 0);
-    bool found = herd_line_cache_copy(cache, store, slot_of(store, id), &copy);
+    bool found = herd_line_cache_copy(cache, store, slot_of(store, id), place, &copy);
     if (found)
         assert_true(herd_span_equal(span_of_buf(&whole), span_of_buf(&copy)));
     else
         assert_int_equal(copy.len, 0);
-    herd_line_cache_keep(cache, store, slot_of(store, id), span_of_buf(&whole));
+    herd_line_cache_keep(cache, store, slot_of(store, id), place, span_of_buf(&whole));
     herd_buf_fini(&whole);
     herd_buf_fini(&copy);
     return found;
+}
+
+static bool copied(struct herd_line_cache *cache, struct herd_store *store, const char *id)
+{
+    return copied_at(cache, store, id, slot_of(store, id));
 }
 
 static void test_follows_the_record(void **state)
@@ -84,8 +89,35 @@ static void test_follows_the_record(void **state)
     herd_store_free(store);
 }
 
+/* Changes one after the other drive none of each other's lines out, whatever slots they are in. */
+static void test_keeps_the_newest(void **state)
+{
+    (void)state;
+    const struct herd_store_options options = {.table_key = {1, 2}};
+    const uint64_t first = UINT64_MAX / 2;
+    struct herd_store *store;
+    struct herd_line_cache cache = {0};
+    char id[16];
+    assert_int_equal(herd_store_new(&store, &options), 0);
+    for (unsigned i = 0; i < HERD_LINE_CACHE_LINES + 1; i++) {
+        snprintf(id, sizeof id, "c%u", i);
+        put(store, "Riley", id, "1", 1000000000);
+        assert_false(copied_at(&cache, store, id, first + i));
+    }
+    for (unsigned i = 1; i < HERD_LINE_CACHE_LINES + 1; i++) {
+        snprintf(id, sizeof id, "c%u", i);
+        assert_true(copied_at(&cache, store, id, first + i));
+    }
+    assert_false(copied_at(&cache, store, "c0", first));
+    herd_line_cache_fini(&cache);
+    herd_store_free(store);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_follows_the_record)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_follows_the_record),
+        cmocka_unit_test(test_keeps_the_newest),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

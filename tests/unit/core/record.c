@@ -62,10 +62,7 @@ static void test_sizes(void **state)
     static const size_t ids[] = {1, 2, 19, 20, 48, 49, 50, 51, 100, 254, 255, 256, 65536};
     static const size_t texts[] = {1, 2, 5, 9, 10, 21, 31, 60, 98, 99, 100, 101, 255, 256, 70000};
     struct herd_buf scratch = {0};
-    struct {
-        struct herd_packed_record cell[2];
-        char slack[HERD_PACK_SLACK];
-    } room = {{empty_cell(), empty_cell()}, {0}};
+    struct herd_packed_record cell[2] = {empty_cell(), empty_cell()};
     char *id = malloc(65536), *a = malloc(70000), *b = malloc(70000), *c = malloc(70000);
     for (size_t i = 0; i < 65536; i++)
         id[i] = (char)(i * 31);
@@ -73,7 +70,7 @@ static void test_sizes(void **state)
     struct herd_record neighbour = {{"x", 1}, {"+1", 2}, {"neighbour", 9}, {"+1+2", 4}, {"3.4", 3}, 3400000000};
     struct herd_encoded_record encoded;
     assert_int_equal(herd_record_encode(&encoded, &scratch, &neighbour, 9), 0);
-    assert_int_equal(herd_packed_record_write(&room.cell[1], &encoded), 0);
+    assert_int_equal(herd_packed_record_write(&cell[1], &encoded), 0);
     bool inline_seen = false, apart_seen = false;
     for (int i = 0; i < 4000; i++) {
         struct herd_record record = {0};
@@ -86,19 +83,19 @@ static void test_sizes(void **state)
         record.time = stamp(c, len, (unsigned)rnd_below(&seed, 100));
         assert_int_equal(herd_timestamp_parse(record.time, &record.time_ns), 0);
         assert_int_equal(herd_record_encode(&encoded, &scratch, &record, (uint16_t)i), 0);
-        assert_int_equal(herd_packed_record_write(&room.cell[0], &encoded), 0);
-        check_cell(&room.cell[0], &record, (uint16_t)i);
-        check_cell(&room.cell[1], &neighbour, 9);
+        assert_int_equal(herd_packed_record_write(&cell[0], &encoded), 0);
+        check_cell(&cell[0], &record, (uint16_t)i);
+        check_cell(&cell[1], &neighbour, 9);
         bool fits = herd_record_layout_fits(&encoded.layout);
-        assert_int_equal(room.cell[0].id_len == HERD_BODY_EXTERNAL, !fits);
+        assert_int_equal(cell[0].id_len == HERD_BODY_EXTERNAL, !fits);
         inline_seen |= fits;
         apart_seen |= !fits;
     }
     assert_true(inline_seen && apart_seen);
-    herd_packed_record_clear(&room.cell[0]);
-    assert_true(herd_packed_record_empty(&room.cell[0]));
-    herd_packed_record_clear(&room.cell[0]);
-    herd_packed_record_clear(&room.cell[1]);
+    herd_packed_record_clear(&cell[0]);
+    assert_true(herd_packed_record_empty(&cell[0]));
+    herd_packed_record_clear(&cell[0]);
+    herd_packed_record_clear(&cell[1]);
     free(id);
     free(a);
     free(b);
