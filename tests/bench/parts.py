@@ -12,8 +12,8 @@ import time
 
 from machine import Failed, at_rest, cpu_ns, rss_bytes
 from report import Part, ratios
-from subjects import (FIVE, FIVE_LINKS, HERE, OBSERVER, PYTHON, ROW, ROW_LINKS, SILENT_PEERS, Running, farthest,
-                      four_regular)
+from subjects import (FIVE, FIVE_LINKS, HERE, OBSERVER, PYTHON, ROW, ROW_LINKS, SILENT_PEERS, STAR_LINKS,
+                      Running, farthest, four_regular)
 
 PARTS = {}  # name: (function, base subject of the ratios)
 
@@ -139,15 +139,16 @@ def herd(bench):
                  "in flight", "CPU ns/update")
     slow = {"asyncio5-per-message": (2000, 4000), "asyncio5": (2000, 20_000), "node5": (2000, 100_000),
             "java5": (2000, 100_000)}
-    subjects = ["herd5", "redis5", "asyncio5-per-message", "asyncio5", "node5", "java5"]
+    subjects = ["herd5", "herd5-star", "redis5", "asyncio5-per-message", "asyncio5", "node5", "java5"]
     there = usable(bench, found, subjects)
     for _ in range(bench.repetitions):
         for subject in there:
             if subject == "redis5":
                 running, mode = bench.subjects.redis(replicas=4), "redis-set"
             else:
-                kind = subject.replace("5", "")
-                running, mode = bench.subjects.herd(kind, FIVE, FIVE_LINKS), "iamat"
+                kind = "herd" if subject.startswith("herd") else subject.replace("5", "")
+                links = STAR_LINKS if subject == "herd5-star" else FIVE_LINKS
+                running, mode = bench.subjects.herd(kind, FIVE, links), "iamat"
             try:
                 ids, most = slow.get(subject, (bench.ids, 10**9))
                 bench.settle(running)
@@ -169,6 +170,8 @@ def herd(bench):
     mine = found.values("herd5", 128)
     found.target("five herd-servers / Redis primary + 4 replicas, 128 in flight",
                  ratios(mine, redis) if mine and redis else None, at_most=0.28)
+    found.ratio_target("the same where one is linked with four, as Redis with its replicas", "herd5-star", "redis5", 128,
+                       at_most=0.28)
     found.target("five asyncio servers (a connection a message) / five herd-servers",
                  ratios(asyncio, mine) if mine and asyncio else None, at_least=1000)
     found.ratio_target("five asyncio servers (kept connections) / five herd-servers", "asyncio5", "herd5", 128,
@@ -324,6 +327,7 @@ def propagation(bench):
                 bench.subjects.stop(running)
     found.note(f"{FIVE[0]} to {last} is {hops} links; being told of it is one hop more than being known to it")
     found.ratio_target("farthest of five / three bare epoll relays, p50", "herd5", "relays", at_most=1.25)
+    found.ratio_target("three herd-servers in a row / three bare epoll relays, p50", "herd-row", "relays", at_most=1.25)
     return found
 
 

@@ -15,6 +15,7 @@ PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
 FIVE = ["Riley", "Jaquez", "Juzang", "Campbell", "Bernard"]
 FIVE_LINKS = [["Riley", "Jaquez"], ["Riley", "Juzang"], ["Bernard", "Jaquez"], ["Bernard", "Juzang"],
               ["Bernard", "Campbell"], ["Juzang", "Campbell"]]
+STAR_LINKS = [[FIVE[0], name] for name in FIVE[1:]]
 RELAYS = 3  # the links from the first of five to the last, and the one to who is told
 ROW = FIVE[:RELAYS]  # as many servers with nothing beside the way
 ROW_LINKS = [list(pair) for pair in itertools.pairwise(ROW)]
@@ -223,7 +224,7 @@ LABELS = {
     "wrk": "the HTTP server, asked by wrk", "libcurl": "libcurl alone, asking the HTTP server",
     "memcached": "memcached set, 1 thread", "asyncio": "Python asyncio", "node": "Node.js", "java": "Java",
     "herd-row": "three herd-servers in a row",
-    "herd5": "herd-server, five", "redis5": "Redis primary + 4 replicas, SET",
+    "herd5": "herd-server, five", "herd5-star": "herd-server, five in a star", "redis5": "Redis primary + 4 replicas, SET",
     "asyncio5": "Python asyncio, five", "asyncio5-per-message": "Python asyncio, five, a connection a message",
     "node5": "Node.js, five", "java5": "Java, five", "relays": "three bare epoll relays in a row",
     "herd-plain": "herd-server, plain TCP", "herd-tls": "herd-server, TLS 1.3",

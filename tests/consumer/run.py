@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Installs the library to a prefix of its own and uses it as strangers do.
 
-usage: run.py pkgconfig|cmake|subproject SOURCE_ROOT BUILD_ROOT
+    readme      built with the options that the README installs it with
+    pkgconfig, cmake, subproject
+                the build there is
+
+usage: run.py readme|pkgconfig|cmake|subproject SOURCE_ROOT BUILD_ROOT
 """
 import json
 import os
@@ -47,6 +51,13 @@ def install(where):
     sys.exit("no libherd.pc was installed")
 
 
+def build_as_readme(where):
+    with open(source + "/README.md", encoding="utf-8") as file:
+        options = re.search(r"^meson setup build (.*)$", file.read(), re.M).group(1).split()
+    run("meson", "setup", where, source, *options)
+    run("ninja", "-C", where)
+
+
 def check_output(text):
     assert re.match(r"libherd \d+\.\d+\.\d+ over libevent ", text), text
 
@@ -72,9 +83,13 @@ def join_a_herd(server, program, environment):
 
 
 work = tempfile.mkdtemp(prefix="herd-consumer-")
+own_build = tempfile.mkdtemp(prefix="herd-consumer-")
 try:
-    if what == "pkgconfig":
+    if what in ("readme", "pkgconfig"):
         need("pkg-config", "cc")
+        if what == "readme":
+            build = own_build
+            build_as_readme(build)
         prefix, folder, text = install(work)
         environment = dict(os.environ, PKG_CONFIG_PATH=folder)
 
@@ -99,8 +114,9 @@ try:
         loaded = [line.split()[0] for line in run("ldd", work + "/core", env=installed).splitlines()]
         assert all(re.match(r"libherd-core\.so|libc\.so|libm\.so|linux-vdso|.*/ld-", name) for name in loaded), loaded
         assert any(name.startswith("libherd-core.so") for name in loaded), loaded
-        run("cc", "-o", work + "/core-static", here + "/core.c", core[0], libdir + "/libherd-core.a")
-        assert run(work + "/core-static") == "kiwi\n"
+        for compiler in filter(shutil.which, ("cc", "clang")): # the archive is of use to any
+            run(compiler, "-o", work + "/core-static", here + "/core.c", core[0], libdir + "/libherd-core.a")
+            assert run(work + "/core-static") == "kiwi\n"
 
         # What is installed beside the library: the unit names the program where it will be, and the program finds
         # its library there without a word of the environment.
@@ -150,6 +166,7 @@ try:
         run("ninja", "-j2", "-C", work + "/b", "consumer")
         check_output(run(work + "/b/consumer"))
     else:
-        sys.exit("usage: run.py pkgconfig|cmake|subproject SOURCE_ROOT BUILD_ROOT")
+        sys.exit("usage: run.py readme|pkgconfig|cmake|subproject SOURCE_ROOT BUILD_ROOT")
 finally:
     shutil.rmtree(work)
+    shutil.rmtree(own_build)

@@ -98,7 +98,7 @@ void herd_batch_flush(struct herd_server *server);
 
 /* ---- batch.c ---- */
 /* No more is held than stays in the cache. */
-#define HERD_BATCH_MAX_BYTES 262144
+#define HERD_BATCH_MAX_BYTES 524288
 /* Whether so many bytes should wait for the end of the turn. With a journal all bytes to clients must: see
  * herd_batch_required. */
 bool herd_batch_wanted(const struct herd_conn *conn, size_t len);
