@@ -4,7 +4,7 @@
  * as one line of JSON.
  *
  *     requests     connections that each write --depth reports at a time; the next when all are answered
- *     handshakes   one connection after the other: handshake, one request, goodbye
+ *     handshakes   --clients at once, of each one connection after the other: handshake, one request, goodbye
  *     idle         connections that make one request each and stay until standard input ends
  *     crowd        all connections shake hands at once, again and again for --ms
  *
@@ -26,17 +26,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define READ_BYTES 65536
 #define SETTLE_NS  60000000
 
-static const char usage[] = "usage: bench-tls requests|handshakes|idle|crowd --port PORT [options]\n"
-                            "  --ca FILE                roots; without it connections are plain\n"
-                            "  --certificate, --key     of the client\n"
-                            "  --mode MODE              what is asked: iamat (the default), echo, redis-set\n"
-                            "  --connections (50)  --depth (1)  --count (10000)  --warm (0)  --ms (3000)\n"
-                            "  --pid PID  --time NANOSECONDS  --cpu CPU";
+static const char usage[] =
+    "usage: bench-tls requests|handshakes|idle|crowd --port PORT [options]\n"
+    "  --ca FILE                roots; without it connections are plain\n"
+    "  --certificate, --key     of the client\n"
+    "  --mode MODE              what is asked: iamat (the default), echo, redis-set\n"
+    "  --connections (50)  --depth (1)  --count (10000)  --warm (0)  --ms (3000)  --clients (1)\n"
+    "  --pid PID  --time NANOSECONDS  --cpu CPU";
 
 struct connection {
     int fd;
@@ -52,7 +54,7 @@ static struct {
     SSL_CTX *ctx;
     const char *ca, *certificate, *key;
     char *text;
-    size_t connection_count;
+    size_t connection_count, clients;
     uint64_t depth, count, warm, sequence, random;
     int64_t bound_ns;
     pid_t pid;
@@ -68,11 +70,11 @@ static _Noreturn void die_tls(const char *what)
 static void options_read(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"port", 1, NULL, 'p'},        {"ca", 1, NULL, 'a'},    {"key", 1, NULL, 'k'},
-        {"certificate", 1, NULL, 'C'}, {"mode", 1, NULL, 'm'},  {"connections", 1, NULL, 'c'},
-        {"depth", 1, NULL, 'd'},       {"count", 1, NULL, 'n'}, {"warm", 1, NULL, 'w'},
-        {"ms", 1, NULL, 's'},          {"pid", 1, NULL, 'P'},   {"time", 1, NULL, 't'},
-        {"cpu", 1, NULL, 'u'},         {NULL, 0, NULL, 0}};
+        {"port", 1, NULL, 'p'},        {"ca", 1, NULL, 'a'},      {"key", 1, NULL, 'k'},
+        {"certificate", 1, NULL, 'C'}, {"mode", 1, NULL, 'm'},    {"connections", 1, NULL, 'c'},
+        {"depth", 1, NULL, 'd'},       {"count", 1, NULL, 'n'},   {"warm", 1, NULL, 'w'},
+        {"ms", 1, NULL, 's'},          {"pid", 1, NULL, 'P'},     {"time", 1, NULL, 't'},
+        {"cpu", 1, NULL, 'u'},         {"clients", 1, NULL, 'l'}, {NULL, 0, NULL, 0}};
     int c;
 
     tls.plan.mode = MODE_IAMAT;
@@ -80,6 +82,7 @@ static void options_read(int argc, char **argv)
     tls.plan.time_ns = 1621464827959498503;
     tls.plan.server = "";
     tls.connection_count = 50;
+    tls.clients = 1;
     tls.depth = tls.random = 1;
     tls.count = 10000;
     tls.bound_ns = 3000000000;
@@ -101,6 +104,7 @@ static void options_read(int argc, char **argv)
         case 's': tls.bound_ns = number_of(optarg, "--ms", 1, 3600000) * 1000000; break;
         case 'P': tls.pid = (pid_t)number_of(optarg, "--pid", 1, INT32_MAX); break;
         case 't': tls.plan.time_ns = number_of(optarg, "--time", 0, INT64_C(9000000000000000000)); break;
+        case 'l': tls.clients = (size_t)number_of(optarg, "--clients", 1, 64); break;
         case 'u': tls.cpu = (int)number_of(optarg, "--cpu", 0, 1023); break;
         default: die("%s", usage);
         }
@@ -243,23 +247,51 @@ static void requests(void)
            (double)(server_cpu_ns() - cpu) / (double)(tls.sequence - before));
 }
 
-static void handshakes(void)
+static void shake_hands(uint64_t count)
 {
-    int64_t cpu = 0;
-
-    for (uint64_t k = 0; k < tls.warm + tls.count; k++) {
+    while (count-- > 0) {
         struct connection c;
 
-        if (k == tls.warm)
-            cpu = server_cpu_ns();
         open_one(&c, true);
         requests_write(0, 1, tls.text);
         put(&c, tls.text, tls.plan.stride);
         get(&c, tls.text, 1);
         close_one(&c);
     }
-    printf("{\"handshakes\":%" PRIu64 ",\"cpu_ns_per_handshake\":%.1f}\n", tls.count,
-           (double)(server_cpu_ns() - cpu) / (double)tls.count);
+}
+
+/* All clients, each a process; `count` of each. */
+static void run_clients(uint64_t count)
+{
+    int status;
+
+    for (size_t i = 0; i < tls.clients; i++) {
+        pid_t child = fork();
+
+        if (child < 0)
+            die("fork: %s", strerror(errno));
+        if (child == 0) {
+            tls.sequence += i * count;
+            shake_hands(count);
+            _exit(0);
+        }
+    }
+    for (size_t i = 0; i < tls.clients; i++)
+        if (wait(&status) < 0 || status != 0)
+            die("a client failed");
+    tls.sequence += tls.clients * count;
+}
+
+static void handshakes(void)
+{
+    uint64_t each = (tls.count + tls.clients - 1) / tls.clients;
+    int64_t cpu;
+
+    run_clients(tls.warm / tls.clients);
+    cpu = server_cpu_ns();
+    run_clients(each);
+    printf("{\"handshakes\":%" PRIu64 ",\"cpu_ns_per_handshake\":%.1f}\n", each * tls.clients,
+           (double)(server_cpu_ns() - cpu) / (double)(each * tls.clients));
 }
 
 static void idle(void)
