@@ -15,6 +15,7 @@ from subjects import HERE
 
 CONNECTIONS = 32
 VIEWERS = 1000
+FLOOD_CONNECTIONS = 40  # each posts a report a millisecond: about half of a CPU, viewers and all
 
 
 def reports(bench, running, port, seconds, connections=CONNECTIONS, delay_ms=None):
@@ -136,7 +137,7 @@ def http_viewers(bench):
             time.sleep(1)
             spent, taken = cpu_ns(pid) - before, viewers.end()
             viewers = Viewers(bench, port)
-            flood = reports(bench, running, port, seconds, connections=64, delay_ms=1)
+            flood = reports(bench, running, port, seconds, connections=FLOOD_CONNECTIONS, delay_ms=1)
             before = cpu_ns(pid), time.monotonic()
             disturbed = bench.load(running, "iamat", **load)
             share = (cpu_ns(pid) - before[0]) / (time.monotonic() - before[1]) / 1e9
