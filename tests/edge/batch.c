@@ -150,20 +150,21 @@ static void test_limit(void **state)
 {
     struct trio *t = *state;
     static char piece[16000];
+    const int full = HERD_BATCH_MAX_BYTES / (int)sizeof piece + 1; /* so many pieces are too much */
     char got[16];
     memset(piece, 'p', sizeof piece);
-    for (int i = 0; i < 17; i++)
+    for (int i = 0; i < full; i++)
         herd_conn_send(t->conn[0], (struct herd_span){piece, sizeof piece});
-    assert_int_equal(herd_conn_unsent(t->conn[0]), 17 * sizeof piece);
+    assert_int_equal(herd_conn_unsent(t->conn[0]), (size_t)full * sizeof piece);
     say(t, 1, "at once");
     assert_int_equal(look(t, 1, got, sizeof got), 7);
     assert_true(look(t, 0, got, sizeof got) < 0 && errno == EAGAIN);
-    for (int i = 0; i < 17; i++)
+    for (int i = 0; i < full; i++)
         hear(t, 0, piece, sizeof piece);
     say(t, 1, "later");
     herd_batch_flush_full(t->server);
     assert_true(look(t, 1, got, sizeof got) < 0 && errno == EAGAIN);
-    for (int i = 0; i < 17; i++)
+    for (int i = 0; i < full; i++)
         herd_conn_send(t->conn[0], (struct herd_span){piece, sizeof piece});
     herd_batch_flush_full(t->server);
     assert_int_equal(look(t, 1, got, sizeof got), 5);
