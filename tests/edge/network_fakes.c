@@ -46,11 +46,7 @@ static bool fails(const char *name)
     return true;
 }
 
-FAILING(int, eventfd, -1, (unsigned initial, int flags), initial, flags)
-FAILING(int, pthread_mutex_init, ENOMEM, (pthread_mutex_t * mutex, const pthread_mutexattr_t *attr), mutex, attr)
-FAILING(int, pthread_attr_init, ENOMEM, (pthread_attr_t * attr), attr)
-FAILING(int, pthread_create, EAGAIN,
-        (pthread_t * thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg), thread, attr, run, arg)
+FAILING_TO_BEGIN_A_THREAD
 FAILING(void *, calloc, NULL, (size_t count, size_t size), count, size)
 FAILING(int, event_add, -1, (struct event * event, const struct timeval *after), event, after)
 FAILING(struct event *, event_new, NULL,
