@@ -65,12 +65,12 @@ static void set_clock(struct herd_server *server)
 void herd_flush_event(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
-    (void)what;
     struct herd_server *server = arg;
     bool more = false;
+    if ((what & EV_TIMEOUT) && server->flush_active)
+        event_del(server->flush_event); /* this is the end of the iteration; it has one */
     server->flush_active =
         true; /* also where a timer brought us: else this is asked for anew by what is served here, at once */
-    herd_serve_iteration(server);
     herd_accept_iteration(server);
     herd_secure_iteration(server);
     herd_secure_admit(server);

@@ -11,6 +11,8 @@
 #define PASSES_AN_ITERATION 64
 /* Of connections whose protocol is posted, all together; one pass at least. */
 #define POSTED_NS_AN_ITERATION 20000
+/* How many of these are answered: a reply is sent at the end of the iteration, and that takes ten times as long as a report. */
+#define POSTED_REPLIES_AN_ITERATION 2
 
 /* Gives an OPEN connection's bytes to its protocol, and carries out what follows. */
 static void pass(struct herd_conn *conn)
@@ -40,23 +42,32 @@ static void resume(struct herd_conn *conn)
         herd_conn_set_read(conn, true);
 }
 
+static bool may_serve_posted(const struct herd_server *server)
+{
+    return server->posted_left_ns > 0 && server->posted_replies_left > 0;
+}
+
 void herd_serve_ready(struct herd_server *server)
 {
     for (; server->passes > 0 && !herd_list_empty(&server->ready); server->passes--)
         resume(HERD_CONTAINER_OF(server->ready.next, struct herd_conn, ready_link));
-    if (server->posted_left_ns <= 0 || herd_list_empty(&server->posted))
+    if (!may_serve_posted(server) || herd_list_empty(&server->posted))
         return;
     const int64_t end_ns = herd_clock().steady_ns + server->posted_left_ns;
     do {
-        resume(HERD_CONTAINER_OF(server->posted.next, struct herd_conn, ready_link));
+        struct herd_conn *conn = HERD_CONTAINER_OF(server->posted.next, struct herd_conn, ready_link);
+        resume(conn);
+        if (conn->batched_bytes > 0)
+            server->posted_replies_left--;
         server->posted_left_ns = end_ns - herd_clock().steady_ns;
-    } while (server->posted_left_ns > 0 && !herd_list_empty(&server->posted));
+    } while (may_serve_posted(server) && !herd_list_empty(&server->posted));
 }
 
 void herd_serve_iteration(struct herd_server *server)
 {
     server->passes = PASSES_AN_ITERATION;
     server->posted_left_ns = POSTED_NS_AN_ITERATION;
+    server->posted_replies_left = POSTED_REPLIES_AN_ITERATION;
 }
 
 static void serve(struct herd_conn *conn)

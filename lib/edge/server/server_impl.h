@@ -317,7 +317,8 @@ struct herd_server {
     struct herd_list ready;        /* blocked connections that may go on */
     struct herd_list posted;       /* likewise, and others with bytes, of protocols that are `posted` */
     size_t passes;                 /* how many of `ready` this iteration may still serve */
-    int64_t posted_left_ns;        /* how long it may still serve those */
+    int64_t posted_left_ns;        /* how long it may still serve those, */
+    int posted_replies_left;       /* and how many of them it may answer */
     struct herd_list questions;    /* of the program, under way: see inside.c */
     struct herd_socket_loop sockets;
     const struct herd_transport_events *transport_events; /* of every connection: see serve.c */
