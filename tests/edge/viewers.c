@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Many viewers of events: what they are sent at a tick is sent to a few in each turn of the loop, so that nobody else waits for
- * all of them; each gets it once, also when others go or come meanwhile. */
+ * all of them; each gets it once, also when others go or come meanwhile. Fences and heartbeats likewise. */
+#include "events.h"
 #include "http_world.h"
 
 #define VIEWERS 100
@@ -13,6 +14,13 @@ static void view(struct http_world *w, int viewer)
     client_open(&viewers[viewer], w);
     client_say(&viewers[viewer], "GET /v1/events HTTP/1.1\r\n" HOST "\r\n");
     client_expect(&viewers[viewer], "\"last\":true}");
+}
+
+static void view_fences(struct http_world *w, int viewer)
+{
+    client_open(&viewers[viewer], w);
+    client_say(&viewers[viewer], "GET /v1/events?fence=* HTTP/1.1\r\n" HOST "\r\n");
+    client_expect(&viewers[viewer], "event: hello");
 }
 
 static void report(struct http_world *w, const char *time)
@@ -44,6 +52,14 @@ static void take(struct http_client *c)
         assert_int_equal(herd_buf_add(&c->got, bytes, (size_t)n), 0);
 }
 
+/* One iteration of the loop, which else goes round for as long as there is work; how many messages it sent. */
+static uint64_t iterate(struct http_world *w)
+{
+    const uint64_t before = w->server->http->stream_writes;
+    event_base_loop(w->base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+    return w->server->http->stream_writes - before;
+}
+
 static bool has_all(int viewer)
 {
     return count(client_text(&viewers[viewer]), "\"Feature\"") >= CLIENTS;
@@ -64,10 +80,7 @@ static void test_a_few_in_each_turn(void **state)
     int gone = -1;
     bool comes = false;
     for (int whole = 0; whole < VIEWERS;) {
-        uint64_t before = w.server->http->stream_writes;
-        event_base_loop(w.base,
-                        EVLOOP_NONBLOCK | EVLOOP_ONCE); /* else it goes round for as long as there is work */
-        uint64_t sent = w.server->http->stream_writes - before;
+        uint64_t sent = iterate(&w);
         most = sent > most ? sent : most;
         if (gone < 0 && w.server->http->stream_writes > begun + 3) {
             gone = VIEWERS - 1; /* it has not been sent anything, and goes */
@@ -102,8 +115,120 @@ static void test_a_few_in_each_turn(void **state)
     http_world_close(&w);
 }
 
+static void be_at(struct http_world *w, const char *place, const char *time)
+{
+    enum herd_verdict verdict;
+    assert_int_equal(herd_server_report(w->server, herd_span_of("kiwi"), herd_span_of(place), herd_span_of(time),
+                                        NULL, &verdict),
+                     0);
+}
+
+/* A message of fences is under way when the next event happens, one of its viewers goes, and another one comes. */
+static void test_fences_a_few_in_each_turn(void **state)
+{
+    (void)state;
+    static const char ring[] = "{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[0,0]},"
+                               "\"properties\":{\"radius\":1000}}";
+    struct http_world w;
+    struct http_client c;
+    char request[400];
+    const time_t end = seconds() + DEADLINE_S;
+    http_world_open(&w, NULL, ",\"area\":true,\"limits\":{\"clients_max\":300}");
+    snprintf(request, sizeof request,
+             "PUT /v1/fences/ring HTTP/1.1\r\n" HOST
+             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+             sizeof ring - 1, ring);
+    client_open(&c, &w);
+    client_say(&c, request);
+    client_expect(&c, " 201 ");
+    be_at(&w, "+1+1", "1");
+    for (int i = 0; i < VIEWERS; i++)
+        view_fences(&w, i);
+    const uint64_t begun = w.server->http->stream_writes;
+    uint64_t most = 0;
+    bool left = false;
+    be_at(&w, "+0+0", "2");
+    for (int whole = 0; whole < VIEWERS;) {
+        const uint64_t sent = iterate(&w);
+        most = sent > most ? sent : most;
+        if (!left && w.server->http->stream_writes > begun + VIEWERS / 4) {
+            be_at(&w, "+1+1", "3");
+            client_close(&viewers[VIEWERS / 2]); /* it has not been sent anything */
+            view_fences(&w, VIEWERS);
+            left = true;
+        }
+        whole = left;
+        for (int i = 0; left && i < VIEWERS; i++) {
+            if (i == VIEWERS / 2)
+                continue;
+            take(&viewers[i]);
+            whole += count(client_text(&viewers[i]), "event: fence") >= 2;
+        }
+        assert_true(seconds() < end);
+    }
+    assert_in_range(most, 1, 2);
+    for (int i = 0; i <= VIEWERS; i++) {
+        if (i == VIEWERS / 2)
+            continue;
+        client_turn(&viewers[i]);
+        const char *text = client_text(&viewers[i]), *leave = strstr(text, "\"leave\"");
+        if (i < VIEWERS)
+            assert_int_equal(count(text, "event: fence"), 2);
+        assert_true(leave && !strstr(leave, "\"enter\"")); /* in the order of what happened */
+        assert_int_equal(count(text, "event: lost"), 0);
+        client_close(&viewers[i]);
+    }
+    client_close(&c);
+    http_world_close(&w);
+}
+
+static struct herd_events *events_of(struct http_world *w)
+{
+    struct herd_http *http = w->server->http;
+    for (size_t i = 0; i < http->part_count; i++)
+        if (http->parts[i].module->routes[0].path &&
+            strcmp(http->parts[i].module->routes[0].path, "/v1/events") == 0)
+            return http->parts[i].state;
+    fail_msg("no events");
+    return NULL;
+}
+
+/* Ticks without their time: each viewer has its heartbeat once in 75 of them, and no iteration has many. */
+static void test_heartbeats_in_turn(void **state)
+{
+    (void)state;
+    struct http_world w;
+    http_world_open(&w, NULL, ",\"limits\":{\"clients_max\":300}");
+    for (int i = 0; i < VIEWERS; i++)
+        view_fences(&w, i);
+    struct herd_events *events = events_of(&w);
+    for (int round = 1; round <= 2; round++) {
+        for (int tick = 0; tick < 75; tick++) {
+            uint64_t sent = 0;
+            event_active(events->tick, EV_TIMEOUT, 0);
+            for (int i = 0; i < 5; i++) {
+                const uint64_t now = iterate(&w);
+                assert_in_range(now, 0, 2);
+                sent += now;
+            }
+            assert_in_range(sent, 1, 4); /* a hundred in 75 ticks; one tick more may come by itself */
+        }
+        for (int i = 0; i < VIEWERS; i++) {
+            take(&viewers[i]);
+            assert_in_range(count(client_text(&viewers[i]), ":\n\n"), round, round + 1);
+        }
+    }
+    for (int i = 0; i < VIEWERS; i++)
+        client_close(&viewers[i]);
+    http_world_close(&w);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_few_in_each_turn)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_few_in_each_turn),
+        cmocka_unit_test(test_fences_a_few_in_each_turn),
+        cmocka_unit_test(test_heartbeats_in_turn),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,10 +17,9 @@
 #define MISSED_BYTES_A_PIECE 32768
 /* Of an iteration of the loop: who reports waits for no more than that. */
 #define CHANGES_A_TURN 20
-#define BYTES_A_TURN   16384
 /* What these cost, in bytes that are sent. */
-#define BYTES_A_CHECK  64
-#define BYTES_A_VIEWER 128
+#define BYTES_A_CHECK 64
+#define BYTES_A_LOOK  128
 
 int herd_event_put_name(struct herd_buf *out, const char *name)
 {
@@ -164,6 +163,7 @@ static void pause(struct herd_viewer *viewer, uint64_t seen)
 {
     viewer->paused = true;
     viewer->seen = seen;
+    herd_viewer_owe(viewer);
     viewer->group->events->http->stream_pauses++;
 }
 
@@ -201,10 +201,10 @@ static bool deliver(struct herd_viewers *group, size_t *io_bytes)
         group->viewer_at = group->viewer_at->next;
         const bool sent = is_sent(viewer);
         if (sent && lost)
-            viewer->behind = true;
+            herd_viewer_fall_behind(viewer);
         else if (sent)
             herd_http_stream_write(viewer->stream, viewer->snapshot ? group->partial : group->block);
-        spend(io_bytes, BYTES_A_VIEWER + (sent ? cost : 0));
+        spend(io_bytes, sent ? HERD_EVENTS_BYTES_A_CALL + cost : BYTES_A_LOOK);
     }
     herd_viewers_drop_message(group);
     return false;
@@ -213,7 +213,7 @@ static bool deliver(struct herd_viewers *group, size_t *io_bytes)
 /* Likewise for all groups. */
 static bool deliver_all(struct herd_events *events)
 {
-    size_t left = BYTES_A_TURN;
+    size_t left = HERD_EVENTS_BYTES_A_TURN;
     while (events->group_at != &events->groups) {
         struct herd_viewers *group = HERD_CONTAINER_OF(events->group_at, struct herd_viewers, link);
         if (left == 0 || (!group->filter.fences_only && deliver(group, &left)))
@@ -241,7 +241,7 @@ void herd_event_changes_send_missed(struct herd_viewer *viewer)
         err = viewer->snapshot ? herd_buf_add_text(&events->out, "\n\n")
                                : herd_event_put_id(events, &events->out, viewer->seen);
     if (err < 0)
-        viewer->behind = true;
+        herd_viewer_fall_behind(viewer);
     else if (events->out.len > 0)
         herd_viewer_send(viewer, text_of(&events->out));
     viewer->paused = viewer->seen + 1 < events->ring.next;
@@ -253,17 +253,9 @@ static size_t share(size_t checks, size_t groups, size_t most)
     return changes == 0 ? 1 : changes < most ? changes : most;
 }
 
-static size_t count_groups(const struct herd_events *events)
-{
-    size_t groups = 0;
-    for (const struct herd_list *link = events->groups.next; link != &events->groups; link = link->next)
-        groups++;
-    return groups;
-}
-
 void herd_event_changes_begin(struct herd_events *events)
 {
-    const size_t most = share(CHECKS_A_TICK, count_groups(events), CHANGES_A_TICK);
+    const size_t most = share(CHECKS_A_TICK, events->group_count, CHANGES_A_TICK);
     const size_t pending = herd_watch_pending(events->watch);
     events->changes_left = pending < most ? pending : most; /* what changes from here on waits for the next */
     herd_event_expiry_tick(events, most / 4 + 1);
@@ -278,7 +270,7 @@ static bool is_due(const struct herd_events *events)
 /* Notes a piece of that in the ring. */
 static void take(struct herd_events *events)
 {
-    size_t piece = share(CHECKS_A_PIECE, count_groups(events), HERD_EVENTS_A_PIECE), bytes = 0;
+    size_t piece = share(CHECKS_A_PIECE, events->group_count, HERD_EVENTS_A_PIECE), bytes = 0;
     const uint64_t from = events->ring.next;
     struct herd_record record;
     herd_event_expiry_take(events, (piece + 3) / 4);

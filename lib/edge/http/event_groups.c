@@ -7,11 +7,37 @@
 
 #define SET_ENTRIES_MAX (1u << 20) /* of all groups */
 
+void herd_viewer_owe(struct herd_viewer *viewer)
+{
+    struct herd_events *events = viewer->group->events;
+    if (herd_list_linked(&viewer->owed))
+        return;
+    herd_list_append(&events->owed, &viewer->owed);
+    events->owed_count++;
+    events->owed_passed = 0;
+}
+
+void herd_viewer_owe_nothing(struct herd_viewer *viewer)
+{
+    struct herd_events *events = viewer->group->events;
+    if (!herd_list_linked(&viewer->owed))
+        return;
+    herd_list_remove(&viewer->owed);
+    events->owed_count--;
+    events->owed_passed -= events->owed_passed > 0;
+}
+
+void herd_viewer_fall_behind(struct herd_viewer *viewer)
+{
+    viewer->behind = true;
+    herd_viewer_owe(viewer);
+}
+
 void herd_viewer_send(struct herd_viewer *viewer, struct herd_span bytes)
 {
     struct herd_block *block = herd_block_new(bytes);
     if (!block) {
-        viewer->behind = true;
+        herd_viewer_fall_behind(viewer);
         return;
     }
     herd_http_stream_write(viewer->stream, block);
@@ -65,13 +91,24 @@ void herd_viewers_drop_message(struct herd_viewers *group)
     group->block = group->partial = NULL;
 }
 
+void herd_viewers_drop_fences(struct herd_viewers *group)
+{
+    group->fence_at = NULL;
+    if (group->fence_block)
+        herd_block_release(group->fence_block);
+    group->fence_block = NULL;
+}
+
 static void free_group(struct herd_viewers *group)
 {
     group->events->shown_count -= group->shown.used;
     if (group->events->group_at == &group->link)
         group->events->group_at = group->link.next;
     herd_list_remove(&group->link);
+    herd_list_remove(&group->fencing);
+    group->events->group_count--;
     herd_viewers_drop_message(group);
+    herd_viewers_drop_fences(group);
     herd_event_filter_fini(&group->filter);
     herd_event_set_fini(&group->shown);
     herd_buf_fini(&group->fences);
@@ -81,9 +118,15 @@ static void free_group(struct herd_viewers *group)
 void herd_viewer_free(struct herd_viewer *viewer)
 {
     struct herd_viewers *group = viewer->group;
+    struct herd_events *events = group->events;
     if (group->viewer_at == &viewer->link)
         group->viewer_at = viewer->link.next;
+    if (group->fence_at == &viewer->link)
+        group->fence_at = viewer->link.next;
     herd_list_remove(&viewer->link);
+    herd_list_remove(&viewer->all);
+    events->viewer_count--;
+    herd_viewer_owe_nothing(viewer);
     free(viewer);
     if (herd_list_empty(&group->viewers))
         free_group(group);
@@ -92,7 +135,7 @@ void herd_viewer_free(struct herd_viewer *viewer)
 void herd_viewers_all_behind(struct herd_viewers *group)
 {
     for (struct herd_list *link = group->viewers.next; link != &group->viewers; link = link->next)
-        HERD_CONTAINER_OF(link, struct herd_viewer, link)->behind = true;
+        herd_viewer_fall_behind(HERD_CONTAINER_OF(link, struct herd_viewer, link));
 }
 
 void herd_events_all_behind(struct herd_events *events)
@@ -135,5 +178,14 @@ struct herd_viewers *herd_viewers_join(struct herd_events *events, struct herd_e
     *group = (struct herd_viewers){.events = events, .filter = *filter, .identity = identity};
     herd_list_init(&group->viewers);
     herd_list_append(&events->groups, &group->link);
+    events->group_count++;
     return group;
+}
+
+void herd_viewers_add(struct herd_viewers *group, struct herd_viewer *viewer)
+{
+    viewer->group = group;
+    herd_list_append(&group->viewers, &viewer->link);
+    herd_list_append(&group->events->viewers, &viewer->all);
+    group->events->viewer_count++;
 }

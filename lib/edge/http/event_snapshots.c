@@ -15,6 +15,7 @@ void herd_event_snapshot_begin(struct herd_viewer *viewer)
     viewer->snapshot = viewer->first = true;
     viewer->slot = 0;
     viewer->since = viewer->group->events->ring.next - 1;
+    herd_viewer_owe(viewer);
 }
 
 /* A piece of what there is; returns how many slots it looked at. */
@@ -51,7 +52,7 @@ static uint32_t send_piece(struct herd_viewer *viewer, uint32_t slots_most)
         err = last ? herd_event_put_id(events, out, viewer->since)
                    : herd_buf_add_text(out, viewer->first ? "\nid:\n\n" : "\n\n"); /* what it had is void */
     if (err < 0)
-        viewer->behind = true;
+        herd_viewer_fall_behind(viewer);
     else if (count > 0 || viewer->first || last)
         herd_viewer_send(viewer, (struct herd_span){out->at, out->len});
     viewer->first = viewer->first && err < 0;
@@ -62,11 +63,15 @@ static uint32_t send_piece(struct herd_viewer *viewer, uint32_t slots_most)
 uint32_t herd_viewer_serve(struct herd_viewer *viewer, uint32_t left)
 {
     const struct herd_event_ring *ring = &viewer->group->events->ring;
+    herd_event_fences_tell_lost(viewer);
+    if (viewer->group->filter.fences_only)
+        return left;
     if ((viewer->behind || viewer->paused) && !herd_viewer_takes_more(viewer, 2))
         return left;
     if (viewer->behind || (viewer->paused && !herd_event_ring_has_all_after(ring, viewer->seen)))
         herd_event_snapshot_begin(viewer);
-    while (left > 0 && !viewer->behind && herd_viewer_waits(viewer)) {
+    while (left > 0 && !viewer->behind && (viewer->paused || viewer->snapshot) &&
+           herd_viewer_takes_more(viewer, 1)) {
         uint32_t used;
         if (viewer->paused) {
             uint64_t seen = viewer->seen;
@@ -80,8 +85,15 @@ uint32_t herd_viewer_serve(struct herd_viewer *viewer, uint32_t left)
     return left;
 }
 
+bool herd_viewer_is_owed(const struct herd_viewer *viewer)
+{
+    return viewer->fences_lost > 0 ||
+           (!viewer->group->filter.fences_only && (viewer->behind || viewer->paused || viewer->snapshot));
+}
+
 bool herd_viewer_waits(const struct herd_viewer *viewer)
 {
-    return !viewer->group->filter.fences_only && (viewer->behind || viewer->paused || viewer->snapshot) &&
-           herd_viewer_takes_more(viewer, 1);
+    /* A snapshot goes on as soon as there is room; all else begins when half of what was sent has been taken. */
+    const bool goes_on = viewer->snapshot && !viewer->behind && !viewer->paused;
+    return herd_viewer_is_owed(viewer) && herd_viewer_takes_more(viewer, goes_on ? 1 : 2);
 }

@@ -18,8 +18,9 @@
  *
  * All of it is done in pieces, one in an iteration of the loop: a message to a few viewers; when all have it, some of what
  * changed is put together for the next; when the tick has no more of that, what viewers are owed one by one, as fast as they
- * take it. The work of a tick is bounded too: what is left stays in the change stream, where a client that changes again
- * costs nothing more, and a tick that comes before the last is done is left out.
+ * take it. Messages of fences to a few and some heartbeats go beside these. No iteration looks at all viewers. The work of a
+ * tick is bounded too: what is left stays in the change stream, where a client that changes again costs nothing more, and a
+ * tick that comes before the last is done is left out.
  */
 #include "events.h"
 
@@ -30,7 +31,10 @@
 
 #define TICK_US         200000
 #define HEARTBEAT_TICKS 75 /* 15 s */
-#define SLOTS_A_TURN    1000
+/* Of an iteration of the loop: slots of a snapshot, or looks at a viewer, and heartbeats. */
+#define SLOTS_A_TURN 1000
+#define SLOTS_A_LOOK 20
+#define BEATS_A_TURN 2
 
 static void fall_asleep(struct herd_events *events)
 {
@@ -69,63 +73,74 @@ static void pump_soon(struct herd_events *events)
 static void on_drained(void *ctx)
 {
     const struct herd_viewer *viewer = ctx;
-    if (herd_viewer_waits(viewer))
-        pump_soon(viewer->group->events);
+    if (!herd_viewer_waits(viewer))
+        return;
+    viewer->group->events->owed_passed = 0;
+    pump_soon(viewer->group->events);
 }
 
 /* ---- who is served when ---- */
 
-static uint32_t serve_group(struct herd_viewers *group, uint32_t left, bool *io_more)
-{
-    for (struct herd_list *link = group->viewers.next; link != &group->viewers; link = link->next) {
-        struct herd_viewer *viewer = HERD_CONTAINER_OF(link, struct herd_viewer, link);
-        if (herd_viewer_waits(viewer))
-            left = herd_viewer_serve(viewer, left);
-        *io_more = *io_more || (left == 0 && herd_viewer_waits(viewer));
-    }
-    /* As with groups: those that begin anew and anew do not starve the others. */
-    struct herd_list *first = group->viewers.next;
-    herd_list_remove(first);
-    herd_list_append(&group->viewers, first);
-    return left;
-}
-
-static void serve_all(struct herd_events *events)
+/* What viewers are owed one by one, in turn; whether some would take more now. */
+static bool serve_owed(struct herd_events *events)
 {
     uint32_t left = SLOTS_A_TURN;
-    bool more = false;
-    struct herd_list *link;
-    for (link = events->groups.next; link != &events->groups; link = link->next)
-        left = serve_group(HERD_CONTAINER_OF(link, struct herd_viewers, link), left, &more);
-    /* Who was served first comes last next time: the work of a turn reaches everybody in turn. */
-    link = events->groups.next;
-    herd_list_remove(link);
-    herd_list_append(&events->groups, link);
+    while (left > 0 && events->owed_passed < events->owed_count) {
+        struct herd_viewer *viewer = HERD_CONTAINER_OF(events->owed.next, struct herd_viewer, owed);
+        herd_list_remove(&viewer->owed);
+        herd_list_append(&events->owed, &viewer->owed);
+        left -= left < SLOTS_A_LOOK ? left : SLOTS_A_LOOK;
+        events->owed_passed++;
+        if (herd_viewer_waits(viewer)) {
+            left = herd_viewer_serve(viewer, left);
+            if (!viewer->behind) /* else memory was short: at the next tick */
+                events->owed_passed = 0;
+        }
+        if (!herd_viewer_is_owed(viewer))
+            herd_viewer_owe_nothing(viewer);
+    }
+    return events->owed_passed < events->owed_count;
+}
+
+/* Spread over the ticks, so that there is no moment at which all are due. */
+static bool beat_some(struct herd_events *events)
+{
+    static const struct herd_span heartbeat = {":\n\n", 3};
+    for (int i = 0; i < BEATS_A_TURN && events->beats > 0; i++, events->beats--) {
+        struct herd_viewer *viewer = HERD_CONTAINER_OF(events->viewers.next, struct herd_viewer, all);
+        herd_list_remove(&viewer->all);
+        herd_list_append(&events->viewers, &viewer->all);
+        if (herd_viewer_takes_more(viewer, 1))
+            herd_viewer_send(viewer, heartbeat);
+    }
+    return events->beats > 0;
+}
+
+/* A piece of work. */
+static void go_on(struct herd_events *events)
+{
+    bool more = herd_event_fences_go_on(events);
+    more |= beat_some(events);
+    if (events->ticking && !herd_event_changes_go_on(events)) {
+        events->ticking = false;
+        events->owed_passed = 0;
+    }
+    more |= events->ticking || serve_owed(events);
     if (more)
         pump_soon(events);
 }
 
-/* One piece of work. */
-static void go_on(struct herd_events *events)
-{
-    if (herd_event_changes_go_on(events)) {
-        pump_soon(events);
-    } else {
-        events->ticking = false;
-        serve_all(events);
-    }
-}
-
+/* Behind the end of the iteration, where replies to what was read in it leave: whoever asks does not wait for viewers. */
 static void on_pump(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
-    (void)what;
     struct herd_events *events = arg;
-    if (herd_list_empty(&events->groups))
+    if (what & EV_TIMEOUT) {
+        event_active(events->pump, 0, 0);
         return;
-    for (struct herd_list *link = events->groups.next; link != &events->groups; link = link->next)
-        herd_event_fences_send(HERD_CONTAINER_OF(link, struct herd_viewers, link));
-    go_on(events);
+    }
+    if (!herd_list_empty(&events->groups))
+        go_on(events);
 }
 
 static void on_fence(void *ctx, const struct herd_fence_event *event)
@@ -135,33 +150,18 @@ static void on_fence(void *ctx, const struct herd_fence_event *event)
         pump_soon(events);
 }
 
-static void beat(struct herd_viewers *group)
-{
-    static const struct herd_span heartbeat = {":\n\n", 3};
-    for (struct herd_list *link = group->viewers.next; link != &group->viewers; link = link->next) {
-        struct herd_viewer *viewer = HERD_CONTAINER_OF(link, struct herd_viewer, link);
-        if (herd_viewer_takes_more(viewer, 1))
-            herd_viewer_send(viewer, heartbeat);
-    }
-}
-
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct herd_events *events = arg;
-    const bool beats = ++events->ticks % HEARTBEAT_TICKS == 0;
+    events->beat_parts += events->viewer_count;
+    events->beats += events->beat_parts / HEARTBEAT_TICKS;
+    events->beat_parts %= HEARTBEAT_TICKS;
     if (!events->ticking)
         herd_event_changes_begin(events);
     events->ticking = true;
-    for (struct herd_list *link = events->groups.next; link != &events->groups; link = link->next) {
-        struct herd_viewers *group = HERD_CONTAINER_OF(link, struct herd_viewers, link);
-        herd_event_fences_send(group);
-        herd_event_fences_tell_lost(group);
-        if (beats)
-            beat(group);
-    }
-    go_on(events);
+    event_active(events->pump, 0, 0);
 }
 
 /* ---- a viewer comes ---- */
@@ -172,7 +172,7 @@ static int wake_up(struct herd_events *events)
         return 0;
     herd_event_ring_forget(&events->ring);
     herd_event_expiry_begin(events);
-    events->changes_left = 0;
+    events->changes_left = events->beats = events->beat_parts = 0;
     events->ticking = false;
     events->prepare_at = events->ring.next;
     events->changes = malloc(HERD_EVENTS_A_PIECE * sizeof *events->changes);
@@ -225,8 +225,7 @@ static int get_events(struct herd_http_exchange *exchange)
         free(viewer);
         return HERD_E_NOMEM;
     }
-    viewer->group = group;
-    herd_list_append(&group->viewers, &viewer->link);
+    herd_viewers_add(group, viewer);
     err = wake_up(events);
     viewer->paused = err >= 0 && goes_on(viewer, exchange);
     if (err >= 0)
@@ -236,7 +235,9 @@ static int get_events(struct herd_http_exchange *exchange)
         return err == HERD_E_LIMIT || err == HERD_E_STATE ? 0 : err;
     }
     herd_http_stream_on_drained(viewer->stream, on_drained);
-    if (!viewer->paused && !group->filter.fences_only)
+    if (viewer->paused)
+        herd_viewer_owe(viewer);
+    else if (!group->filter.fences_only)
         herd_event_snapshot_begin(viewer);
     greet(viewer);
     pump_soon(events);
@@ -261,6 +262,9 @@ static int open_events(struct herd_http *http, void **ret_state)
         return HERD_E_NOMEM;
     events->http = http;
     herd_list_init(&events->groups);
+    herd_list_init(&events->viewers);
+    herd_list_init(&events->owed);
+    herd_list_init(&events->fencing);
     events->group_at = &events->groups;
     evutil_secure_rng_get_bytes(events->key, sizeof events->key);
     events->tick = event_new(http->server->base, -1, EV_PERSIST, on_tick, events);

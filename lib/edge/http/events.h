@@ -22,12 +22,18 @@
 #include "http_impl.h"
 
 #define HERD_EVENTS_A_PIECE 100 /* changes that are told of in one message at most */
+/* Of an iteration of the loop: bytes sent, of changes and of fences each; who reports waits for no more than that. A call of
+ * the kernel takes as long as many of them: two small messages, or a large one, are one iteration's. */
+#define HERD_EVENTS_BYTES_A_TURN 16384
+#define HERD_EVENTS_BYTES_A_CALL 8192
 
 struct herd_events;
 struct herd_viewers;
 
 struct herd_viewer {
     struct herd_list link; /* in its group */
+    struct herd_list all;  /* in events->viewers */
+    struct herd_list owed; /* in events->owed, while it is: behind, paused, in a snapshot, or has lost fences */
     struct herd_viewers *group;
     struct herd_http_stream *stream;
     bool snapshot;  /* one is under way: */
@@ -51,8 +57,12 @@ struct herd_viewers {
     struct herd_block *block,
         *partial;                /* of what was prepared; the same without an id, during a snapshot. Or NULL */
     struct herd_list *viewer_at; /* who is sent that next; NULL: it is not put together */
-    struct herd_buf fences;      /* messages of them, to be sent when the loop has been round */
+    struct herd_buf fences;      /* messages of them, to be sent when those before have been */
     uint64_t fence_count, fences_lost; /* how many these are, and how many of them are missing */
+    struct herd_list fencing;          /* in events->fencing, while there are any, or: */
+    struct herd_list *fence_at;        /* who is sent this next; NULL: nobody is to be sent any */
+    struct herd_block *fence_block;    /* NULL: all of them are lost */
+    uint64_t block_count, block_lost;
 };
 
 /* What became of a client. */
@@ -68,10 +78,17 @@ struct herd_events {
     struct herd_fence_sink sink; /* while somebody looks */
     struct herd_watch *watch;    /* NULL: nobody looks */
     struct herd_list groups;
+    size_t group_count;
+    struct herd_list viewers; /* whose turn it is to get a heartbeat comes first */
+    size_t viewer_count;
+    size_t beats, beat_parts; /* heartbeats that are due; and in HEARTBEAT_TICKS-ths of one, what is not yet */
+    struct herd_list owed;    /* viewers: whose turn it is to be served comes first */
+    size_t owed_count;
+    size_t owed_passed;       /* how many of them in a row did not take more */
+    struct herd_list fencing; /* groups with events of fences to be sent */
     struct herd_event_ring ring;
     uint64_t key[2];
     size_t shown_count;
-    unsigned ticks;
     struct herd_change *changes; /* room for HERD_EVENTS_A_PIECE while somebody looks */
     size_t change_count;
     bool ticking;                  /* the work of a tick is under way: */
@@ -96,10 +113,17 @@ bool herd_viewers_hide(struct herd_viewers *group, const struct herd_change *cha
 /* The group of a filter, which it takes. NULL: no memory; the filter is freed. */
 struct herd_viewers *herd_viewers_join(struct herd_events *events, struct herd_event_filter *filter,
                                        const struct herd_identity *identity);
+/* A viewer joins a group. */
+void herd_viewers_add(struct herd_viewers *group, struct herd_viewer *viewer);
+/* A viewer is owed something of its own; it is not. */
+void herd_viewer_owe(struct herd_viewer *viewer);
+void herd_viewer_owe_nothing(struct herd_viewer *viewer);
+void herd_viewer_fall_behind(struct herd_viewer *viewer);
 /* Frees a viewer, and its group if it was the last. */
 void herd_viewer_free(struct herd_viewer *viewer);
 /* Who was not sent its message yet is not sent it any more. */
 void herd_viewers_drop_message(struct herd_viewers *group);
+void herd_viewers_drop_fences(struct herd_viewers *group);
 void herd_viewers_all_behind(struct herd_viewers *group);
 void herd_events_all_behind(struct herd_events *events);
 /* Whether what a viewer has not taken yet is at most pause_bytes / part. */
@@ -134,17 +158,18 @@ void herd_event_changes_send_missed(struct herd_viewer *viewer);
 
 /* Puts an event into the messages of groups; whether any wants it. */
 bool herd_event_fence_take(struct herd_events *events, const struct herd_fence_event *event);
-/* Sends a group what was put together. */
-void herd_event_fences_send(struct herd_viewers *group);
-/* Tells those of a group that take more again how many events they did not get. */
-void herd_event_fences_tell_lost(struct herd_viewers *group);
+/* Sends some of the viewers what was put together; whether some are left. */
+bool herd_event_fences_go_on(struct herd_events *events);
+/* Tells one how many events it did not get, if it takes more again. */
+void herd_event_fences_tell_lost(struct herd_viewer *viewer);
 
 /* ---- event_snapshots.c ---- */
 
 void herd_event_snapshot_begin(struct herd_viewer *viewer);
 /* What one viewer alone is owed, as much as it takes; returns what of `left`, the slots that may be looked at, is left. */
 uint32_t herd_viewer_serve(struct herd_viewer *viewer, uint32_t left);
-/* Whether there is something, and it would take it now. */
+/* Whether there is something; and whether it would take it now. */
+bool herd_viewer_is_owed(const struct herd_viewer *viewer);
 bool herd_viewer_waits(const struct herd_viewer *viewer);
 
 #endif
