@@ -40,6 +40,14 @@ int64_t clock_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int64_t clock_real_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 void sleep_ns(int64_t ns)
 {
     struct timespec wait = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
@@ -90,16 +98,24 @@ int listen_on(uint16_t port, int backlog)
     return fd;
 }
 
-int dial(uint16_t port)
+int dial_segments(uint16_t port, int segment)
 {
     struct sockaddr_in address = loopback(port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && segment > 0 && setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment)) < 0)
+        die("TCP_MAXSEG: %s", strerror(errno));
 
     /* Blocking until connected, so that a run starts with every connection up. */
     if (fd < 0 || connect(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)) < 0)
         die("cannot connect to 127.0.0.1:%u: %s", port, strerror(errno));
     make_ready(fd);
     return fd;
+}
+
+int dial(uint16_t port)
+{
+    return dial_segments(port, 0);
 }
 
 void pin_to(int cpu)

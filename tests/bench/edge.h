@@ -17,6 +17,7 @@ _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2))
 
 /* Monotonic. */
 int64_t clock_ns(void);
+int64_t clock_real_ns(void); /* CLOCK_REALTIME, of which the kernel's stamps are */
 void sleep_ns(int64_t ns);
 /* 64-bit numbers with a bound, for options; dies naming `what`. */
 int64_t number_of(const char *text, const char *what, int64_t least, int64_t most);
@@ -24,6 +25,8 @@ int64_t number_of(const char *text, const char *what, int64_t least, int64_t mos
 /* Only 127.0.0.1 is ever listened on or dialled. Both are non-blocking, with TCP_NODELAY. */
 int listen_on(uint16_t port, int backlog);
 int dial(uint16_t port);
+/* Likewise, with segments of so many bytes at most, as a network has them; 0: those of the loopback, of 64 KiB. */
+int dial_segments(uint16_t port, int segment);
 void make_ready(int fd);
 
 void pin_to(int cpu);

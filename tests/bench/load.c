@@ -11,7 +11,9 @@
  * all D are answered. Latency is from that write to the reply.
  *
  * With --rate, request k is due at k / rate after the start, whether or not earlier ones are answered, and
- * latency counts from when it was due: a server that stands still is seen by every request it delays.
+ * latency counts from when it was due: a server that stands still is seen by every request it delays. Where
+ * others have the generator's CPU too, they are in it; "answer_ns" is the server's share: from the write until
+ * the kernel has the reply.
  */
 #include "edge.h"
 #include "histogram.h"
@@ -29,6 +31,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_BYTES 262144
@@ -59,6 +62,8 @@ struct connection {
     uint64_t sent, done, limit; /* requests: wholly or partly written, answered, to be sent in this phase */
     size_t put;                 /* bytes written */
     int64_t sent_ns;
+    int64_t written_ns,
+        arrived_ns; /* on a schedule, CLOCK_REALTIME: the last request's write, its reply's arrival */
     char *stream;
     char *part; /* the beginning of a reply whose end has not come yet */
     size_t part_len, part_cap;
@@ -89,7 +94,7 @@ static struct {
     int ep;
     uint64_t busy; /* connections with something still to do in this phase */
     int64_t last_rx_ns, deadline_ns;
-    struct histogram *histogram;
+    struct histogram *histogram, *answer;
     char *buffer;
 } load;
 
@@ -303,6 +308,32 @@ static void keep_part(struct connection *c, const char *rest, size_t len)
     c->part_len = len;
 }
 
+/* As read(), and notes when the kernel had what was read. */
+static ssize_t read_stamped(struct connection *c, char *to, size_t len)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct timespec))];
+        struct cmsghdr aligned;
+    } control;
+    struct iovec into = {.iov_base = to, .iov_len = len};
+    struct msghdr message = {
+        .msg_iov = &into, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control)};
+    ssize_t got = recvmsg(c->fd, &message, 0);
+    struct cmsghdr *at = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    struct timespec stamp;
+
+    if (got <= 0)
+        return got;
+    /* The kernel begins to stamp a moment after it is asked to. */
+    if (at == NULL || at->cmsg_level != SOL_SOCKET || at->cmsg_type != SO_TIMESTAMPNS) {
+        c->arrived_ns = clock_real_ns();
+        return got;
+    }
+    memcpy(&stamp, CMSG_DATA(at), sizeof(stamp));
+    c->arrived_ns = (int64_t)stamp.tv_sec * 1000000000 + stamp.tv_nsec;
+    return got;
+}
+
 /* Reads once, checks every whole reply; returns how many there were. */
 static uint64_t receive(struct connection *c)
 {
@@ -315,7 +346,8 @@ static uint64_t receive(struct connection *c)
         die("a reply has no end");
     if (len > 0)
         memcpy(load.buffer, c->part, len);
-    got = read(c->fd, load.buffer + len, READ_BYTES - len);
+    got = load.answer == NULL ? read(c->fd, load.buffer + len, READ_BYTES - len)
+                              : read_stamped(c, load.buffer + len, READ_BYTES - len);
     if (got < 0 && errno == EAGAIN)
         return 0;
     if (got <= 0)
@@ -427,6 +459,7 @@ static void scheduled_replies(struct connection *c, uint64_t first, int64_t star
         uint64_t global = (k - first) * load.connection_count + at;
 
         histogram_add(load.histogram, now - start - (int64_t)(global * 1000000000 / load.rate), 1);
+        histogram_add(load.answer, c->arrived_ns - c->written_ns, 1);
         load.busy--;
     }
     if (replies > 0)
@@ -434,19 +467,22 @@ static void scheduled_replies(struct connection *c, uint64_t first, int64_t star
 }
 
 /* The measured phase on a schedule: request k goes to connection k mod connections. */
-static void run_scheduled(void)
+static void run_scheduled(struct histogram *answer)
 {
     uint64_t k = 0, total = load.count / load.connection_count * load.connection_count;
     uint64_t first = limit_after(1, 0);
     struct epoll_event events[256];
     int64_t start = clock_ns(), now = start, due;
     size_t at;
-    int i, n;
+    int i, n, on = 1;
 
     /* So that equal positions in all streams are equal positions in the schedule. */
     for (at = 0; at < load.connection_count; at++)
         if (limit_after(1, at) != first)
             die("with --rate, --ids and --warm must be multiples of --connections");
+    for (at = 0; at < load.connection_count; at++)
+        if (setsockopt(load.connections[at].fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) < 0)
+            die("SO_TIMESTAMPNS: %s", strerror(errno));
     /* The default of 50 us would be most of what is measured. */
     if (prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0) < 0)
         die("prctl: %s", strerror(errno));
@@ -454,6 +490,7 @@ static void run_scheduled(void)
     load.busy = 0;
     for (at = 0; at < load.connection_count; at++)
         load.connections[at].limit = limit_after(2, at);
+    load.answer = answer;
     while (k < total || load.busy > 0) {
         struct timespec wait = {.tv_sec = 1};
 
@@ -468,6 +505,7 @@ static void run_scheduled(void)
                 break;
             }
             load.busy++;
+            load.connections[k % load.connection_count].written_ns = clock_real_ns();
             send_some(&load.connections[k % load.connection_count], 1);
         }
         n = epoll_pwait2(load.ep, events, 256, &wait, NULL);
@@ -516,7 +554,7 @@ static int64_t own_cpu_ns(void)
 int main(int argc, char **argv)
 {
     int64_t cpu[EDGE_PIDS_MAX], cpu_sum = 0, own, machine, others, start, end, settled;
-    struct histogram histogram;
+    struct histogram histogram, answer;
     uint64_t measured = 0, flooded = 0;
     double seconds;
     size_t i;
@@ -539,6 +577,7 @@ int main(int argc, char **argv)
 
     memset(&histogram, 0, sizeof(histogram));
     load.histogram = &histogram;
+    memset(&answer, 0, sizeof(answer));
     for (i = 0; i < load.connection_count; i++)
         measured -= load.connections[i].done;
     for (i = 0; i < load.pids.count; i++)
@@ -549,7 +588,7 @@ int main(int argc, char **argv)
     if (load.bound_ns > 0)
         load.deadline_ns = start + load.bound_ns;
     if (load.rate > 0)
-        run_scheduled();
+        run_scheduled(&answer);
     else
         run_closed(2, load.depth);
     end = load.last_rx_ns > start ? load.last_rx_ns : clock_ns();
@@ -579,6 +618,10 @@ int main(int argc, char **argv)
     printf("],\"generator_busy\":%.3f,\"others_busy\":%.3f,\"flooded_lines\":%" PRIu64 ",\"latency_ns\":",
            (double)own / 1e9 / seconds, others > 0 ? (double)others / (double)(settled - start) : 0.0, flooded);
     histogram_print(&histogram, stdout);
+    if (load.rate > 0) {
+        printf(",\"answer_ns\":");
+        histogram_print(&answer, stdout);
+    }
     printf("}\n");
     return fflush(stdout) == 0 ? 0 : 1;
 }
