@@ -129,6 +129,15 @@ def relays_pass_reports_on(checks):
     assert run["reports"] == 50 and run["latency_ns"]["p50"] > 0, run
 
 
+def flooders_flood(checks):
+    out, ports = checks.ports(), [checks.ports() for _ in range(3)]
+    checks.start("floor-flood", ports[0], 0)
+    checks.start("floor-flood", ports[1], 0, ports[0])
+    checks.start("floor-flood", ports[2], out, ports[0], ports[1])
+    run = checks.told("bench-propagate", "--in", ports[0], "--out-listen", out, "--count", 50, "--warm", 5)
+    assert run["reports"] == 50 and run["latency_ns"]["p50"] > 0, run
+
+
 def a_herd_server_is_measured(checks):
     peer, observer = checks.herd()
     for mode in ("iamat", "whatsat"):
@@ -150,7 +159,7 @@ def main():
     options.add_argument("peer", nargs=argparse.REMAINDER)
     options = options.parse_args()
     all_checks = [floors_echo_every_request, every_client_has_its_place, the_http_server_answers, a_schedule_is_kept,
-                  a_bound_in_time_ends_a_run, a_wrong_server_is_refused, relays_pass_reports_on]
+                  a_bound_in_time_ends_a_run, a_wrong_server_is_refused, relays_pass_reports_on, flooders_flood]
     if options.peer:
         all_checks.append(a_herd_server_is_measured)
     failed = 0

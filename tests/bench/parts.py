@@ -300,15 +300,15 @@ def propagation(bench):
                  "p50 ns")
     last, hops = farthest(FIVE, FIVE_LINKS, FIVE[0])
     reports = 500 if bench.quick else 2000
-    subjects = ["relays", "herd-row", "herd5", "asyncio5", "node5", "java5"]
+    subjects = ["relays", "flooders", "herd-row", "herd5", "asyncio5", "node5", "java5"]
     there = usable(bench, found, subjects)
     for _ in range(bench.repetitions):
         for subject in there:
             count = reports // 5 if subject in ("asyncio5", "node5", "java5") else reports
             warm = 3000 if subject == "java5" and not bench.quick else count // 5
-            if subject == "relays":
+            if subject in ("relays", "flooders"):
                 out = bench.ports()
-                running = bench.subjects.relays(out)
+                running = getattr(bench.subjects, subject)(out)
                 far = ["--out-listen", out]
             else:
                 kind = bench.herd_kind if subject.startswith("herd") else subject.rstrip("5")
@@ -328,6 +328,7 @@ def propagation(bench):
     found.note(f"{FIVE[0]} to {last} is {hops} links; being told of it is one hop more than being known to it")
     found.ratio_target("farthest of five / three bare epoll relays, p50", "herd5", "relays", at_most=1.25)
     found.ratio_target("three herd-servers in a row / three bare epoll relays, p50", "herd-row", "relays", at_most=1.25)
+    found.ratio_target("farthest of five / five bare epoll programs that flood, p50", "herd5", "flooders", at_most=1.25)
     return found
 
 

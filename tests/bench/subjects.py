@@ -126,6 +126,17 @@ class Subjects:
             process.wait_ready()
         return Running(processes)
 
+    def flooders(self, out_port):
+        """Bare programs that flood, with the links of five servers; the farthest from the first dials out_port."""
+        last, _ = farthest(FIVE, FIVE_LINKS, FIVE[0])
+        ports = {name: self.ports() for name in FIVE}
+        program, processes = os.path.join(self.options.tools, "floor-flood"), []
+        for i, name in enumerate(FIVE):
+            peers = [ports[there] for there in FIVE[:i] if [name, there] in FIVE_LINKS or [there, name] in FIVE_LINKS]
+            processes.append(self.launch([program, ports[name], out_port if name == last else 0, *peers], "flooder", ports[name]))
+            processes[-1].wait_ready()
+        return Running(processes)
+
     # Herds.
     def config(self, names, links, ports, traffic=False, limits=None, name="herd", places=None, more=None, http=()):
         path = os.path.join(self.directory, f"{name}.{ports[names[0]]}.json")
@@ -227,6 +238,7 @@ LABELS = {
     "herd5": "herd-server, five", "herd5-star": "herd-server, five in a star", "redis5": "Redis primary + 4 replicas, SET",
     "asyncio5": "Python asyncio, five", "asyncio5-per-message": "Python asyncio, five, a connection a message",
     "node5": "Node.js, five", "java5": "Java, five", "relays": "three bare epoll relays in a row",
+    "flooders": "five bare epoll programs that flood",
     "herd-plain": "herd-server, plain TCP", "herd-tls": "herd-server, TLS 1.3",
     "redis-plain": "Redis SET, plain TCP", "redis-tls": "Redis SET, TLS 1.3", "openssl": "a bare OpenSSL loop",
     "report-epoll": "raw epoll that parses the JSON", "report-evhttp": "libevent's HTTP server, likewise",
