@@ -120,6 +120,31 @@ static void test_a_few_replies_an_iteration(void **state)
     answer_all(false, 2);
 }
 
+/* Beside a flood of lines they have more of an iteration, as that has. */
+static void test_a_share_beside_lines(void **state)
+{
+    (void)state;
+    static const char line[] = "IAMAT kiwi +1-1 1\n";
+    static char lines[60000];
+    struct http_world w, door;
+    struct http_client flood;
+    size_t len = 0;
+    open_all(&w);
+    door = w;
+    door.port = herd_server_port(w.server);
+    client_open(&flood, &door);
+    client_say(&flood, line);
+    client_expect(&flood, "\n");
+    for (; len + sizeof line <= sizeof lines; len += sizeof line - 1)
+        memcpy(lines + len, line, sizeof line - 1);
+    assert_int_equal(send(flood.fd, lines, len, 0), len);
+    send_all("GET /healthz HTTP/1.1\r\n" HOST "\r\n");
+    iterate(&w, false);
+    assert_in_range(count_answered(), 2 + len / 12800 - 1, 2 + len / 12800);
+    client_close(&flood);
+    close_all(&w);
+}
+
 /* Requests behind one another wait for those of others. */
 static void test_in_turn(void **state)
 {
@@ -172,9 +197,8 @@ static void test_gone_while_it_waits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_part_of_each_iteration),
-        cmocka_unit_test(test_a_few_replies_an_iteration),
-        cmocka_unit_test(test_in_turn),
+        cmocka_unit_test(test_a_part_of_each_iteration), cmocka_unit_test(test_a_few_replies_an_iteration),
+        cmocka_unit_test(test_a_share_beside_lines),     cmocka_unit_test(test_in_turn),
         cmocka_unit_test(test_gone_while_it_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

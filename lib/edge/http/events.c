@@ -116,8 +116,8 @@ static bool beat_some(struct herd_events *events)
     return events->beats > 0;
 }
 
-/* A piece of work. */
-static void go_on(struct herd_events *events)
+/* A piece of work; whether more is left. */
+static bool go_on(struct herd_events *events)
 {
     bool more = herd_event_fences_go_on(events);
     more |= beat_some(events);
@@ -125,9 +125,7 @@ static void go_on(struct herd_events *events)
         events->ticking = false;
         events->owed_passed = 0;
     }
-    more |= events->ticking || serve_owed(events);
-    if (more)
-        pump_soon(events);
+    return events->ticking || serve_owed(events) || more;
 }
 
 /* Behind the end of the iteration, where replies to what was read in it leave: whoever asks does not wait for viewers. */
@@ -139,8 +137,14 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
         event_active(events->pump, 0, 0);
         return;
     }
-    if (!herd_list_empty(&events->groups))
-        go_on(events);
+    /* Several, where lines had much of this iteration: a piece is two messages at most. */
+    size_t pieces = 1 + events->http->server->more_replies / 2;
+    bool more = !herd_list_empty(&events->groups);
+    events->http->server->more_replies = 0;
+    while (more && pieces-- > 0)
+        more = go_on(events);
+    if (more)
+        pump_soon(events);
 }
 
 static void on_fence(void *ctx, const struct herd_fence_event *event)

@@ -74,6 +74,7 @@ void herd_flush_event(evutil_socket_t fd, short what, void *arg)
     herd_accept_iteration(server);
     herd_secure_iteration(server);
     herd_secure_admit(server);
+    herd_serve_share(server);
     herd_serve_ready(server);
     if (server->journal)
         herd_journal_run(server->journal, herd_clock());

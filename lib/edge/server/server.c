@@ -161,7 +161,6 @@ int herd_server_make(struct herd_server **ret_server, struct event_base *base,
     herd_list_init(&server->closed_conns);
     herd_list_init(&server->ready);
     herd_list_init(&server->posted);
-    herd_serve_iteration(server);
     herd_admission_init(&server->admission);
     herd_secure_init(server, herd_secure_opened);
     herd_list_init(&server->questions);

@@ -318,7 +318,9 @@ struct herd_server {
     struct herd_list posted;       /* likewise, and others with bytes, of protocols that are `posted` */
     size_t passes;                 /* how many of `ready` this iteration may still serve */
     int64_t posted_left_ns;        /* how long it may still serve those, */
-    int posted_replies_left;       /* and how many of them it may answer */
+    size_t posted_replies_left;    /* and how many of them it may answer */
+    size_t line_bytes;             /* how many bytes of lines were served in this iteration; */
+    size_t more_replies;           /* how many others may be sent to in it for these, beyond the usual */
     struct herd_list questions;    /* of the program, under way: see inside.c */
     struct herd_socket_loop sockets;
     const struct herd_transport_events *transport_events; /* of every connection: see serve.c */
@@ -405,6 +407,8 @@ void herd_inside_cancel(struct herd_server *server);
 extern const struct herd_transport_events herd_serve_events;
 /* Serves connections that are ready, as many as one iteration allows; the others in the next one. */
 void herd_serve_ready(struct herd_server *server);
+/* All lines of an iteration are served: what is due to others for that. */
+void herd_serve_share(struct herd_server *server);
 /* Another iteration of the event loop begins. */
 void herd_serve_iteration(struct herd_server *server);
 
