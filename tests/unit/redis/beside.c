@@ -1,59 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The adapter with a real Redis, or Valkey, which the test starts; skipped where there is none. */
-#include "adapter.h"
-#include "server.h"
-
-#include "redis_impl.h"
-
-#include <herd/store.h>
-
-static struct event_base *base;
-static struct redis_server server;
-static struct adapter a;
-
-static void dsn_of(char text[128], const char *user)
-{
-    snprintf(text, 128, "unix://%s%s", user, server.socket);
-}
-
-static int open_adapter(struct adapter *at, const char *user, bool geo)
-{
-    char dsn[128];
-    dsn_of(dsn, user);
-    return adapter_open(at, base, dsn, geo);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    base = event_base_new();
-    redis_make(&server);
-    return open_adapter(&a, "", false);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    herd_redis_driver.close(a.database);
-    redis_end(&server);
-    event_base_free(base);
-    return 0;
-}
-
-static int setup_geo(void **state)
-{
-    int err = setup(state);
-    herd_redis_driver.close(a.database);
-    return err ? err : open_adapter(&a, "", true);
-}
-
-static void connected(void)
-{
-    unsigned before = a.connected;
-    adapter_connect(&a);
-    if (a.connected == before)
-        fail_msg("%s", a.message);
-}
+/* The adapter of Redis: what it writes is found, in the order of the store, until it expires or its owner drops it. */
+#include "world.h"
 
 /* ---- what it is for ---- */
 
@@ -285,14 +232,6 @@ static void ties_by_effective_time(void **state)
 
 /* ---- long writes ---- */
 
-static void many(struct herd_database_row *rows, char ids[][8], size_t count, const char *time)
-{
-    for (size_t i = 0; i < count; i++) {
-        snprintf(ids[i], sizeof ids[0], "%06zu", i % 1000000);
-        rows[i] = adapter_row(herd_span_of(ids[i]), "Riley", "+1+1", time);
-    }
-}
-
 /* Several calls to a write, several writes and reads begun at once: all told, in that order. */
 static void in_order(void **state)
 {
@@ -339,152 +278,6 @@ static void script_gone(void **state)
         redis_run(&server, "SCRIPT FLUSH");
         assert_int_equal(adapter_write(&a, 4, rows, 300), HERD_DATABASE_DONE);
     }
-}
-
-/* ---- failures ---- */
-
-static void killed(void **state)
-{
-    (void)state;
-    static struct herd_database_row rows[1000];
-    static char ids[1000][8];
-    connected();
-    many(rows, ids, 1000, "5");
-    for (int round = 0; round < 5; round++) {
-        adapter_forget(&a);
-        assert_int_equal(herd_redis_driver.write(a.database, 1, rows, 1000, &adapter_writer), 0);
-        assert_int_equal(herd_redis_driver.write(a.database, 2, rows, 10, &adapter_writer), 0);
-        assert_int_equal(herd_redis_driver.find(a.database, 3, herd_span_of("x")), 0);
-        for (int turn = 0; turn < round; turn++)
-            event_base_loop(base, EVLOOP_ONCE);
-        redis_kill(&server);
-        adapter_until(&a, a.disconnected);
-        for (unsigned t = 1; t <= 3; t++)
-            assert_true(a.results[t] == HERD_DATABASE_LOST || a.results[t] == HERD_DATABASE_DONE);
-        assert_int_equal(a.disconnected, 1);
-        assert_int_equal(herd_redis_driver.write(a.database, 4, rows, 1, NULL), HERD_E_STATE);
-        assert_int_equal(herd_redis_driver.find(a.database, 4, herd_span_of("x")), HERD_E_STATE);
-        adapter_connect(&a); /* nobody there */
-        assert_int_equal(a.disconnected, 2);
-        assert_non_null(strstr(a.message, "cannot connect"));
-        redis_start(&server);
-        connected();
-        assert_int_equal(adapter_write(&a, 5, rows, 1000), HERD_DATABASE_DONE);
-    }
-}
-
-static void forgets(void **state)
-{
-    (void)state;
-    connected();
-    struct herd_database_writer writer = adapter_writer;
-    for (writer.sequence = 1; writer.sequence <= 3; writer.sequence++) {
-        a.results[1] = -1;
-        assert_int_equal(herd_redis_driver.write(a.database, 1, NULL, 0, &writer), 0);
-        adapter_until(&a, a.results[1] >= 0);
-        if (writer.sequence == 2)
-            redis_run(&server, "SAVE");
-    }
-    redis_kill(&server); /* what came behind the dump is gone */
-    redis_start(&server);
-    adapter_until(&a, a.disconnected);
-    connected();
-    assert_int_equal(herd_redis_driver.read_writers(a.database, 2), 0);
-    adapter_until(&a, a.results[2] >= 0);
-    assert_true(a.writer_count == 1 && a.writers[0].sequence == 2);
-    redis_run(&server, "FLUSHALL");
-    assert_int_equal(herd_redis_driver.read_writers(a.database, 3), 0);
-    adapter_until(&a, a.results[3] >= 0);
-    assert_int_equal(a.writer_count, 0);
-}
-
-static void refuses_us(void **state)
-{
-    (void)state;
-    struct adapter other;
-    redis_run(&server, "ACL SETUSER herd on >geheim-12 ~herd:* +@all");
-    redis_run(&server, "ACL SETUSER poor on >geheim-13 ~herd:* +@all -eval -evalsha -script");
-    redis_run(&server, "CONFIG SET requirepass geheim-11");
-    static const struct {
-        const char *user;
-        bool ok;
-    } rows[] = {
-        {"", false},           {":geheim-14@", false},    {"herd:geheim-14@", false}, {"nobody:geheim-14@", false},
-        {":geheim-11@", true}, {"herd:geheim-12@", true}, {"poor:geheim-13@", false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(open_adapter(&other, rows[i].user, false), 0);
-        adapter_connect(&other);
-        assert_int_equal(other.connected, rows[i].ok);
-        if (!rows[i].ok) {
-            assert_int_equal(other.result, HERD_DATABASE_REFUSED);
-            assert_null(strstr(other.message, "geheim"));
-        }
-        herd_redis_driver.close(other.database);
-    }
-    /* Rights that are taken away later. */
-    assert_int_equal(open_adapter(&other, "herd:geheim-12@", false), 0);
-    adapter_connect(&other);
-    redis_run(&server, "AUTH geheim-11");
-    redis_run(&server, "ACL SETUSER herd resetkeys ~other:*");
-    struct herd_database_row row = adapter_row(herd_span_of("a"), "Riley", "+1+1", "1");
-    assert_int_equal(adapter_write(&other, 1, &row, 1), HERD_DATABASE_REFUSED);
-    assert_non_null(strstr(other.messages[1], "NOPERM"));
-    herd_redis_driver.close(other.database);
-}
-
-static void no_memory_there(void **state)
-{
-    (void)state;
-    connected();
-    struct herd_database_row row = adapter_row(herd_span_of("a"), "Riley", "+1+1", "1");
-    redis_run(&server, "CONFIG SET maxmemory 1");
-    assert_int_equal(adapter_write(&a, 1, &row, 1), HERD_DATABASE_RETRY);
-    assert_non_null(strstr(a.messages[1], "OOM"));
-    redis_run(&server, "CONFIG SET maxmemory 0");
-    assert_int_equal(adapter_write(&a, 2, &row, 1), HERD_DATABASE_DONE);
-}
-
-static void wrong_types(void **state)
-{
-    (void)state;
-    connected();
-    struct herd_database_row rows[2] = {adapter_row(herd_span_of("a"), "Riley", "+1+1", "1"),
-                                        adapter_row(herd_span_of("b"), "Riley", "+1+1", "1")};
-    redis_run(&server, "LPUSH herd:{paws}:at:a x");
-    assert_int_equal(adapter_write(&a, 1, rows, 2), HERD_DATABASE_BAD);
-    assert_int_equal(adapter_write(&a, 2, rows, 1), HERD_DATABASE_BAD);
-    assert_int_equal(adapter_write(&a, 3, rows + 1, 1), HERD_DATABASE_DONE);
-    adapter_read_all(&a, 10);
-    assert_int_equal(a.rows, 1);
-    redis_run(&server, "DEL herd:{paws}:writers");
-    redis_run(&server, "LPUSH herd:{paws}:writers x");
-    assert_int_equal(adapter_write(&a, 4, rows + 1, 1), HERD_DATABASE_REFUSED);
-    assert_int_equal(herd_redis_driver.read_writers(a.database, 5), 0);
-    adapter_until(&a, a.results[5] >= 0);
-    assert_int_equal(a.results[5], HERD_DATABASE_BAD);
-    /* Another program's text. */
-    redis_run(&server, "SET herd:{paws}:at:c hello");
-    assert_false(adapter_find(&a, herd_span_of("c")));
-}
-
-/* It became a replica of another one: what it is connected to is not what takes writes. */
-static void replica(void **state)
-{
-    (void)state;
-    connected();
-    struct herd_database_row row = adapter_row(herd_span_of("a"), "Riley", "+1+1", "1");
-    redis_run(&server, "REPLICAOF 127.0.0.1 1");
-    assert_int_equal(adapter_write(&a, 1, &row, 1), HERD_DATABASE_LOST);
-    adapter_until(&a, a.disconnected);
-    assert_non_null(strstr(a.message, "READONLY"));
-    adapter_connect(&a);
-    assert_int_equal(a.disconnected, 2);
-    assert_int_equal(a.result, HERD_DATABASE_RETRY);
-    redis_run(&server, "REPLICAOF NO ONE");
-    a.connected = a.disconnected = 0;
-    connected();
-    assert_int_equal(adapter_write(&a, 2, &row, 1), HERD_DATABASE_DONE);
 }
 
 /* ---- places ---- */
@@ -593,135 +386,8 @@ static void long_rows(void **state)
     assert_true(a.rows >= 12);
 }
 
-/* ---- pages ---- */
-
-/* Reads on from the first page, whose rows are counted already. */
-static void read_on(size_t limit, size_t all)
-{
-    while (!a.last) {
-        a.results[2] = -1;
-        assert_int_equal(herd_redis_driver.read_page(a.database, 2, limit, false), 0);
-        adapter_until(&a, a.results[2] >= 0);
-        assert_int_equal(a.results[2], HERD_DATABASE_DONE);
-    }
-    assert_true(a.rows >= all); /* SCAN may give a key twice */
-}
-
-/* What is read ahead while nobody asks is there when somebody does, and goes with the connection or for a new beginning. */
-static void read_ahead(void **state)
-{
-    (void)state;
-    static struct herd_database_row rows[5000];
-    static char ids[5000][8];
-    connected();
-    many(rows, ids, 5000, "5");
-    redis_run(&server, "FLUSHALL");
-    assert_int_equal(adapter_write(&a, 1, rows, 5000), HERD_DATABASE_DONE);
-    redis_run(&server, "SET herd:{paws}:at:zzz nonsense"); /* no row */
-    for (int round = 0; round < 4; round++) {
-        const size_t limit = round % 2 ? 10 : 1000; /* a part of what one answer has, or all of it but for some */
-        adapter_forget(&a);
-        assert_int_equal(herd_redis_driver.read_page(a.database, 1, limit, true), 0);
-        adapter_until(&a, a.results[1] >= 0);
-        assert_int_equal(a.results[1], HERD_DATABASE_DONE);
-        adapter_until(&a, a.database->page == NULL);
-        assert_non_null(a.database->ahead);
-        assert_int_equal(a.told, 1);
-        if (round < 2) {
-            read_on(limit, 5000);
-        } else {
-            herd_redis_driver.disconnect(a.database);
-            assert_null(a.database->ahead);
-            connected();
-        }
-        a.last = false;
-        a.pages = a.rows = 0;
-        a.results[1] = -1;
-        assert_int_equal(herd_redis_driver.read_page(a.database, 1, 0, true), 0); /* at least a row */
-        adapter_until(&a, a.results[1] >= 0);
-        assert_int_equal(a.rows, 1);
-        read_on(1000, 5000);
-    }
-}
-
-static int at_row;
-
-static void leave(void *ctx, const struct herd_database_row *row)
-{
-    struct adapter *leaving = ctx;
-    (void)row;
-    if (--at_row)
-        return;
-    switch (leaving->pages % 3) {
-    case 0: herd_redis_driver.disconnect(leaving->database); break;
-    case 1: assert_int_equal(herd_redis_driver.connect(leaving->database), 0); break;
-    default:
-        herd_redis_driver.disconnect(leaving->database);
-        assert_int_equal(herd_redis_driver.read_page(leaving->database, 3, 10, false), HERD_E_STATE);
-        break;
-    }
-}
-
-static void restart(void *ctx, const struct herd_database_row *row)
-{
-    struct adapter *reading = ctx;
-    (void)row;
-    if (--at_row == 0)
-        assert_int_equal(herd_redis_driver.read_page(reading->database, 3, 1000, true), 0);
-}
-
-/* From inside of a page the connection is ended, or made anew, or the reading is begun again: the rows are the owner's until the
- * event ends. */
-static void pages_left(void **state)
-{
-    (void)state;
-    static struct herd_database_row rows[3000];
-    static char ids[3000][8];
-    connected();
-    many(rows, ids, 3000, "5");
-    redis_run(&server, "FLUSHALL");
-    assert_int_equal(adapter_write(&a, 1, rows, 3000), HERD_DATABASE_DONE);
-    for (int page = 1; page <= 6; page++) {
-        adapter_forget(&a);
-        a.row = leave;
-        a.row_ctx = &a;
-        at_row = page * 10 - 5;
-        for (int i = 1; i <= page; i++) {
-            a.results[1] = -1;
-            assert_int_equal(herd_redis_driver.read_page(a.database, 1, 10, i == 1), 0);
-            adapter_until(&a, a.results[1] >= 0);
-            assert_int_equal(a.results[1], HERD_DATABASE_DONE);
-        }
-        assert_int_equal(at_row, -5);
-        assert_int_equal(a.rows, page * 10);
-        for (int i = 0; i < 3; i++)
-            event_base_loop(base, EVLOOP_NONBLOCK);
-        assert_int_equal(a.disconnected, 0);
-        a.row = NULL;
-        a.connected = 0;
-        connected();
-    }
-    for (int page = 1; page <= 3; page++) {
-        adapter_forget(&a);
-        a.row = restart;
-        at_row = page * 10 - 5;
-        for (int i = 1; i <= page; i++) {
-            a.results[1] = -1;
-            assert_int_equal(herd_redis_driver.read_page(a.database, 1, 10, i == 1), 0);
-            adapter_until(&a, a.results[1] >= 0);
-        }
-        a.row = NULL;
-        adapter_until(&a, a.results[3] >= 0);
-        assert_int_equal(a.results[3], HERD_DATABASE_DONE);
-        a.rows -= (size_t)page * 10;
-        read_on(1000, 3000);
-    }
-}
-
 int main(void)
 {
-#define TEST(name)     cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define TEST_GEO(name) cmocka_unit_test_setup_teardown(name, setup_geo, teardown)
     const struct CMUnitTest tests[] = {
         TEST(written_and_found),
         TEST(herds_apart),
@@ -730,28 +396,9 @@ int main(void)
         TEST(ties_by_effective_time),
         TEST(in_order),
         TEST(script_gone),
-        TEST(killed),
-        TEST(forgets),
-        TEST(refuses_us),
-        TEST(no_memory_there),
-        TEST(wrong_types),
-        TEST(replica),
         TEST_GEO(places),
         TEST(dropped),
         TEST(long_rows),
-        TEST(read_ahead),
-        TEST(pages_left),
     };
-    static const char *const programs[] = {"redis-server", "valkey-server"};
-    int failed = 0, installed = 0;
-    for (size_t i = 0; i < 2; i++) {
-        if (!redis_installed(programs[i])) {
-            fprintf(stderr, "%s is not installed: not tested with it\n", programs[i]);
-            continue;
-        }
-        installed++;
-        redis_program = programs[i];
-        failed += cmocka_run_group_tests_name(programs[i], tests, NULL, NULL);
-    }
-    return installed ? failed != 0 : 77;
+    return run_with_servers(tests, sizeof tests / sizeof *tests);
 }
