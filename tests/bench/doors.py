@@ -159,6 +159,7 @@ def http_viewers(bench):
         flooded.append(p99(disturbed) / p99(alone))
         found.note(f"{taken['events']:,} events of {taken['bytes'] // max(1, taken['events'])} bytes each were taken; with "
                    f"the flood the server used {share:.0%} of its CPU")
+    found.note("p50 to max are from when a report was due until the generator, which shares its CPU, has read its reply")
     found.others_expected = True
     found.target("CPU us of an event for a viewer", each, at_most=0.1)
     found.target("p99 beside viewers / undisturbed", beside, at_most=1.1)
