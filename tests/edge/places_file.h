@@ -59,6 +59,15 @@ static inline struct world *world_of_file(void)
     return w;
 }
 
+/* Both, opened: what most tests of one file begin with. */
+static inline struct world *world_open_file(const char *text)
+{
+    file_new(text);
+    struct world *w = world_of_file();
+    world_open(w);
+    return w;
+}
+
 /* What beginning with its providers says. */
 static inline int world_begin(struct world *w)
 {

@@ -79,10 +79,8 @@ static void test_hung_mount(void **state)
 {
     (void)state;
     struct timespec before, after;
-    file_new(ROW("Old", "34.07", "-118.44"));
     loop_thread = pthread_self();
-    struct world *w = world_of_file();
-    world_open(w);
+    struct world *w = world_open_file(ROW("Old", "34.07", "-118.44"));
     pthread_mutex_lock(&hang);
     atomic_store(&hanging, true);
     herd_places_reload(w->places);
@@ -249,9 +247,7 @@ static int next_descriptor(void)
 static void test_reload_cannot_begin(void **state)
 {
     (void)state;
-    file_new(ROW("Old", "34.07", "-118.44"));
-    struct world *w = world_of_file();
-    world_open(w);
+    struct world *w = world_open_file(ROW("Old", "34.07", "-118.44"));
     for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
         char failed[100];
         snprintf(failed, sizeof failed, "warn places_reload_failed provider=file why=\"%s\"",

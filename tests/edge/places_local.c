@@ -22,9 +22,7 @@ static void test_embedded(void **state)
 static void test_reload(void **state)
 {
     (void)state;
-    file_new(ROW("Old", "34.07", "-118.44"));
-    struct world *w = world_of_file();
-    world_open(w);
+    struct world *w = world_open_file(ROW("Old", "34.07", "-118.44"));
     assert_non_null(strstr(ask_now(w), "\"Old\""));
     /* Broken: says so, and the old one goes on. */
     write_file("\n2\tshort\n");
@@ -71,9 +69,8 @@ static void test_reload(void **state)
 static void test_without_a_point(void **state)
 {
     (void)state;
-    file_new("{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"geometry\":null}]}");
-    struct world *w = world_of_file();
-    world_open(w);
+    struct world *w =
+        world_open_file("{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"geometry\":null}]}");
     assert_true(world_logged(w, "warn places_file file="));
     assert_non_null(strstr(ask_now(w), "holds no place"));
     assert_string_equal(w->origins[0], "none");
@@ -160,9 +157,7 @@ static void test_broken_in_a_chain(void **state)
 static void test_no_regular_file(void **state)
 {
     (void)state;
-    file_new(ROW("Old", "34.07", "-118.44"));
-    struct world *w = world_of_file();
-    world_open(w);
+    struct world *w = world_open_file(ROW("Old", "34.07", "-118.44"));
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkfifo(path, 0600), 0);
     herd_places_reload(w->places);
