@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,6 +97,23 @@ int listen_on(uint16_t port, int backlog)
         die("cannot listen on 127.0.0.1:%u: %s", port, strerror(errno));
     make_ready(fd);
     return fd;
+}
+
+int take_connection(int listener)
+{
+    int fd = accept(listener, NULL, NULL);
+
+    if (fd >= 0)
+        make_ready(fd);
+    return fd;
+}
+
+void watch_reads(int ep, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+    if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event) < 0)
+        die("epoll_ctl: %s", strerror(errno));
 }
 
 int dial_segments(uint16_t port, int segment)

@@ -28,6 +28,10 @@ int dial(uint16_t port);
 /* Likewise, with segments of so many bytes at most, as a network has them; 0: those of the loopback, of 64 KiB. */
 int dial_segments(uint16_t port, int segment);
 void make_ready(int fd);
+/* The next connection of a listener, non-blocking, with TCP_NODELAY; -1: there is none. */
+int take_connection(int listener);
+/* From now on epoll says, by its number, when a descriptor can be read. */
+void watch_reads(int ep, int fd);
 
 void pin_to(int cpu);
 

@@ -23,13 +23,10 @@ static size_t connection_count;
 
 static void add(int fd)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-
     if (connection_count == CONNECTIONS_MAX)
         die("more than %d connections", CONNECTIONS_MAX);
     connections[connection_count++] = fd;
-    if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event) < 0)
-        die("epoll_ctl: %s", strerror(errno));
+    watch_reads(ep, fd);
 }
 
 static void drop(int fd)
@@ -54,7 +51,7 @@ static void flood(int from, const char *bytes, size_t len)
 int main(int argc, char **argv)
 {
     static char last[LINE_BYTES], buffer[LINE_BYTES];
-    struct epoll_event event = {.events = EPOLLIN}, events[64];
+    struct epoll_event events[64];
     size_t last_len = 0;
     uint16_t out;
     int door, i, n;
@@ -64,9 +61,7 @@ int main(int argc, char **argv)
     door = listen_on((uint16_t)number_of(argv[1], "PORT", 1, 65535), 128);
     out = (uint16_t)number_of(argv[2], "OUT_PORT", 0, 65535);
     ep = epoll_create1(EPOLL_CLOEXEC);
-    event.data.fd = door;
-    if (ep < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, door, &event) < 0)
-        die("epoll: %s", strerror(errno));
+    watch_reads(ep, door);
     for (i = 3; i < argc; i++)
         add(dial((uint16_t)number_of(argv[i], "PEER_PORT", 1, 65535)));
     for (;;) {
@@ -76,11 +71,9 @@ int main(int argc, char **argv)
             ssize_t got;
 
             if (fd == door) {
-                fd = accept(door, NULL, NULL);
-                if (fd < 0)
-                    continue;
-                make_ready(fd);
-                add(fd);
+                fd = take_connection(door);
+                if (fd >= 0)
+                    add(fd);
                 continue;
             }
             got = read(fd, buffer, sizeof(buffer));

@@ -16,7 +16,7 @@
 int main(int argc, char **argv)
 {
     static char buffer[65536];
-    struct epoll_event event = {.events = EPOLLIN}, events[64];
+    struct epoll_event events[64];
     int ep, door, onwards = -1, i, n;
     uint16_t next;
 
@@ -25,9 +25,7 @@ int main(int argc, char **argv)
     door = listen_on((uint16_t)number_of(argv[1], "PORT", 1, 65535), 128);
     next = (uint16_t)number_of(argv[2], "NEXT_PORT", 1, 65535);
     ep = epoll_create1(EPOLL_CLOEXEC);
-    event.data.fd = door;
-    if (ep < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, door, &event) < 0)
-        die("epoll: %s", strerror(errno));
+    watch_reads(ep, door);
     for (;;) {
         n = epoll_wait(ep, events, 64, -1);
         for (i = 0; i < n; i++) {
@@ -35,13 +33,9 @@ int main(int argc, char **argv)
             ssize_t got;
 
             if (fd == door) {
-                fd = accept(door, NULL, NULL);
-                if (fd < 0)
-                    continue;
-                make_ready(fd);
-                event.data.fd = fd;
-                if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event) < 0)
-                    die("epoll_ctl: %s", strerror(errno));
+                fd = take_connection(door);
+                if (fd >= 0)
+                    watch_reads(ep, fd);
                 continue;
             }
             got = read(fd, buffer, sizeof(buffer));

@@ -108,11 +108,9 @@ static int64_t report(int in, int door, const char *request, size_t len)
                     die("the server closed the connection");
                 break;
             case FROM_DOOR:
-                fd = accept(door, NULL, NULL);
-                if (fd >= 0) {
-                    make_ready(fd);
+                fd = take_connection(door);
+                if (fd >= 0)
                     out_add(fd);
-                }
                 break;
             default:
                 if (out_read(&outs[events[i].data.u64], request + 5, len - 5))

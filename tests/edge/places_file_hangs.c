@@ -2,6 +2,8 @@
 /* Files of places whose reading hangs, takes long, or cannot begin. Linked with what it takes to read one wrapped. */
 #include "places_file.h"
 
+#include "../unit/failing_calls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -101,6 +103,16 @@ static void test_hung_mount(void **state)
     nanosleep(&(struct timespec){0, 20000000}, NULL);
 }
 
+/* The file, passed over so far, is taken when it comes. */
+static void comes_late(struct world *w)
+{
+    assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
+    let_go();
+    run_until_logged(w, "points=1");
+    assert_non_null(strstr(ask_now(w), "\"Old\""));
+    world_free(w);
+}
+
 /* At the start the file is waited for, with a bound; then the chain goes on without it, and takes it when it comes. */
 static void test_hung_at_the_start(void **state)
 {
@@ -120,11 +132,7 @@ static void test_hung_at_the_start(void **state)
     world_open(w);
     assert_in_range(patience_ms, 1000, 20000);
     assert_true(world_logged(w, "error places_provider_unusable provider=file why="));
-    assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
-    let_go();
-    run_until_logged(w, "points=1");
-    assert_non_null(strstr(ask_now(w), "\"Old\""));
-    world_free(w);
+    comes_late(w);
     unlink(path);
 }
 
@@ -142,11 +150,7 @@ static void test_failing_waits(void **state)
         world_open(w);
         assert_int_equal(poll_errors[0], 0);
         assert_true(world_logged(w, "reading it takes too long"));
-        assert_non_null(strstr(ask_now(w), "\"Santa Monica\""));
-        let_go();
-        run_until_logged(w, "points=1");
-        assert_non_null(strstr(ask_now(w), "\"Old\""));
-        world_free(w);
+        comes_late(w);
     }
     unlink(path);
 }
@@ -159,62 +163,23 @@ static struct {
 
 static bool fails(const char *call)
 {
-    return plan.call && pthread_equal(pthread_self(), loop_thread) && strcmp(plan.call, call) == 0 &&
-           --plan.at == 0;
-}
-
-int __real_pipe(int ends[2]);
-int __wrap_pipe(int ends[2]);
-int __wrap_pipe(int ends[2])
-{
+    if (!plan.call || !pthread_equal(pthread_self(), loop_thread) || strcmp(plan.call, call) != 0 || --plan.at != 0)
+        return false;
     errno = EMFILE;
-    return fails("pipe") ? -1 : __real_pipe(ends);
+    return true;
 }
 
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails("calloc") ? NULL : __real_calloc(count, size);
-}
-
-char *__real_strdup(const char *text);
-char *__wrap_strdup(const char *text);
-char *__wrap_strdup(const char *text)
-{
-    return fails("strdup") ? NULL : __real_strdup(text);
-}
-
-struct event *__real_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
-                               void *arg);
-struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
-                               void *arg);
-struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
-                               void *arg)
-{
-    return fails("event_new") ? NULL : __real_event_new(base, fd, what, fn, arg);
-}
-
-int __real_event_add(struct event *event, const struct timeval *wait);
-int __wrap_event_add(struct event *event, const struct timeval *wait);
-int __wrap_event_add(struct event *event, const struct timeval *wait)
-{
-    return fails("event_add") ? -1 : __real_event_add(event, wait);
-}
-
-int __real_pthread_attr_init(pthread_attr_t *attributes);
-int __wrap_pthread_attr_init(pthread_attr_t *attributes);
-int __wrap_pthread_attr_init(pthread_attr_t *attributes)
-{
-    return fails("pthread_attr_init") ? ENOMEM : __real_pthread_attr_init(attributes);
-}
-
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx)
-{
-    return fails("pthread_create") ? EAGAIN : __real_pthread_create(thread, attributes, run, ctx);
-}
+FAILING(int, pipe, -1, (int ends[2]), ends)
+FAILING(void *, calloc, NULL, (size_t count, size_t size), count, size)
+FAILING(char *, strdup, NULL, (const char *text), text)
+FAILING(struct event *, event_new, NULL,
+        (struct event_base * base, evutil_socket_t fd, short what, event_callback_fn fn, void *arg), base, fd, what,
+        fn, arg)
+FAILING(int, event_add, -1, (struct event * event, const struct timeval *wait), event, wait)
+FAILING(int, pthread_attr_init, ENOMEM, (pthread_attr_t * attributes), attributes)
+FAILING(int, pthread_create, EAGAIN,
+        (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx), thread, attributes,
+        run, ctx)
 
 static const struct {
     const char *call;

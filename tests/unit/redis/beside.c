@@ -236,15 +236,12 @@ static void ties_by_effective_time(void **state)
 static void in_order(void **state)
 {
     (void)state;
-    static struct herd_database_row rows[2500];
-    static char ids[2500][8];
-    connected();
-    many(rows, ids, 2500, "5");
-    assert_int_equal(herd_redis_driver.write(a.database, 1, rows, 2500, &adapter_writer), 0);
+    connected_with_rows(2500);
+    assert_int_equal(herd_redis_driver.write(a.database, 1, many, 2500, &adapter_writer), 0);
     assert_int_equal(herd_redis_driver.find(a.database, 2, herd_span_of("002499")), 0);
-    assert_int_equal(herd_redis_driver.write(a.database, 3, rows, 0, &adapter_writer), 0);
+    assert_int_equal(herd_redis_driver.write(a.database, 3, many, 0, &adapter_writer), 0);
     assert_int_equal(herd_redis_driver.read_writers(a.database, 4), 0);
-    assert_int_equal(herd_redis_driver.write(a.database, 5, rows, 101, &adapter_writer), 0);
+    assert_int_equal(herd_redis_driver.write(a.database, 5, many, 101, &adapter_writer), 0);
     assert_int_equal(herd_redis_driver.read_page(a.database, 6, 100, true), 0);
     assert_int_equal(a.told, 0);
     adapter_until(&a, a.told == 6);
@@ -261,13 +258,10 @@ static void in_order(void **state)
 static void script_gone(void **state)
 {
     (void)state;
-    static struct herd_database_row rows[1000];
-    static char ids[1000][8];
-    connected();
-    many(rows, ids, 1000, "5");
+    connected_with_rows(1000);
     redis_run(&server, "SCRIPT FLUSH");
-    assert_int_equal(herd_redis_driver.write(a.database, 1, rows, 1000, &adapter_writer), 0);
-    assert_int_equal(herd_redis_driver.write(a.database, 2, rows, 50, &adapter_writer), 0);
+    assert_int_equal(herd_redis_driver.write(a.database, 1, many, 1000, &adapter_writer), 0);
+    assert_int_equal(herd_redis_driver.write(a.database, 2, many, 50, &adapter_writer), 0);
     assert_int_equal(herd_redis_driver.find(a.database, 3, herd_span_of("000999")), 0);
     adapter_until(&a, a.told == 3);
     for (unsigned t = 1; t <= 3; t++)
@@ -276,7 +270,7 @@ static void script_gone(void **state)
     assert_true(a.rows >= 1000);
     for (int round = 0; round < 20; round++) {
         redis_run(&server, "SCRIPT FLUSH");
-        assert_int_equal(adapter_write(&a, 4, rows, 300), HERD_DATABASE_DONE);
+        assert_int_equal(adapter_write(&a, 4, many, 300), HERD_DATABASE_DONE);
     }
 }
 
@@ -325,21 +319,18 @@ static void places(void **state)
 static void dropped(void **state)
 {
     (void)state;
-    static struct herd_database_row rows[1000];
-    static char ids[1000][8];
-    connected();
-    many(rows, ids, 1000, "5");
-    assert_int_equal(herd_redis_driver.write(a.database, 1, rows, 1000, &adapter_writer), 0);
+    connected_with_rows(1000);
+    assert_int_equal(herd_redis_driver.write(a.database, 1, many, 1000, &adapter_writer), 0);
     herd_redis_driver.disconnect(a.database);
     event_base_loop(base, EVLOOP_NONBLOCK);
     assert_int_equal(a.results[1], -1);
-    assert_int_equal(herd_redis_driver.write(a.database, 1, rows, 1, NULL), HERD_E_STATE);
+    assert_int_equal(herd_redis_driver.write(a.database, 1, many, 1, NULL), HERD_E_STATE);
     /* From inside of an event, with more under way. */
     a.connected = 0;
     connected();
     a.disconnect_in_written = true;
-    assert_int_equal(herd_redis_driver.write(a.database, 1, rows, 1000, &adapter_writer), 0);
-    assert_int_equal(herd_redis_driver.write(a.database, 2, rows, 10, &adapter_writer), 0);
+    assert_int_equal(herd_redis_driver.write(a.database, 1, many, 1000, &adapter_writer), 0);
+    assert_int_equal(herd_redis_driver.write(a.database, 2, many, 10, &adapter_writer), 0);
     adapter_until(&a, a.results[1] >= 0);
     event_base_loop(base, EVLOOP_NONBLOCK);
     assert_true(a.results[2] == -1 && a.disconnected == 0);
@@ -355,7 +346,7 @@ static void dropped(void **state)
     redis_run(&server, "CLIENT KILL TYPE normal SKIPME yes");
     adapter_until(&a, a.connected);
     assert_int_equal(a.disconnected, 1);
-    assert_int_equal(adapter_write(&a, 3, rows, 1000), HERD_DATABASE_DONE);
+    assert_int_equal(adapter_write(&a, 3, many, 1000), HERD_DATABASE_DONE);
     /* More than may be begun at once. */
     int err = 0, begun = 0;
     while ((err = herd_redis_driver.find(a.database, 4, herd_span_of("x"))) == 0)

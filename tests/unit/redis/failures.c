@@ -5,14 +5,11 @@
 static void killed(void **state)
 {
     (void)state;
-    static struct herd_database_row rows[1000];
-    static char ids[1000][8];
-    connected();
-    many(rows, ids, 1000, "5");
+    connected_with_rows(1000);
     for (int round = 0; round < 5; round++) {
         adapter_forget(&a);
-        assert_int_equal(herd_redis_driver.write(a.database, 1, rows, 1000, &adapter_writer), 0);
-        assert_int_equal(herd_redis_driver.write(a.database, 2, rows, 10, &adapter_writer), 0);
+        assert_int_equal(herd_redis_driver.write(a.database, 1, many, 1000, &adapter_writer), 0);
+        assert_int_equal(herd_redis_driver.write(a.database, 2, many, 10, &adapter_writer), 0);
         assert_int_equal(herd_redis_driver.find(a.database, 3, herd_span_of("x")), 0);
         for (int turn = 0; turn < round; turn++)
             event_base_loop(base, EVLOOP_ONCE);
@@ -21,14 +18,14 @@ static void killed(void **state)
         for (unsigned t = 1; t <= 3; t++)
             assert_true(a.results[t] == HERD_DATABASE_LOST || a.results[t] == HERD_DATABASE_DONE);
         assert_int_equal(a.disconnected, 1);
-        assert_int_equal(herd_redis_driver.write(a.database, 4, rows, 1, NULL), HERD_E_STATE);
+        assert_int_equal(herd_redis_driver.write(a.database, 4, many, 1, NULL), HERD_E_STATE);
         assert_int_equal(herd_redis_driver.find(a.database, 4, herd_span_of("x")), HERD_E_STATE);
         adapter_connect(&a); /* nobody there */
         assert_int_equal(a.disconnected, 2);
         assert_non_null(strstr(a.message, "cannot connect"));
         redis_start(&server);
         connected();
-        assert_int_equal(adapter_write(&a, 5, rows, 1000), HERD_DATABASE_DONE);
+        assert_int_equal(adapter_write(&a, 5, many, 1000), HERD_DATABASE_DONE);
     }
 }
 

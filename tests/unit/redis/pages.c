@@ -18,12 +18,9 @@ static void read_on(size_t limit, size_t all)
 static void read_ahead(void **state)
 {
     (void)state;
-    static struct herd_database_row rows[5000];
-    static char ids[5000][8];
-    connected();
-    many(rows, ids, 5000, "5");
+    connected_with_rows(5000);
     redis_run(&server, "FLUSHALL");
-    assert_int_equal(adapter_write(&a, 1, rows, 5000), HERD_DATABASE_DONE);
+    assert_int_equal(adapter_write(&a, 1, many, 5000), HERD_DATABASE_DONE);
     redis_run(&server, "SET herd:{paws}:at:zzz nonsense"); /* no row */
     for (int round = 0; round < 4; round++) {
         const size_t limit = round % 2 ? 10 : 1000; /* a part of what one answer has, or all of it but for some */
@@ -82,12 +79,9 @@ static void restart(void *ctx, const struct herd_database_row *row)
 static void pages_left(void **state)
 {
     (void)state;
-    static struct herd_database_row rows[3000];
-    static char ids[3000][8];
-    connected();
-    many(rows, ids, 3000, "5");
+    connected_with_rows(3000);
     redis_run(&server, "FLUSHALL");
-    assert_int_equal(adapter_write(&a, 1, rows, 3000), HERD_DATABASE_DONE);
+    assert_int_equal(adapter_write(&a, 1, many, 3000), HERD_DATABASE_DONE);
     for (int page = 1; page <= 6; page++) {
         adapter_forget(&a);
         a.row = leave;

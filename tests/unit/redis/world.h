@@ -58,12 +58,19 @@ static inline void connected(void)
         fail_msg("%s", a.message);
 }
 
-/* Rows of ids of their own. */
-static inline void many(struct herd_database_row *rows, char ids[][8], size_t count, const char *time)
+#define MANY 5000
+
+/* Rows of ids of their own, the first of which a test writes. */
+static struct herd_database_row many[MANY];
+
+static inline void connected_with_rows(size_t count)
 {
+    static char ids[MANY][8];
+    assert_true(count <= MANY);
+    connected();
     for (size_t i = 0; i < count; i++) {
-        snprintf(ids[i], sizeof ids[0], "%06zu", i % 1000000);
-        rows[i] = adapter_row(herd_span_of(ids[i]), "Riley", "+1+1", time);
+        snprintf(ids[i], sizeof ids[0], "%06u", (unsigned)i % 1000000);
+        many[i] = adapter_row(herd_span_of(ids[i]), "Riley", "+1+1", "5");
     }
 }
 
