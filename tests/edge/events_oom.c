@@ -6,8 +6,7 @@
  */
 #include "http_story.h"
 
-#include "conn.h"
-#include "events.h"
+#include "viewers_world.h"
 
 enum { ALL, BOX, SOME, LATE, FENCES, VIEWERS };
 static const char *const paths[VIEWERS] = {
@@ -20,15 +19,6 @@ static const char *const paths[VIEWERS] = {
 static struct http_client viewers[VIEWERS];
 static uint64_t pauses; /* of the story told last */
 
-static struct herd_events *events_of(const struct http_world *w)
-{
-    for (size_t i = 0; i < w->server->http->part_count; i++)
-        if (w->server->http->parts[i].module == &herd_http_events)
-            return w->server->http->parts[i].state;
-    fail();
-    return NULL;
-}
-
 static void turns(struct http_world *w, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -36,17 +26,6 @@ static void turns(struct http_world *w, int count)
         event_base_loop(w->base, EVLOOP_NONBLOCK);
         arm(false);
     }
-}
-
-/* The kernel keeps next to nothing for the newest connection. */
-static void narrow(const struct http_world *w, int client_fd)
-{
-    const int least = 1;
-    setsockopt(client_fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
-    if (herd_list_empty(&w->server->conns))
-        return;
-    const struct herd_conn *conn = HERD_CONTAINER_OF(w->server->conns.prev, struct herd_conn, all);
-    setsockopt(herd_transport_fd(conn->transport), SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
 }
 
 /* A tick, without the time until it comes; LATE takes nothing. */
@@ -119,10 +98,7 @@ static void once(void)
     if (http_world_try(&w, NULL,
                        ",\"area\":true,\"limits\":{\"tombstones_max\":100,\"output_pause_bytes\":4096}") >= 0) {
         for (int i = 0; i < VIEWERS; i++) {
-            char request[200];
-            snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" HOST "\r\n", paths[i]);
-            client_open(&viewers[i], &w);
-            client_say(&viewers[i], request);
+            look_on(&w, &viewers[i], paths[i]);
             if (i == LATE)
                 narrow(&w, viewers[i].fd);
         }
@@ -156,14 +132,6 @@ static void test_paused(void **state)
 
 /* ---- one tick ---- */
 
-static void look_on(struct http_world *w, int viewer)
-{
-    char request[200];
-    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" HOST "\r\n", paths[viewer]);
-    client_open(&viewers[viewer], w);
-    client_say(&viewers[viewer], request);
-}
-
 /* Eve comes into the box and the fence, or leaves both, and a tick tells of it while an addition fails. Who is connected is
  * told in the end where she is; that an event at the fence was lost is told too. True: one failed. */
 static bool tick_fails(struct http_world *w, long next, bool comes)
@@ -179,7 +147,7 @@ static bool tick_fails(struct http_world *w, long next, bool comes)
     for (int i = 0; i < VIEWERS; i++) {
         if (viewers[i].ended) {
             client_close(&viewers[i]);
-            look_on(w, i);
+            look_on(w, &viewers[i], paths[i]);
             turns(w, 5);
         }
         viewers[i].got.len = 0;
@@ -220,7 +188,7 @@ static void test_ticks(void **state)
     client_close(&c);
     report(&w, "eve", "+50+1");
     for (int i = 0; i < VIEWERS; i++)
-        look_on(&w, i);
+        look_on(&w, &viewers[i], paths[i]);
     turns(&w, 20);
     long next = 0;
     for (bool more = true; more; next++) {

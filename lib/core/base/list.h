@@ -35,6 +35,11 @@ static inline void herd_list_append(struct herd_list *head, struct herd_list *li
     head->prev = link;
 }
 
+static inline void herd_list_prepend(struct herd_list *head, struct herd_list *link)
+{
+    herd_list_append(head->next, link);
+}
+
 /* Fine for a link that is in no list. */
 static inline void herd_list_remove(struct herd_list *link)
 {

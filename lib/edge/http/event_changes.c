@@ -79,9 +79,17 @@ static bool has(const struct herd_event_filter *filter, const struct herd_change
            (!filter->in_bbox || herd_bbox_has_place(&filter->bbox, change->lat, change->lon));
 }
 
-/* Appends what became of a client to the two lists of a group. */
-static int put_change(struct herd_viewers *group, const struct herd_change *change, struct herd_buf *at,
-                      struct herd_buf *leave)
+/* Whether a client that does not pass the filter is to be taken from the map of viewers. Who left a box while one of them was
+ * paused is not in `shown` any more; and who is still in it, others of the group are yet to be told of. */
+static bool has_left(struct herd_viewers *group, const struct herd_change *change, bool missed)
+{
+    return missed && group->filter.in_bbox ? herd_event_filter_has_id(&group->filter, change->id)
+                                           : herd_viewers_hide(group, change);
+}
+
+/* Appends what became of a client to the two lists of a group, or of one of its viewers who missed it. */
+static int put_change(struct herd_viewers *group, const struct herd_change *change, bool missed,
+                      struct herd_buf *at, struct herd_buf *leave)
 {
     if (!herd_viewers_may_see(group, change->id))
         return 0;
@@ -90,7 +98,7 @@ static int put_change(struct herd_viewers *group, const struct herd_change *chan
         int err = at->len > 0 ? herd_buf_add(at, ",", 1) : 0;
         return err < 0 ? err : herd_buf_add(at, group->events->features.at + change->feature, change->feature_len);
     }
-    if (!herd_viewers_hide(group, change))
+    if (!has_left(group, change, missed))
         return 0;
     int err = herd_buf_add_text(leave, leave->len > 0 ? ",\"/v1/clients/" : "\"/v1/clients/");
     if (err >= 0)
@@ -123,13 +131,13 @@ static int put_lists(struct herd_buf *out, const struct herd_buf *at, const stru
     return err;
 }
 
-/* The message of what was prepared for a group, without its end; empty: nothing. */
-static int make_message(struct herd_viewers *group, struct herd_buf *out)
+/* The message of what was prepared for a group, or for one of its viewers who missed it, without its end; empty: nothing. */
+static int make_message(struct herd_viewers *group, bool missed, struct herd_buf *out)
 {
     struct herd_buf at = {0}, leave = {0};
     int err = 0;
     for (size_t i = 0; err >= 0 && i < group->events->change_count; i++)
-        err = put_change(group, &group->events->changes[i], &at, &leave);
+        err = put_change(group, &group->events->changes[i], missed, &at, &leave);
     out->len = 0;
     if (err >= 0)
         err = put_lists(out, &at, &leave);
@@ -142,7 +150,7 @@ static int make_message(struct herd_viewers *group, struct herd_buf *out)
 static int make_blocks(struct herd_viewers *group, struct herd_block **ret_block, struct herd_block **ret_partial)
 {
     struct herd_buf *out = &group->events->out;
-    int err = make_message(group, out);
+    int err = make_message(group, false, out);
     const size_t len = out->len;
     *ret_block = *ret_partial = NULL;
     if (err < 0 || len == 0)
@@ -227,15 +235,11 @@ void herd_event_changes_send_missed(struct herd_viewer *viewer)
 {
     struct herd_viewers *group = viewer->group;
     struct herd_events *events = group->events;
-    const bool untracked = group->untracked;
     uint64_t at = viewer->seen + 1;
     begin(events);
     int err = prepare(events, &at, HERD_EVENTS_A_PIECE, MISSED_BYTES_A_PIECE);
-    /* Of a box: who left it while this viewer was paused is not in `shown` any more. */
-    group->untracked = true;
     if (err >= 0)
-        err = make_message(group, &events->out);
-    group->untracked = untracked;
+        err = make_message(group, true, &events->out);
     viewer->seen += events->change_count;
     if (err >= 0 && events->out.len > 0)
         err = viewer->snapshot ? herd_buf_add_text(&events->out, "\n\n")

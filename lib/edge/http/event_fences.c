@@ -49,14 +49,15 @@ bool herd_event_fence_take(struct herd_events *events, const struct herd_fence_e
     return any;
 }
 
-void herd_event_fences_tell_lost(struct herd_viewer *viewer)
+bool herd_event_fences_tell_lost(struct herd_viewer *viewer)
 {
     char text[96];
     if (viewer->fences_lost == 0 || !herd_viewer_takes_more(viewer, 2))
-        return;
+        return false;
     int len = snprintf(text, sizeof text, "event: lost\ndata: {\"fences\":%" PRIu64 "}\n\n", viewer->fences_lost);
     viewer->fences_lost = 0;
     herd_viewer_send(viewer, (struct herd_span){text, (size_t)len});
+    return true;
 }
 
 static void begin(struct herd_viewers *group)

@@ -185,7 +185,7 @@ struct herd_viewers *herd_viewers_join(struct herd_events *events, struct herd_e
 void herd_viewers_add(struct herd_viewers *group, struct herd_viewer *viewer)
 {
     viewer->group = group;
-    herd_list_append(&group->viewers, &viewer->link);
+    herd_list_prepend(&group->viewers, &viewer->link); /* what is under way came before it */
     herd_list_append(&group->events->viewers, &viewer->all);
     group->events->viewer_count++;
 }

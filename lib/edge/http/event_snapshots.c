@@ -6,8 +6,9 @@
 #define FEATURES_A_PIECE 100
 #define BYTES_A_PIECE    32768 /* long ids are that many sooner */
 /* What these cost, in slots that are looked at. */
-#define SLOTS_A_CHANGE 10
-#define SLOTS_A_PIECE  900
+#define SLOTS_A_CHANGE  10
+#define SLOTS_A_MESSAGE 480 /* a call of the kernel: two are an iteration's */
+#define SLOTS_A_PIECE   900 /* of a hundred features or so */
 
 void herd_event_snapshot_begin(struct herd_viewer *viewer)
 {
@@ -60,10 +61,16 @@ static uint32_t send_piece(struct herd_viewer *viewer, uint32_t slots_most)
     return viewer->slot - begin + 1;
 }
 
+static uint32_t left_after(uint32_t left, uint32_t used)
+{
+    return used < left ? left - used : 0;
+}
+
 uint32_t herd_viewer_serve(struct herd_viewer *viewer, uint32_t left)
 {
     const struct herd_event_ring *ring = &viewer->group->events->ring;
-    herd_event_fences_tell_lost(viewer);
+    if (herd_event_fences_tell_lost(viewer))
+        left = left_after(left, SLOTS_A_MESSAGE);
     if (viewer->group->filter.fences_only)
         return left;
     if ((viewer->behind || viewer->paused) && !herd_viewer_takes_more(viewer, 2))
@@ -76,11 +83,11 @@ uint32_t herd_viewer_serve(struct herd_viewer *viewer, uint32_t left)
         if (viewer->paused) {
             uint64_t seen = viewer->seen;
             herd_event_changes_send_missed(viewer);
-            used = (uint32_t)(viewer->seen - seen) * SLOTS_A_CHANGE + 1;
+            used = (uint32_t)(viewer->seen - seen) * SLOTS_A_CHANGE + SLOTS_A_MESSAGE;
         } else {
             used = send_piece(viewer, left) + SLOTS_A_PIECE;
         }
-        left = used < left ? left - used : 0;
+        left = left_after(left, used);
     }
     return left;
 }

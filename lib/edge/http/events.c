@@ -85,11 +85,11 @@ static void on_drained(void *ctx)
 static bool serve_owed(struct herd_events *events)
 {
     uint32_t left = SLOTS_A_TURN;
-    while (left > 0 && events->owed_passed < events->owed_count) {
+    while (left > SLOTS_A_LOOK && events->owed_passed < events->owed_count) {
         struct herd_viewer *viewer = HERD_CONTAINER_OF(events->owed.next, struct herd_viewer, owed);
         herd_list_remove(&viewer->owed);
         herd_list_append(&events->owed, &viewer->owed);
-        left -= left < SLOTS_A_LOOK ? left : SLOTS_A_LOOK;
+        left -= SLOTS_A_LOOK;
         events->owed_passed++;
         if (herd_viewer_waits(viewer)) {
             left = herd_viewer_serve(viewer, left);
@@ -106,6 +106,8 @@ static bool serve_owed(struct herd_events *events)
 static bool beat_some(struct herd_events *events)
 {
     static const struct herd_span heartbeat = {":\n\n", 3};
+    if (events->beats > events->viewer_count)
+        events->beats = events->viewer_count; /* others left meanwhile */
     for (int i = 0; i < BEATS_A_TURN && events->beats > 0; i++, events->beats--) {
         struct herd_viewer *viewer = HERD_CONTAINER_OF(events->viewers.next, struct herd_viewer, all);
         herd_list_remove(&viewer->all);
@@ -137,7 +139,7 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
         event_active(events->pump, 0, 0);
         return;
     }
-    /* Several, where lines had much of this iteration: a piece is two messages at most. */
+    /* Several, where lines had much of this iteration: a piece is two messages of each kind at most. */
     size_t pieces = 1 + events->http->server->more_replies / 2;
     bool more = !herd_list_empty(&events->groups);
     events->http->server->more_replies = 0;

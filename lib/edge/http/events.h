@@ -160,8 +160,8 @@ void herd_event_changes_send_missed(struct herd_viewer *viewer);
 bool herd_event_fence_take(struct herd_events *events, const struct herd_fence_event *event);
 /* Sends some of the viewers what was put together; whether some are left. */
 bool herd_event_fences_go_on(struct herd_events *events);
-/* Tells one how many events it did not get, if it takes more again. */
-void herd_event_fences_tell_lost(struct herd_viewer *viewer);
+/* Tells one how many events it did not get, if it takes more again; whether it was told. */
+bool herd_event_fences_tell_lost(struct herd_viewer *viewer);
 
 /* ---- event_snapshots.c ---- */
 
