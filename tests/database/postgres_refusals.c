@@ -147,13 +147,16 @@ static void test_other_tables(void **state)
     assert_int_equal(DRIVER->find(one.database, 1, herd_span_of("kiwi")), 0);
     wait_times(&one, &one.found.times, 1);
     assert_int_equal(one.found.result, HERD_DATABASE_REFUSED);
+    assert_string_equal(one.found.message, "herd_newest has other columns");
     assert_int_equal(DRIVER->read_page(one.database, 1, 10, true), 0);
     wait_times(&one, &one.page.times, 1);
     assert_int_equal(one.page.result, HERD_DATABASE_REFUSED);
+    assert_string_equal(one.page.message, "herd_newest has other columns");
     sql("ALTER TABLE herd_writer ALTER sequence TYPE int4");
     assert_int_equal(DRIVER->read_writers(one.database, 1), 0);
     wait_times(&one, &one.writers.times, 1);
     assert_int_equal(one.writers.result, HERD_DATABASE_REFUSED);
+    assert_string_equal(one.writers.message, "herd_writer has other columns");
     sql("ALTER TABLE herd_newest DROP COLUMN diff");
     assert_int_equal(side_write(&one, &row, 1), HERD_DATABASE_REFUSED);
     sql("DROP TABLE herd_newest");
