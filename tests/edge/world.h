@@ -125,7 +125,7 @@ static inline struct stub_plan reply_with(const char *body)
 static inline bool world_logged(struct world *w, const char *text)
 {
     herd_log_flush(w->log);
-    return memmem(w->log_text.at, w->log_text.len, text, strlen(text)) != NULL;
+    return w->log_text.len > 0 && memmem(w->log_text.at, w->log_text.len, text, strlen(text));
 }
 
 #define UCLA "+34.068930-118.445127"
