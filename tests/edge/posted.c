@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests by HTTP that come together have a part of each iteration of the loop, in the order in which they came; lines do not
- * wait for them. Linked with --wrap=clock_gettime: each look at the clock takes longer than that part, or no time. */
+ * wait for them. Linked with --wrap=clock_gettime: each look at the clock takes longer than that part, or
+ * as long as it does, or none ever. */
 #include "http_world.h"
 
 #include "conn.h"
@@ -12,7 +13,9 @@
 
 static struct http_client clients[CLIENTS];
 static long passed_ns;
-static bool slow;
+enum pace { REAL, SLOW, STILL };
+static enum pace pace;
+static struct timespec stopped[CLOCK_BOOTTIME + 1]; /* while STILL; 0: it was not looked at */
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret_now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
@@ -20,9 +23,15 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
 {
     const int err = __real_clock_gettime(clock, ret_now);
-    passed_ns += slow ? STEP_NS : 0;
+    if (pace == STILL && stopped[clock].tv_sec > 0) {
+        *ret_now = stopped[clock];
+        return 0;
+    }
+    passed_ns += pace == SLOW ? STEP_NS : 0;
     const int64_t ns = (int64_t)ret_now->tv_sec * 1000000000 + ret_now->tv_nsec + passed_ns;
     *ret_now = (struct timespec){ns / 1000000000, ns % 1000000000};
+    if (pace == STILL)
+        stopped[clock] = *ret_now;
     return err;
 }
 
@@ -36,11 +45,12 @@ static bool is_answered(struct http_client *c)
     return strstr(client_text(c), "\r\n\r\n") || strchr(client_text(c), '\n');
 }
 
-static void iterate(struct http_world *w, bool is_slow)
+static void iterate(struct http_world *w, enum pace at)
 {
-    slow = is_slow;
+    memset(stopped, 0, sizeof stopped);
+    pace = at;
     event_base_loop(w->base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
-    slow = false;
+    pace = REAL;
 }
 
 static size_t count_answered(void)
@@ -81,7 +91,7 @@ static void close_all(struct http_world *w)
     http_world_close(w);
 }
 
-static void answer_all(bool is_slow, size_t an_iteration)
+static void answer_all(enum pace at, size_t an_iteration)
 {
     struct http_world w, lines;
     open_all(&w);
@@ -97,7 +107,7 @@ static void answer_all(bool is_slow, size_t an_iteration)
     size_t before = 0, iterations = 0;
     bool told = false;
     while (before < CLIENTS) {
-        iterate(&w, is_slow);
+        iterate(&w, at);
         iterations++;
         size_t answered = count_answered();
         assert_in_range(answered - before, 0, an_iteration);
@@ -114,14 +124,14 @@ static void answer_all(bool is_slow, size_t an_iteration)
 static void test_a_part_of_each_iteration(void **state)
 {
     (void)state;
-    answer_all(true, 1);
+    answer_all(SLOW, 1);
 }
 
 /* However soon they are made: replies are sent, and that takes time too. */
 static void test_a_few_replies_an_iteration(void **state)
 {
     (void)state;
-    answer_all(false, 2);
+    answer_all(STILL, 2);
 }
 
 /* Until the kernel has so much for the newest connection. */
@@ -156,7 +166,7 @@ static void test_a_share_beside_lines(void **state)
     assert_int_equal(send(flood.fd, lines, len, 0), len);
     wait_arrived(&w, len);
     send_all("GET /healthz HTTP/1.1\r\n" HOST "\r\n");
-    iterate(&w, false);
+    iterate(&w, STILL);
     assert_in_range(count_answered(), 2 + len / 12800 - 1, 2 + len / 12800);
     client_close(&flood);
     close_all(&w);
@@ -171,7 +181,7 @@ static void test_in_turn(void **state)
     for (int round = 0; round < 3; round++) {
         send_all("GET /healthz HTTP/1.1\r\n" HOST "\r\n");
         for (size_t i = 0; i < 10 * CLIENTS && count_answered() < CLIENTS; i++) {
-            iterate(&w, true);
+            iterate(&w, SLOW);
             if (is_answered(&clients[0])) { /* the first asks on and on */
                 clients[0].got.len = 0;
                 const char *more = "GET /healthz HTTP/1.1\r\n" HOST "\r\n";
@@ -199,12 +209,12 @@ static void test_gone_while_it_waits(void **state)
     static char body[65536];
     open_all(&w);
     send_all("GET /healthz HTTP/1.1\r\n" HOST "\r\n");
-    iterate(&w, true);
+    iterate(&w, SLOW);
     shutdown(clients[CLIENTS - 1].fd, SHUT_WR);
     memset(body, 'x', sizeof body);
     assert_true(send(clients[CLIENTS - 2].fd, body, sizeof body, MSG_DONTWAIT) > 0);
     for (int i = 0; i < 10 * CLIENTS; i++)
-        iterate(&w, true);
+        iterate(&w, SLOW);
     assert_int_equal(count_answered(), CLIENTS);
     client_expect_end(&clients[CLIENTS - 1]);
     client_expect_end(&clients[CLIENTS - 2]); /* that is no request */
