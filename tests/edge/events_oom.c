@@ -203,10 +203,43 @@ static void test_ticks(void **state)
     http_world_close(&w);
 }
 
+/* A viewer lost events of fences, and there is no memory to tell it so: it is told at the next tick. */
+static void test_note_of_lost_events(void **state)
+{
+    (void)state;
+    struct http_world w;
+    http_world_arm = NULL;
+    http_world_open(&w, NULL, ",\"area\":true");
+    for (int i = 0; i < VIEWERS; i++)
+        viewers[i].ended = i != FENCES;
+    look_on(&w, &viewers[FENCES], paths[FENCES]);
+    client_expect(&viewers[FENCES], "event: hello");
+    struct herd_events *events = events_of(&w);
+    struct herd_viewer *viewer = HERD_CONTAINER_OF(events->viewers.next, struct herd_viewer, all);
+    viewer->fences_lost = 3;
+    herd_viewer_owe(viewer);
+    plan.next = 0;
+    plan.count = 1;
+    plan.asked = plan.failed = 0;
+    plan.additions = false;
+    http_world_arm = set_armed;
+    event_active(events->pump, 0, 0);
+    turns(&w, 1);
+    http_world_arm = NULL;
+    assert_int_equal(plan.failed, 1);
+    until_told(&w, FENCES, "event: lost\ndata: {\"fences\":3}");
+    client_close(&viewers[FENCES]);
+    turns(&w, 20);
+    http_world_close(&w);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one), cmocka_unit_test(test_twenty),
-                                       cmocka_unit_test(test_ticks), cmocka_unit_test(test_paused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one),    cmocka_unit_test(test_twenty),
+        cmocka_unit_test(test_ticks),  cmocka_unit_test(test_note_of_lost_events),
+        cmocka_unit_test(test_paused),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -610,6 +610,12 @@ class HerdTest(unittest.TestCase):
                     text = file.read().decode("ascii", "backslashreplace")
                 print(f"--- {name}\n{text}", file=sys.stderr)
 
+    def hup(self, server, event="configuration_reloaded"):
+        """SIGHUP, and the line that says how it went: configuration_reloaded or configuration_kept."""
+        before = len(server.events(event))
+        server.signal(signal.SIGHUP)
+        return wait_for(lambda: server.events(event)[before:], f"{server.name}: {event}")[0]
+
     def directory(self):
         path = tempfile.mkdtemp(prefix="herd-test-")
         self._directories.append(path)

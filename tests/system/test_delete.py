@@ -151,8 +151,7 @@ class DeleteTest(HerdTest):
         herd.config["limits"].update(LIMITS)
         herd.write()
         for server in herd:
-            server.signal(signal.SIGHUP)
-            server.wait_event("configuration_reloaded")
+            self.hup(server)
         herd["A"].wait_event("peer_down", why="deletion_changed")
         herd.wait_linked()
         herd.wait_everywhere(b"kiwi", herd["A"].ask(b"IAMAT kiwi +1+1 %.6f\n" % time.time()))

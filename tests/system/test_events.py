@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Server-sent events: what viewers of one server see of a whole herd, and what those do not that stall or were away."""
 import json
+import os
 import signal
 import time
 
-from herd import Client, free_port, main, wait_for
+from herd import Client, Closed, free_port, main, wait_for
 from test_http import HOST, Answer, HttpTest
 
 DEADLINE = 20
@@ -58,6 +59,13 @@ class Stream:
         while not condition():
             assert time.monotonic() < until, (self.seen[-10:], list(self.clients.items())[:10])
             self.event()
+
+    def until_end(self):
+        """Until the server closes it."""
+        try:
+            self.until(lambda: False)
+        except Closed:
+            pass
 
     def ids(self):
         return {href.removeprefix("/v1/clients/") for href in self.clients}
@@ -259,6 +267,47 @@ class Events(HttpTest):
             client.ask(b"IAMAT a +1+1 %d\n" % time.time())
             everyone.until(lambda: everyone.ids() == {"a"})
             everyone.until(lambda: not everyone.ids())
+
+    def test_another_expire_ms(self):
+        """Whoever it is that expires by it, or does not any more: viewers come again, and see what there is."""
+        server = self.server()
+        with Client(server.port) as client:
+            client.ask(b"IAMAT a +1+1 1\n")
+            for expire_ms, ids in ((1000, set()), (0, {"a"})):
+                viewer = self.stream(server)
+                viewer.until(lambda viewer=viewer: viewer.whole)
+                time.sleep(max(0, expire_ms / 1000))
+                server.herd.config["limits"]["expire_ms"] = expire_ms
+                server.herd.write()
+                self.hup(server)
+                viewer.until_end()
+                again = self.stream(server, last_id=viewer.last_id)
+                again.until(lambda again=again: again.whole)
+                self.assertEqual(again.ids(), ids)
+            self.hup(server)  # all is as it was
+            client.ask(b"IAMAT b +1+1 1\n")
+            again.until(lambda: "b" in again.ids())
+
+    def test_removed_before_it_is_told_of(self):
+        """A machine that slept for an hour: who expired meanwhile is gone at once."""
+        if not os.path.exists(os.environ.get("HERD_WALL_CLOCK", "")):
+            self.skipTest("HERD_WALL_CLOCK is not the library that moves the clock")
+        server = self.server(limits={"expire_ms": 60000}, start=False)
+        clock = os.path.join(self.directory(), "clock")
+        server.start({"LD_PRELOAD": os.environ["HERD_WALL_CLOCK"], "WALL_CLOCK_FILE": clock,
+                      "ASAN_OPTIONS": "verify_asan_link_order=0"})
+        with Client(server.port) as client:
+            client.ask(b"IAMAT a +1+1 %d\n" % time.time())
+            viewers = [self.stream(server, query) for query in ("", "?bbox=0,0,10,10", "?id=a")]
+            for viewer in viewers:
+                viewer.until(lambda viewer=viewer: viewer.whole and viewer.ids() == {"a"})
+            with open(clock + ".new", "w") as file:
+                file.write("3600")
+            os.rename(clock + ".new", clock)
+            client.ask(b"IAMAT b +1+1 %d\n" % (time.time() + 3600))
+            for viewer in viewers:
+                viewer.until(lambda viewer=viewer: "a" not in viewer.ids())
+            viewers[0].until(lambda: viewers[0].ids() == {"b"})
 
     def test_many_viewers_and_a_stop(self):
         server = self.server(limits={"viewers_max": 50})

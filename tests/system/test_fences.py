@@ -146,12 +146,6 @@ class Routes(FenceTest):
 
 
 class Files(FenceTest):
-    def hup(self, server, event="configuration_reloaded"):
-        before = len(server.events(event))
-        server.signal(signal.SIGHUP)
-        wait_for(lambda: len(server.events(event)) > before, event)
-        return server.events(event)[-1]
-
     def names(self, server):
         return {one["properties"]["name"] for one in self.call(server, "GET", "/v1/fences").json()["features"]}
 
@@ -531,9 +525,7 @@ class Hooks(FenceTest):
             other = HookReceiver(self)
             server.herd.config["webhook"] = {"server": "A", **other.config(timeout_ms=60000)}
             server.herd.write()
-            before = len(server.events("configuration_reloaded"))
-            server.signal(signal.SIGHUP)
-            wait_for(lambda: len(server.events("configuration_reloaded")) > before, "the new URL")
+            self.hup(server)
             wait_for(lambda: self.metric(server, "herd_webhook_queue") == 0, "all is posted")
         first = len(hook.batches)
         self.walk(server, 1, 5)

@@ -427,8 +427,7 @@ class Configuration(HttpTest):
         server.herd.config["http"] = {"hosts": ["new.example"], "origins": ["https://map.example"]}
         server.herd.config["servers"]["A"]["http_port"] = free_port()
         server.herd.write()
-        server.signal(signal.SIGHUP)
-        server.wait_event("configuration_reloaded")
+        self.hup(server)
         self.assertTrue(server.events("setting_changed", setting="http.hosts"))
         self.assertTrue(server.events("restart_needed", setting="http_port", in_force=str(server.http_port)))
         answer = self.get(server, b"/healthz", b"Host: new.example", b"Origin: https://map.example")

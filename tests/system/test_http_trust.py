@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from datetime import datetime
@@ -94,6 +95,28 @@ class Transport(HttpTrustTest):
         client.socket.shutdown(1)
         server.wait_event("tls_truncated")
         self.assertEqual(len(server.events("http", path="/healthz")), 1)
+
+    def test_gone_while_much_is_to_be_sent(self):
+        """The end of what it says, then a reset: nobody waits for it until write_stall_ms."""
+        server = self.server(identities=None, limits={"viewers_max": 1, "write_stall_ms": 600000})
+        tls = context(self.authority.certificate)
+        viewer = TlsClient(server.http_port, tls, receive_buffer=4096)
+        viewer.send(b"GET /v1/events HTTP/1.1\r\n" + HOST + b"\r\n")
+        lines, asks = TlsClient(server.port, tls), self.http(server)
+        self.addCleanup(lines.close)
+        while figures(self.get(asks, b"/metrics").body.decode())["herd_events_skipped_total", None] == 0:
+            lines.send(b"".join(b"IAMAT c%d-%s +1+1 %.3f\n" % (n, b"x" * 500, time.time()) for n in range(200)))
+            for _ in range(200):
+                lines.line()
+        raw = socket.socket(fileno=viewer.socket.detach())
+        raw.shutdown(socket.SHUT_WR)
+        server.wait_event("tls_truncated")
+        raw.close()
+        wait_for(lambda: self.room(asks), "room for a viewer")
+
+    def room(self, client):
+        client.send(b"HEAD /v1/events HTTP/1.1\r\n" + HOST + b"\r\n")
+        return Answer(client, head_only=True).status == 200
 
     def test_pipelined(self):
         client = self.http(self.server())
@@ -268,6 +291,28 @@ class Rights(HttpTrustTest):
         self.assertEqual(self.get(kiwi, b"/api/0/last", bearer(KIWI)).status, 200)
         self.assertEqual(self.get(kiwi, fields=bearer(BOSS)).status, 401)
 
+    def test_rights_that_viewers_had(self):
+        """Identities come and go: viewers come again, and see what they may see then."""
+        server = self.server(identities="anonymous - *  a*\n", tls=False)
+        with Client(server.port) as client:
+            client.ask(b"IAMAT a1 +1+1 1\n")
+            client.ask(b"IAMAT b1 +1+1 1\n")
+        kept = server.herd.config["identities"]
+        for identities, ids in ((None, {"a1", "b1"}), (kept, {"a1"})):
+            viewer = Stream(server)
+            self.addCleanup(viewer.close)
+            viewer.until(lambda viewer=viewer: viewer.whole)
+            server.herd.config.pop("identities", None)
+            if identities:
+                server.herd.config["identities"] = identities
+            server.herd.write()
+            self.hup(server)
+            viewer.until_end()
+            again = Stream(server)
+            self.addCleanup(again.close)
+            again.until(lambda again=again: again.whole)
+            self.assertEqual(again.ids(), ids)
+
 
 class Traces(HttpTrustTest):
     def report(self, client, name):
@@ -412,8 +457,7 @@ class AdminPort(HttpTrustTest):
         self.assertEqual(self.get(client, fields=bearer(BOSS)).status, 200)
         self.assertEqual(self.get(client, b"/healthz").status, 200)
         herd.write()
-        server.signal(signal.SIGHUP)
-        server.wait_event("configuration_reloaded")
+        self.hup(server)
         self.assertEqual(self.get(client, fields=bearer(BOSS)).status, 200)
         said = subprocess.run([PROGRAM, "-c", herd.config_path, "--verify"], capture_output=True, text=True, check=False,
                               env={**os.environ, "HERD_TOKEN_FILE": token})

@@ -10,18 +10,8 @@ from places_stub import PlacesStub
 
 class Reload(HerdTest):
 
-    def hup(self, server):
-        """SIGHUP, and the line that says how it went."""
-        before = len(server.events("configuration_reloaded"))
-        server.signal(signal.SIGHUP)
-        wait_for(lambda: len(server.events("configuration_reloaded")) > before, "the configuration is reloaded")
-        return server.events("configuration_reloaded")[-1]
-
     def kept(self, server):
-        before = len(server.events("configuration_kept"))
-        server.signal(signal.SIGHUP)
-        wait_for(lambda: len(server.events("configuration_kept")) > before, "the configuration is kept")
-        return server.events("configuration_kept")[-1]
+        return self.hup(server, "configuration_kept")
 
     @staticmethod
     def lost(server):

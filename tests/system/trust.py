@@ -289,12 +289,6 @@ class TrustTest(HerdTest):
         self.addCleanup(made.close)
         return made
 
-    def hup(self, server, event="configuration_reloaded"):
-        """SIGHUP, and the line that says how it went: configuration_reloaded or configuration_kept."""
-        before = len(server.events(event))
-        server.signal(signal.SIGHUP)
-        return wait_for(lambda: server.events(event)[before:], f"{server.name}: {event}")[0]
-
     def not_linked(self, *servers):
         for server in servers:
             self.assertEqual(server.links_up(), set(), server.name)

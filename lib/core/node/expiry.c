@@ -37,7 +37,6 @@
 #include <herd/timestamp.h>
 
 #define NS_PER_S        INT64_C(1000000000)
-#define GRACE_NS        (300 * NS_PER_S)
 #define PURGE_PERIOD_NS (300 * NS_PER_S)
 /* A sweep looks at about so many records a tick. */
 #define RECORDS_A_TICK 4096
@@ -76,7 +75,7 @@ void herd_expiry_look(struct herd_node *node)
     int64_t life_ns = node->options.expire_ns, before_ns = INT64_MIN;
     if (life_ns > 0) {
         int64_t edge_ns = wall_ns(node) - wall_ns(node) % PURGE_PERIOD_NS;
-        before_ns = edge_ns - GRACE_NS - life_ns - herd_believed_behind_ns(life_ns);
+        before_ns = edge_ns - HERD_EXPIRY_GRACE_NS - life_ns - herd_believed_behind_ns(life_ns);
     }
     if (node->sweep_until_ns < believed_until_ns(node))
         node->sweep_until_ns = believed_until_ns(node);

@@ -5,6 +5,9 @@
 
 #include "node_impl.h"
 
+/* A record is kept at least for so long after clients no longer see it. */
+#define HERD_EXPIRY_GRACE_NS (300 * INT64_C(1000000000))
+
 /* Where the effective time of a record lies: what a node holds is within its window, which its clock decides. */
 enum herd_window {
     HERD_WINDOW_WITHIN,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who was silent for too long. The node removes records later than it hides them, and tells nobody: slots are looked at in
- * turn, all of them in about ten seconds, for those that expired since the turn before. Costs nothing without expire_ms,
- * and nothing while nobody looks.
+ * turn, all of them in about ten seconds, for those that expired since the turn before. Where it may have removed some first,
+ * for the clock was set ahead or more expired than can be told of in time, viewers get a new snapshot. Costs nothing without
+ * expire_ms, and nothing while nobody looks.
  */
 #include "../../core/node/expiry.h"
 #include "../../core/node/node_impl.h"
@@ -35,7 +36,7 @@ static void begin_turn(struct herd_events *events)
     int64_t now_ns = edge_ns(events);
     if (now_ns < events->expired_to_ns)
         herd_events_all_behind(events); /* the clock went back, or they are kept for longer: some are there again */
-    events->expired_from_ns = events->expired_to_ns == INT64_MIN ? now_ns : events->expired_to_ns;
+    events->expired_from_ns = events->expired_to_ns;
     events->expired_to_ns = now_ns;
     events->expiry_slot = 0;
 }
@@ -47,8 +48,13 @@ void herd_event_expiry_tick(struct herd_events *events, size_t most)
     events->http->server->node->now = herd_clock();
     events->expiry_left = 0;
     events->expired_left = most;
-    if (edge_ns(events) == INT64_MIN)
+    const int64_t now_ns = edge_ns(events);
+    if (now_ns == INT64_MIN)
         return;
+    if (now_ns - events->expired_from_ns >= HERD_EXPIRY_GRACE_NS) {
+        herd_events_all_behind(events);
+        herd_event_expiry_begin(events);
+    }
     if (events->expiry_slot >= slots)
         begin_turn(events);
     events->expiry_left = left < SLOTS_LEAST ? SLOTS_LEAST : left > SLOTS_A_TICK ? SLOTS_A_TICK : left;

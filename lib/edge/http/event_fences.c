@@ -55,8 +55,12 @@ bool herd_event_fences_tell_lost(struct herd_viewer *viewer)
     if (viewer->fences_lost == 0 || !herd_viewer_takes_more(viewer, 2))
         return false;
     int len = snprintf(text, sizeof text, "event: lost\ndata: {\"fences\":%" PRIu64 "}\n\n", viewer->fences_lost);
+    struct herd_block *block = herd_block_new((struct herd_span){text, (size_t)len});
+    if (!block)
+        return false; /* at the next tick */
     viewer->fences_lost = 0;
-    herd_viewer_send(viewer, (struct herd_span){text, (size_t)len});
+    herd_http_stream_write(viewer->stream, block);
+    herd_block_release(block);
     return true;
 }
 

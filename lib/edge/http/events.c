@@ -92,8 +92,9 @@ static bool serve_owed(struct herd_events *events)
         left -= SLOTS_A_LOOK;
         events->owed_passed++;
         if (herd_viewer_waits(viewer)) {
+            const uint32_t before = left;
             left = herd_viewer_serve(viewer, left);
-            if (!viewer->behind) /* else memory was short: at the next tick */
+            if (left < before && !viewer->behind) /* else memory was short: at the next tick */
                 events->owed_passed = 0;
         }
         if (!herd_viewer_is_owed(viewer))
@@ -176,6 +177,8 @@ static int wake_up(struct herd_events *events)
 {
     if (events->watch)
         return 0;
+    events->restricted = events->http->server->trust->identities != NULL;
+    events->expire_ms = events->http->server->limits->expire_ms;
     herd_event_ring_forget(&events->ring);
     herd_event_expiry_begin(events);
     events->changes_left = events->beats = events->beat_parts = 0;
@@ -283,11 +286,13 @@ static int open_events(struct herd_http *http, void **ret_state)
     return 0;
 }
 
-/* Who may see what may have changed: viewers come again, and go on where they were. */
+/* Who may see what may have changed, or who expires when: viewers come again. */
 static void reload_events(void *state)
 {
     struct herd_events *events = state;
-    if (!events->watch || !events->http->server->trust->identities)
+    const struct herd_server *server = events->http->server;
+    if (!events->watch ||
+        (!events->restricted && !server->trust->identities && events->expire_ms == server->limits->expire_ms))
         return;
     while (!herd_list_empty(&events->groups)) {
         struct herd_viewers *group = HERD_CONTAINER_OF(events->groups.next, struct herd_viewers, link);

@@ -77,6 +77,8 @@ struct herd_events {
     struct event *tick, *pump;
     struct herd_fence_sink sink; /* while somebody looks */
     struct herd_watch *watch;    /* NULL: nobody looks */
+    bool restricted;             /* by identities, and */
+    int64_t expire_ms;           /* what hello says, while somebody looks */
     struct herd_list groups;
     size_t group_count;
     struct herd_list viewers; /* whose turn it is to get a heartbeat comes first */

@@ -8,8 +8,9 @@
  *     collecting --end of the turn--> waiting --the journal has it--> sent
  *
  * With a journal replies also wait until it has all that changed before them, whoever reported it: what anybody was
- * told survives this process. While some wait, the others are collected; what is held counts as unsent of its
- * connection, so the limits of output bound it.
+ * answered survives this process. Events do not wait: who views them gets a new snapshot of the process that follows.
+ * While some wait, the others are collected; what is held counts as unsent of its connection, so the limits of output
+ * bound it.
  */
 #include "../../core/base/array.h"
 #include "conn.h"

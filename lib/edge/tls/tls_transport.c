@@ -37,8 +37,9 @@ struct tls_transport {
     bool shutting;    /* close_notify was sent, or is to be: then the lower one is shut down */
     bool shut;
     bool truncated;
-    bool reads; /* as the upper one wants it */
-    bool ended; /* events.eof or events.failed was called */
+    bool reads;  /* as the upper one wants it */
+    bool ended;  /* events.eof or events.failed was called */
+    bool failed; /* events.failed was */
     bool closed;
 };
 
@@ -64,11 +65,13 @@ static const struct tls_transport *of_const(const struct herd_transport *transpo
     return (const struct tls_transport *)transport;
 }
 
+/* Behind the end of what is received too, where sending fails: who drains would wait for it, and the lower one's event fire, on
+ * and on. */
 static void fail(struct tls_transport *t, const char *why)
 {
-    if (t->ended || t->closed)
+    if (t->failed || t->closed)
         return;
-    t->ended = true;
+    t->ended = t->failed = true;
     t->base.events->failed(t->base.ctx, why);
 }
 

@@ -441,6 +441,22 @@ static void test_cut(void **state)
     assert_string_equal(w.why, "connection reset");
     world_close(&w);
 
+    /* Behind the end of what is received sending may fail: told once. */
+    for (int truncated = 0; truncated < 2; truncated++) {
+        world_open(&w, NULL);
+        settle(&w, 100000);
+        if (!truncated)
+            assert_int_equal(herd_tls_close(w.peer.stream, &w.peer.out), 0);
+        settle(&w, 100000);
+        if (truncated)
+            w.below.base.events->eof(w.below.base.ctx);
+        assert_true(w.eof && !w.failed);
+        w.below.base.events->failed(w.below.base.ctx, "broken pipe");
+        assert_string_equal(w.why, "broken pipe");
+        w.below.base.events->failed(w.below.base.ctx, "again");
+        world_close(&w);
+    }
+
     /* Nonsense in the middle: an alert leaves, and what failed says which. */
     world_open(&w, NULL);
     settle(&w, 100000);
