@@ -49,7 +49,8 @@ static const char usage_text[] =
     "SIGTERM and SIGINT stop gracefully. SIGHUP opens the log anew and reads the configuration and\n"
     "the files it names again; the log says what changed, and what needs a restart.\n"
     "Exit status: 0; 1: something failed that may work next time (a full disk, a port in use, a\n"
-    "file or folder that is missing); 2: usage or configuration, which somebody has to edit.\n";
+    "file or folder that is missing); 2: usage, or a configuration that is wrong or missing, which\n"
+    "somebody has to edit.\n";
 
 struct options {
     const char *config, *log, *name, *token;

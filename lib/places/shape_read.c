@@ -38,7 +38,7 @@ static int read_circle(const struct herd_shape_reader *reader, struct herd_span 
 {
     double lon_lat[2], radius_m;
     if (!radius.at)
-        return herd_shape_refuse(reader, HERD_E_SYNTAX, geometry, "a Point is a fence with a radius, in metres");
+        return herd_shape_refuse(reader, HERD_E_SYNTAX, geometry, "a Point needs a radius, in metres");
     int err = herd_shape_read_position(reader, coordinates, lon_lat);
     if (err >= 0)
         err = read_number(reader, radius, "a radius is metres, digits and perhaps a point and digits", &radius_m);

@@ -27,7 +27,7 @@ int herd_native_report_read(struct herd_span body, int64_t wall_ns, struct herd_
     if (err < 0)
         return err;
     if (herd_raw_kind(members[LAT].value) != '0' || herd_raw_kind(members[LON].value) != '0')
-        return fail(HERD_E_SYNTAX, "lat and lon have to be numbers", reterr_message);
+        return fail(HERD_E_SYNTAX, "lat and lon are needed, as numbers", reterr_message);
     err = herd_place_put(&pt, members[LAT].value, members[LON].value);
     if (err < 0)
         return fail(err, "lat is from -90 to 90, lon from -180 to 180", reterr_message);

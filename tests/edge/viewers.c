@@ -148,7 +148,7 @@ static void test_heartbeats_in_turn(void **state)
 {
     (void)state;
     struct http_world w;
-    http_world_open(&w, NULL, ",\"limits\":{\"clients_max\":300}");
+    http_world_open(&w, NULL, ",\"area\":true,\"limits\":{\"clients_max\":300}");
     for (int i = 0; i < VIEWERS; i++)
         view_fences(&w, i);
     struct herd_events *events = events_of(&w);

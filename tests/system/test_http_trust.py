@@ -246,6 +246,17 @@ class Rights(HttpTrustTest):
         self.assertEqual(self.get(client, places % (b"kiwi", b"1")).status, 401)
         self.assertEqual(self.get(client, b"/openapi.json").status, 200)
 
+    def test_a_report_for_another(self):
+        """It is refused, counted, and in the log, as by a line."""
+        server = self.server()
+        client = self.http(server)
+        body = b'{"lat":1,"lon":2}'
+        client.send(b"PUT /v1/clients/lime HTTP/1.1\r\n" + HOST + bearer(KIWI) + b"Content-Type: application/json\r\n"
+                    b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.assertEqual(Answer(client).status, 403)
+        self.assertEqual(self.get(client, b"/v1/node", bearer(BOSS)).json()["not_allowed"], 1)
+        server.wait_event("not_allowed", detail="kiwi lime")
+
     def test_certificate(self):
         server = self.server()
         desk = self.authority.issue("desk", role="client", usage="clientAuth")

@@ -258,7 +258,10 @@ class Answers(NearTest):
         self.report(server, {"kiwi": (1, 2)})
         answer = self.get(server, "near=1,2")
         self.assertEqual(answer.status, 400)
-        self.assertIn("area", answer.json()["detail"])
+        self.assertIn("area: true", answer.json()["detail"])
+        answer = self.ask(server, b"GET /v1/events?fence=* HTTP/1.1\r\n" + HOST + b"\r\n")
+        self.assertEqual(answer.status, 400)
+        self.assertIn("area: true", answer.json()["detail"])
         self.assertEqual(self.ids(server, "bbox=0,0,9,9"), ["kiwi"])
 
     def test_expired_clients_are_not_found(self):

@@ -357,7 +357,7 @@ class Pages(TrackerTest):
         self.assertNotIn("s3cret", server.log_text())
 
 
-JANE, FLEET = ("herd_" + c * 43 for c in "jf")
+JANE, FLEET, BOSS = ("herd_" + c * 43 for c in "jfb")
 
 
 def basic(user, token):
@@ -377,7 +377,8 @@ class Identities(TrackerTest):
         directory = self.directory()
         path = os.path.join(directory, "identities")
         with open(path, "w") as file:
-            file.write(f"jane {proof(JANE)} jane/* jane/*\nfleet {proof(FLEET)} * * reports=1 burst=3\n")
+            file.write(f"jane {proof(JANE)} jane/* jane/*\nfleet {proof(FLEET)} * * reports=1 burst=3\n"
+                       f"boss {proof(BOSS)} - - admin\n")
         self.one = self.server(more={"identities": path})
 
     def status(self, request):
@@ -386,6 +387,9 @@ class Identities(TrackerTest):
     def pub(self, *fields, user=b"jane"):
         return self.status(owntracks({"_type": "location", "lat": 1, "lon": 2, "tst": 3}, b"X-Limit-U: " + user,
                                      b"X-Limit-D: phone", *fields))
+
+    def denied(self):
+        return self.get(self.one, b"/v1/node", bearer(BOSS)).json()["not_allowed"]
 
     def knows(self, client):
         answer = self.get(self.one, b"/api/0/last?user=%s&device=%s" % tuple(client.split(b"/")), bearer(FLEET))
@@ -403,7 +407,12 @@ class Identities(TrackerTest):
         self.assertEqual(self.pub(basic("jane", "wrong")).status, 401)
         self.assertEqual(self.pub(basic("bob", JANE)).status, 403)  # not the USER
         self.assertEqual(self.pub(basic("bob", JANE), user=b"bob").status, 403)  # not this identity's
-        self.assertEqual(self.pub(basic("bob", FLEET)).status, 403)  # would be, but is not the USER
+        before = self.denied()
+        answer = self.pub(basic("bob", FLEET))
+        self.assertEqual(answer.status, 403)  # would be, but is not the USER
+        self.assertIn("another user", answer.json()["detail"])
+        self.assertEqual(self.denied(), before + 1)
+        self.one.wait_event("not_allowed", detail="jane jane/phone")
         self.assertFalse(self.knows(b"jane/phone"))
         self.assertFalse(self.knows(b"bob/phone"))
 

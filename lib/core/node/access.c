@@ -59,6 +59,11 @@ static void notice_denied(struct herd_session *session, uint64_t *io_count, cons
     herd_notice(session->node, text, (struct herd_span){detail, len + some});
 }
 
+void herd_access_deny(struct herd_session *session, struct herd_span id)
+{
+    notice_denied(session, &session->node->stats.not_allowed, "not_allowed", id);
+}
+
 /* Whether it may change what is known of `id`: `allowed`, and not too often. */
 static int change(struct herd_session *session, struct herd_span id,
                   bool (*allowed)(const struct herd_identity *identity, struct herd_span id))
@@ -66,7 +71,7 @@ static int change(struct herd_session *session, struct herd_span id,
     struct herd_node *node = session->node;
     struct herd_identity *identity = session->identity;
     if (node->options.access && !(identity && allowed(identity, id))) {
-        notice_denied(session, &node->stats.not_allowed, "not_allowed", id);
+        herd_access_deny(session, id);
         return HERD_VERDICT_NOT_ALLOWED;
     }
     if ((node->options.access && !herd_rate_take(&identity->reports, node->now.steady_ns)) ||
@@ -105,6 +110,6 @@ bool herd_access_ask(struct herd_session *session, struct herd_span id)
 {
     if (herd_access_see(session, id))
         return true;
-    notice_denied(session, &session->node->stats.not_allowed, "not_allowed", id);
+    herd_access_deny(session, id);
     return false;
 }

@@ -18,6 +18,8 @@ static inline int herd_access_report(struct herd_session *session, struct herd_s
 void herd_session_set_rate(struct herd_session *session, struct herd_rate *rate);
 /* Whether it may delete `id` now; counts it as a report. 0, or the verdict of a refusal. */
 int herd_access_delete(struct herd_session *session, struct herd_span id);
+/* Counts a refusal that was decided above, and tells of it. */
+void herd_access_deny(struct herd_session *session, struct herd_span id);
 /* Whether it may ask for `id`; a refusal is counted, and told of. */
 bool herd_access_ask(struct herd_session *session, struct herd_span id);
 /* The same of what it did not ask for by name, but is to be listed or told of: it is left out, and that is no refusal. */

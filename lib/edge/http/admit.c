@@ -70,7 +70,8 @@ static int find_route(struct herd_http_request *request)
             return options(request, all ? (unsigned)HERD_HTTP_ON_ANY : methods);
     }
     if (!methods)
-        return answered(herd_http_problem(exchange, 404, "not-found", "Not found", NULL));
+        return answered(
+            herd_http_problem(exchange, 404, "not-found", "Not found", "no such path; in an id a / is %2F"));
     if (!found) {
         int err = add_methods(request, "Allow", methods);
         return answered(err < 0 ? err

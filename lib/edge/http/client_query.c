@@ -65,7 +65,9 @@ static const char *take_bbox(struct herd_client_query *query, struct herd_span v
     query->bbox_text = value;
     if (value.len > BBOX_TEXT_MAX)
         return "bbox is too long";
-    return herd_bbox_parse(value, &query->bbox) < 0 ? "bbox is west,south,east,north in degrees" : NULL;
+    return herd_bbox_parse(value, &query->bbox) < 0
+               ? "bbox is west,south,east,north in degrees, south not above north"
+               : NULL;
 }
 
 static const char *take_after(struct herd_client_query *query, struct herd_span value)

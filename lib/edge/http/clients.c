@@ -123,8 +123,10 @@ static int put_client(struct herd_http_exchange *exchange)
     const char *why = "";
     if (!herd_http_has_id(exchange))
         return herd_http_bad_id(exchange);
-    if (!herd_http_may_report(exchange, id))
+    if (!herd_http_may_report(exchange, id)) {
+        herd_http_deny(exchange, id);
         return herd_http_refuse(exchange);
+    }
     int err = herd_native_report_read(exchange->body, exchange->now.wall_ns, &pt, &why);
     if (err < 0)
         return herd_http_problem(exchange, err == HERD_E_RANGE ? 422 : 400, "body", "Not a report", why);

@@ -54,7 +54,7 @@ static int read_pairs(struct herd_event_filter *filter, struct herd_http_exchang
         } else if (herd_span_equal(name, herd_span_of("fence"))) {
             err = add_fence(filter, value, reterr_message);
         } else if (herd_span_equal(name, herd_span_of("bbox"))) {
-            *reterr_message = "bbox is west,south,east,north in degrees, once";
+            *reterr_message = "bbox is west,south,east,north in degrees, south not above north, once";
             err = filter->in_bbox || herd_bbox_parse(value, &filter->bbox) < 0 ? HERD_E_SYNTAX : 0;
             filter->in_bbox = true;
         } else {
@@ -66,8 +66,7 @@ static int read_pairs(struct herd_event_filter *filter, struct herd_http_exchang
         *reterr_message = "a percent sign without two hexadecimal digits";
         err = pairs.err;
     }
-    filter->fences_only =
-        (filter->every_fence || filter->fences.len > 0) && !filter->in_bbox && filter->id_count == 0;
+    filter->fences_only = herd_event_filter_wants_fences(filter) && !filter->in_bbox && filter->id_count == 0;
     return err;
 }
 
@@ -101,6 +100,11 @@ static bool has_line(const struct herd_buf *lines, struct herd_span line)
 bool herd_event_filter_has_id(const struct herd_event_filter *filter, struct herd_span id)
 {
     return filter->id_count == 0 || has_line(&filter->ids, id);
+}
+
+bool herd_event_filter_wants_fences(const struct herd_event_filter *filter)
+{
+    return filter->every_fence || filter->fences.len > 0;
 }
 
 bool herd_event_filter_has_fence(const struct herd_event_filter *filter, struct herd_span name)

@@ -24,6 +24,8 @@ struct herd_event_filter {
 int herd_event_filter_read(struct herd_event_filter *ret_filter, struct herd_http_exchange *exchange,
                            const char **reterr_message);
 void herd_event_filter_fini(struct herd_event_filter *filter);
+/* Whether it is about fences, that one among them. */
+bool herd_event_filter_wants_fences(const struct herd_event_filter *filter);
 bool herd_event_filter_has_fence(const struct herd_event_filter *filter, struct herd_span name);
 /* Whether a client is one of those that it is about; and where it is, too. */
 bool herd_event_filter_has_id(const struct herd_event_filter *filter, struct herd_span id);

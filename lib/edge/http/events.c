@@ -222,6 +222,11 @@ static int get_events(struct herd_http_exchange *exchange)
     struct herd_event_filter filter;
     const char *why = "";
     int err = herd_event_filter_read(&filter, exchange, &why);
+    if (err >= 0 && herd_event_filter_wants_fences(&filter) && !exchange->server->area) {
+        herd_event_filter_fini(&filter);
+        why = "fences need area: true in the server's configuration";
+        err = HERD_E_SYNTAX;
+    }
     if (err == HERD_E_SYNTAX)
         return herd_http_problem(exchange, 400, "query", "Bad query", why);
     if (err < 0)

@@ -20,7 +20,8 @@
 
 static int no_area(struct herd_http_exchange *exchange)
 {
-    return herd_http_problem(exchange, 404, "not-found", "Not found", "this server keeps no area");
+    return herd_http_problem(exchange, 404, "not-found", "Not found",
+                             "fences need area: true in the server's configuration");
 }
 
 static int not_found(struct herd_http_exchange *exchange)

@@ -197,7 +197,7 @@ static int take_near(struct herd_http_exchange *exchange, const struct herd_clie
 
 static int no_area(struct herd_http_exchange *exchange)
 {
-    return bad_query(exchange, "that needs an area, which this server does not keep");
+    return bad_query(exchange, "that needs area: true in the server's configuration");
 }
 
 int herd_found_near(struct herd_http_exchange *exchange, const struct herd_client_query *query)

@@ -178,9 +178,11 @@ int herd_http_reply(struct herd_http_exchange *exchange, int status, const char 
 int herd_http_reply_static(struct herd_http_exchange *exchange, int status, const char *type,
                            struct herd_span body);
 /* Answers with application/problem+json (RFC 9457): `type` is the last part of a URI, "/problems/not-found"; `title` and
- * `detail` are the program's own sentences (detail may be NULL), no byte of the request. */
+ * `detail` are the program's own sentences (detail may be NULL), no byte of the request, and no quotation mark. */
 int herd_http_problem(struct herd_http_exchange *exchange, int status, const char *type, const char *title,
                       const char *detail);
+/* Counts that what is said of a client was refused for want of a right, as a report that is refused; before the answer. */
+void herd_http_deny(struct herd_http_exchange *exchange, struct herd_span id);
 /* Answers a request that its sender has no right to: 401 with WWW-Authenticate if nothing was proved, else 403. Where
  * "unknown" and "not yours" must look alike, answer 404 in place of it. */
 int herd_http_refuse(struct herd_http_exchange *exchange);

@@ -88,7 +88,8 @@ static int judge(struct herd_buf *io_line, struct herd_span radius, struct herd_
                  struct herd_command *ret_command, const char **reterr_message)
 {
     const struct herd_span texts[] = {herd_span_of("WHATSAT x "), radius, herd_span_of(" "), limit};
-    *reterr_message = "radius is from 0 to 50 kilometres, limit from 0 to 20";
+    *reterr_message = radius.at ? "radius is from 0 to 50 kilometres, limit from 0 to 20"
+                                : "radius is needed, from 0 to 50 kilometres";
     if (!is_number(radius) || !is_number(limit))
         return HERD_E_SYNTAX;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

@@ -132,7 +132,10 @@ int herd_http_refuse(struct herd_http_exchange *exchange)
 {
     if (!exchange->proved && exchange->server->trust->identities)
         return challenge(herd_http_request_of(exchange), "Credentials needed", NULL);
-    return herd_http_problem(exchange, 403, "forbidden", "Not allowed", "the identity has no right to this");
+    return herd_http_problem(exchange, 403, "forbidden", "Not allowed",
+                             exchange->server->trust->identities
+                                 ? "the identity has no right to this"
+                                 : "without identities this is for programs of the server's machine alone");
 }
 
 int herd_http_unknown_client(struct herd_http_exchange *exchange)
@@ -230,6 +233,12 @@ bool herd_http_may_report(const struct herd_http_exchange *exchange, struct herd
     if (!exchange->server->trust->identities)
         return true;
     return exchange->identity && herd_identity_may_report(exchange->identity, id);
+}
+
+void herd_http_deny(struct herd_http_exchange *exchange, struct herd_span id)
+{
+    herd_access_deny(herd_http_request_of(exchange)->conn->session, id);
+    herd_server_schedule_flush(exchange->server);
 }
 
 bool herd_http_may_ask(struct herd_http_exchange *exchange, struct herd_span id)

@@ -43,8 +43,9 @@ struct trackers {
 /* What came of the messages of one request. */
 struct tally {
     bool taken, denied, foreign;
-    bool busy; /* some may be taken another time: reports come too often, memory is short, the server stops */
-    bool full; /* there is no room for a client; perhaps there never is */
+    bool other_user; /* what was denied is said to be of another user than who proved to be one */
+    bool busy;       /* some may be taken another time: reports come too often, memory is short, the server stops */
+    bool full;       /* there is no room for a client; perhaps there never is */
     bool reported;
     unsigned bucket;                  /* of a client of another herd */
     struct herd_tracker_report known; /* one that was left out because it is known, a copy; its id is empty: none */
@@ -165,6 +166,9 @@ static int answer(struct herd_http_exchange *exchange, const struct tally *tally
     }
     if (tally->foreign && !tally->taken)
         return herd_http_elsewhere(exchange, tally->bucket);
+    if (tally->other_user && !tally->taken)
+        return herd_http_problem(exchange, 403, "forbidden", "Not allowed",
+                                 "X-Limit-U, u or the topic names another user than the credentials do");
     if (tally->denied && !tally->taken)
         return herd_http_refuse(exchange);
     if (tally->foreign)
@@ -193,12 +197,14 @@ static int take(struct herd_http_exchange *exchange)
         request.name = exchange->segments[1];
     herd_tracker_begin(&trackers->tracker, doors[door].format, &request);
     while ((more = herd_tracker_next(&trackers->tracker, &message)) > 0) {
-        if (message.outcome == HERD_TRACKER_REPORT)
+        if (message.outcome == HERD_TRACKER_REPORT) {
             take_one(exchange, &message, &tally);
-        else if (message.outcome == HERD_TRACKER_OTHER_USER)
-            tally.denied = true;
-        else
+        } else if (message.outcome == HERD_TRACKER_OTHER_USER) {
+            tally.other_user = true;
+            herd_http_deny(exchange, message.id);
+        } else {
             skip(exchange, message.outcome, message.id);
+        }
     }
     tally.busy |= more < 0;
     if (!tally.reported && tally.known.id.len > 0)
