@@ -433,6 +433,15 @@ class Data(TlsTest):
         self.assert_serves(server)
 
 
+class Links(TlsTest):
+    def test_at_rest(self):
+        """What waited for the handshake has left with it: nobody takes the link for one that takes no byte."""
+        herd = self.tls(["A", "B"], [("A", "B")], limits={"write_stall_ms": 500}).start()
+        before = [len(server.events("peer_down")) for server in herd]
+        time.sleep(2)
+        self.assertEqual([len(server.events("peer_down")) for server in herd], before)
+
+
 class Ends(TlsTest):
     def end(self, server, orderly, text):
         client = self.records(server).handshake()

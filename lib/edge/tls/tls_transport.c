@@ -272,13 +272,17 @@ static bool open_now(struct tls_transport *t)
         return false;
     if (t->closed)
         return false;
+    if (t->pending.len == 0)
+        return true;
     struct herd_buf pending = t->pending;
     t->pending = (struct herd_buf){0};
-    int err = pending.len > 0 ? send_plain(t, (struct herd_span){pending.at, pending.len}) : 0;
+    int err = send_plain(t, (struct herd_span){pending.at, pending.len});
     herd_buf_fini(&pending);
     if (err < 0)
         fail(t, herd_strerror(err));
-    return err >= 0;
+    else
+        t->base.events->drained(t->base.ctx); /* the lower one need not have kept any of it */
+    return err >= 0 && !t->closed;
 }
 
 /* Decrypts bytes of the wire. The state, or HERD_E_NOMEM, HERD_E_IO: sending failed. */

@@ -350,7 +350,7 @@ static void test_whole(void **state)
         assert_false(herd_tls_transport_busy(w.transport));
         assert_non_null(herd_tls_transport_stream(w.transport));
         story(&w, steps[i]);
-        assert_true(w.opened && w.eof && !w.failed && !w.truncated && w.below.shut && w.drained == 1);
+        assert_true(w.opened && w.eof && !w.failed && !w.truncated && w.below.shut && w.drained == 2);
         assert_true(text_is(&w.got, "a line\nand another\n"));
         assert_true(text_is(&w.peer.plain, "hello\nanswer\n"));
         world_close(&w);
