@@ -487,7 +487,7 @@ class Proxies(HttpTest):
         for client in (self.http(server), server.client()):
             client.send(HEALTH)
             self.assertEqual(client.closed_by_server(), b"")
-        server.wait_event("connection_refused", why="proxy_header")
+        self.assertRegex(server.wait_event("connection_refused", why="proxy_header")["client"], r"\A127\.0\.0\.1:\d+\Z")
         client = self.http(server)
         client.send(b"PROXY TCP4 192.0.2.7 127.0.0.1 4711 80 \r\n")
         self.assertEqual(client.closed_by_server(), b"")

@@ -299,6 +299,7 @@ class Rights(HttpTrustTest):
         self.hup(server)
         boss.closed_by_server()
         server.wait_event("identity_gone")
+        server.wait_event("access_by_identity", identities="3")
         self.assertEqual(self.get(kiwi, b"/api/0/last", bearer(KIWI)).status, 200)
         self.assertEqual(self.get(kiwi, fields=bearer(BOSS)).status, 401)
 

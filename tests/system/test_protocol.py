@@ -106,7 +106,7 @@ class Lines(HerdTest):
                     self.assertEqual(page.line(), b"? " + first.lstrip(b"\r\n"))
                     self.assertEqual(page.closed_by_server(), b"")
         self.assertIsNone(self.server.at(b"evil"))
-        self.server.wait_event("http_request")
+        self.assertRegex(self.server.wait_event("http_request")["client"], r"\A127\.0\.0\.1:\d+\Z")
         with self.server.client() as client:  # who is called so is a client like any other
             for name in (b"POST", b"HTTP/1.1"):
                 self.assertRegex(client.ask(b"IAMAT %s +1-1 5\n" % name), AT)

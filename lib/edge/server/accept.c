@@ -19,7 +19,7 @@ static const struct timeval hold_time = {.tv_sec = 2};
 static void refuse(struct herd_server *server, int fd, const char *why)
 {
     close(fd);
-    herd_conn_log_refused(server, why);
+    herd_conn_log_refused(server, NULL, why);
 }
 
 /* Two connections a neighbour beyond the clients: both ends dial. */

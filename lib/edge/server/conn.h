@@ -20,8 +20,8 @@ void herd_conn_log_exchange(struct herd_conn *conn, struct herd_span received, s
 void herd_conn_log_received(struct herd_conn *conn, struct herd_span bytes);
 void herd_conn_log_sent(struct herd_conn *conn, struct herd_span bytes);
 void herd_conn_log_answer(struct herd_conn *conn, struct herd_span bytes);
-/* Counts a connection that a limit refused, and warns. */
-void herd_conn_log_refused(struct herd_server *server, const char *why);
+/* Counts a connection that a limit refused, and warns; `conn` is NULL where there is no more than a socket. */
+void herd_conn_log_refused(struct herd_server *server, const struct herd_conn *conn, const char *why);
 
 /* ---- conn.c ---- */
 /* A connection without a transport or session yet. NULL: out of memory. */

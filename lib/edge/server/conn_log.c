@@ -185,12 +185,16 @@ void herd_conn_log_answer(struct herd_conn *conn, struct herd_span bytes)
 }
 
 /* Warned of at 1, 2, 4, 8, ... refusals: a stranger can cause them. */
-void herd_conn_log_refused(struct herd_server *server, const char *why)
+void herd_conn_log_refused(struct herd_server *server, const struct herd_conn *conn, const char *why)
 {
     uint64_t count = ++server->refused_count;
-    if ((count & (count - 1)) == 0) {
-        struct herd_log_field fields[] = {herd_log_text("why", why), herd_log_int("count", (int64_t)count)};
-        herd_log_set_time(server->log, herd_clock().wall_ns);
-        herd_log_event(server->log, HERD_LOG_WARN, "connection_refused", fields, 2);
-    }
+    char address[HERD_LABEL_MAX];
+    if ((count & (count - 1)) != 0)
+        return;
+    struct herd_log_field fields[3] = {herd_log_text("why", why), herd_log_int("count", (int64_t)count)};
+    size_t n = 2;
+    if (conn)
+        fields[n++] = herd_log_span("client", herd_conn_address(conn, address));
+    herd_log_set_time(server->log, herd_clock().wall_ns);
+    herd_log_event(server->log, HERD_LOG_WARN, "connection_refused", fields, n);
 }

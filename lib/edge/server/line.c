@@ -25,7 +25,7 @@ static bool reject_over_limit(struct herd_conn *conn, struct herd_span bytes)
             return false;
         why = "identity_connections";
     }
-    herd_conn_log_refused(conn->server, why);
+    herd_conn_log_refused(conn->server, conn, why);
     herd_conn_close(conn, why);
     return true;
 }

@@ -23,12 +23,14 @@ static bool is_about_peer(const char *text)
     return strncmp(text, "peer_", 5) == 0;
 }
 
-/* A client that may not do what it wants, or did not prove who it is: whoever looks into that needs its address. */
+/* A client that may not do what it wants, did not prove who it is, or speaks something else: whoever looks into that needs its
+ * address. */
 static bool is_about_client(const char *text)
 {
     return strncmp(text, "auth_", 5) == 0 || strncmp(text, "identity_", 9) == 0 ||
            strcmp(text, "not_allowed") == 0 || strcmp(text, "too_often") == 0 ||
-           strcmp(text, "client_of_another_herd") == 0;
+           strcmp(text, "client_of_another_herd") == 0 || strcmp(text, "http_request") == 0 ||
+           strcmp(text, "tls_not_enabled") == 0;
 }
 
 /* What a peer can cause again with each connection, and the node tells each time. */

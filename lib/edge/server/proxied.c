@@ -32,7 +32,7 @@ bool herd_proxied_from(const struct herd_server *server, const uint64_t address[
 
 static void refuse(struct herd_conn *conn, const char *why)
 {
-    herd_conn_log_refused(conn->server, why);
+    herd_conn_log_refused(conn->server, conn, why);
     herd_conn_close(conn, why);
 }
 

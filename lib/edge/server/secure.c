@@ -68,7 +68,7 @@ static bool set_identity(struct herd_conn *conn, struct herd_identity *identity)
         set_deadline(conn, conn->server->limits->peer_hello_ms);
         return true;
     }
-    herd_conn_log_refused(conn->server, "identity_connections");
+    herd_conn_log_refused(conn->server, conn, "identity_connections");
     herd_conn_close(conn, "identity_connections");
     return false;
 }
@@ -255,7 +255,7 @@ static void close_slow(struct herd_server *server)
         if (taken_ns >= most_ns) {
             herd_conn_close(conn, "tls_handshake_deadline");
         } else if (conn->admission == HERD_ADMITTED_HOLDS && herd_admission_is_short(server)) {
-            herd_conn_log_refused(server, "tls_half_open");
+            herd_conn_log_refused(server, conn, "tls_half_open");
             herd_conn_close(conn, "tls_half_open");
         }
     }

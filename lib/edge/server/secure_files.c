@@ -36,13 +36,18 @@ static int finish(const struct findings *findings, int err)
     return err;
 }
 
+static size_t count_identities(const struct herd_trust *trust)
+{
+    return trust->identities ? herd_identities_count(trust->identities) : 0;
+}
+
 static void log_access(struct herd_server *server, enum herd_log_level level)
 {
     const struct herd_trust *trust = server->trust;
     static const char *const modes[] = {"off", "allow", "require"};
     struct herd_log_field fields[] = {
         herd_log_text("tls", modes[trust->mode]),
-        herd_log_int("identities", trust->identities ? (int64_t)herd_identities_count(trust->identities) : 0),
+        herd_log_int("identities", (int64_t)count_identities(trust)),
         herd_log_text("secret", trust->has_secret ? "yes" : "no"),
     };
     herd_log_event(server->log, level, trust->identities ? "access_by_identity" : "access_for_everybody", fields,
@@ -91,7 +96,7 @@ void herd_secure_log_access(struct herd_server *server, const struct herd_trust 
 {
     const struct herd_trust *trust = server->trust;
     bool opened = old->identities && !trust->identities;
-    if (opened || (!old->identities && trust->identities) || old->mode != trust->mode)
+    if (opened || count_identities(old) != count_identities(trust) || old->mode != trust->mode)
         log_access(server, opened ? HERD_LOG_WARN : HERD_LOG_INFO);
 }
 

@@ -36,7 +36,7 @@ static void refuse_nameless(struct herd_conn *conn, int64_t now_ns)
         if (herd_conn_unsent(conn) > 0)
             herd_list_append(&conn->server->deadline_list, &conn->deadline_link);
     } else if (now_ns >= conn->progress_ns) {
-        herd_conn_log_refused(conn->server, "identity_connections");
+        herd_conn_log_refused(conn->server, conn, "identity_connections");
         herd_conn_close(conn, "identity_connections");
     }
 }
@@ -65,7 +65,7 @@ static void close_stalled(struct herd_server *server)
             if (now_ns < conn->progress_ns)
                 continue;
             if (conn->admission)
-                herd_conn_log_refused(server, "tls_half_open");
+                herd_conn_log_refused(server, conn, "tls_half_open");
             herd_conn_close(conn, conn->admission ? "tls_half_open" : "tls_handshake_deadline");
         } else if ((unacked = herd_conn_unacked(conn)) != conn->unacked_seen) {
             conn->unacked_seen = unacked;
