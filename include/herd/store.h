@@ -64,10 +64,11 @@ enum herd_put {
 HERD_API int herd_store_put(struct herd_store *store, const struct herd_record *record, enum herd_put *ret_verdict,
                             uint32_t *ret_slot);
 
-/* The record of an id, perhaps a tombstone. Spans are borrowed until the next call on the store. False: not known. */
+/* The record of an id, perhaps a tombstone. Spans are borrowed until the next call on the store. False: not known, or no
+ * memory. */
 HERD_API bool herd_store_get(struct herd_store *store, struct herd_span id, struct herd_record *ret_record);
 
-/* The record in a slot, borrowed as above. False: the slot is empty. */
+/* The record in a slot, borrowed as above. False: the slot is empty, or no memory. */
 HERD_API bool herd_store_get_slot(struct herd_store *store, uint32_t slot, struct herd_record *ret_record);
 
 /* Appends the AT line of a slot, of a tombstone its GONE line, LF included. HERD_E_NOMEM, HERD_E_NOTFOUND (empty slot). */

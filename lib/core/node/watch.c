@@ -60,9 +60,10 @@ bool herd_watch_next(struct herd_watch *watch, struct herd_record *ret_record)
         uint32_t slot = herd_subscriber_next(&node->changes, &watch->subscriber);
         if (slot == HERD_NO_SLOT)
             return false;
-        if (herd_store_get_slot(node->store, slot, ret_record))
+        const int found = herd_store_read_slot(node->store, slot, ret_record);
+        if (found > 0)
             return true;
-        if (!herd_packed_record_empty(herd_store_packed(node->store, slot))) {
+        if (found < 0) {
             herd_subscriber_mark_dirty(&node->changes, &watch->subscriber, slot);
             return false; /* out of memory: another time */
         }

@@ -350,19 +350,27 @@ int herd_store_put(struct herd_store *store, const struct herd_record *record, e
     return 0;
 }
 
-bool herd_store_get_slot(struct herd_store *store, uint32_t slot, struct herd_record *ret_record)
+int herd_store_read_slot(struct herd_store *store, uint32_t slot, struct herd_record *ret_record)
 {
     if (slot >= store->slots)
-        return false;
+        return 0;
     const struct herd_packed_record *packed = herd_store_packed(store, slot);
     struct herd_record record;
-    if (herd_packed_record_empty(packed) || herd_packed_record_texts(packed, &store->texts, &record) < 0)
-        return false;
+    if (herd_packed_record_empty(packed))
+        return 0;
+    const int err = herd_packed_record_texts(packed, &store->texts, &record);
+    if (err < 0)
+        return err;
     record.server = herd_names_text(&store->names, packed->server);
     record.id = herd_packed_record_id(packed);
     record.time_ns = packed->time_ns;
     *ret_record = record;
-    return true;
+    return 1;
+}
+
+bool herd_store_get_slot(struct herd_store *store, uint32_t slot, struct herd_record *ret_record)
+{
+    return herd_store_read_slot(store, slot, ret_record) > 0;
 }
 
 bool herd_store_get(struct herd_store *store, struct herd_span id, struct herd_record *ret_record)

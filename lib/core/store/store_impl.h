@@ -70,6 +70,9 @@ static inline uint64_t herd_store_id_hash(const struct herd_store *store, struct
  * in the same batch, or HERD_NO_SLOT. */
 uint32_t herd_store_find(const struct herd_store *store, uint64_t hash, uint32_t slot_hint, struct herd_span id);
 
+/* The record in a slot, as herd_store_get_slot: 1. 0: the slot is empty. HERD_E_NOMEM. */
+int herd_store_read_slot(struct herd_store *store, uint32_t slot, struct herd_record *ret_record);
+
 /* Compares a record with the one in `slot`: the total order, of records alone. <0: the record comes before. HERD_E_NOMEM is
  * not possible: *ret_order is set and 0 returned unless memory ran out. */
 int herd_store_order(struct herd_store *store, uint32_t slot, const struct herd_encoded_record *encoded,

@@ -4,6 +4,7 @@
 #include "events.h"
 
 #include "../../core/node/expiry.h"
+#include "../../core/store/store_impl.h"
 
 #include <herd/geo.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ static struct herd_span text_of(const struct herd_buf *buf)
 static int prepare(struct herd_events *events, uint64_t *io_at, size_t most, size_t most_bytes)
 {
     struct herd_node *node = events->http->server->node;
+    struct herd_store *store = herd_node_store(node);
     int err = 0;
     for (; err >= 0 && *io_at < events->ring.next && most > 0 && events->features.len < most_bytes; most--) {
         struct herd_change *change = &events->changes[events->change_count++];
@@ -56,8 +58,9 @@ static int prepare(struct herd_events *events, uint64_t *io_at, size_t most, siz
         struct herd_position position;
         *change = (struct herd_change){.id = herd_event_ring_id(&events->ring, (*io_at)++),
                                        .feature = events->features.len};
-        if (!herd_store_get(herd_node_store(node), change->id, &record) || herd_expired(node, &record) ||
-            herd_position_parse(record.position, &position) < 0)
+        const uint32_t slot = herd_store_find(store, herd_store_hash(store, change->id), HERD_NO_SLOT, change->id);
+        err = slot == HERD_NO_SLOT ? 0 : herd_store_read_slot(store, slot, &record);
+        if (err <= 0 || herd_expired(node, &record) || herd_position_parse(record.position, &position) < 0)
             continue; /* removed meanwhile, or a tombstone */
         change->lat = herd_coordinate_degrees(position.lat);
         change->lon = herd_coordinate_degrees(position.lon);

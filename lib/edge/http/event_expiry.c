@@ -8,6 +8,7 @@
 #include "../../core/node/expiry.h"
 #include "../../core/node/node_impl.h"
 #include "../../core/store/effective.h"
+#include "../../core/store/store_impl.h"
 #include "events.h"
 
 #define TICKS_A_TURN  50
@@ -68,8 +69,14 @@ void herd_event_expiry_take(struct herd_events *events, size_t most)
     for (uint32_t i = 0; i < SLOTS_A_PIECE && events->expiry_left > 0 && most > 0 && events->expired_left > 0;
          i++) {
         struct herd_record record;
+        const int found = herd_store_read_slot(store, events->expiry_slot, &record);
+        if (found < 0) {
+            events->expiry_left = 0; /* no memory: at the next tick */
+            break;
+        }
         events->expiry_left--;
-        if (!herd_store_get_slot(store, events->expiry_slot++, &record) || herd_record_is_tombstone(&record))
+        events->expiry_slot++;
+        if (found == 0 || herd_record_is_tombstone(&record))
             continue;
         int64_t accepted_ns = herd_accepted_ns(&record);
         if (accepted_ns < events->expired_from_ns || accepted_ns >= events->expired_to_ns)

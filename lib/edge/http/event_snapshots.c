@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What there is, piece by piece, as fast as its viewer takes it. */
 #include "../../core/node/expiry.h"
+#include "../../core/store/store_impl.h"
 #include "events.h"
 
 #define FEATURES_A_PIECE 100
@@ -37,9 +38,9 @@ static uint32_t send_piece(struct herd_viewer *viewer, uint32_t slots_most)
     while (err >= 0 && viewer->slot < slots && viewer->slot - begin < slots_most && count < FEATURES_A_PIECE &&
            out->len < BYTES_A_PIECE) {
         struct herd_record record;
-        if (!herd_store_get_slot(store, viewer->slot++, &record) ||
-            !herd_event_filter_has(&group->filter, &record) || !herd_viewers_may_see(group, record.id) ||
-            herd_expired(node, &record))
+        err = herd_store_read_slot(store, viewer->slot++, &record);
+        if (err <= 0 || !herd_event_filter_has(&group->filter, &record) ||
+            !herd_viewers_may_see(group, record.id) || herd_expired(node, &record))
             continue;
         herd_viewers_show(group, record.id);
         err = count++ ? herd_buf_add(out, ",", 1) : 0;

@@ -6,6 +6,7 @@
  * Where the server has an area, it answers what is near and what is in a box.
  */
 #include "../../core/node/expiry.h"
+#include "../../core/store/store_impl.h"
 #include "client_query.h"
 #include "cursor.h"
 #include "found.h"
@@ -64,7 +65,8 @@ static int put_page(struct herd_http_exchange *exchange, const struct herd_clien
            out->len <= herd_http_list_max_bytes(exchange);
          slot++, looked++) {
         struct herd_record record;
-        if (!herd_store_get_slot(store, slot, &record) || hidden(exchange, query, &record))
+        err = herd_store_read_slot(store, slot, &record);
+        if (err <= 0 || hidden(exchange, query, &record))
             continue;
         err = herd_buf_add_text(out, listed++ ? ",\n" : "\n");
         if (err >= 0)

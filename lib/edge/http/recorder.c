@@ -5,6 +5,7 @@
  * gone through, and that only if it is so small that nobody waits.
  */
 #include "../../trackers/recorder.h"
+#include "../../core/store/store_impl.h"
 #include "../../trackers/client_id.h"
 #include "http_impl.h"
 
@@ -67,13 +68,14 @@ static int find_wanted(struct herd_http_exchange *exchange, struct question *que
 {
     struct herd_node *node = exchange->server->node;
     struct herd_buf *id = &question->id;
-    if (!herd_store_get_slot(herd_node_store(node), slot, ret_record))
-        return 0;
+    int err = herd_store_read_slot(herd_node_store(node), slot, ret_record);
+    if (err <= 0)
+        return err;
     if (!begins(ret_record->id, &question->prefix) || !herd_http_may_see(exchange, ret_record->id))
         return 0;
     /* Looked for by its id, as any client is: what has expired stays in its slot until it is swept. */
     id->len = 0;
-    int err = herd_buf_add(id, ret_record->id.at, ret_record->id.len);
+    err = herd_buf_add(id, ret_record->id.at, ret_record->id.len);
     if (err >= 0)
         err = herd_node_find(node, (struct herd_span){id->at, id->len}, exchange->now, ret_record);
     return err >= 0 ? 1 : err == HERD_E_NOTFOUND ? 0 : err;
