@@ -101,7 +101,7 @@ static void test_refused(void **state)
         {"{\"type\":\"LineString\",\"coordinates\":[[0,0],[1,1]]}", HERD_E_SYNTAX, 1, 9, "expected a Polygon"},
         {"{\"type\":\"GeometryCollection\",\"geometries\":[]}", HERD_E_SYNTAX, 1, 9, "expected a Polygon"},
         {"{\"type\":\"Feature\",\"geometry\":null}", HERD_E_SYNTAX, 1, 30, "expected a Polygon"},
-        {"{\"type\":\"Point\",\"coordinates\":[1,2]}", HERD_E_SYNTAX, 1, 1, "with a radius"},
+        {"{\"type\":\"Point\",\"coordinates\":[1,2]}", HERD_E_SYNTAX, 1, 1, "needs a radius"},
         {"{\"type\":\"Point\",\"coordinates\":[1,2],\"radius\":-1}", HERD_E_SYNTAX, 1, 46, "radius is metres"},
         {"{\"type\":\"Point\",\"coordinates\":[1,2],\"radius\":1e3}", HERD_E_SYNTAX, 1, 46, "radius is metres"},
         {"{\"type\":\"Point\",\"coordinates\":[1,2],\"radius\":\"9\"}", HERD_E_SYNTAX, 1, 46, "radius is metres"},
