@@ -96,7 +96,8 @@ void herd_secure_log_access(struct herd_server *server, const struct herd_trust 
 {
     const struct herd_trust *trust = server->trust;
     bool opened = old->identities && !trust->identities;
-    if (opened || count_identities(old) != count_identities(trust) || old->mode != trust->mode)
+    bool closed = !old->identities && trust->identities;
+    if (opened || closed || count_identities(old) != count_identities(trust) || old->mode != trust->mode)
         log_access(server, opened ? HERD_LOG_WARN : HERD_LOG_INFO);
 }
 
