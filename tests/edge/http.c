@@ -529,6 +529,27 @@ static void test_stalled_viewer(void **state)
     http_world_close(&w);
 }
 
+/* A head that is not whole when the output is full has its deadline again when that has left. */
+static void test_half_a_head_and_full_output(void **state)
+{
+    (void)state;
+    struct http_world w;
+    struct http_client c;
+    open_world(&w, ",\"limits\":{\"line_deadline_ms\":200}");
+    client_open(&c, &w);
+    client_say(&c, "GET /he");
+    while (herd_list_empty(&w.server->conns))
+        client_turn(&c);
+    struct herd_conn *conn = HERD_CONTAINER_OF(w.server->conns.next, struct herd_conn, all);
+    for (const time_t end = seconds() + DEADLINE_S; !conn->request && seconds() < end;)
+        client_turn(&c);
+    conn->protocol->suspended(conn);
+    conn->protocol->writable(conn);
+    client_expect_end(&c);
+    client_close(&c);
+    http_world_close(&w);
+}
+
 /* ---- reports and counts ---- */
 
 static void test_reports(void **state)
@@ -592,7 +613,7 @@ int main(void)
         cmocka_unit_test(test_pages),          cmocka_unit_test(test_later),
         cmocka_unit_test(test_later_and_stop), cmocka_unit_test(test_stream),
         cmocka_unit_test(test_stalled_viewer), cmocka_unit_test(test_reports),
-        cmocka_unit_test(test_token_in_clear),
+        cmocka_unit_test(test_token_in_clear), cmocka_unit_test(test_half_a_head_and_full_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

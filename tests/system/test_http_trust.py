@@ -257,6 +257,19 @@ class Rights(HttpTrustTest):
         self.assertEqual(self.get(client, b"/v1/node", bearer(BOSS)).json()["not_allowed"], 1)
         server.wait_event("not_allowed", detail="kiwi lime")
 
+    def test_who_is_beyond_the_anonymous(self):
+        """What everybody may ask for is answered meanwhile, and no more time is given for it."""
+        server = self.server(identities="anonymous - * * connections=1\n", tls=False,
+                             limits={"peer_hello_ms": 1000, "client_idle_ms": 300000})
+        inside = self.http(server, tls=False)
+        self.assertEqual(self.get(inside, b"/healthz").status, 200)
+        beyond = [self.http(server, tls=False) for _ in range(5)]
+        for client in beyond:
+            self.assertEqual(self.get(client, b"/healthz").status, 200)
+        for client in beyond:
+            self.assertEqual(client.closed_by_server(), b"")
+        self.assertEqual(self.get(inside, b"/healthz").status, 200)
+
     def test_certificate(self):
         server = self.server()
         desk = self.authority.issue("desk", role="client", usage="clientAuth")

@@ -19,6 +19,20 @@ def observe(server, seconds=1.0):
 IDLE = 0.2  # share of a processor that counts as rest, with room for a busy machine and sanitizers
 
 
+class AfterFullOutput(HerdTest):
+    def test_idle(self):
+        """The timer that stood still while replies waited runs again when they have left."""
+        for limits, more, request, count in (({"output_pause_bytes": 4096}, {}, b"q" * 50 + b"\n", 100),
+                                             ({}, {"journal": "{name}.journal"}, b"IAMAT c +1-1 5\n", 3000)):
+            server = self.herd(["A"], [], limits={"client_idle_ms": 1000, **limits}, more=more)["A"].start()
+            client = server.client()
+            client.send(request * count)
+            client.lines(count)
+            self.assertEqual(client.closed_by_server(), b"")
+            server.wait_event("closing", why="idle")
+            server.stop()
+
+
 class Connections(HerdTest):
     """How many."""
 

@@ -271,6 +271,23 @@ class Rights(ClientTest):
                 self.assertRegex(boss.ask(b"IAMAT y +1-1 5\n"), AT)
                 self.assertRegex(anonymous.ask(b"IAMAT x +1-1 6\n"), AT)
 
+    def test_beyond_clients_max_too(self):
+        """Room is left for neighbours alone, and the anonymous have their connections: who comes proves either, or goes."""
+        herd = self.tls(["A", "B"], [("A", "B")], identities="anonymous - * * connections=1\n",
+                        limits={"clients_max": 1, "peer_hello_ms": 1000})
+        del herd.config["tls"]
+        herd.write()
+        server = herd["A"].start(wait=False)
+        wait_for(lambda: server.saw("listening"), "A listens")
+        inside = server.client()
+        self.assertRegex(inside.ask(b"IAMAT x +1-1 5\n"), AT)
+        beyond = [server.client() for _ in range(2)]
+        for client in beyond:
+            self.assertEqual(client.closed_by_server(), b"")
+        self.assertRegex(inside.ask(b"IAMAT x +1-1 6\n"), AT)
+        herd["B"].start(wait=False)
+        herd.wait_linked()
+
     def test_neighbours_are_not_anonymous(self):
         """A neighbour takes no place of the anonymous ones."""
         herd = self.tls(["A", "B", "C"], [("A", "B"), ("A", "C")], identities="anonymous - * * connections=1\n")

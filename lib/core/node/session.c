@@ -84,6 +84,15 @@ void herd_session_suspend_timeouts(struct herd_session *session)
     herd_list_remove(&session->line_due.link);
 }
 
+void herd_session_resume_timeouts(struct herd_session *session, struct herd_now now)
+{
+    if (session->role != HERD_ROLE_CLIENT || herd_timeout_running(session, HERD_TIMEOUT_IDLE) ||
+        herd_timeout_running(session, HERD_TIMEOUT_PLAIN_IDLE))
+        return;
+    session->node->now = now;
+    herd_session_touch(session);
+}
+
 void herd_session_begin_message(struct herd_session *session, struct herd_now now)
 {
     session->node->now = now;

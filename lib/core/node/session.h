@@ -18,6 +18,8 @@ void herd_session_touch_if_timed(struct herd_session *session);
  * the next is waited for (client_idle_ms). herd_session_suspend_timeouts for what takes as long as it takes. */
 void herd_session_begin_message(struct herd_session *session, struct herd_now now);
 void herd_session_await_message(struct herd_session *session, struct herd_now now);
+/* A client that was suspended takes its replies again: it is idle from now on, if nothing else runs. */
+void herd_session_resume_timeouts(struct herd_session *session, struct herd_now now);
 /* The session has brought an AT line of a plain neighbour. */
 void herd_session_mark_plain(struct herd_session *session);
 /* Carries out what timers that have ended ask for. */

@@ -385,17 +385,24 @@ static int http_eof(struct herd_conn *conn, struct herd_span rest, struct herd_n
 
 static void http_suspended(struct herd_conn *conn)
 {
+    struct herd_http_unfinished *unfinished = conn->request;
+    if (unfinished)
+        unfinished->timed = false;
     herd_session_suspend_timeouts(conn->session);
 }
 
 /* Its timers stood still while it took nothing. */
 static void http_writable(struct herd_conn *conn)
 {
-    const struct herd_http_unfinished *unfinished = conn->request;
-    if (unfinished && unfinished->stream)
+    struct herd_http_unfinished *unfinished = conn->request;
+    if (unfinished && unfinished->stream) {
         herd_http_stream_drained(unfinished->stream);
-    else if (!unfinished && herd_conn_unsent(conn) == 0)
+    } else if (!unfinished && herd_conn_unsent(conn) == 0) {
         herd_session_await_message(conn->session, herd_clock());
+    } else if (unfinished && !unfinished->deferred && !unfinished->timed && herd_conn_unsent(conn) == 0) {
+        unfinished->timed = true;
+        herd_session_begin_message(conn->session, herd_clock());
+    }
 }
 
 static bool http_pending(const struct herd_conn *conn)

@@ -148,6 +148,7 @@ static void take(const struct herd_listener *listener, evutil_socket_t fd, const
     if (server->client_count > (size_t)server->limits->clients_max) {
         conn->over_limit = true;
         conn->progress_ns = now_ns + server->limits->peer_hello_ms * 1000000;
+        herd_list_remove(&conn->deadline_link); /* who has to prove who it is has the same time for it */
         herd_list_append(&server->deadline_list, &conn->deadline_link);
     }
 }

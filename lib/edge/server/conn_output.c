@@ -76,10 +76,13 @@ bool herd_conn_output_full(const struct herd_conn *conn)
 void herd_conn_drained(struct herd_conn *conn)
 {
     assert(conn->state != HERD_CONN_CLOSED && conn->state != HERD_CONN_LINGERING);
-    conn->progress_ns = herd_clock().steady_ns;
+    const bool has_deadline = conn->nameless || conn->over_limit; /* which stands, whatever it takes */
     size_t unsent = herd_conn_unsent(conn);
+    if (!has_deadline)
+        conn->progress_ns = herd_clock().steady_ns;
     if (unsent == 0) {
-        herd_list_remove(&conn->deadline_link);
+        if (!has_deadline)
+            herd_list_remove(&conn->deadline_link);
         if (conn->state == HERD_CONN_DRAINING) {
             herd_conn_drain_done(conn);
             return;

@@ -66,6 +66,8 @@ static void line_writable(struct herd_conn *conn)
 {
     if (conn->link)
         herd_server_schedule_flush(conn->server);
+    else if (herd_conn_unsent(conn) == 0)
+        herd_session_resume_timeouts(conn->session, herd_clock());
 }
 
 static bool line_pending(const struct herd_conn *conn)

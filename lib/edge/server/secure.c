@@ -64,6 +64,8 @@ static bool set_identity(struct herd_conn *conn, struct herd_identity *identity)
     if (herd_session_set_identity(conn->session, identity) == 0)
         return true;
     if (identity == herd_trust_anonymous(conn->server->trust) && !herd_session_identity(conn->session)) {
+        if (!conn->nameless && !conn->over_limit)
+            herd_list_remove(&conn->deadline_link); /* in the list for bytes that wait */
         conn->nameless = true;
         set_deadline(conn, conn->server->limits->peer_hello_ms);
         return true;

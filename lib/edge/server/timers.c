@@ -33,6 +33,7 @@ static void refuse_nameless(struct herd_conn *conn, int64_t now_ns)
     conn->nameless = conn->session && !conn->link && !herd_session_identity(conn->session);
     if (!conn->nameless) {
         herd_list_remove(&conn->deadline_link);
+        conn->progress_ns = now_ns;
         if (herd_conn_unsent(conn) > 0)
             herd_list_append(&conn->server->deadline_list, &conn->deadline_link);
     } else if (now_ns >= conn->progress_ns) {
@@ -67,6 +68,8 @@ static void close_stalled(struct herd_server *server)
             if (conn->admission)
                 herd_conn_log_refused(server, conn, "tls_half_open");
             herd_conn_close(conn, conn->admission ? "tls_half_open" : "tls_handshake_deadline");
+        } else if (herd_conn_unsent(conn) == 0 && conn->state != HERD_CONN_DRAINING) {
+            herd_list_remove(&conn->deadline_link); /* for a deadline that was met */
         } else if ((unacked = herd_conn_unacked(conn)) != conn->unacked_seen) {
             conn->unacked_seen = unacked;
             conn->progress_ns = now_ns;
