@@ -139,6 +139,15 @@ static const struct herd_http_route routes[] = {
 };
 static const struct herd_http_module module = {.routes = routes, .route_count = sizeof routes / sizeof *routes};
 
+/* The server's end of the only client, when it is there. */
+static struct herd_conn *only_conn(struct http_client *c)
+{
+    const struct herd_list *conns = &c->world->server->conns;
+    while (herd_list_empty(conns))
+        client_turn(c);
+    return HERD_CONTAINER_OF(conns->next, struct herd_conn, all);
+}
+
 static void open_world(struct http_world *w, const char *more)
 {
     memset(&told, 0, sizeof told);
@@ -538,9 +547,7 @@ static void test_half_a_head_and_full_output(void **state)
     open_world(&w, ",\"limits\":{\"line_deadline_ms\":200}");
     client_open(&c, &w);
     client_say(&c, "GET /he");
-    while (herd_list_empty(&w.server->conns))
-        client_turn(&c);
-    struct herd_conn *conn = HERD_CONTAINER_OF(w.server->conns.next, struct herd_conn, all);
+    struct herd_conn *conn = only_conn(&c);
     for (const time_t end = seconds() + DEADLINE_S; !conn->request && seconds() < end;)
         client_turn(&c);
     conn->protocol->suspended(conn);
@@ -590,9 +597,7 @@ static void test_token_in_clear(void **state)
     open_world(&w, more);
     unlink(path);
     client_open(&c, &w);
-    while (herd_list_empty(&w.server->conns))
-        client_turn(&c);
-    struct herd_conn *conn = HERD_CONTAINER_OF(w.server->conns.next, struct herd_conn, all);
+    struct herd_conn *conn = only_conn(&c);
     client_say(&c, "GET /report/x HTTP/1.1\r\n" HOST "Authorization: Bearer herd_x\r\n\r\n");
     client_expect(&c, "HTTP/1.1 401 ");
     herd_session_set_proof(conn->session, (struct herd_span){"", 0}, false);
